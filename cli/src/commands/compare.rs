@@ -1,0 +1,23 @@
+//! `mpusim compare`.
+
+use super::{CommandError, Done, Io, json, load, simulate, wants_json};
+use crate::args::Compare;
+use crate::{json as form, output, render};
+
+/// Runs a scenario under each strategy and prints them side by side. Faults and refusals are results.
+pub fn compare(args: &Compare, io: Io) -> Result<Done, CommandError> {
+    let scenario = load(&args.source)?;
+    let mut rows = Vec::with_capacity(args.strategies.len());
+    for name in &args.strategies {
+        let (_, report) = simulate(&scenario, name, args.seed)?;
+        rows.push((name.clone(), report));
+    }
+    let text = if wants_json(args.source.format) {
+        let runs: Vec<_> = rows.iter().map(|(name, report)| form::run(&scenario, name, args.seed, report)).collect();
+        json(&form::Comparison { scenario: scenario.name.clone(), seed: args.seed, runs })?
+    } else {
+        render::compare::compare(&scenario, args.seed, &rows, io.out)
+    };
+    output::print(&text)?;
+    Ok(Done::Well)
+}

@@ -1,0 +1,124 @@
+//! What each command does, and what the process says at its end.
+
+pub mod compare;
+pub mod replay;
+pub mod run;
+pub mod view;
+
+use crate::args::{Color, Format, Source};
+use crate::output::{self, Palette};
+use crate::replay::ReplayError;
+use crate::scenario::{LoadError, Scenario};
+use crate::strategy::{self, StrategyError};
+use sim_core::hyp::SetupError;
+use sim_core::hyp::strategy::Builtin;
+use sim_core::outcome::{Outcome, Report};
+use sim_core::world::BuildError;
+use std::io;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// How to print on each stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Io {
+    /// Standard output.
+    pub out: Palette,
+    err_color: bool,
+}
+
+impl Io {
+    /// Decides about colour once.
+    #[must_use]
+    pub fn new(choice: Color) -> Self {
+        Self {
+            out: Palette::new(output::wants_color(choice, &io::stdout())),
+            err_color: output::wants_color(choice, &io::stderr()),
+        }
+    }
+}
+
+/// How a command ended that did what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// All well: exit 0.
+    Well,
+    /// The thing examined failed: exit 1.
+    Failed,
+}
+
+/// Why a command did nothing: exit 2.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The scenario cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The strategy's name was not taken.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// The scenario cannot be set up.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The vectors cannot be read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// No such domain.
+    #[error("there is no domain {wanted:?}; there are {known}")]
+    NoSuchDomain {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// The result cannot be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// The result cannot be put into JSON.
+    #[error("the result cannot be put into JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The exit code of a command, with its last words.
+#[must_use]
+pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
+    match done {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Failed) => ExitCode::from(1),
+        Err(error) => {
+            match &error {
+                CommandError::Load(error) => eprintln!("{}", error.render(io.err_color).trim_end()),
+                error => eprintln!("{} {error}", Palette::new(io.err_color).bad("error:")),
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn load(source: &Source) -> Result<Scenario, CommandError> {
+    Ok(Scenario::load(&source.scenario, &source.sets)?)
+}
+
+/// Runs a scenario under the strategy of that name; a system that does not fit is a result, not an error.
+fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Builtin, Report), CommandError> {
+    let strategy = strategy::parse(name, scenario.settings)?;
+    tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
+    match scenario.world(strategy.clone(), seed) {
+        Ok(world) => Ok((strategy, world.run())),
+        Err(BuildError::Setup(SetupError::Refused(refused))) => Ok((strategy, Report::refused(refused))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn verdict(outcome: &Outcome) -> Done {
+    if *outcome == Outcome::Completed { Done::Well } else { Done::Failed }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, CommandError> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Whether JSON was asked for.
+fn wants_json(format: Format) -> bool {
+    format == Format::Json
+}

@@ -1,0 +1,410 @@
+//! The JSON forms. They are a contract: fields are added, never renamed or dropped. `docs/json.md` describes them.
+
+use crate::scenario::Scenario;
+use crate::words;
+use indexmap::IndexMap;
+use serde::Serialize;
+use sim_core::hyp::plan::Plan;
+use sim_core::outcome::{
+    Counts, Distribution, El2Fault, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost, ViewId,
+};
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    scenario: String,
+    strategy: String,
+    seed: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Vec<String>>,
+    fault: Option<Fault>,
+    events: Events,
+    ports: Vec<Port>,
+    hypercalls: IndexMap<String, Cost>,
+    traps: IndexMap<String, Cost>,
+    regions: Regions,
+    counts: CountsForm,
+    boot_counts: CountsForm,
+    cycles: Cycles,
+    hazards: Vec<String>,
+    steps: u64,
+    console: String,
+}
+
+/// Several runs of one scenario.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The scenario.
+    pub scenario: String,
+    /// The seed of every run.
+    pub seed: u64,
+    /// The runs, in the order asked for.
+    pub runs: Vec<Run>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fault {
+    el: u8,
+    ec: u8,
+    dfsc: u8,
+    far: String,
+    access: String,
+    wnr: u8,
+    kind: &'static str,
+    owner: String,
+    object: Option<String>,
+    hypercall: String,
+    pe: usize,
+    vcpu: Option<String>,
+    step: Option<String>,
+    view: String,
+    recursive: Option<Nested>,
+}
+
+/// The fault raised while the first one was being reported.
+#[derive(Debug, Serialize)]
+struct Nested {
+    kind: &'static str,
+    ec: u8,
+    dfsc: u8,
+    far: String,
+    access: String,
+    wnr: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Events {
+    sent: u64,
+    delivered: u64,
+    coalesced: u64,
+    lost: u64,
+    raised: u64,
+    raised_delivered: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Port {
+    domain: String,
+    port: u32,
+    #[serde(flatten)]
+    events: Events,
+    send_to_upcall: Option<Stats>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cost {
+    calls: u64,
+    errors: IndexMap<String, u64>,
+    counts: CountsForm,
+    cycles: Option<Stats>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stats {
+    count: u64,
+    min: u64,
+    mean: f64,
+    p50: u64,
+    p99: u64,
+    max: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Regions {
+    el2_total: u8,
+    required: usize,
+    fixed: usize,
+    peak: usize,
+    views: Vec<View>,
+}
+
+#[derive(Debug, Serialize)]
+struct View {
+    view: String,
+    fixed: usize,
+    windows: usize,
+    own: usize,
+    total: usize,
+    guest_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MpuForm {
+    prselr: u64,
+    prbar: u64,
+    prlar: u64,
+    prenr: u64,
+    sctlr: u64,
+    reads: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CountsForm {
+    el2: MpuForm,
+    el1: MpuForm,
+    isb: u64,
+    dsb: u64,
+    tlbi: u64,
+    exceptions: u64,
+    erets: u64,
+    el2_accesses: u64,
+    table_scans: u64,
+    sysreg_writes: u64,
+    sysreg_reads: u64,
+    kicks: u64,
+    guest_actions: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Cycles {
+    profile: &'static str,
+    provenance: &'static str,
+    total: u64,
+    lock_wait: u64,
+    send: Option<Stats>,
+    send_to_upcall: Option<Stats>,
+}
+
+/// A region map.
+#[derive(Debug, Serialize)]
+pub struct ViewReport {
+    scenario: String,
+    strategy: String,
+    el2_total: u8,
+    required: usize,
+    fits: bool,
+    views: Vec<ViewMap>,
+}
+
+#[derive(Debug, Serialize)]
+struct ViewMap {
+    #[serde(flatten)]
+    budget: View,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Serialize)]
+struct Slot {
+    slot: u8,
+    base: String,
+    limit: String,
+    access: String,
+    owner: String,
+}
+
+/// The JSON form of a run.
+#[must_use]
+pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> Run {
+    let costs = |hypercalls: bool| {
+        let chosen = report.traps.iter().filter(|(trap, _)| matches!(trap, Trap::Hypercall(_)) == hypercalls);
+        chosen.map(|(trap, cost)| (words::trap(*trap), cost.into())).collect()
+    };
+    let (fault, detail) = match &report.outcome {
+        Outcome::HypervisorFault(fault) | Outcome::Hazard(Some(fault)) => (Some(self::fault(scenario, fault)), None),
+        outcome => (None, detail(scenario, outcome)),
+    };
+    Run {
+        scenario: scenario.name.clone(),
+        strategy: strategy.into(),
+        seed,
+        outcome: words::outcome(&report.outcome),
+        detail,
+        fault,
+        events: report.events.into(),
+        ports: report.ports.iter().map(|port| Port {
+            domain: words::domain(&scenario.layout, port.domain).into(),
+            port: port.port,
+            events: port.totals.into(),
+            send_to_upcall: Stats::of(&port.latency),
+        }).collect(),
+        hypercalls: costs(true),
+        traps: costs(false),
+        regions: Regions {
+            el2_total: report.regions.el2_total,
+            required: report.regions.required,
+            fixed: report.regions.fixed,
+            peak: report.regions.peak,
+            views: report.regions.views.iter().map(|view| View {
+                view: words::view(&scenario.layout, view.view),
+                fixed: view.fixed,
+                windows: view.windows,
+                own: view.own,
+                total: view.fixed + view.windows + view.own,
+                guest_bytes: view.guest_bytes,
+            }).collect(),
+        },
+        counts: report.counts.into(),
+        boot_counts: report.boot_counts.into(),
+        cycles: Cycles {
+            profile: scenario.config.profile.name,
+            provenance: scenario.config.profile.provenance,
+            total: report.cycles,
+            lock_wait: report.lock_wait,
+            send: report.traps.iter().find(|(trap, _)| trap.is_send()).and_then(|(_, cost)| Stats::of(&cost.cycles)),
+            send_to_upcall: Stats::of(&report.send_to_upcall()),
+        },
+        hazards: report.hazards.iter().map(|hazard| words::hazard(&hazard.kind)).collect(),
+        steps: report.steps,
+        console: report.console.clone(),
+    }
+}
+
+/// What there is to say about an outcome beside its name.
+fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
+    let at = |step| words::step(scenario, step).unwrap_or_default();
+    match outcome {
+        Outcome::Refused(refused) => Some(vec![refused.to_string()]),
+        Outcome::Limit(steps) => Some(vec![format!("{steps} steps were taken and guests still run")]),
+        Outcome::Deadlock(waiters) => Some(
+            waiters
+                .iter()
+                .map(|waiter| {
+                    let vcpu = words::vcpu(&scenario.layout, waiter.vcpu);
+                    let step = waiter.step.map(at).unwrap_or_default();
+                    format!("{vcpu} waits for {} at {step}", words::waits_for(waiter.waits_for))
+                })
+                .collect(),
+        ),
+        Outcome::ExpectationFailed(failures) => Some(
+            failures
+                .iter()
+                .map(|failure| {
+                    let (expected, got) = (words::expected(failure.expected), words::got(failure.got));
+                    format!("{}: expected {expected}, got {got}", at(failure.step))
+                })
+                .collect(),
+        ),
+        Outcome::Completed | Outcome::HypervisorFault(_) | Outcome::Hazard(_) => None,
+    }
+}
+
+/// The JSON form of a region map.
+#[must_use]
+pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>) -> ViewReport {
+    let layout = &scenario.layout;
+    let chosen = plan.views().zip(plan.budgets()).filter(|(view, _)| only.is_none_or(|only| only == view.id));
+    ViewReport {
+        scenario: scenario.name.clone(),
+        strategy: strategy.into(),
+        el2_total: plan.el2_regions(),
+        required: plan.required(),
+        fits: plan.fits(),
+        views: chosen
+            .map(|(view, budget)| ViewMap {
+                budget: View {
+                    view: words::view(layout, view.id),
+                    fixed: budget.fixed,
+                    windows: budget.windows,
+                    own: budget.own,
+                    total: budget.total(),
+                    guest_bytes: view.guest_bytes(layout),
+                },
+                slots: plan
+                    .slots(view)
+                    .map(|(slot, planned)| Slot {
+                        slot,
+                        base: format!("{:#x}", planned.region.base()),
+                        limit: format!("{:#x}", planned.region.limit()),
+                        access: planned.region.attrs().to_string(),
+                        owner: words::owners(layout, &planned.owners),
+                    })
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+fn fault(scenario: &Scenario, fault: &HypervisorFault) -> Fault {
+    let layout = &scenario.layout;
+    let syndrome = fault.fault.syndrome;
+    Fault {
+        el: 2,
+        ec: syndrome.ec,
+        dfsc: syndrome.fsc(),
+        far: format!("{:#x}", syndrome.far),
+        access: fault.fault.access().to_string(),
+        wnr: u8::from(syndrome.wnr()),
+        kind: words::fault_kind(&fault.fault.kind),
+        owner: words::owner(layout, fault.owner),
+        object: fault.object.map(|(area, offset)| words::object(layout, &area, offset)),
+        hypercall: words::trap(fault.on_behalf.trap),
+        pe: fault.fault.pe,
+        vcpu: fault.on_behalf.vcpu.map(|vcpu| words::vcpu(layout, vcpu)),
+        step: fault.on_behalf.step.and_then(|step| words::step(scenario, step)),
+        view: words::view(layout, fault.view),
+        recursive: fault.recursive.as_ref().map(Nested::from),
+    }
+}
+
+impl From<&El2Fault> for Nested {
+    fn from(fault: &El2Fault) -> Self {
+        Self {
+            kind: "recursive",
+            ec: fault.syndrome.ec,
+            dfsc: fault.syndrome.fsc(),
+            far: format!("{:#x}", fault.syndrome.far),
+            access: fault.access().to_string(),
+            wnr: u8::from(fault.syndrome.wnr()),
+        }
+    }
+}
+
+impl From<sim_core::outcome::EventTotals> for Events {
+    fn from(totals: sim_core::outcome::EventTotals) -> Self {
+        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, raised, raised_delivered } = totals;
+        Self { sent, delivered, coalesced, lost, raised, raised_delivered }
+    }
+}
+
+impl From<&TrapCost> for Cost {
+    fn from(cost: &TrapCost) -> Self {
+        Self {
+            calls: cost.calls,
+            errors: cost.errors.iter().map(|(rc, times)| (words::rc(*rc), *times)).collect(),
+            counts: cost.counts.into(),
+            cycles: Stats::of(&cost.cycles),
+        }
+    }
+}
+
+impl Stats {
+    fn of(values: &Distribution) -> Option<Self> {
+        Some(Self {
+            count: values.count(),
+            min: values.min()?,
+            mean: values.mean_hundredths()? as f64 / 100.0,
+            p50: values.percentile(50)?,
+            p99: values.percentile(99)?,
+            max: values.max()?,
+        })
+    }
+}
+
+impl From<MpuCounts> for MpuForm {
+    fn from(counts: MpuCounts) -> Self {
+        let MpuCounts { prselr, prbar, prlar, prenr, sctlr, reads } = counts;
+        Self { prselr, prbar, prlar, prenr, sctlr, reads }
+    }
+}
+
+impl From<Counts> for CountsForm {
+    fn from(counts: Counts) -> Self {
+        Self {
+            el2: counts.el2.into(),
+            el1: counts.el1.into(),
+            isb: counts.isb,
+            dsb: counts.dsb,
+            // MPU guests need no TLB maintenance, so the hypervisor has none.
+            tlbi: 0,
+            exceptions: counts.exceptions,
+            erets: counts.erets,
+            el2_accesses: counts.el2_accesses,
+            table_scans: counts.table_scans,
+            sysreg_writes: counts.sysreg_writes,
+            sysreg_reads: counts.sysreg_reads,
+            kicks: counts.kicks,
+            guest_actions: counts.guest_actions,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `mpusim`: parse, match, call, exit code.
+
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use mpusim::args::{Cli, Command};
+use mpusim::commands::{self, Io};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    mpusim::logging::start(cli.verbose);
+    let io = Io::new(cli.color);
+    let done = match &cli.command {
+        Command::Run(args) => commands::run::run(args, io),
+        Command::Compare(args) => commands::compare::compare(args, io),
+        Command::View(args) => commands::view::view(args, io),
+        Command::Replay(args) => commands::replay::replay(args, io),
+    };
+    commands::finish(done, io)
+}

@@ -1,0 +1,92 @@
+//! Strategies side by side.
+
+use super::run::{per_call, title};
+use super::table::{Cell, Look, Table};
+use crate::output::Palette;
+use crate::scenario::Scenario;
+use crate::words;
+use sim_core::outcome::{Distribution, Outcome, Report, TrapCost};
+use std::fmt::Write;
+
+/// The table, and a line for each strategy that did not complete.
+#[must_use]
+pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palette: Palette) -> String {
+    let mut out = format!("{}\n\n", title(scenario, seed, palette));
+    let header =
+        ["strategy", "outcome", "regions", "delivered", "writes", "ISB", "DSB", "send p50", "max", "to upcall", "cycles"];
+    let mut table = Table::new(2, &header);
+    for (name, report) in rows {
+        table.row(row(name, report));
+    }
+    out.push_str(&table.render(0, palette));
+    let _ = writeln!(
+        out,
+        "\nregions: EL2 regions needed, of {}. writes, ISB, DSB: EL2 MPU register writes and barriers per send.",
+        scenario.layout.board().el2_regions
+    );
+    let _ = writeln!(
+        out,
+        "send: cycles from trap to return. to upcall: median cycles from the send's trap to the receiver's handler."
+    );
+    let _ = writeln!(out, "Profile {}: {}.", scenario.config.profile.name, scenario.config.profile.provenance);
+    for (name, report) in rows {
+        if let Some(text) = failure(scenario, report) {
+            let _ = writeln!(out, "\n{}: {text}", palette.bold(name));
+        }
+    }
+    out
+}
+
+fn row(name: &str, report: &Report) -> Vec<Cell> {
+    let send = report.traps.iter().find(|(trap, _)| trap.is_send()).map(|(_, cost)| cost);
+    let completed = report.outcome == Outcome::Completed;
+    let look = if completed { Look::Good } else { Look::Bad };
+    let per_send = |total: fn(&TrapCost) -> u64| -> Cell {
+        send.map_or_else(|| "-".into(), |cost| per_call(total(cost), cost.calls).into())
+    };
+    let cycles = |value: Option<u64>| -> Cell { value.map_or_else(|| "-".into(), |value| words::number(value).into()) };
+    let distribution = send.map(|cost| &cost.cycles);
+    let total = if completed { words::number(report.cycles).into() } else { Cell::from("-") };
+    vec![
+        Cell::new(name, Look::Bold),
+        Cell::new(words::outcome(&report.outcome), look),
+        report.regions.required.to_string().into(),
+        format!("{}/{}", words::number(report.events.delivered), words::number(report.events.sent)).into(),
+        per_send(|cost| cost.counts.el2_writes()),
+        per_send(|cost| cost.counts.isb),
+        per_send(|cost| cost.counts.dsb),
+        cycles(distribution.and_then(|values| values.percentile(50))),
+        cycles(distribution.and_then(Distribution::max)),
+        cycles(report.send_to_upcall().percentile(50)),
+        total,
+    ]
+}
+
+/// Why a strategy did not complete, in a line or two.
+fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
+    let layout = &scenario.layout;
+    Some(match &report.outcome {
+        Outcome::Completed => return None,
+        Outcome::HypervisorFault(cause) | Outcome::Hazard(Some(cause)) => {
+            let what = match &cause.object {
+                Some((area, offset)) => words::object(layout, area, *offset),
+                None => words::owner(layout, cause.owner),
+            };
+            let syndrome = cause.fault.syndrome;
+            format!(
+                "{} at EL2 ({} at {:#x}) in {} of {}\n  on {what}; the {} does not map it",
+                syndrome.ec_name(),
+                cause.fault.access(),
+                syndrome.far,
+                words::trap(cause.on_behalf.trap),
+                cause.on_behalf.vcpu.map_or_else(|| "nobody".into(), |vcpu| words::vcpu(layout, vcpu)),
+                words::view(layout, cause.view),
+            )
+        }
+        Outcome::Refused(refused) => refused.to_string(),
+        Outcome::Hazard(None) => "the run leaned on register writes that no barrier had put in force".into(),
+        Outcome::Deadlock(waiters) => format!("{} vCPUs wait for what never comes", waiters.len()),
+        Outcome::ExpectationFailed(failures) => format!("{} steps gave something else than expected", failures.len()),
+        Outcome::Limit(steps) => format!("not done after {} steps", words::number(*steps)),
+    })
+}

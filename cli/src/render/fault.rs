@@ -1,0 +1,171 @@
+//! The crash report: what failed, for whom, whose address, the view in force, what would have let it through.
+
+use super::table::{Cell, Look, Table};
+use crate::output::Palette;
+use crate::scenario::Scenario;
+use crate::strategy;
+use crate::words;
+use mpu_model::Denial;
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::layout::{HypDevices, Owner, Placement};
+use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, SlotLine};
+use std::fmt::Write;
+
+/// The report of a hypervisor fault.
+#[must_use]
+pub fn crash(
+    scenario: &Scenario,
+    strategy: &str,
+    report: &Report,
+    cause: &HypervisorFault,
+    palette: Palette,
+) -> String {
+    let mut out = String::new();
+    out.push_str(&what(cause, palette));
+    out.push_str(&for_whom(scenario, cause));
+    out.push_str(&whose(scenario, cause));
+    out.push_str(&view_in_force(scenario, cause, palette));
+    out.push_str(&remedies(scenario, strategy, report, cause, palette));
+    let path = scenario.path.display();
+    let _ = writeln!(out, "more: mpusim view {path} --strategy {strategy}; mpusim run {path} -vv");
+    out
+}
+
+fn denial(cause: &HypervisorFault) -> Option<&Denial> {
+    match &cause.fault.kind {
+        FaultKind::Access(denial) | FaultKind::OwnImage(denial) => Some(denial),
+        FaultKind::External { .. } => None,
+    }
+}
+
+fn what(cause: &HypervisorFault, palette: Palette) -> String {
+    let syndrome = cause.fault.syndrome;
+    let mut out = String::new();
+    let headline = format!(
+        "{} taken from EL2 on PE {}: {} at {:#x}",
+        syndrome.ec_name(),
+        cause.fault.pe,
+        cause.fault.access(),
+        syndrome.far
+    );
+    let _ = writeln!(out, "{} {headline}", palette.bad("hypervisor fault:"));
+    let _ = writeln!(
+        out,
+        "  EC {:#04x} ({}), DFSC {:#04x} ({}), WnR {}, S1PTW {}, FAR_EL2 {:#018x}",
+        syndrome.ec,
+        syndrome.ec_name(),
+        syndrome.fsc(),
+        syndrome.fsc_name(),
+        u8::from(syndrome.wnr()),
+        u8::from(syndrome.s1ptw()),
+        syndrome.far,
+    );
+    if let Some(denial) = denial(cause) {
+        let _ = writeln!(out, "  {}", denial.kind);
+    }
+    if let FaultKind::OwnImage(_) = cause.fault.kind {
+        let _ = writeln!(
+            out,
+            "  the view lost what the running hypervisor needs; its exception vector would fault likewise"
+        );
+    }
+    if let Some(second) = &cause.recursive {
+        let _ = writeln!(
+            out,
+            "  {} while the hypervisor printed its last words: {} at {:#x}",
+            palette.bad("recursive"),
+            second.syndrome.ec_name(),
+            second.syndrome.far
+        );
+    }
+    out
+}
+
+fn for_whom(scenario: &Scenario, cause: &HypervisorFault) -> String {
+    let on_behalf = &cause.on_behalf;
+    let vcpu = on_behalf.vcpu.map_or_else(|| "nobody: the PE was idle".into(), |vcpu| words::vcpu(&scenario.layout, vcpu));
+    let mut out = format!("on behalf of {vcpu}, in {}", words::trap(on_behalf.trap));
+    if let Some([x0, x1, x2, ..]) = on_behalf.args {
+        let _ = write!(out, " (x0={x0:#x} x1={x1:#x} x2={x2:#x})");
+    }
+    out.push('\n');
+    if let Some(step) = on_behalf.step.and_then(|step| words::step(scenario, step)) {
+        let _ = writeln!(out, "  {step}");
+    }
+    out
+}
+
+fn whose(scenario: &Scenario, cause: &HypervisorFault) -> String {
+    let owner = words::owner(&scenario.layout, cause.owner);
+    let mut out = format!("the address belongs to {owner}");
+    if let Some((area, offset)) = &cause.object {
+        let _ = write!(out, ": {}", words::object(&scenario.layout, area, *offset));
+    }
+    out.push('\n');
+    out
+}
+
+fn view_in_force(scenario: &Scenario, cause: &HypervisorFault, palette: Palette) -> String {
+    let mut table = Table::new(4, &["slot", "range", "access", "owner"]);
+    for line in &cause.slots {
+        table.row(slot_row(scenario, line, Look::Plain));
+    }
+    let mut out = format!("in force: the {}, {} slots\n", words::view(&scenario.layout, cause.view), cause.slots.len());
+    out.push_str(&table.render(2, palette));
+    let near = |line: &Option<SlotLine>| line.as_ref().map_or_else(|| "nothing".into(), |line| near(scenario, line));
+    let _ = writeln!(out, "  nearest below: {}; nearest above: {}", near(&cause.below), near(&cause.above));
+    out
+}
+
+fn near(scenario: &Scenario, line: &SlotLine) -> String {
+    let owners = words::owners(&scenario.layout, &line.owners);
+    format!("slot {} ({owners}), {:#x}-{:#x}", line.slot, line.words.base(), line.words.limit())
+}
+
+fn slot_row(scenario: &Scenario, line: &SlotLine, look: Look) -> Vec<Cell> {
+    vec![
+        line.slot.to_string().into(),
+        format!("{:#012x}-{:#012x}", line.words.base(), line.words.limit()).into(),
+        line.words.attrs().at(mpu_model::Level::El2).to_string().into(),
+        Cell::new(words::owners(&scenario.layout, &line.owners), look),
+    ]
+}
+
+/// What would have let the access through, with the regions it takes.
+fn remedies(
+    scenario: &Scenario,
+    strategy: &str,
+    report: &Report,
+    cause: &HypervisorFault,
+    palette: Palette,
+) -> String {
+    let mut out = format!("{}\n", palette.bold("what would let it through"));
+    if matches!(report.outcome, Outcome::Hazard(_)) {
+        if let Some(hazard) = cause.fault.hazard {
+            let _ = writeln!(out, "  {}", words::pending(&hazard));
+        }
+        return out;
+    }
+    if let FaultKind::OwnImage(_) = cause.fault.kind {
+        let _ = writeln!(out, "  a view that keeps the hypervisor's text, rodata and stack at every step");
+        return out;
+    }
+    let available = usize::from(scenario.layout.board().el2_regions);
+    let now = strategy::parse(strategy, scenario.settings).map(|strategy| strategy.name().to_owned());
+    for name in Builtin::NAMES.into_iter().filter(|name| *name != "naive" && now.as_deref() != Ok(*name)) {
+        let Some(other) = Builtin::from_name(name, scenario.settings) else { continue };
+        let required = Plan::sketch(&scenario.layout, other.needs()).required();
+        let fits = if required <= available { "fits" } else { "does not fit" };
+        let _ = writeln!(out, "  --strategy {name}: {required} of {available} EL2 regions, {fits}");
+    }
+    let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));
+    if guests && cause.object.is_some() && scenario.layout.parts().placement == Placement::GuestRam {
+        let _ = writeln!(out, "  --set placement=pool: the pages lie in a hypervisor range that every view maps");
+    }
+    let device = matches!(cause.owner, Owner::Uart | Owner::Gic);
+    if device && scenario.layout.parts().hyp_devices == HypDevices::Switched {
+        let _ = writeln!(out, "  --set hyp_devices=fixed: UART and GIC in every view, 2 regions");
+    }
+    out
+}

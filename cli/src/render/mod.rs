@@ -1,0 +1,7 @@
+//! Reports for people. All wording of results lives here and in [`crate::words`].
+
+pub mod compare;
+pub mod fault;
+pub mod run;
+pub mod table;
+pub mod view;

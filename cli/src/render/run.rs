@@ -1,0 +1,237 @@
+//! The report of one run.
+
+use super::fault;
+use super::table::{Cell, Look, Table};
+use crate::output::Palette;
+use crate::scenario::Scenario;
+use crate::words;
+use sim_core::outcome::{Counts, Distribution, Outcome, Report, Trap, TrapCost};
+use std::fmt::Write;
+
+/// The whole report.
+#[must_use]
+pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report, palette: Palette) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", title(scenario, seed, palette));
+    let _ = writeln!(out, "strategy {}: {}", palette.bold(strategy), verdict(report, palette));
+    match &report.outcome {
+        Outcome::HypervisorFault(cause) | Outcome::Hazard(Some(cause)) => {
+            out.push('\n');
+            out.push_str(&fault::crash(scenario, strategy, report, cause, palette));
+        }
+        Outcome::Refused(_) => {
+            out.push('\n');
+            out.push_str(&regions(scenario, report, palette));
+            return out;
+        }
+        outcome => out.push_str(&details(scenario, outcome)),
+    }
+    if !report.hazards.is_empty() {
+        let _ = writeln!(out, "\n{}", palette.bold("hazards (hardware may answer either way)"));
+        for hazard in &report.hazards {
+            let _ = writeln!(out, "  PE {}: {}", hazard.pe, words::hazard(&hazard.kind));
+        }
+    }
+    for part in [deliveries(scenario, report, palette), regions(scenario, report, palette), costs(report, palette)] {
+        out.push('\n');
+        out.push_str(&part);
+    }
+    let _ = writeln!(
+        out,
+        "\n{} cycles in all (profile {}: {}), {} of them waiting for the hypervisor lock",
+        words::number(report.cycles),
+        scenario.config.profile.name,
+        scenario.config.profile.provenance,
+        words::number(report.lock_wait),
+    );
+    if !report.console.is_empty() {
+        let _ = writeln!(out, "\n{}", palette.bold("console"));
+        report.console.lines().for_each(|line| {
+            let _ = writeln!(out, "  | {line}");
+        });
+    }
+    out
+}
+
+/// What was run: scenario, board, placement.
+#[must_use]
+pub fn title(scenario: &Scenario, seed: u64, palette: Palette) -> String {
+    use sim_core::layout::Placement;
+    let parts = scenario.layout.parts();
+    let placement = match parts.placement {
+        Placement::GuestRam => "guest-ram",
+        Placement::Pool => "pool",
+    };
+    let (pes, domains) = (parts.board.pes, parts.domains.len());
+    format!(
+        "{}: {} domain{} on {pes} PE{} of {} ({} EL2 regions), placement {placement}, seed {seed}",
+        palette.bold(&scenario.name),
+        domains,
+        plural(domains),
+        plural(pes),
+        parts.board.name,
+        parts.board.el2_regions,
+    )
+}
+
+const fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// The outcome in a few words.
+#[must_use]
+pub fn verdict(report: &Report, palette: Palette) -> String {
+    let name = words::outcome(&report.outcome);
+    match &report.outcome {
+        Outcome::Completed => palette.good(name),
+        Outcome::Refused(refused) => format!("{}: {refused}", palette.bad(name)),
+        _ => palette.bad(name),
+    }
+}
+
+fn details(scenario: &Scenario, outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let at = |step| words::step(scenario, step).unwrap_or_default();
+    match outcome {
+        Outcome::Deadlock(waiters) => {
+            out.push_str("nothing is pending and nothing can happen any more:\n");
+            for waiter in waiters {
+                let (vcpu, waits) = (words::vcpu(&scenario.layout, waiter.vcpu), words::waits_for(waiter.waits_for));
+                let _ = writeln!(out, "  {vcpu} waits for {waits}");
+                let _ = writeln!(out, "    at {}", waiter.step.map(at).unwrap_or_default());
+            }
+        }
+        Outcome::ExpectationFailed(failures) => {
+            for failure in failures {
+                let _ = writeln!(out, "  {}", at(failure.step));
+                let (expected, got) = (words::expected(failure.expected), words::got(failure.got));
+                let _ = writeln!(out, "    {}: expected {expected}", words::vcpu(&scenario.layout, failure.vcpu));
+                let _ = writeln!(out, "    got {got}");
+            }
+        }
+        Outcome::Limit(steps) => {
+            let _ = writeln!(
+                out,
+                "{} steps were taken and guests still run; raise step_limit or end the programs",
+                words::number(*steps)
+            );
+        }
+        _ => {}
+    }
+    out
+}
+
+fn deliveries(scenario: &Scenario, report: &Report, palette: Palette) -> String {
+    let header = ["port", "sent", "delivered", "coalesced", "lost", "raised by Xen", "p50", "p99", "max cycles"];
+    let mut table = Table::new(1, &header);
+    for port in &report.ports {
+        let totals = port.totals;
+        let lost = Cell::new(words::number(totals.lost), if totals.lost > 0 { Look::Bad } else { Look::Plain });
+        let mut row = vec![
+            format!("{} port {}", words::domain(&scenario.layout, port.domain), port.port).into(),
+            words::number(totals.sent).into(),
+            words::number(totals.delivered).into(),
+            words::number(totals.coalesced).into(),
+            lost,
+            words::number(totals.raised).into(),
+        ];
+        row.extend(latency(&port.latency));
+        table.row(row);
+    }
+    let title = palette.bold("events (cycles from the trap of the send to the handler that finds the event)");
+    format!("{title}\n{}", table.render(2, palette))
+}
+
+fn latency(values: &Distribution) -> [Cell; 3] {
+    [values.percentile(50), values.percentile(99), values.max()]
+        .map(|value| value.map_or_else(|| "-".into(), |value| words::number(value).into()))
+}
+
+/// The region budget per view.
+#[must_use]
+pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String {
+    let regions = &report.regions;
+    let mut table = Table::new(1, &["view", "fixed", "windows", "own", "total", "guest bytes EL2 can touch"]);
+    for view in &regions.views {
+        let total = view.fixed + view.windows + view.own;
+        let look = if total > usize::from(regions.el2_total) { Look::Bad } else { Look::Plain };
+        table.row(vec![
+            words::view(&scenario.layout, view.view).into(),
+            view.fixed.to_string().into(),
+            view.windows.to_string().into(),
+            view.own.to_string().into(),
+            Cell::new(total.to_string(), look),
+            words::bytes(view.guest_bytes).into(),
+        ]);
+    }
+    let title = format!(
+        "EL2 regions: {} needed, {} at the most enabled at once, {} on the board",
+        regions.required, regions.peak, regions.el2_total
+    );
+    format!("{}\n{}", palette.bold(title), table.render(2, palette))
+}
+
+fn costs(report: &Report, palette: Palette) -> String {
+    let header = ["entry to EL2", "calls", "errors", "writes", "ISB", "DSB", "accesses", "p50", "p99", "max cycles"];
+    let mut table = Table::new(1, &header);
+    for (trap, cost) in &report.traps {
+        table.row(cost_row(*trap, cost));
+    }
+    let mut out = format!("{}\n", palette.bold("cost per call (EL2 MPU register writes, barriers and accesses at EL2)"));
+    out.push_str(&table.render(2, palette));
+    let Counts { el2, isb, dsb, exceptions, erets, .. } = report.counts;
+    let _ = writeln!(
+        out,
+        "  in all: PRSELR {}, PRBAR {}, PRLAR {}, PRENR {}, SCTLR {}; ISB {}, DSB {}; exceptions {}, ERET {}",
+        words::number(el2.prselr),
+        words::number(el2.prbar),
+        words::number(el2.prlar),
+        words::number(el2.prenr),
+        words::number(el2.sctlr),
+        words::number(isb),
+        words::number(dsb),
+        words::number(exceptions),
+        words::number(erets),
+    );
+    out
+}
+
+fn cost_row(trap: Trap, cost: &TrapCost) -> Vec<Cell> {
+    let errors: u64 = cost.errors.values().sum();
+    let mut row = vec![
+        words::trap(trap).into(),
+        words::number(cost.calls).into(),
+        words::number(errors).into(),
+        per_call(cost.counts.el2_writes(), cost.calls).into(),
+        per_call(cost.counts.isb, cost.calls).into(),
+        per_call(cost.counts.dsb, cost.calls).into(),
+        per_call(cost.counts.el2_accesses, cost.calls).into(),
+    ];
+    row.extend(latency(&cost.cycles));
+    row
+}
+
+/// A mean with two decimals, without trailing zeros: exact integers read as such.
+#[must_use]
+pub fn per_call(total: u64, calls: u64) -> String {
+    let Some(hundredths) = total.saturating_mul(100).checked_div(calls) else { return "-".into() };
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    match (part % 10, part / 10) {
+        (0, 0) => words::number(whole),
+        (0, tenths) => format!("{}.{tenths}", words::number(whole)),
+        _ => format!("{}.{part:02}", words::number(whole)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_short_and_exact_where_they_can_be() {
+        assert_eq!(per_call(12_000, 2_000), "6");
+        assert_eq!(per_call(5, 2), "2.5");
+        assert_eq!(per_call(1, 3), "0.33");
+        assert_eq!(per_call(1, 0), "-");
+    }
+}

@@ -1,0 +1,135 @@
+//! A summary for people: the totals, and whatever went wrong in full.
+
+use std::fmt::{self, Display, Write};
+
+use crate::output::Palette;
+
+use super::{FileResult, HypervisorFault, Mismatch, Outcome, Summary, Totals};
+
+/// A line of a file is cut here; a dump can have thousands of characters.
+const LINE: usize = 240;
+
+/// What people read: every file that did not go as recorded, then the totals.
+#[must_use]
+pub fn render(summary: &Summary, palette: Palette) -> String {
+    let mut text = String::new();
+    for file in &summary.files {
+        // Writing to a string does not fail.
+        let _ = write_file(&mut text, file, palette);
+    }
+    if summary.strategy == "naive" && summary.totals.faults > 0 {
+        text.push_str(
+            "note: strategy naive reaches no memory outside the guest's view, so it faults by design; \
+             replay with another, for example --strategy map-page\n\n",
+        );
+    }
+    let _ = writeln!(text, "{}", totals(&summary.totals));
+    text
+}
+
+fn totals(totals: &Totals) -> String {
+    let mut line = format!(
+        "{}, {}, {}, {} skipped",
+        counted(totals.files, "file", "files"),
+        counted(totals.steps, "step", "steps"),
+        counted(totals.mismatches, "mismatch", "mismatches"),
+        totals.skipped,
+    );
+    for (count, one, more) in [
+        (totals.faults, "hypervisor fault", "hypervisor faults"),
+        (totals.hazards, "file with hazards", "files with hazards"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {}", counted(count, one, more));
+        }
+    }
+    if totals.others > 0 {
+        let _ = write!(line, " ({} no event-channel vectors)", counted(totals.others, "other file is", "other files are"));
+    }
+    line
+}
+
+/// A number with its noun, digits in groups of three.
+fn counted(count: usize, one: &str, more: &str) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} {}", if count == 1 { one } else { more })
+}
+
+fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Result {
+    let path = file.path.display();
+    match &file.outcome {
+        Outcome::Ok => Ok(()),
+        Outcome::Skipped { reason } => writeln!(text, "{path}: skipped: {reason}\n"),
+        Outcome::Mismatch(mismatch) => write_mismatch(text, &path, mismatch, palette),
+        Outcome::HypervisorFault(fault) => write_fault(text, &path, fault, palette),
+        Outcome::Hazard { first, count } => {
+            let what = palette.bad("hazard");
+            writeln!(text, "{path}: {what}: {count} uses of register writes not in force, the first: {first}\n")
+        }
+    }
+}
+
+fn write_mismatch(text: &mut String, path: &dyn Display, mismatch: &Mismatch, palette: Palette) -> fmt::Result {
+    let Mismatch { line, step, op, differences, last_steps } = mismatch;
+    writeln!(text, "{path}:{line}: {} at step {step}, {op}", palette.bad("mismatch"))?;
+    let width = differences.iter().map(|difference| difference.field.len()).max().unwrap_or(0);
+    for difference in differences {
+        let (field, blank) = (&difference.field, "");
+        let expected = palette.good(clipped(&difference.expected));
+        let got = palette.bad(clipped(&difference.got));
+        writeln!(text, "  {field:width$}  expected {expected}")?;
+        writeln!(text, "  {blank:width$}  got      {got}")?;
+    }
+    writeln!(text, "  last steps:")?;
+    for (number, step) in (line + 1 - last_steps.len()..).zip(last_steps) {
+        writeln!(text, "  {number:>6}  {}", clipped(step))?;
+    }
+    writeln!(text)
+}
+
+fn write_fault(text: &mut String, path: &dyn Display, fault: &HypervisorFault, palette: Palette) -> fmt::Result {
+    let HypervisorFault { line, step, op, caller, access, esr, far, owner, object } = fault;
+    let what = palette.bad("hypervisor fault");
+    writeln!(text, "{path}:{line}: {what} at step {step}, {op}")?;
+    let place = object.as_deref().map(|object| format!(", {object}")).unwrap_or_default();
+    writeln!(text, "  {access} of {far}, memory of {owner}{place}; ESR_EL2 {esr}")?;
+    match caller {
+        Some((domain, vcpu)) => writeln!(text, "  on behalf of domain {domain}, vCPU {vcpu}\n"),
+        None => writeln!(text, "  on its own behalf\n"),
+    }
+}
+
+fn clipped(line: &str) -> String {
+    match line.char_indices().nth(LINE) {
+        Some((at, _)) => format!("{} ... ({} bytes)", line.get(..at).unwrap_or_default(), line.len()),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (count, text) in [(0, "0 x"), (1, "1 o"), (999, "999 x"), (1000, "1,000 x"), (62230, "62,230 x"), (1234567, "1,234,567 x")] {
+            assert_eq!(counted(count, "o", "x"), text);
+        }
+    }
+
+    #[test]
+    fn the_totals_are_one_line() {
+        let sums = Totals { files: 8, steps: 8535, ..Totals::default() };
+        assert_eq!(totals(&sums), "8 files, 8,535 steps, 0 mismatches, 0 skipped");
+        let sums = Totals { files: 1, steps: 1, mismatches: 1, others: 1, faults: 2, ..Totals::default() };
+        let line = "1 file, 1 step, 1 mismatch, 0 skipped, 2 hypervisor faults (1 other file is no event-channel vectors)";
+        assert_eq!(totals(&sums), line);
+    }
+}

@@ -1,0 +1,197 @@
+//! What is wrong with a scenario, and how that is shown.
+
+use super::source::Sources;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::ops::Range;
+use std::path::Path;
+
+/// Longer lines are named and not shown.
+const LINE_SHOWN: usize = 2000;
+/// Characters of a message that are shown.
+const MESSAGE_SHOWN: usize = 400;
+
+/// Something wrong, with spans into the [`Sources`].
+#[derive(Debug)]
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    title: String,
+    at: Option<Range<usize>>,
+    label: String,
+    others: Vec<(Range<usize>, String)>,
+    help: Option<String>,
+}
+
+impl Problem {
+    /// A problem at no place in particular.
+    pub(super) fn new(title: impl Into<String>) -> Self {
+        let parts = Parts { title: title.into(), at: None, label: String::new(), others: Vec::new(), help: None };
+        Self(Box::new(parts))
+    }
+
+    /// Where it is, and what to say at that place.
+    pub(super) fn at(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        (self.0.at, self.0.label) = (Some(span), label.into());
+        self
+    }
+
+    /// Another place that has to do with it.
+    pub(super) fn and(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.0.others.push((span, label.into()));
+        self
+    }
+
+    /// What to do about it.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The problem in words and lines, free of the sources.
+    pub(super) fn found_in(self, sources: &Sources<'_>) -> LoadError {
+        let Parts { title, at, label, others, help } = *self.0;
+        let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
+        LoadError {
+            report: Box::new(Report {
+                path: shown_path(sources.path()),
+                title: cut(title),
+                primary: at.map(|at| (at, label)).and_then(excerpt),
+                others: others.into_iter().filter_map(excerpt).collect(),
+                help: help.map(cut),
+            }),
+        }
+    }
+}
+
+/// Messages quote what was found, and that may be megabytes.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MESSAGE_SHOWN) {
+        Some((at, _)) => format!("{} ...", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn shown_path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A line with something to point at.
+#[derive(Clone, Debug)]
+struct Excerpt {
+    /// The `--set` argument; `None`: a line of the file.
+    set: Option<String>,
+    line: usize,
+    column: usize,
+    /// The line; `None`: too long to show.
+    text: Option<String>,
+    range: Range<usize>,
+    label: String,
+}
+
+impl Excerpt {
+    fn new(sources: &Sources<'_>, span: &Range<usize>, label: String) -> Option<Self> {
+        let place = sources.place(span)?;
+        Some(Self {
+            set: place.set.map(str::to_owned),
+            line: place.line,
+            column: place.column,
+            text: (place.text.len() <= LINE_SHOWN).then(|| place.text.to_owned()),
+            range: place.range,
+            label: cut(label),
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Report {
+    path: String,
+    title: String,
+    primary: Option<Excerpt>,
+    others: Vec<Excerpt>,
+    help: Option<String>,
+}
+
+impl Report {
+    fn summary(&self) -> String {
+        match &self.primary {
+            Some(Excerpt { set: Some(set), .. }) => format!("--set {}: {}", cut(set.clone()), self.title),
+            Some(at) => format!("{}:{}:{}: {}", self.path, at.line, at.column, self.title),
+            None => format!("{}: {}", self.path, self.title),
+        }
+    }
+}
+
+/// Why a scenario cannot be loaded. `Display` is one line; [`LoadError::render`] shows the place.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .report.summary())]
+pub struct LoadError {
+    report: Box<Report>,
+}
+
+impl LoadError {
+    /// An error about a file that was not even read.
+    pub(super) fn unread(path: &Path, title: impl Into<String>, help: Option<&str>) -> Self {
+        let report = Report {
+            path: shown_path(path),
+            title: title.into(),
+            primary: None,
+            others: Vec::new(),
+            help: help.map(str::to_owned),
+        };
+        Self { report: Box::new(report) }
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.report.title
+    }
+
+    /// Line and column, from 1, of what is wrong: in the file, or in the `--set` argument.
+    #[must_use]
+    pub fn position(&self) -> Option<(usize, usize)> {
+        self.report.primary.as_ref().map(|at| (at.line, at.column))
+    }
+
+    /// The `--set` argument that is to blame, if it is one.
+    #[must_use]
+    pub fn set(&self) -> Option<&str> {
+        self.report.primary.as_ref()?.set.as_deref()
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.report.help.as_deref()
+    }
+
+    /// The report: the error, the line it is in with the place marked, and what to do.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let report = &*self.report;
+        let mut error = Group::with_title(Level::ERROR.primary_title(report.title.as_str()));
+        match &report.primary {
+            Some(primary) => error = add(error, report, primary, AnnotationKind::Primary),
+            None => error = error.element(Origin::path(report.path.as_str())),
+        }
+        for other in &report.others {
+            error = add(error, report, other, AnnotationKind::Context);
+        }
+        let help = report.help.as_deref().map(|help| Group::with_title(Level::HELP.secondary_title(help)));
+        let groups: Vec<Group<'_>> = std::iter::once(error).chain(help).collect();
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&groups)
+    }
+}
+
+fn add<'a>(group: Group<'a>, report: &'a Report, at: &'a Excerpt, kind: AnnotationKind) -> Group<'a> {
+    let path = if at.set.is_some() { "--set" } else { report.path.as_str() };
+    let Some(text) = &at.text else {
+        let origin = Origin::path(path).line(at.line).char_column(at.column);
+        return group.element(origin).element(Level::NOTE.message(at.label.as_str()));
+    };
+    let mark = kind.span(at.range.clone());
+    let mark = if at.label.is_empty() { mark } else { mark.label(at.label.as_str()) };
+    group.element(Snippet::source(text.as_str()).line_start(at.line).path(path).annotation(mark))
+}

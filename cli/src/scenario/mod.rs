@@ -1,0 +1,193 @@
+//! Scenario files: a system and the programs its guests run, in TOML.
+//!
+//! [`Scenario::load`] goes through these rooms, one after the other:
+//!
+//! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
+//! 2. `sets`: the file is parsed, and `--set` edits the tree.
+//! 3. `raw`, `raw_step`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
+//! 4. `system`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
+//! 5. `links`: channels and timers. `program`: steps become what guests carry out.
+//! 6. `error`: anything wrong on the way, shown at its place.
+
+mod diagnose;
+mod error;
+mod links;
+mod number;
+mod place;
+mod program;
+mod raw;
+mod raw_step;
+mod sets;
+mod source;
+mod system;
+
+pub use error::LoadError;
+
+use error::Problem;
+use raw::RawScenario;
+use serde::Deserialize;
+use sim_core::guest::steps::{Step, StepGuest};
+use sim_core::hyp::strategy::{Settings, Strategy};
+use sim_core::layout::Layout;
+use sim_core::world::{self, BuildError, Config, World};
+use source::Sources;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+
+/// No scenario is larger; what is, is not a scenario.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A checked scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called: the file's stem unless the file says `name`.
+    pub name: String,
+    /// What it shows, if the file says so.
+    pub description: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// The system.
+    pub layout: Layout,
+    /// How it is run, with seed 0.
+    pub config: Config,
+    /// Settings of strategies.
+    pub settings: Settings,
+    /// The program of each vCPU; one that has none in the file turns itself off.
+    pub programs: Vec<Program>,
+    /// Where each step stands; [`sim_core::outcome::StepId`] counts these.
+    pub steps: Vec<StepSource>,
+}
+
+/// The program of one vCPU.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Position of the domain.
+    pub domain: usize,
+    /// The vCPU in the domain.
+    pub vcpu: u32,
+    /// What it does.
+    pub steps: Rc<[Step]>,
+    /// How many port variables the steps use.
+    pub variables: usize,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepSource {
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its column in characters, from 1.
+    pub column: usize,
+    /// Its text on one line, cut if long.
+    pub text: String,
+    /// The `--set` argument it came from; `None`: line and column are the file's.
+    pub set: Option<String>,
+}
+
+impl Scenario {
+    /// Reads and checks a file, with `sets` (`key=value`) put in first.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, LoadError> {
+        let bytes = read(path)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::from_text(path, &text, sets),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let bytes = error.as_bytes();
+                let before = bytes.get(..good).unwrap_or_default();
+                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let byte = bytes.get(good).copied().unwrap_or_default();
+                let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
+                Err(LoadError::unread(path, title, Some("scenario files are TOML, and TOML is UTF-8")))
+            }
+        }
+    }
+
+    /// Checks a file's text, with `sets` put in first. `path` names it in messages.
+    pub fn from_text(path: &Path, text: &str, sets: &[String]) -> Result<Self, LoadError> {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+            return Err(too_large(path));
+        }
+        let sources = Sources::new(path, text, sets);
+        checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
+    }
+
+    /// A world of this scenario, ready to run.
+    pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
+        let config = Config { seed, ..self.config.clone() };
+        let mut world = World::new(self.layout.clone(), strategy, config)?;
+        for program in &self.programs {
+            // A checked layout has a home for every vCPU.
+            if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {
+                let guest = StepGuest::new(home, Rc::clone(&program.steps), program.variables);
+                world.add_guest(program.domain, program.vcpu, Box::new(guest));
+            }
+        }
+        Ok(world)
+    }
+}
+
+fn too_large(path: &Path) -> LoadError {
+    let title = format!("larger than {} MiB, which no scenario is", MAX_BYTES >> 20);
+    LoadError::unread(path, title, Some("is this the right file?"))
+}
+
+/// The bytes of a file that is not too large.
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(LoadError::unread(path, "is a directory", Some("expected a scenario file (*.toml)")));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(too_large(path));
+    }
+    let mut bytes = Vec::new();
+    // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large(path));
+    }
+    Ok(bytes)
+}
+
+fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenario, Problem> {
+    let mut document = sets::document(text)?;
+    for (index, set) in sets.iter().enumerate() {
+        sets::apply(document.get_mut(), set, sources.set_start(index))?;
+    }
+    let raw = RawScenario::deserialize(toml::de::Deserializer::from(document));
+    let raw = raw.map_err(|error| diagnose::problem(&error))?;
+    let ids = system::Ids::new(&raw);
+    let layout = system::layout(&raw, &ids)?;
+    let channels = links::Channels::new(&raw, &ids, &layout)?;
+    let mut steps = Vec::new();
+    let mut programs = Vec::new();
+    for (domain, found) in raw.domain.iter().enumerate() {
+        for (vcpu, found) in (0u32..).zip(&found.get_ref().0.vcpu) {
+            let at = (domain, vcpu);
+            programs.push(match &found.get_ref().0.program {
+                Some(program) => program::compile(at, program, &channels, sources, &mut steps)?,
+                None => program::none(at, &place::header(found), sources, &mut steps),
+            });
+        }
+    }
+    let config = Config {
+        timers: links::timers(&raw, &ids, &layout)?,
+        channels: channels.all,
+        ..system::config(&raw, &ids)?
+    };
+    let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Ok(Scenario {
+        name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
+        description: raw.description.clone(),
+        path: sources.path().to_owned(),
+        settings: system::settings(&raw)?,
+        layout,
+        config,
+        programs,
+        steps,
+    })
+}

@@ -1,0 +1,371 @@
+//! Steps of programs as they are written.
+
+use super::number::Number;
+use super::raw::{Maybe, Table, choice};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
+use toml::Spanned;
+
+choice!(
+    /// What a step is called.
+    Kind {
+        Setup = "setup",
+        MapSharedInfo = "map_shared_info",
+        RegisterVcpuInfo = "register_vcpu_info",
+        EnableIrqs = "enable_irqs",
+        Yield = "yield",
+        Halt = "halt",
+        Send = "send",
+        Wait = "wait",
+        Mask = "mask",
+        Unmask = "unmask",
+        Close = "close",
+        BindVcpu = "bind_vcpu",
+        AllocUnbound = "alloc_unbound",
+        BindInterdomain = "bind_interdomain",
+        BindIpi = "bind_ipi",
+        BindVirq = "bind_virq",
+        Compute = "compute",
+        Console = "console",
+        Hypercall = "hypercall",
+        Read = "read",
+        Write = "write",
+        Execute = "execute",
+        Repeat = "repeat",
+    }
+);
+
+/// A step that is only a word, or a word with what is expected of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plain {
+    Setup,
+    MapSharedInfo,
+    RegisterVcpuInfo,
+    EnableIrqs,
+    Yield,
+    Halt,
+}
+
+/// A step that does something to a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PortOp {
+    Send,
+    Wait,
+    Mask,
+    Unmask,
+    Close,
+}
+
+/// What a kind of step takes.
+enum Takes {
+    Nothing(Plain),
+    Port(PortOp),
+    Table,
+}
+
+impl Kind {
+    fn takes(self) -> Takes {
+        match self {
+            Self::Setup => Takes::Nothing(Plain::Setup),
+            Self::MapSharedInfo => Takes::Nothing(Plain::MapSharedInfo),
+            Self::RegisterVcpuInfo => Takes::Nothing(Plain::RegisterVcpuInfo),
+            Self::EnableIrqs => Takes::Nothing(Plain::EnableIrqs),
+            Self::Yield => Takes::Nothing(Plain::Yield),
+            Self::Halt => Takes::Nothing(Plain::Halt),
+            Self::Send => Takes::Port(PortOp::Send),
+            Self::Wait => Takes::Port(PortOp::Wait),
+            Self::Mask => Takes::Port(PortOp::Mask),
+            Self::Unmask => Takes::Port(PortOp::Unmask),
+            Self::Close => Takes::Port(PortOp::Close),
+            _ => Takes::Table,
+        }
+    }
+
+    fn example(self) -> &'static str {
+        match self {
+            Self::BindVcpu => "{ bind_vcpu = { port = 1, vcpu = 0 } }",
+            Self::AllocUnbound => "{ alloc_unbound = { remote = 2, as = \"x\" } }",
+            Self::BindInterdomain => "{ bind_interdomain = { remote = 2, port = 1, as = \"x\" } }",
+            Self::BindIpi => "{ bind_ipi = { vcpu = 0, as = \"x\" } }",
+            Self::BindVirq => "{ bind_virq = { virq = \"timer\", vcpu = 0, as = \"x\" } }",
+            Self::Compute => "{ compute = 100 }",
+            Self::Console => "{ console = \"text\\n\" }",
+            Self::Hypercall => "{ hypercall = { nr = 32, args = [4, 0] } }",
+            Self::Read => "{ read = { at = 0x1000, width = 4 } }",
+            Self::Write => "{ write = { at = 0x1000, width = 4, value = 1 } }",
+            Self::Execute => "{ execute = { at = 0x1000 } }",
+            Self::Repeat => "{ repeat = { times = 10, steps = [\"yield\"] } }",
+            _ => "{ send = 1 }, with a port's number or name",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug)]
+pub(super) enum RawStep {
+    Plain(Plain, Maybe<RawExpect>),
+    Port(PortOp, RawPortStep),
+    BindVcpu(RawBindVcpu),
+    AllocUnbound(RawAllocUnbound),
+    BindInterdomain(RawBindInterdomain),
+    BindIpi(RawBindIpi),
+    BindVirq(RawBindVirq),
+    Compute(Number),
+    Console(RawConsole),
+    Hypercall(RawHypercall),
+    Read(RawRead),
+    Write(RawWrite),
+    Execute(RawExecute),
+    Repeat(RawRepeat),
+}
+
+impl<'de> Deserialize<'de> for RawStep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StepVisitor)
+    }
+}
+
+struct StepVisitor;
+
+impl<'de> Visitor<'de> for StepVisitor {
+    type Value = RawStep;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a step such as \"setup\" or { send = 1 }")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<RawStep, E> {
+        let kind = Kind::deserialize(word.into_deserializer())?;
+        match kind.takes() {
+            Takes::Nothing(plain) => Ok(RawStep::Plain(plain, None)),
+            _ => Err(E::custom(format!("step `{word}` needs to be told more, expected {}", kind.example()))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawStep, A::Error> {
+        let Some(kind) = map.next_key::<Kind>()? else {
+            return Err(de::Error::custom("an empty table is not a step, expected one such as { send = 1 }"));
+        };
+        let step = value(&mut map, kind)?;
+        match map.next_key::<String>()? {
+            None => Ok(step),
+            Some(other) => {
+                let first = Kind::WORDS.get(kind as usize).copied().unwrap_or_default();
+                let text = format!("`{first}` and `{other}` in one table, expected one step in each table");
+                Err(de::Error::custom(text))
+            }
+        }
+    }
+}
+
+/// What stands behind the step's name.
+fn value<'de, A: MapAccess<'de>>(map: &mut A, kind: Kind) -> Result<RawStep, A::Error> {
+    match kind.takes() {
+        Takes::Nothing(plain) => {
+            return Ok(RawStep::Plain(plain, map.next_value::<Table<RawPlain>>()?.0.expect));
+        }
+        Takes::Port(op) => return Ok(RawStep::Port(op, map.next_value()?)),
+        Takes::Table => {}
+    }
+    Ok(match kind {
+        Kind::BindVcpu => RawStep::BindVcpu(map.next_value::<Table<_>>()?.0),
+        Kind::AllocUnbound => RawStep::AllocUnbound(map.next_value::<Table<_>>()?.0),
+        Kind::BindInterdomain => RawStep::BindInterdomain(map.next_value::<Table<_>>()?.0),
+        Kind::BindIpi => RawStep::BindIpi(map.next_value::<Table<_>>()?.0),
+        Kind::BindVirq => RawStep::BindVirq(map.next_value::<Table<_>>()?.0),
+        Kind::Console => RawStep::Console(map.next_value()?),
+        Kind::Hypercall => RawStep::Hypercall(map.next_value::<Table<_>>()?.0),
+        Kind::Read => RawStep::Read(map.next_value::<Table<_>>()?.0),
+        Kind::Write => RawStep::Write(map.next_value::<Table<_>>()?.0),
+        Kind::Execute => RawStep::Execute(map.next_value::<Table<_>>()?.0),
+        Kind::Repeat => RawStep::Repeat(map.next_value::<Table<_>>()?.0),
+        _ => RawStep::Compute(map.next_value()?),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlain {
+    expect: Maybe<RawExpect>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongPort {
+    port: Spanned<NumberOrName>,
+    expect: Maybe<RawExpect>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongConsole {
+    text: String,
+    expect: Maybe<RawExpect>,
+}
+
+/// A port, with what is expected in the long form.
+#[derive(Debug)]
+pub(super) struct RawPortStep {
+    pub(super) port: Spanned<NumberOrName>,
+    pub(super) expect: Maybe<RawExpect>,
+}
+
+impl<'de> Deserialize<'de> for RawPortStep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The span of the short form is known only once the whole value was read.
+        let form = Spanned::<OrTable<NumberOrName, LongPort>>::deserialize(deserializer)?;
+        let span = form.span();
+        Ok(match form.into_inner() {
+            OrTable::Short(port) => Self { port: Spanned::new(span, port), expect: None },
+            OrTable::Long(LongPort { port, expect }) => Self { port, expect },
+        })
+    }
+}
+
+/// Text, with what is expected in the long form.
+#[derive(Debug)]
+pub(super) struct RawConsole {
+    pub(super) text: String,
+    pub(super) expect: Maybe<RawExpect>,
+}
+
+impl<'de> Deserialize<'de> for RawConsole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match OrTable::<String, LongConsole>::deserialize(deserializer)? {
+            OrTable::Short(text) => Self { text, expect: None },
+            OrTable::Long(LongConsole { text, expect }) => Self { text, expect },
+        })
+    }
+}
+
+/// A plain value, or a table with more to say.
+enum OrTable<S, L> {
+    Short(S),
+    Long(L),
+}
+
+impl<'de, S: Deserialize<'de>, L: Deserialize<'de>> Deserialize<'de> for OrTable<S, L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<S, L>(PhantomData<(S, L)>);
+        impl<'de, S: Deserialize<'de>, L: Deserialize<'de>> Visitor<'de> for Either<S, L> {
+            type Value = OrTable<S, L>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plain value, or a table with that and `expect`")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                S::deserialize(value.into_deserializer()).map(OrTable::Short)
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                S::deserialize(value.into_deserializer()).map(OrTable::Short)
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
+                S::deserialize(value.into_deserializer()).map(OrTable::Short)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                L::deserialize(de::value::MapAccessDeserializer::new(map)).map(OrTable::Long)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+/// A port or a VIRQ, by number or by name.
+#[derive(Clone, Debug)]
+pub(super) enum NumberOrName {
+    Number(Number),
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for NumberOrName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = NumberOrName;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a name")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<NumberOrName, E> {
+                Number::deserialize(value.into_deserializer()).map(NumberOrName::Number)
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<NumberOrName, E> {
+                Ok(NumberOrName::Number(Number(value)))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<NumberOrName, E> {
+                Ok(NumberOrName::Name(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// What a step is to give: a number or a word. What fits, depends on the step.
+#[derive(Clone, Debug)]
+pub(super) enum RawExpect {
+    Number(i128),
+    Word(String),
+}
+
+impl<'de> Deserialize<'de> for RawExpect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = RawExpect;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a word such as \"-EINVAL\" or \"fault\"")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<RawExpect, E> {
+                Ok(RawExpect::Number(value.into()))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<RawExpect, E> {
+                Ok(RawExpect::Number(value.into()))
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<RawExpect, E> {
+                Ok(RawExpect::Word(word.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+macro_rules! step {
+    ($($name:ident { $($(#[$attr:meta])* $field:ident: $type:ty),+ $(,)? })+) => {
+        $(
+            #[derive(Debug, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(super) struct $name { $($(#[$attr])* pub(super) $field: $type),+ }
+        )+
+    };
+}
+
+step! {
+    RawBindVcpu { port: Spanned<NumberOrName>, vcpu: Spanned<Number>, expect: Maybe<RawExpect> }
+    RawAllocUnbound { remote: Spanned<Number>, #[serde(rename = "as")] name: Maybe<String>, expect: Maybe<RawExpect> }
+    RawBindInterdomain {
+        remote: Spanned<Number>,
+        port: Spanned<Number>,
+        #[serde(rename = "as")]
+        name: Maybe<String>,
+        expect: Maybe<RawExpect>,
+    }
+    RawBindIpi { vcpu: Spanned<Number>, #[serde(rename = "as")] name: Maybe<String>, expect: Maybe<RawExpect> }
+    RawBindVirq {
+        virq: Spanned<NumberOrName>,
+        vcpu: Maybe<Number>,
+        #[serde(rename = "as")]
+        name: Maybe<String>,
+        expect: Maybe<RawExpect>,
+    }
+    RawHypercall {
+        nr: Number,
+        #[serde(default)]
+        args: Vec<Spanned<Number>>,
+        imm: Maybe<Number>,
+        expect: Maybe<RawExpect>,
+    }
+    RawRead { at: Number, width: Maybe<Number>, expect: Maybe<RawExpect> }
+    RawWrite { at: Number, width: Maybe<Number>, value: Spanned<Number>, expect: Maybe<RawExpect> }
+    RawExecute { at: Number, expect: Maybe<RawExpect> }
+    RawRepeat { times: Number, steps: Vec<Spanned<RawStep>> }
+}

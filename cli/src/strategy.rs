@@ -1,0 +1,68 @@
+//! Strategies as they are named on the command line: `map-page`, `map-page:2`, `switch-view:lazy`.
+
+use sim_core::hyp::strategy::{Builtin, Settings, When};
+use thiserror::Error;
+
+/// Why a strategy's name was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StrategyError {
+    /// No such strategy.
+    #[error("there is no strategy {name:?}; there are {}", Builtin::NAMES.join(", "))]
+    Unknown {
+        /// What was typed.
+        name: String,
+    },
+    /// The part behind the colon means nothing.
+    #[error("{name} does not take {option:?}; it takes {takes}")]
+    Option {
+        /// The strategy.
+        name: String,
+        /// What was behind the colon.
+        option: String,
+        /// What could be.
+        takes: &'static str,
+    },
+}
+
+/// Windows a strategy may be given: more than any MPU has regions make no sense.
+const MAX_WINDOWS: usize = 255;
+
+/// The strategy that `text` names, with the scenario's settings where the name has none of its own.
+pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyError> {
+    let (name, option) = text.split_once(':').map_or((text, None), |(name, option)| (name, Some(option)));
+    let refuse = |takes| StrategyError::Option {
+        name: name.into(),
+        option: option.unwrap_or_default().into(),
+        takes,
+    };
+    match (name, option) {
+        (_, None) => {}
+        ("map-page" | "hybrid", Some(windows)) => {
+            let windows = windows.parse().ok().filter(|windows| (1..=MAX_WINDOWS).contains(windows));
+            settings.windows = windows.ok_or_else(|| refuse("a number of windows from 1 to 255"))?;
+        }
+        ("switch-view", Some("entry")) => settings.when = When::Entry,
+        ("switch-view", Some("lazy")) => settings.when = When::Lazy,
+        ("switch-view", Some(_)) => return Err(refuse("entry or lazy")),
+        (_, Some(_)) if Builtin::from_name(name, settings).is_some() => return Err(refuse("no option")),
+        _ => {}
+    }
+    Builtin::from_name(name, settings).ok_or_else(|| StrategyError::Unknown { name: name.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::hyp::strategy::Strategy;
+
+    #[test]
+    fn names_with_and_without_options() {
+        let windows = |text| parse(text, Settings::default()).map(|strategy| strategy.needs().windows);
+        assert_eq!(windows("map-page"), Ok(1));
+        assert_eq!(windows("map-page:3"), Ok(3));
+        assert_eq!(windows("switch-view:lazy"), Ok(0));
+        for bad in ["map-page:0", "map-page:x", "map-page:256", "switch-view:never", "naive:1", "pin-all", ""] {
+            assert!(windows(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Names for typed values: every wording that more than one report uses.
+
+use crate::scenario::Scenario;
+use evtchn::{Errno, Object, abi};
+use mpu_model::{DenialKind, Hazard};
+use sim_core::convention::nr;
+use sim_core::layout::{Layout, Owner};
+use sim_core::outcome::{Area, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId, WaitsFor};
+
+/// The outcome's name in JSON and tables.
+#[must_use]
+pub fn outcome(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::HypervisorFault(_) => "hypervisor-fault",
+        Outcome::Hazard(_) => "hazard",
+        Outcome::Deadlock(_) => "deadlock",
+        Outcome::Refused(_) => "refused",
+        Outcome::ExpectationFailed(_) => "expectation-failed",
+        Outcome::Limit(_) => "limit",
+    }
+}
+
+/// The name of the domain at a position.
+#[must_use]
+pub fn domain(layout: &Layout, position: usize) -> &str {
+    layout.domains().get(position).map_or("?", |domain| &domain.name)
+}
+
+/// A vCPU: `domU1 vCPU 0`.
+#[must_use]
+pub fn vcpu(layout: &Layout, vcpu: VcpuRef) -> String {
+    format!("{} vCPU {}", domain(layout, vcpu.domain), vcpu.vcpu)
+}
+
+/// Who owns an address.
+#[must_use]
+pub fn owner(layout: &Layout, owner: Owner) -> String {
+    match owner {
+        Owner::Text => "hypervisor text".into(),
+        Owner::Rodata => "hypervisor rodata".into(),
+        Owner::Data => "hypervisor data".into(),
+        Owner::Stack(pe) => format!("hypervisor stack of PE {pe}"),
+        Owner::Heap => "hypervisor heap".into(),
+        Owner::Pool(None) => "pool".into(),
+        Owner::Pool(Some(position)) => format!("pool pages of {}", domain(layout, position)),
+        Owner::Uart => "UART".into(),
+        Owner::Gic => "GIC".into(),
+        Owner::Ram(position) => domain(layout, position).into(),
+        Owner::Granted(position) => format!("shared_info frame of {}", domain(layout, position)),
+        Owner::Shared(index) => {
+            let name = layout.parts().shared.get(index).map_or("?", |shared| &shared.name);
+            format!("shared memory {name}")
+        }
+        Owner::Nobody => "nobody".into(),
+    }
+}
+
+/// Several owners of one merged region.
+#[must_use]
+pub fn owners(layout: &Layout, owners: &[Owner]) -> String {
+    let names: Vec<String> = owners.iter().map(|one| owner(layout, *one)).collect();
+    if names.is_empty() { "window".into() } else { names.join(" + ") }
+}
+
+/// A view.
+#[must_use]
+pub fn view(layout: &Layout, view: ViewId) -> String {
+    match view {
+        ViewId::Idle => "idle view".into(),
+        ViewId::Guest(position) => format!("guest view of {}", domain(layout, position)),
+        ViewId::Hypervisor => "hypervisor view".into(),
+    }
+}
+
+/// A field of `shared_info` by byte offset.
+fn shared_info_field(offset: u64) -> String {
+    let pending = u64::from(abi::shared_info::PENDING);
+    let mask = u64::from(abi::shared_info::MASK);
+    match offset {
+        _ if offset < pending => format!("shared_info.vcpu_info[0].{}", vcpu_info_field(offset)),
+        _ if offset < mask => format!("shared_info.evtchn_pending[{}]", (offset - pending) / 8),
+        _ if offset < u64::from(abi::shared_info::WALL_CLOCK) => {
+            format!("shared_info.evtchn_mask[{}]", (offset - mask) / 8)
+        }
+        _ => format!("shared_info+{offset}"),
+    }
+}
+
+fn vcpu_info_field(offset: u64) -> String {
+    match offset {
+        0..8 => "evtchn_upcall_pending".into(),
+        8..16 => "evtchn_pending_sel".into(),
+        _ => format!("time+{}", offset - 16),
+    }
+}
+
+/// What lives at an offset of an area: `domU2's shared_info.evtchn_pending[0]`.
+#[must_use]
+pub fn object(layout: &Layout, area: &Area, offset: u64) -> String {
+    let field = match area.object {
+        Object::SharedInfo => shared_info_field(offset),
+        Object::VcpuInfo(number) => format!("vcpu_info of vCPU {number}: {}", vcpu_info_field(offset)),
+        other => format!("{other}+{offset}"),
+    };
+    match area.domain {
+        Some(position) => format!("{}'s {field}", domain(layout, position)),
+        None => format!("the stand-in {field}"),
+    }
+}
+
+/// A hypercall: `event_channel_op.send`.
+#[must_use]
+pub fn hypercall(id: HypercallId) -> String {
+    let command = |names: &[(u32, &str)]| {
+        let cmd = id.cmd.unwrap_or(u32::MAX);
+        names.iter().find(|(number, _)| *number == cmd).map_or_else(|| format!("{cmd}"), |(_, name)| (*name).into())
+    };
+    match id.nr {
+        nr::MEMORY_OP => format!("memory_op.{}", command(&[(7, "add_to_physmap"), (15, "remove_from_physmap")])),
+        nr::CONSOLE_IO => format!("console_io.{}", command(&[(0, "write"), (1, "read")])),
+        nr::VCPU_OP => format!("vcpu_op.{}", command(&[(10, "register_vcpu_info")])),
+        nr::SCHED_OP => {
+            format!("sched_op.{}", command(&[(0, "yield"), (1, "block"), (2, "shutdown"), (3, "poll")]))
+        }
+        nr::EVENT_CHANNEL_OP => format!("event_channel_op.{}", command(EVTCHNOP)),
+        number => format!("hypercall.{number}"),
+    }
+}
+
+const EVTCHNOP: &[(u32, &str)] = &[
+    (abi::op::BIND_INTERDOMAIN, "bind_interdomain"),
+    (abi::op::BIND_VIRQ, "bind_virq"),
+    (abi::op::BIND_PIRQ, "bind_pirq"),
+    (abi::op::CLOSE, "close"),
+    (abi::op::SEND, "send"),
+    (abi::op::STATUS, "status"),
+    (abi::op::ALLOC_UNBOUND, "alloc_unbound"),
+    (abi::op::BIND_IPI, "bind_ipi"),
+    (abi::op::BIND_VCPU, "bind_vcpu"),
+    (abi::op::UNMASK, "unmask"),
+    (abi::op::RESET, "reset"),
+    (abi::op::INIT_CONTROL, "init_control"),
+    (abi::op::EXPAND_ARRAY, "expand_array"),
+    (abi::op::SET_PRIORITY, "set_priority"),
+    (abi::op::RESET_CONT, "reset_cont"),
+];
+
+/// Why EL2 was entered.
+#[must_use]
+pub fn trap(trap: Trap) -> String {
+    match trap {
+        Trap::Hypercall(id) => hypercall(id),
+        Trap::Smccc => "psci".into(),
+        Trap::UnknownHvc(imm) => format!("hvc #{imm:#x}"),
+        Trap::WaitForInterrupt => "wfi".into(),
+        Trap::StageTwoAbort => "stage-2 abort".into(),
+        Trap::Interrupt => "interrupt".into(),
+        Trap::Boot => "boot".into(),
+    }
+}
+
+/// A result of a hypercall: `0`, or `-EINVAL`.
+#[must_use]
+pub fn rc(rc: i64) -> String {
+    errno(rc).map_or_else(|| rc.to_string(), |errno| format!("-{}", errno.name()))
+}
+
+fn errno(rc: i64) -> Option<Errno> {
+    use Errno::{
+        EACCES, EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EPERM,
+        ERESTART, ESRCH,
+    };
+    let all = [
+        EPERM, ENOENT, ESRCH, ENXIO, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, EINVAL, ENOSPC, ENOSYS, ERESTART,
+        EOPNOTSUPP,
+    ];
+    all.into_iter().find(|errno| errno.rc() == rc)
+}
+
+/// The fault's kind in JSON.
+#[must_use]
+pub fn fault_kind(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Access(denial) => match denial.kind {
+            DenialKind::NoRegion => "no-region",
+            DenialKind::Overlap { .. } => "overlap",
+            DenialKind::Permission { .. } => "permission",
+            DenialKind::AddressSize => "address-size",
+        },
+        FaultKind::OwnImage(_) => "own-image",
+        FaultKind::External { .. } => "external",
+    }
+}
+
+/// A hazard.
+#[must_use]
+pub fn hazard(kind: &HazardKind) -> String {
+    match kind {
+        HazardKind::Unsynchronised(hazard, denial) => format!("{denial}; {}", pending(hazard)),
+        HazardKind::StaleSelector(hazard) => hazard.to_string(),
+    }
+}
+
+/// The write that is not in force, and the barrier it lacks.
+#[must_use]
+pub fn pending(hazard: &Hazard) -> String {
+    let write = hazard.write;
+    let slot = write.slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
+    let lost = if hazard.overflow { "; more writes are pending than the model keeps" } else { "" };
+    format!("the write of {:#x} to {}{slot} is not in force: {} is missing{lost}", write.value, write.reg, write.missing)
+}
+
+/// What a vCPU waits for.
+#[must_use]
+pub fn waits_for(waits: WaitsFor) -> String {
+    match waits {
+        WaitsFor::Event(port) => format!("an event on its port {port}"),
+        WaitsFor::Interrupt => "an interrupt".into(),
+        WaitsFor::Turn => "its turn".into(),
+    }
+}
+
+/// What a step expected.
+#[must_use]
+pub fn expected(expected: Expected) -> String {
+    match expected {
+        Expected::Rc(value) => format!("a result of {}", rc(value)),
+        Expected::Success => "the access to succeed".into(),
+        Expected::Value(value) => format!("the value {value:#x}"),
+        Expected::Fault => "the access to be refused".into(),
+        Expected::StageOne => "the access to be refused by stage 1 (the EL1 MPU)".into(),
+        Expected::StageTwo => "the access to be refused by stage 2 (the EL2 MPU)".into(),
+    }
+}
+
+/// What a step got.
+#[must_use]
+pub fn got(got: Got) -> String {
+    match got {
+        Got::Rc(value) => format!("a result of {}", rc(value)),
+        Got::Value(value) => format!("success, value {value:#x}"),
+        Got::Abort { esr, far } => {
+            format!("an abort at EL1 (EC {:#04x}, status {:#04x}, FAR_EL1 {far:#x})", esr >> 26, esr & 0x3f)
+        }
+    }
+}
+
+/// A number with commas between groups of three digits.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes in the largest unit that keeps a round number: `512 MiB`.
+#[must_use]
+pub fn bytes(value: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.into_iter().find(|(size, _)| value >= *size && value % size == 0);
+    unit.map_or_else(|| format!("{value} B"), |(size, name)| format!("{} {name}", value / size))
+}
+
+/// Where a step stands: `thread-2022.toml:31: { send = "link" }`.
+#[must_use]
+pub fn step(scenario: &Scenario, step: sim_core::outcome::StepId) -> Option<String> {
+    let source = scenario.steps.get(usize::try_from(step.0).ok()?)?;
+    Some(format!("{}:{}: {}", scenario.path.display(), source.line, source.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_bytes_read_well() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(bytes(0x1f00_0000), "496 MiB");
+        assert_eq!(bytes(100), "100 B");
+    }
+
+    #[test]
+    fn fields_are_named_by_offset() {
+        assert_eq!(shared_info_field(48), "shared_info.evtchn_pending[0]");
+        assert_eq!(shared_info_field(559), "shared_info.evtchn_pending[63]");
+        assert_eq!(shared_info_field(560), "shared_info.evtchn_mask[0]");
+        assert_eq!(shared_info_field(0), "shared_info.vcpu_info[0].evtchn_upcall_pending");
+        assert_eq!(shared_info_field(1080), "shared_info+1080");
+    }
+}

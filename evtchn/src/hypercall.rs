@@ -1,0 +1,521 @@
+//! Raw hypercalls: argument blocks in guest memory around the typed operations.
+//!
+//! A block is read whole before anything else; operations with outputs write it back whole, and only if they
+//! succeeded. A write that fails gives -EFAULT after the operation has taken effect.
+
+use core::fmt::Debug;
+
+use crate::{
+    Binding, Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route,
+    Stop, Vcpu,
+    abi::{self, op, size},
+};
+
+/// How a hypercall that did not stop early ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// With this result.
+    Rc(i64),
+    /// Not yet: the guest is to repeat the hypercall with these arguments.
+    Continue {
+        /// The command.
+        cmd: u32,
+        /// The pointer.
+        arg: u64,
+    },
+}
+
+/// How far [`EventChannels::start_op`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// To the end.
+    Done(Done),
+    /// All is checked; the event remains to be raised.
+    Raise(Route),
+}
+
+type Op<H> = Result<(), Stop<<H as crate::EventMemory>::Fault>>;
+
+impl<A: Copy + Debug> EventChannels<A> {
+    /// `event_channel_op(cmd, arg)`. An errno comes as [`Stop::Errno`].
+    pub fn event_channel_op<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        cmd: u32,
+        arg: u64,
+    ) -> Result<Done, Stop<H::Fault>> {
+        match self.start_op(h, caller, cmd, arg)? {
+            Step::Done(done) => Ok(done),
+            Step::Raise(route) => {
+                self.raise(h, route).map_err(Stop::Fault)?;
+                Ok(Done::Rc(0))
+            }
+        }
+    }
+
+    /// `event_channel_op(cmd, arg)` up to where Xen has let go of its locks: for a hypervisor that lets other
+    /// processors in before it raises the event. After [`Step::Raise`] the result is 0.
+    pub fn start_op<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        cmd: u32,
+        arg: u64,
+    ) -> Result<Step, Stop<H::Fault>> {
+        match cmd {
+            op::BIND_INTERDOMAIN => self.op_bind_interdomain(h, caller, arg)?,
+            op::BIND_VIRQ => self.op_bind_virq(h, caller, arg)?,
+            op::BIND_PIRQ => {
+                read::<{ size::BIND_PIRQ }, 3, H>(h, caller, arg)?;
+                return Err(Errno::EOPNOTSUPP.into());
+            }
+            op::CLOSE => {
+                let [port] = read::<{ size::CLOSE }, 1, H>(h, caller, arg)?;
+                self.close(h, caller, Port(port))?;
+            }
+            op::SEND => {
+                let [port] = read::<{ size::SEND }, 1, H>(h, caller, arg)?;
+                return Ok(Step::Raise(self.route_send(caller, Port(port))?));
+            }
+            op::STATUS => self.op_status(h, caller, arg)?,
+            op::ALLOC_UNBOUND => self.op_alloc_unbound(h, caller, arg)?,
+            op::BIND_IPI => self.op_bind_ipi(h, caller, arg)?,
+            op::BIND_VCPU => {
+                let [port, vcpu] = read::<{ size::BIND_VCPU }, 2, H>(h, caller, arg)?;
+                self.bind_vcpu(caller, Port(port), Vcpu(vcpu))?;
+            }
+            op::UNMASK => {
+                let [port] = read::<{ size::UNMASK }, 1, H>(h, caller, arg)?;
+                return Ok(Step::Raise(self.route_unmask(caller, Port(port))?));
+            }
+            op::RESET => return self.op_reset(h, caller, arg, ResetFrom::Start),
+            op::RESET_CONT => return self.op_reset(h, caller, arg, ResetFrom::Preempted),
+            op::INIT_CONTROL => self.op_init_control(h, caller, arg)?,
+            op::EXPAND_ARRAY => {
+                let [low, high] = read::<{ size::EXPAND_ARRAY }, 2, H>(h, caller, arg)?;
+                self.expand_array(h, caller, long(low, high))?;
+            }
+            op::SET_PRIORITY => {
+                let [port, priority] = read::<{ size::SET_PRIORITY }, 2, H>(h, caller, arg)?;
+                self.set_priority(caller, Port(port), priority)?;
+            }
+            _ => return Err(Errno::ENOSYS.into()),
+        }
+        Ok(Step::Done(Done::Rc(0)))
+    }
+
+    /// `event_channel_op_compat(arg)`: nothing on Arm; the pointer is not read.
+    #[must_use]
+    pub fn event_channel_op_compat() -> Errno {
+        Errno::ENOSYS
+    }
+
+    /// `vcpu_op(cmd, vcpuid, arg)`, as far as it is about events: `register_vcpu_info`. Runstate areas are the
+    /// scheduler's; a hypervisor that has them takes command 5 out first.
+    pub fn vcpu_op<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        cmd: u32,
+        vcpuid: u32,
+        arg: u64,
+    ) -> Result<i64, Stop<H::Fault>> {
+        self.domain(caller.dom)?.require_vcpu(Vcpu(vcpuid))?;
+        if cmd != abi::VCPUOP_REGISTER_VCPU_INFO {
+            return Err(Errno::EINVAL.into());
+        }
+        let [low, high, offset, _] = read::<{ size::REGISTER_VCPU_INFO }, 4, H>(h, caller, arg)?;
+        self.register_vcpu_info(h, caller, Vcpu(vcpuid), long(low, high), offset)?;
+        Ok(0)
+    }
+
+    /// `sched_op(SCHEDOP_poll, arg)`.
+    pub fn sched_poll<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        arg: u64,
+    ) -> Result<Poll, Stop<H::Fault>> {
+        let [low, high, nr_ports, _, soon, late] =
+            read::<{ size::SCHED_POLL }, 6, H>(h, caller, arg)?;
+        let request = PollRequest {
+            ports: long(low, high),
+            nr_ports,
+            timeout: long(soon, late),
+        };
+        self.poll(h, caller, request)
+    }
+
+    fn op_bind_interdomain<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        arg: u64,
+    ) -> Op<H> {
+        let [dom, remote_port, _] = read::<{ size::BIND_INTERDOMAIN }, 3, H>(h, caller, arg)?;
+        let port = self.bind_interdomain(h, caller, DomId(dom as u16), Port(remote_port))?;
+        write(h, caller, arg, [dom, remote_port, port.0])
+    }
+
+    fn op_bind_virq<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
+        let [virq, vcpu, _] = read::<{ size::BIND_VIRQ }, 3, H>(h, caller, arg)?;
+        let port = self.bind_virq(h, caller, virq, Vcpu(vcpu))?;
+        write(h, caller, arg, [virq, vcpu, port.0])
+    }
+
+    fn op_alloc_unbound<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        arg: u64,
+    ) -> Op<H> {
+        let [doms, _] = read::<{ size::ALLOC_UNBOUND }, 2, H>(h, caller, arg)?;
+        let (dom, remote) = (DomId(doms as u16), DomId((doms >> 16) as u16));
+        let port = self.alloc_unbound(h, caller, dom, remote)?;
+        write(h, caller, arg, [doms, port.0])
+    }
+
+    fn op_bind_ipi<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
+        let [vcpu, _] = read::<{ size::BIND_IPI }, 2, H>(h, caller, arg)?;
+        let port = self.bind_ipi(h, caller, Vcpu(vcpu))?;
+        write(h, caller, arg, [vcpu, port.0])
+    }
+
+    fn op_status<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
+        let [dom, port, _, _, first, second] = read::<{ size::STATUS }, 6, H>(h, caller, arg)?;
+        let status = self.status(caller, DomId(dom as u16), Port(port))?;
+        // Members of the union that say nothing come back as they were given, the padding beside a short one too.
+        let narrow = |dom: DomId| first & 0xFFFF_0000 | u32::from(dom.0);
+        let (first, second) = match status.binding {
+            Binding::Closed | Binding::Ipi => (first, second),
+            Binding::Unbound { dom } => (narrow(dom), second),
+            Binding::Interdomain { dom, port } => (narrow(dom), port.0),
+            Binding::Virq(virq) => (virq, second),
+        };
+        write(
+            h,
+            caller,
+            arg,
+            [
+                dom,
+                port,
+                status.binding.code(),
+                status.vcpu.0,
+                first,
+                second,
+            ],
+        )
+    }
+
+    fn op_init_control<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
+        let [low, high, offset, vcpu, bits, pad] =
+            read::<{ size::INIT_CONTROL }, 6, H>(h, caller, arg)?;
+        let link_bits = self.init_control(h, caller, Vcpu(vcpu), long(low, high), offset)?;
+        let bits = bits & !0xFF | u32::from(link_bits);
+        write(h, caller, arg, [low, high, offset, vcpu, bits, pad])
+    }
+
+    fn op_reset<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        arg: u64,
+        from: ResetFrom,
+    ) -> Result<Step, Stop<H::Fault>> {
+        let [dom] = read::<{ size::RESET }, 1, H>(h, caller, arg)?;
+        match self.reset(h, caller, DomId(dom as u16), from) {
+            Ok(()) => Ok(Step::Done(Done::Rc(0))),
+            Err(Stop::Errno(Errno::ERESTART)) => Ok(Step::Done(Done::Continue {
+                cmd: op::RESET_CONT,
+                arg,
+            })),
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// A 64-bit field of a block.
+fn long(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The largest block.
+const BLOCK: usize = size::STATUS as usize;
+
+/// Reads a block of `SIZE` bytes as its 32-bit words; a short last word is zero-extended.
+fn read<const SIZE: u32, const WORDS: usize, H: Host>(
+    h: &mut H,
+    caller: Caller,
+    arg: u64,
+) -> Result<[u32; WORDS], Stop<H::Fault>> {
+    const { assert!(WORDS == SIZE.div_ceil(4) as usize && WORDS * 4 <= BLOCK) };
+    let mut bytes = [0; BLOCK];
+    let (block, _) = bytes.split_at_mut(SIZE as usize);
+    h.read_guest(caller.dom, arg, block)?;
+    let mut words = [0; WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    Ok(words)
+}
+
+fn write<const WORDS: usize, H: Host>(
+    h: &mut H,
+    caller: Caller,
+    arg: u64,
+    words: [u32; WORDS],
+) -> Op<H> {
+    const { assert!(WORDS * 4 <= BLOCK) };
+    let mut bytes = [0; BLOCK];
+    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
+    let (block, _) = bytes.split_at(WORDS * 4);
+    h.write_guest(caller.dom, arg, block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    const OK: Result<Done, Errno> = Ok(Done::Rc(0));
+    const SELF: u32 = abi::DOMID_SELF as u32;
+
+    #[test]
+    fn outputs_are_written_beside_the_inputs() {
+        let mut rig = Rig::new();
+        let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
+        assert_eq!(
+            rig.hypercall(d2, op::ALLOC_UNBOUND, &[SELF | 1 << 16, 9]),
+            (OK, [SELF | 1 << 16, 1].into())
+        );
+        // Bits beyond a short field are the guest's, and come back.
+        let dom = 0xABCD_0002;
+        assert_eq!(
+            rig.hypercall(d1, op::BIND_INTERDOMAIN, &[dom, 1, 9]),
+            (OK, [dom, 1, 1].into())
+        );
+        assert_eq!(
+            rig.hypercall(d1, op::BIND_VIRQ, &[0, 1, 9]),
+            (OK, [0, 1, 2].into())
+        );
+        assert_eq!(
+            rig.hypercall(d1, op::BIND_IPI, &[1, 9]),
+            (OK, [1, 3].into())
+        );
+        assert_eq!(
+            rig.hypercall(
+                d0,
+                op::INIT_CONTROL,
+                &[gfn(d0, 1) as u32, 0, 8, 1, 0xFFFF_FF00, 5]
+            )
+            .1[4..],
+            [0xFFFF_FF11, 5]
+        );
+        let status = |rig: &mut Rig, dom, port| {
+            rig.hypercall(dom, op::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6])
+                .1
+        };
+        assert_eq!(status(&mut rig, d1, 1)[2..], [2, 0, 0x7777_0002, 1]);
+        assert_eq!(status(&mut rig, d1, 2)[2..], [4, 1, 0, 6]);
+        assert_eq!(status(&mut rig, d1, 3)[2..], [5, 1, 0x7777_7777, 6]);
+        assert_eq!(status(&mut rig, d1, 4)[2..], [0, 0, 0x7777_7777, 6]);
+        rig.close(d1, Port(1)).unwrap();
+        assert_eq!(status(&mut rig, d2, 1)[2..], [1, 0, 0x7777_0001, 6]);
+    }
+
+    #[test]
+    fn operations_without_outputs_leave_their_block_alone() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        rig.unbound(d1, 2).unwrap();
+        rig.mem.read_only = true;
+        for (cmd, args) in [
+            (op::SEND, &[1][..]),
+            (op::UNMASK, &[1]),
+            (op::BIND_VCPU, &[1, 1]),
+            (op::CLOSE, &[1]),
+            (op::RESET, &[SELF | 0xFFFF_0000]),
+        ] {
+            assert_eq!(
+                rig.hypercall(d1, cmd, args),
+                (OK, args.into()),
+                "command {cmd}"
+            );
+        }
+        rig.init_control(d1, 0).unwrap();
+        let page = [gfn(d1, 2) as u32, 0];
+        assert_eq!(
+            rig.hypercall(d1, op::EXPAND_ARRAY, &page),
+            (OK, page.into())
+        );
+        assert_eq!(
+            rig.hypercall(d1, op::SET_PRIORITY, &[1, 3]).0,
+            Err(Errno::EACCES)
+        );
+    }
+
+    #[test]
+    fn a_failing_operation_writes_nothing() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        for (cmd, args, errno) in [
+            (op::BIND_INTERDOMAIN, &[9, 1, 7][..], Errno::ESRCH),
+            (op::BIND_VIRQ, &[24, 0, 7], Errno::EINVAL),
+            (op::STATUS, &[SELF, 64, 7, 7, 7, 7], Errno::EINVAL),
+            (op::ALLOC_UNBOUND, &[9, 7], Errno::ESRCH),
+            (op::BIND_IPI, &[2, 7], Errno::ENOENT),
+            (op::INIT_CONTROL, &[5, 0, 0, 0, 7, 7], Errno::EINVAL),
+            (op::BIND_PIRQ, &[0, 0, 7], Errno::EOPNOTSUPP),
+            (op::RESET_CONT, &[SELF], Errno::EBUSY),
+        ] {
+            assert_eq!(
+                rig.hypercall(d1, cmd, args),
+                (Err(errno), args.into()),
+                "command {cmd}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_pointer_comes_before_all_else() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        for cmd in 0..=14 {
+            for arg in [0, ram(d1) - 1, ram(d1) + PAGES * 4096 - 1, u64::MAX] {
+                let result = rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, arg));
+                assert_eq!(result, Err(Errno::EFAULT), "command {cmd} at {arg:#x}");
+            }
+        }
+        for cmd in [15, u32::MAX] {
+            let result = rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, 0));
+            assert_eq!(result, Err(Errno::ENOSYS), "the pointer is not read");
+        }
+        assert_eq!(
+            rc(rig.ec.sched_poll(&mut rig.mem, caller(d1), 0)),
+            Err(Errno::EFAULT)
+        );
+    }
+
+    #[test]
+    fn blocks_are_as_long_as_the_abi_says() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        let end = ram(d1) + PAGES * 4096;
+        for (cmd, size) in [12, 12, 12, 4, 4, 24, 8, 8, 8, 4, 2, 24, 8, 8, 2]
+            .into_iter()
+            .enumerate()
+        {
+            let mut call = |size| {
+                rc(rig
+                    .ec
+                    .event_channel_op(&mut rig.mem, caller(d1), cmd as u32, end - size))
+            };
+            assert_ne!(call(size), Err(Errno::EFAULT), "command {cmd} fits");
+            assert_eq!(
+                call(size - 1),
+                Err(Errno::EFAULT),
+                "command {cmd} does not fit"
+            );
+        }
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_undoes_nothing() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        rig.mem.read_only = true;
+        assert_eq!(
+            rig.hypercall(d1, op::BIND_IPI, &[0, 0]).0,
+            Err(Errno::EFAULT)
+        );
+        assert_eq!(rig.counts(d1), [64, 1, 0]);
+    }
+
+    #[test]
+    fn a_preempted_reset_becomes_another_call() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        for _ in 0..70 {
+            rig.ipi(d1, 0).unwrap();
+        }
+        rig.mem.preempt = [true].into();
+        let Ok(Done::Continue { cmd, arg }) = rig.hypercall(d1, op::RESET, &[SELF]).0 else {
+            panic!("not preempted")
+        };
+        assert_eq!(cmd, op::RESET_CONT);
+        assert_eq!(
+            rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, arg)),
+            OK
+        );
+        assert_eq!(rig.counts(d1), [128, 0, 0]);
+    }
+
+    #[test]
+    fn a_started_send_has_touched_nothing_yet() {
+        let mut rig = Rig::new();
+        let (d1, d2) = (rig.d1, rig.d2);
+        let (here, there) = rig.channel(d1, d2);
+        let arg = ram(d1);
+        rig.mem.poke(arg, here.0);
+        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), op::SEND, arg))
+        else {
+            panic!("nothing to raise")
+        };
+        assert!(rig.mem.log.is_empty());
+        rig.ec.raise(&mut rig.mem, route).unwrap();
+        assert!(rig.is_pending(d2, there));
+    }
+
+    #[test]
+    fn vcpu_op_knows_the_vcpu_before_the_command() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        let mut call =
+            |cmd, vcpu, arg| rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), cmd, vcpu, arg));
+        assert_eq!(call(99, 2, 0), Err(Errno::ENOENT));
+        for cmd in [0, 1, 5, 9, 11, 99] {
+            assert_eq!(call(cmd, 1, 0), Err(Errno::EINVAL));
+        }
+        assert_eq!(call(10, 1, 0), Err(Errno::EFAULT));
+        assert_eq!(call(10, 1, ram(d1) + PAGES * 4096 - 15), Err(Errno::EFAULT));
+        let arg = ram(d1);
+        for (addr, word) in (arg..)
+            .step_by(4)
+            .zip([gfn(d1, 3) as u32, 0, 64, 0xFFFF_FFFF])
+        {
+            rig.mem.poke(addr, word);
+        }
+        assert_eq!(
+            rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), 10, 1, arg)),
+            Ok(0)
+        );
+        assert_eq!(rig.info(d1, 1), ram(d1) + 3 * 4096 + 64);
+    }
+
+    #[test]
+    fn sixty_four_bit_fields_are_whole() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        // Their low halves alone would be good frames.
+        assert_eq!(
+            rig.hypercall(d1, op::INIT_CONTROL, &[gfn(d1, 1) as u32, 1, 0, 0, 0, 0])
+                .0,
+            Err(Errno::EINVAL)
+        );
+        rig.init_control(d1, 0).unwrap();
+        assert_eq!(
+            rig.hypercall(d1, op::EXPAND_ARRAY, &[gfn(d1, 2) as u32, 1])
+                .0,
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(
+            rig.poll(d1, 0, &[], 0x1_0000_0002),
+            Ok(Poll::Block {
+                timeout: 0x1_0000_0002
+            })
+        );
+    }
+}

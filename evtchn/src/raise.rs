@@ -1,0 +1,179 @@
+//! Events on their way: from a [`Route`] to bits in guest memory. Here the two ABIs part.
+
+use core::fmt::Debug;
+
+use crate::{DomIdx, EventChannels, Host, Port, Vcpu, domain::Domain, fifo, two_level};
+
+/// Where an event goes, decided from the tables alone.
+///
+/// Between deciding and raising, other hypercalls may run: what is in here is checked again by
+/// [`EventChannels::raise`], and an event whose destination has gone meanwhile is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "an event is on its way only once it is raised"]
+pub struct Route {
+    action: Action,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Nothing,
+    /// A guest notifies: sets bits, or runs the handler of a Xen-owned port.
+    Notify(Target),
+    /// The hypervisor itself sets bits; Xen-owned ports are left alone.
+    Event(Target),
+    Unmask(Target),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Target {
+    dom: DomIdx,
+    generation: u32,
+    port: Port,
+}
+
+impl Route {
+    /// Goes nowhere, silently.
+    pub const NOTHING: Self = Self {
+        action: Action::Nothing,
+    };
+
+    pub(crate) fn notify<A>(domain: &Domain<A>, port: Port) -> Self {
+        Self {
+            action: Action::Notify(Target::new(domain, port)),
+        }
+    }
+
+    pub(crate) fn event<A>(domain: &Domain<A>, port: Port) -> Self {
+        Self {
+            action: Action::Event(Target::new(domain, port)),
+        }
+    }
+
+    pub(crate) fn unmask<A>(domain: &Domain<A>, port: Port) -> Self {
+        Self {
+            action: Action::Unmask(Target::new(domain, port)),
+        }
+    }
+
+    /// The port whose bits are to change, and whose domain's memory [`EventChannels::raise`] touches.
+    #[must_use]
+    pub fn target(&self) -> Option<(DomIdx, Port)> {
+        match self.action {
+            Action::Nothing => None,
+            Action::Notify(t) | Action::Event(t) | Action::Unmask(t) => Some((t.dom, t.port)),
+        }
+    }
+}
+
+impl Target {
+    fn new<A>(domain: &Domain<A>, port: Port) -> Self {
+        Self {
+            dom: domain.idx,
+            generation: domain.generation,
+            port,
+        }
+    }
+}
+
+impl<A: Copy + Debug> EventChannels<A> {
+    /// Does what a route says, in guest memory only.
+    pub fn raise<H: Host<Area = A>>(&mut self, h: &mut H, route: Route) -> Result<(), H::Fault> {
+        let (Action::Notify(t) | Action::Event(t) | Action::Unmask(t)) = route.action else {
+            return Ok(());
+        };
+        let Ok(domain) = self.domain_mut(t.dom) else {
+            return Ok(());
+        };
+        if domain.generation != t.generation {
+            return Ok(());
+        }
+        let Some(channel) = domain.ports.get(t.port) else {
+            return Ok(());
+        };
+        let vcpu = channel.vcpu;
+        if !channel.usable() {
+            if let (Some(handler), Action::Notify(_)) = (channel.xen, route.action) {
+                h.xen_notified(t.dom, vcpu, t.port, handler);
+            }
+            return Ok(());
+        }
+        match route.action {
+            Action::Unmask(_) => domain.unmask_bits(h, t.port, vcpu),
+            _ => domain.set_pending(h, t.port, vcpu),
+        }
+    }
+}
+
+/// The five things an ABI can do with a port's bits. Except for [`Domain::set_pending`] on an array's new page, the
+/// port is usable.
+impl<A: Copy + Debug> Domain<A> {
+    pub(crate) fn set_pending<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        port: Port,
+        vcpu: Vcpu,
+    ) -> Result<(), H::Fault> {
+        if self.fifo.is_some() {
+            fifo::set_pending(self, h, port, vcpu)
+        } else {
+            two_level::set_pending(self, h, port, vcpu)
+        }
+    }
+
+    pub(crate) fn clear_pending<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        port: Port,
+    ) -> Result<(), H::Fault> {
+        match &self.fifo {
+            Some(fifo) => fifo.clear_pending(h, port),
+            None => two_level::clear_pending(self.shared_info, h, port),
+        }
+    }
+
+    fn unmask_bits<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        port: Port,
+        vcpu: Vcpu,
+    ) -> Result<(), H::Fault> {
+        if self.fifo.is_some() {
+            fifo::unmask(self, h, port, vcpu)
+        } else {
+            two_level::unmask(self, h, port, vcpu)
+        }
+    }
+
+    pub(crate) fn is_pending<H: Host<Area = A>>(
+        &self,
+        h: &mut H,
+        port: Port,
+    ) -> Result<bool, H::Fault> {
+        match &self.fifo {
+            Some(fifo) => fifo.is_pending(h, port),
+            None => two_level::is_pending(self.shared_info, h, port),
+        }
+    }
+
+    /// Is a free port's old event still on a queue? Only a FIFO can tell.
+    pub(crate) fn is_busy<H: Host<Area = A>>(
+        &self,
+        h: &mut H,
+        port: Port,
+    ) -> Result<bool, H::Fault> {
+        match &self.fifo {
+            Some(fifo) => fifo.is_busy(h, port),
+            None => Ok(false),
+        }
+    }
+
+    /// A guest's new port starts with the default priority. Xen-owned ones and the far end of a connection do not
+    /// come by here.
+    pub(crate) fn init_port(&mut self, port: Port) {
+        if self.fifo.is_some()
+            && let Some(channel) = self.ports.get_mut(port)
+        {
+            channel.priority = crate::abi::fifo::PRIORITY_DEFAULT;
+        }
+    }
+}

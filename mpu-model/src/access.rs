@@ -1,0 +1,177 @@
+//! What is asked of an MPU and what it answers.
+
+use core::fmt;
+
+use crate::attrs::Attrs;
+use crate::pending::Hazard;
+
+/// Which reading of which array judges an access. Pair `El2` and `Stage2` with the EL2 MPU, `El1` with the EL1 MPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Regime {
+    /// EL2's own accesses through the EL2 array.
+    El2,
+    /// EL1's and EL0's accesses through the EL2 array.
+    Stage2,
+    /// EL1's and EL0's accesses through the EL1 array.
+    El1,
+}
+
+/// The exception level that makes the access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum El {
+    /// Applications.
+    El0,
+    /// The guest's kernel.
+    El1,
+    /// The hypervisor.
+    El2,
+}
+
+impl fmt::Display for El {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::El0 => "EL0",
+            Self::El1 => "EL1",
+            Self::El2 => "EL2",
+        })
+    }
+}
+
+/// What the access does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccessKind {
+    /// Data read.
+    Read,
+    /// Data write.
+    Write,
+    /// Instruction fetch.
+    Fetch,
+    /// Atomic read-modify-write: needs both rights.
+    Rmw,
+}
+
+impl fmt::Display for AccessKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Fetch => "fetch",
+            Self::Rmw => "rmw",
+        })
+    }
+}
+
+/// One access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// First byte.
+    pub addr: u64,
+    /// Bytes, at least 1; 0 is taken as 1. Each byte is judged.
+    pub size: u64,
+    /// What is done.
+    pub kind: AccessKind,
+    /// Who does it. [`Regime::El2`] takes it to be EL2 whatever is said here; the other two take EL2 as EL1.
+    pub el: El,
+}
+
+/// What an allowed access was allowed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HitBy {
+    /// The region in this slot.
+    Slot(u8),
+    /// The background region.
+    Background,
+    /// Nothing: the MPU is off.
+    MpuOff,
+}
+
+/// An allowed access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hit {
+    /// What allowed the first byte.
+    pub by: HitBy,
+    /// The attributes of the first byte; none where no region gave any.
+    pub attrs: Option<Attrs>,
+}
+
+/// Why an access is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DenialKind {
+    /// No enabled region holds the byte, and no background region serves the access.
+    NoRegion,
+    /// At least two enabled regions hold the byte; the two lowest slots are named.
+    Overlap {
+        /// The lowest slot.
+        first: u8,
+        /// The next.
+        second: u8,
+    },
+    /// One region, or the background region, holds the byte and withholds a right.
+    Permission {
+        /// The slot; `None` for the background region.
+        slot: Option<u8>,
+        /// The right that lacks: `Read`, `Write` or `Fetch`. For a read-modify-write, `Write` means that a read alone
+        /// would have been allowed.
+        needs: AccessKind,
+    },
+    /// The byte is beyond [`crate::PA_LIMIT`], or beyond what 64 bits can name. Denied even with the MPU off.
+    AddressSize,
+}
+
+impl fmt::Display for DenialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRegion => f.write_str("no enabled region holds the address"),
+            Self::Overlap { first, second } => write!(
+                f,
+                "enabled regions {first} and {second} both hold the address"
+            ),
+            Self::Permission {
+                slot: Some(slot),
+                needs,
+            } => write!(f, "region {slot} does not grant {needs}"),
+            Self::Permission { slot: None, needs } => {
+                write!(f, "the background region does not grant {needs}")
+            }
+            Self::AddressSize => f.write_str("the address is beyond the 52-bit address space"),
+        }
+    }
+}
+
+/// A denied access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Denial {
+    /// Why.
+    pub kind: DenialKind,
+    /// The lowest byte that is denied: what FAR will hold.
+    pub addr: u64,
+    /// The access as asked.
+    pub access: Access,
+    /// Under which reading.
+    pub regime: Regime,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Access {
+            addr,
+            size,
+            kind,
+            el,
+        } = self.access;
+        write!(
+            f,
+            "{el} {kind} of {size} bytes at {addr:#x} denied at {:#x}: {}",
+            self.addr, self.kind
+        )
+    }
+}
+
+/// The answer to one access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Allowed, or why not.
+    pub result: Result<Hit, Denial>,
+    /// The pending write on which the answer hangs. Wherever there is one, `result` is a denial.
+    pub hazard: Option<Hazard>,
+}

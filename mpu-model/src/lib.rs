@@ -1,0 +1,104 @@
+//! The Armv8-R memory protection unit as software.
+//!
+//! # What PMSAv8-64 promises
+//!
+//! Arm DDI 0600 (Armv8-R `AArch64`) replaces page tables by two arrays of regions per processor. The *EL1 MPU* is
+//! stage 1 of EL1 and EL0. The *EL2 MPU* is both stage 1 of EL2 itself and stage 2 of EL1 and EL0: hypervisor and
+//! guest compete for the same slots, and whatever is enabled for a guest can be reached by EL2 too.
+//!
+//! * Addresses are never translated. A region only allows or denies, and gives attributes.
+//! * A region is a base and an inclusive limit in granules of 64 bytes, with AP, XN, shareability and an index into
+//!   `MAIR`. `PRLAR.EN` enables it; `PRENR` shows the enable bits of regions 0 to 31 once more.
+//! * Enabled regions must not overlap. They have no priority: an address in two of them takes a translation fault,
+//!   whatever either permits. An address in none takes one too, unless `SCTLR_ELx.BR` lends the access a background
+//!   map. An address in one that forbids the access takes a permission fault. The level is always 0.
+//! * Registers are written one by one, through a selector with banks of sixteen, and nothing written is sure to be in
+//!   force before a barrier and a context synchronisation event (section C1.7.1). Until then old and new may be seen.
+//!
+//! The crate answers one question, at each of those points: may this access go ahead, and if not, why? It knows no
+//! domain and no hypervisor, allocates nothing, and does not panic on any input.
+//!
+//! # Modules, top-down
+//!
+//! | module | holds |
+//! |---|---|
+//! | `stages` | [`check_guest`]: an EL1 or EL0 access through stage 1, then stage 2 |
+//! | `mpu` | [`Mpu`]: one register file, its state in force, its newest state |
+//! | `probe` | addresses judged again after every register write, cheaply |
+//! | `pending` | writes that wait for a barrier; the [`Hazard`] of using them early |
+//! | `check` | one access against one state, byte-exact |
+//! | `rules` | who may do what in a region; the named switches |
+//! | `table` | the slots and the search for those that an access touches |
+//! | `region` | [`Region`]: cannot be built wrong |
+//! | `regs`, `fields` | registers by name, the words of a region; typed fields |
+//! | `attrs`, `access`, `syndrome` | attributes; accesses, verdicts, denials; what those become in `ESR`, `FAR` |
+//!
+//! Only `regs`, `fields` and `table` know how PMSAv8-64 lays a word out. [`Mpu`] keeps words in that layout, so a
+//! PMSAv8-32 register file has to convert at its edge, where AP, SH and XN sit one bit lower, and can share the rest.
+//!
+//! # Switches
+//!
+//! Where the manuals leave a choice, or sources disagree, [`Rules`] names it: [`SyncRule`] (what a write waits for),
+//! [`S2XnModel`] (the two XN bits at stage 2), [`VmWithoutM`] (stage 2 asked of a disabled EL2 MPU) and
+//! [`DefaultMap`] (what the background region is). The defaults deny.
+//!
+//! # Example
+//!
+//! ```
+//! use mpu_model::{Access, AccessKind, Ap, Attrs, El, Level, Mpu, MpuReg, Regime, Region, Rules, Shareability, Xn};
+//!
+//! let attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
+//! let words = Region::with_size(0x4000_0000, 0x1000, attrs)?.words();
+//! let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
+//! for (reg, value) in [(MpuReg::Prbar, words.prbar), (MpuReg::Prlar, words.prlar), (MpuReg::Sctlr, 1)] {
+//!     mpu.write(reg, value).expect("the selector is synchronised");
+//! }
+//! mpu.dsb();
+//! mpu.context_sync();
+//!
+//! let load = Access { addr: 0x4000_0ffc, size: 4, kind: AccessKind::Read, el: El::El2 };
+//! assert!(mpu.check(Regime::El2, load).result.is_ok());
+//! assert!(mpu.check(Regime::Stage2, Access { el: El::El1, ..load }).result.is_err());
+//! # Ok::<(), mpu_model::RegionError>(())
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![allow(
+    clippy::similar_names,
+    reason = "PRBAR and PRLAR are what the architecture calls them"
+)]
+
+mod access;
+mod attrs;
+mod check;
+mod fields;
+mod mpu;
+mod pending;
+mod probe;
+mod region;
+mod regs;
+mod rules;
+mod stages;
+mod syndrome;
+mod table;
+
+pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
+pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
+pub use mpu::Mpu;
+pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};
+pub use probe::{Probe, ProbeId};
+pub use region::{Region, RegionError};
+pub use regs::{MpuReg, Prbar, Prlar, RegionWords, Sctlr};
+pub use rules::{DefaultMap, Level, Rules, S2XnModel, SyncRule, VmWithoutM};
+pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
+pub use syndrome::Syndrome;
+
+/// Bytes of the smallest region: base and limit are given in these units (DDI 0600 section C1.3).
+pub const GRANULE: u64 = 64;
+
+/// The most regions one MPU can report: `MPUIR.REGION` is 8 bits wide.
+pub const MAX_REGIONS: usize = 255;
+
+/// The highest address a region can hold: the BASE and LIMIT fields end at bit 51.
+pub const PA_LIMIT: u64 = (1 << 52) - 1;

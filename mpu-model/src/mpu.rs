@@ -1,0 +1,298 @@
+//! One MPU: its register file, the state in force, and what is pending in between.
+
+use core::fmt;
+
+use crate::access::{Access, Denial, Regime, Verdict};
+use crate::check::{State, judge};
+use crate::pending::{Entry, Log, PendingWrite, WriteHazard};
+use crate::probe::{Probe, ProbeId, Probes};
+use crate::regs::{MpuReg, RegionWords, Sctlr};
+use crate::rules::{Level, Rules};
+use crate::table::Table;
+
+/// A slot and its words, if there is one on that side.
+type Neighbour = Option<(u8, RegionWords)>;
+
+/// The register file of one MPU.
+///
+/// Software writes registers and reads back the newest values. Accesses are judged by the values in force, which
+/// follow after the barriers that [`crate::SyncRule`] asks for. No two of these are ever confused: [`Mpu::check`] and
+/// nothing else judges by what is in force, all other queries show the newest state.
+///
+/// The value is large (about 25 KiB) and holds no pointers; keep it on the heap or in a static.
+#[derive(Clone)]
+pub struct Mpu {
+    level: Level,
+    rules: Rules,
+    in_force: State,
+    newest: State,
+    prselr_in_force: u8,
+    prselr: u8,
+    log: Log,
+    probes: Probes,
+}
+
+impl Mpu {
+    /// An MPU out of reset: off, all registers zero. It has `regions` regions, 1 to 255; with 0 of them every access
+    /// misses once it is on.
+    #[must_use]
+    pub fn new(level: Level, regions: u8, rules: Rules) -> Self {
+        let state = State {
+            table: Table::new(regions),
+            sctlr: Sctlr::DEFAULT,
+        };
+        Self {
+            level,
+            rules,
+            in_force: state.clone(),
+            newest: state,
+            prselr_in_force: 0,
+            prselr: 0,
+            log: Log::new(),
+            probes: Probes::default(),
+        }
+    }
+
+    /// The number of regions, `MPUIR.REGION`.
+    #[must_use]
+    pub const fn regions(&self) -> u8 {
+        self.newest.table.regions()
+    }
+
+    /// Whose MPU this is.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The switches it runs under.
+    #[must_use]
+    pub const fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// What software reads: the newest value written, RES0 bits clear, whether or not it is in force. Regions are
+    /// selected by the newest `PRSELR`; those that do not exist read as 0 (the architecture leaves it open).
+    #[must_use]
+    pub fn read(&self, reg: MpuReg) -> u64 {
+        match reg {
+            MpuReg::Mpuir => self.regions().into(),
+            MpuReg::Prenr => self.newest.table.enabled().low_word().into(),
+            MpuReg::Prselr => self.prselr.into(),
+            MpuReg::Sctlr => self.newest.sctlr.raw_value(),
+            MpuReg::Prbar | MpuReg::PrbarN(_) => {
+                self.selected(reg).map_or(0, |slot| self.words(slot).prbar)
+            }
+            MpuReg::Prlar | MpuReg::PrlarN(_) => {
+                self.selected(reg).map_or(0, |slot| self.words(slot).prlar)
+            }
+        }
+    }
+
+    /// Writes a register. The write is pending until its barriers have come; one that changes nothing is in force
+    /// already and is not logged.
+    ///
+    /// Regions that do not exist are written in vain (the architecture leaves it open), so are bits of `PRENR`
+    /// beyond the number of regions, and `MPUIR`.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteHazard`] for a region register that a selection not yet replaced leads elsewhere. The write is made all
+    /// the same, to the region that the newest `PRSELR` selects.
+    pub fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), WriteHazard> {
+        match reg {
+            MpuReg::Mpuir => Ok(()),
+            MpuReg::Prselr => {
+                let selection = value as u8;
+                if selection != self.prselr {
+                    self.prselr = selection;
+                    self.log.push(Entry {
+                        reg,
+                        slot: None,
+                        value: selection.into(),
+                    });
+                }
+                Ok(())
+            }
+            MpuReg::Prenr | MpuReg::Sctlr => {
+                self.make(Entry {
+                    reg,
+                    slot: None,
+                    value,
+                });
+                Ok(())
+            }
+            MpuReg::Prbar | MpuReg::Prlar | MpuReg::PrbarN(_) | MpuReg::PrlarN(_) => {
+                if let Some(slot) = self.selected(reg) {
+                    self.make(Entry {
+                        reg,
+                        slot: Some(slot),
+                        value,
+                    });
+                    self.probes.update(&self.newest.table, slot);
+                }
+                self.selection_hazard(reg)
+            }
+        }
+    }
+
+    /// Makes a write in the newest state, and logs it if that changed anything.
+    fn make(&mut self, entry: Entry) {
+        let before = self.read_entry(&entry);
+        self.newest.apply(&entry);
+        if self.read_entry(&entry) != before {
+            self.log.push(entry);
+        }
+    }
+
+    /// All that a write like `entry` may change.
+    fn read_entry(&self, entry: &Entry) -> (u64, RegionWords) {
+        match entry.slot {
+            Some(slot) => (0, self.words(slot)),
+            None => (self.read(entry.reg), RegionWords::default()),
+        }
+    }
+
+    /// The slot that `reg` reaches, if it exists.
+    fn selected(&self, reg: MpuReg) -> Option<u8> {
+        resolve(reg, self.prselr).filter(|slot| *slot < self.regions())
+    }
+
+    /// Whether a selection older than the newest may still be in use and leads `reg` elsewhere.
+    fn selection_hazard(&self, reg: MpuReg) -> Result<(), WriteHazard> {
+        let Some(new_slot) = resolve(reg, self.prselr) else {
+            return Ok(());
+        };
+        let stale = core::iter::once(self.prselr_in_force)
+            .chain(self.log.selections())
+            .filter_map(|selection| resolve(reg, selection))
+            .find(|slot| *slot != new_slot);
+        stale.map_or(Ok(()), |stale_slot| {
+            Err(WriteHazard {
+                reg,
+                stale_slot,
+                new_slot,
+            })
+        })
+    }
+
+    /// A DSB: writes before it now wait for a context synchronisation event only.
+    pub fn dsb(&mut self) {
+        self.log.dsb();
+    }
+
+    /// A context synchronisation event (ISB, exception entry, ERET): what waited for nothing else is in force now.
+    pub fn context_sync(&mut self) {
+        self.prselr_in_force = self.prselr;
+        if !self.log.is_empty() {
+            self.log
+                .context_sync(&mut self.in_force, &self.newest, self.rules.sync);
+        }
+    }
+
+    /// Judges an access, every byte of it, by the state in force.
+    ///
+    /// With writes pending, hardware may see any prefix of them already. The access is judged by each; where the
+    /// answers differ in being allowed or in the kind of denial, the first denial is returned, with a hazard that
+    /// names the first write to change the answer.
+    ///
+    /// An access is denied at its lowest byte that is denied. `regime` must be one that this array serves.
+    #[must_use]
+    pub fn check(&self, regime: Regime, access: Access) -> Verdict {
+        if self.log.is_empty() {
+            return Verdict {
+                result: judge(&self.in_force, self.rules, regime, access),
+                hazard: None,
+            };
+        }
+        self.log
+            .judge(&self.in_force, &self.newest, self.rules, regime, access)
+    }
+
+    /// The newest words of `slot`; zeros for a slot that does not exist.
+    #[must_use]
+    pub fn words(&self, slot: u8) -> RegionWords {
+        self.newest.table.words(slot)
+    }
+
+    /// The enabled regions of the newest state by slot, lowest first.
+    pub fn enabled(&self) -> impl Iterator<Item = (u8, RegionWords)> + '_ {
+        self.newest
+            .table
+            .enabled()
+            .iter()
+            .map(|slot| (slot, self.words(slot)))
+    }
+
+    /// The writes that are not in force yet, oldest first.
+    pub fn pending(&self) -> impl Iterator<Item = PendingWrite> + '_ {
+        self.log.iter(self.rules.sync)
+    }
+
+    /// Starts to watch an address that EL2 needs. Four can be watched; a fifth is refused with `None`.
+    pub fn add_probe(&mut self, probe: Probe) -> Option<ProbeId> {
+        self.probes.add(probe, &self.newest.table)
+    }
+
+    /// Moves a probe. An id that this MPU did not give out changes nothing.
+    pub fn set_probe(&mut self, id: ProbeId, probe: Probe) {
+        self.probes.set(id, probe, &self.newest.table);
+    }
+
+    /// The first probe that the newest state denies to EL2, with all writes so far taken as in force.
+    ///
+    /// Same answer as a [`Mpu::check`] of each probe with nothing pending, at a fraction of its cost.
+    #[must_use]
+    pub fn failing_probe(&self) -> Option<(ProbeId, Denial)> {
+        self.probes.failing(&self.newest, self.rules)
+    }
+
+    /// The enabled regions of the newest state that lie nearest to `addr`, below and above it, without those that
+    /// hold it. Regions whose limit is below their base hold nothing and lie nowhere.
+    #[must_use]
+    pub fn nearest(&self, addr: u64) -> (Neighbour, Neighbour) {
+        let ordered = || {
+            self.enabled()
+                .filter(|(_, words)| words.base() <= words.limit())
+        };
+        let below = ordered()
+            .filter(|(_, words)| words.limit() < addr)
+            .max_by_key(|(_, words)| words.limit());
+        let above = ordered()
+            .filter(|(_, words)| words.base() > addr)
+            .min_by_key(|(_, words)| words.base());
+        (below, above)
+    }
+}
+
+/// The slot that a region register reaches under `selection`: the plain names use all of it, the numbered ones its
+/// upper half and their number. Numbers outside 1 to 15 name no register.
+fn resolve(reg: MpuReg, selection: u8) -> Option<u8> {
+    match reg {
+        MpuReg::Prbar | MpuReg::Prlar => Some(selection),
+        MpuReg::PrbarN(n) | MpuReg::PrlarN(n) if (1..=15).contains(&n) => {
+            Some(selection & 0xf0 | n)
+        }
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Mpu {
+    /// Enabled regions and pending writes; the full register file is some two thousand words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct List<F>(F);
+        impl<I: Iterator<Item: fmt::Debug>, F: Fn() -> I> fmt::Debug for List<F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.0()).finish()
+            }
+        }
+        f.debug_struct("Mpu")
+            .field("level", &self.level)
+            .field("rules", &self.rules)
+            .field("sctlr", &self.newest.sctlr)
+            .field("prselr", &self.prselr)
+            .field("enabled", &List(|| self.enabled()))
+            .field("pending", &List(|| self.pending()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! Writes that are not in force yet, and the hazard of an access that cannot wait for them.
+
+use core::fmt;
+
+use crate::access::{Access, Denial, DenialKind, Regime, Verdict};
+use crate::check::{State, judge, last_byte};
+use crate::regs::{MpuReg, Sctlr};
+use crate::rules::{Rules, SyncRule};
+
+/// Pending writes that can be told apart. Setting up 255 regions without any barrier takes 526.
+const CAPACITY: usize = 1024;
+
+/// What a pending write still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// A DSB, and a context synchronisation event after it.
+    DsbThenContextSync,
+    /// A context synchronisation event: ISB, exception entry or ERET.
+    ContextSync,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::DsbThenContextSync => "DSB and then ISB",
+            Self::ContextSync => "ISB",
+        })
+    }
+}
+
+/// A register write that is not in force yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PendingWrite {
+    /// The register as written.
+    pub reg: MpuReg,
+    /// The region it went to; none for registers that belong to no region.
+    pub slot: Option<u8>,
+    /// The value as written.
+    pub value: u64,
+    /// The barrier that it waits for.
+    pub missing: Missing,
+}
+
+/// An access whose verdict depends on whether pending writes are seen already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hazard {
+    /// The first pending write that changes the verdict, were all writes up to it in force. Where more writes are
+    /// pending than the log holds, the first that it had no room for.
+    pub write: PendingWrite,
+    /// Whether the state in force, without any pending write, allows the access.
+    pub in_force_allows: bool,
+    /// Whether the newest state, with all pending writes, allows it.
+    pub newest_allows: bool,
+    /// The log ran over: which prefix of the pending writes matters is not known any more, and every access is denied
+    /// until a barrier puts all of them in force.
+    pub overflow: bool,
+}
+
+/// A write or through a selector that is not synchronised: hardware may reach the region selected before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error(
+    "{reg} written with PRSELR not synchronised: region {stale_slot} may change, not {new_slot}; ISB after PRSELR"
+)]
+pub struct WriteHazard {
+    /// The register written.
+    pub reg: MpuReg,
+    /// The region that an earlier selection, still possible, leads to.
+    pub stale_slot: u8,
+    /// The region that the newest selection leads to. The model writes this one.
+    pub new_slot: u8,
+}
+
+/// A write in the log. What it waits for is told by its place there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) reg: MpuReg,
+    pub(crate) slot: Option<u8>,
+    pub(crate) value: u64,
+}
+
+/// The pending writes, oldest first.
+#[derive(Clone)]
+pub(crate) struct Log {
+    entries: [Entry; CAPACITY],
+    len: usize,
+    /// So many of the entries, from the oldest, have a DSB behind them.
+    fenced: usize,
+    /// The first write that found the log full, and whether a DSB came after the last one that did.
+    lost: Option<(Entry, bool)>,
+}
+
+impl Log {
+    pub(crate) const fn new() -> Self {
+        let none = Entry {
+            reg: MpuReg::Mpuir,
+            slot: None,
+            value: 0,
+        };
+        Self {
+            entries: [none; CAPACITY],
+            len: 0,
+            fenced: 0,
+            lost: None,
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0 && self.lost.is_none()
+    }
+
+    fn entries(&self) -> &[Entry] {
+        self.entries.get(..self.len).unwrap_or_default()
+    }
+
+    pub(crate) fn push(&mut self, entry: Entry) {
+        if let Some(place) = self.entries.get_mut(self.len) {
+            *place = entry;
+            self.len += 1;
+        } else {
+            let (first, _) = self.lost.unwrap_or((entry, false));
+            self.lost = Some((first, false));
+        }
+    }
+
+    pub(crate) fn dsb(&mut self) {
+        self.fenced = self.len;
+        if let Some((_, fenced)) = &mut self.lost {
+            *fenced = true;
+        }
+    }
+
+    /// Puts into `in_force` what a context synchronisation event may put there, and forgets it.
+    pub(crate) fn context_sync(&mut self, in_force: &mut State, newest: &State, sync: SyncRule) {
+        let all = sync == SyncRule::ContextSyncOnly;
+        if self.lost.is_some_and(|(_, fenced)| all || fenced) {
+            in_force.clone_from(newest);
+            self.lost = None;
+            self.len = 0;
+        }
+        let ready = if all { self.len } else { self.fenced };
+        let mut kept = 0;
+        for index in 0..self.len {
+            let Some(&entry) = self.entries.get(index) else {
+                break;
+            };
+            if index < ready || entry.needs_no_dsb() {
+                in_force.apply(&entry);
+            } else if let Some(place) = self.entries.get_mut(kept) {
+                *place = entry;
+                kept += 1;
+            }
+        }
+        self.len = kept;
+        self.fenced = 0;
+    }
+
+    pub(crate) fn iter(&self, sync: SyncRule) -> impl Iterator<Item = PendingWrite> + '_ {
+        let lost = self
+            .lost
+            .iter()
+            .map(move |(entry, fenced)| entry.pending(sync, *fenced));
+        self.entries()
+            .iter()
+            .enumerate()
+            .map(move |(index, entry)| entry.pending(sync, index < self.fenced))
+            .chain(lost)
+    }
+
+    /// The selections that may still be in use instead of the newest, after the one in force.
+    pub(crate) fn selections(&self) -> impl Iterator<Item = u8> + '_ {
+        self.entries()
+            .iter()
+            .filter(|entry| entry.reg == MpuReg::Prselr)
+            .map(|entry| entry.value as u8)
+    }
+
+    /// Judges by the state in force and by each prefix of the pending writes on top of it.
+    pub(crate) fn judge(
+        &self,
+        in_force: &State,
+        newest: &State,
+        rules: Rules,
+        regime: Regime,
+        access: Access,
+    ) -> Verdict {
+        let before = judge(in_force, rules, regime, access);
+        if let Some((entry, fenced)) = self.lost {
+            let after = judge(newest, rules, regime, access);
+            let unknown = Denial {
+                kind: DenialKind::NoRegion,
+                addr: access.addr,
+                access,
+                regime,
+            };
+            let hazard = Hazard {
+                write: entry.pending(rules.sync, fenced),
+                in_force_allows: before.is_ok(),
+                newest_allows: after.is_ok(),
+                overflow: true,
+            };
+            return Verdict {
+                result: Err(before.err().or(after.err()).unwrap_or(unknown)),
+                hazard: Some(hazard),
+            };
+        }
+        let mut state = in_force.clone();
+        let mut after = before;
+        let mut denial = before.err();
+        let mut changed_by = None;
+        for (index, entry) in self.entries().iter().enumerate() {
+            let concerned = state.concerned(entry, &access);
+            state.apply(entry);
+            if !(concerned || state.concerned(entry, &access)) {
+                continue;
+            }
+            after = judge(&state, rules, regime, access);
+            denial = denial.or(after.err());
+            if changed_by.is_none() && kind(&after) != kind(&before) {
+                changed_by = Some(entry.pending(rules.sync, index < self.fenced));
+            }
+        }
+        let hazard = changed_by.map(|write| Hazard {
+            write,
+            in_force_allows: before.is_ok(),
+            newest_allows: after.is_ok(),
+            overflow: false,
+        });
+        Verdict {
+            result: denial.map_or(before, Err),
+            hazard,
+        }
+    }
+}
+
+/// What must differ for a pending write to be a hazard: allowed or not, and the kind of denial, whichever the slots.
+fn kind<T>(result: &Result<T, Denial>) -> Option<core::mem::Discriminant<DenialKind>> {
+    result
+        .as_ref()
+        .err()
+        .map(|denial| core::mem::discriminant(&denial.kind))
+}
+
+impl Entry {
+    /// Ordinary system registers wait for a context synchronisation event only.
+    const fn needs_no_dsb(&self) -> bool {
+        matches!(self.reg, MpuReg::Prselr | MpuReg::Sctlr)
+    }
+
+    fn pending(&self, sync: SyncRule, fenced: bool) -> PendingWrite {
+        let no_dsb = fenced || self.needs_no_dsb() || sync == SyncRule::ContextSyncOnly;
+        let missing = if no_dsb {
+            Missing::ContextSync
+        } else {
+            Missing::DsbThenContextSync
+        };
+        PendingWrite {
+            reg: self.reg,
+            slot: self.slot,
+            value: self.value,
+            missing,
+        }
+    }
+}
+
+impl State {
+    /// Makes the write. `PRSELR` is no part of the state that accesses are judged by.
+    pub(crate) fn apply(&mut self, entry: &Entry) {
+        match (entry.reg, entry.slot) {
+            (MpuReg::Prenr, _) => self.table.set_prenr(entry.value),
+            (MpuReg::Sctlr, _) => self.sctlr = Sctlr::new_with_raw_value(entry.value),
+            (MpuReg::Prbar | MpuReg::PrbarN(_), Some(slot)) => {
+                self.table.set_prbar(slot, entry.value);
+            }
+            (MpuReg::Prlar | MpuReg::PrlarN(_), Some(slot)) => {
+                self.table.set_prlar(slot, entry.value);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether what `entry` writes can bear on `access` as this state stands. A write that does so neither before nor
+    /// after it is made leaves the verdict as it is.
+    fn concerned(&self, entry: &Entry, access: &Access) -> bool {
+        match (entry.reg, entry.slot) {
+            (MpuReg::Prselr, _) => false,
+            (MpuReg::Prenr | MpuReg::Sctlr, _) => true,
+            (_, Some(slot)) => {
+                let last = last_byte(access).min(crate::PA_LIMIT);
+                self.table.enabled().contains(slot)
+                    && self.table.slot_touches(slot, access.addr, last)
+            }
+            (_, None) => false,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Who may do what inside a region, and the switches for what the manuals leave open.
+
+use crate::access::{AccessKind, El, Regime};
+use crate::attrs::{Ap, Attrs};
+
+/// Whose MPU: the level that programs it and that *privileged* means in its permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The EL1 MPU, stage 1 of EL1 and EL0.
+    El1,
+    /// The EL2 MPU, stage 1 of EL2 and stage 2 of EL1 and EL0.
+    El2,
+}
+
+/// What a write to `PRBAR`, `PRLAR` or `PRENR` waits for before it is in force.
+///
+/// `PRSELR` and `SCTLR` are ordinary system registers and wait for a context synchronisation event only, under
+/// either rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SyncRule {
+    /// A DSB after the write, then a context synchronisation event (DDI 0600 section C1.7.1).
+    #[default]
+    DsbThenContextSync,
+    /// A context synchronisation event alone, as some hypervisors rely on.
+    ContextSyncOnly,
+}
+
+/// What the two bits of `PRBAR_EL2.XN` mean for fetches by EL1 and EL0. Sources disagree; 0b00 means the same in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum S2XnModel {
+    /// As `FEAT_XNX` of VMSA has it: 00 both may, 01 EL0 only, 10 none, 11 EL1 only.
+    #[default]
+    Xnx,
+    /// Bit 1 forbids, bit 0 is ignored.
+    Bit1Only,
+    /// Bit 0 forbids, bit 1 is ignored.
+    Bit0Only,
+}
+
+/// Stage 2 with `HCR_EL2.VM` = 1 while `SCTLR_EL2.M` = 0. Sources disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum VmWithoutM {
+    /// The access goes to the default map of EL2, which lower levels may not use: translation fault.
+    #[default]
+    TranslationFault,
+    /// The regions of the EL2 MPU apply all the same, as in QEMU.
+    RegionsApply,
+}
+
+/// The background region that `SCTLR_ELx.BR` lends to privileged accesses. PMSAv8-64 leaves its contents to the
+/// implementation, so there is none unless the board declares one. `SCTLR_ELx.WXN` does not apply to it: that bit
+/// speaks of regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DefaultMap {
+    /// Nothing is known of it: what hits no region faults even with BR set.
+    #[default]
+    None,
+    /// The whole address space may be read and written, not executed.
+    RwNoExec,
+    /// The whole address space may be read, written and executed.
+    Rwx,
+}
+
+/// The switches one [`crate::Mpu`] runs under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Rules {
+    /// What a register write waits for.
+    pub sync: SyncRule,
+    /// How stage 2 reads XN.
+    pub s2_xn: S2XnModel,
+    /// Stage 2 asked of an MPU that is off.
+    pub vm_without_m: VmWithoutM,
+    /// The background region.
+    pub default_map: DefaultMap,
+}
+
+/// Reads, writes, fetches: which of the three someone may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights {
+    read: bool,
+    write: bool,
+    fetch: bool,
+}
+
+impl Rights {
+    /// What the background region grants.
+    pub(crate) const fn of_default_map(map: DefaultMap) -> Option<Self> {
+        match map {
+            DefaultMap::None => None,
+            DefaultMap::RwNoExec => Some(Self {
+                read: true,
+                write: true,
+                fetch: false,
+            }),
+            DefaultMap::Rwx => Some(Self {
+                read: true,
+                write: true,
+                fetch: true,
+            }),
+        }
+    }
+
+    /// What a region with `attrs` grants to `el` in `regime`.
+    ///
+    /// A fetch needs XN clear and the right to read. `wxn` is `SCTLR_ELx.WXN`: at stage 1 what may be written may not
+    /// be executed; stage 2 does not look at it.
+    pub(crate) fn of_region(
+        attrs: Attrs,
+        regime: Regime,
+        el: El,
+        wxn: bool,
+        s2_xn: S2XnModel,
+    ) -> Self {
+        let (read, write) = match (regime, el) {
+            // Below the MPU's own level.
+            (Regime::Stage2, _) | (Regime::El1, El::El0) => {
+                (attrs.ap.lower(), attrs.ap == Ap::RwAll)
+            }
+            // At its own level every region can be read; AP[0] is not looked at.
+            (Regime::El2 | Regime::El1, _) => (true, attrs.ap.writable()),
+        };
+        let never = match regime {
+            Regime::El2 | Regime::El1 => attrs.xn.bit1() || (wxn && write),
+            Regime::Stage2 => match s2_xn {
+                // Equal bits let EL1 execute, bit 1 clear lets EL0.
+                S2XnModel::Xnx if el != El::El0 => attrs.xn.bit0() != attrs.xn.bit1(),
+                S2XnModel::Xnx | S2XnModel::Bit1Only => attrs.xn.bit1(),
+                S2XnModel::Bit0Only => attrs.xn.bit0(),
+            },
+        };
+        Self {
+            read,
+            write,
+            fetch: read && !never,
+        }
+    }
+
+    /// The right that `kind` lacks, if any. A read-modify-write lacks the read first: the architecture reports it as a
+    /// write only where a read would have gone ahead.
+    pub(crate) const fn missing(self, kind: AccessKind) -> Option<AccessKind> {
+        match kind {
+            AccessKind::Read | AccessKind::Rmw if !self.read => Some(AccessKind::Read),
+            AccessKind::Write | AccessKind::Rmw if !self.write => Some(AccessKind::Write),
+            AccessKind::Fetch if !self.fetch => Some(AccessKind::Fetch),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attrs::{Shareability, Xn};
+
+    fn rights(ap: Ap, xn: Xn, regime: Regime, el: El, wxn: bool, s2_xn: S2XnModel) -> [bool; 3] {
+        let attrs = Attrs {
+            ap,
+            xn,
+            sh: Shareability::Non,
+            attr_index: 0,
+            ns: false,
+        };
+        let Rights { read, write, fetch } = Rights::of_region(attrs, regime, el, wxn, s2_xn);
+        [read, write, fetch]
+    }
+
+    /// Rows AP 00 01 10 11; read, write, fetch with XN = 0.
+    #[test]
+    fn permissions_by_level() {
+        const T: bool = true;
+        const F: bool = false;
+        let table = |regime, el| {
+            [Ap::RwPrivileged, Ap::RwAll, Ap::RoPrivileged, Ap::RoAll]
+                .map(|ap| rights(ap, Xn::Exec, regime, el, false, S2XnModel::Xnx))
+        };
+        let own = [[T, T, T], [T, T, T], [T, F, T], [T, F, T]];
+        let lower = [[F, F, F], [T, T, T], [F, F, F], [T, F, T]];
+        assert_eq!(table(Regime::El2, El::El2), own);
+        assert_eq!(table(Regime::El1, El::El1), own);
+        assert_eq!(table(Regime::El1, El::El0), lower);
+        assert_eq!(table(Regime::Stage2, El::El1), lower);
+        assert_eq!(table(Regime::Stage2, El::El0), lower);
+    }
+
+    /// Columns XN 00 01 10 11: may it be fetched?
+    #[test]
+    fn execute_never_by_regime_and_model() {
+        let row = |regime, el, model| {
+            [Xn::Exec, Xn::Bits01, Xn::Never, Xn::Bits11]
+                .map(|xn| u8::from(rights(Ap::RoAll, xn, regime, el, false, model)[2]))
+        };
+        for model in [S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only] {
+            assert_eq!(row(Regime::El2, El::El2, model), [1, 1, 0, 0]);
+            assert_eq!(row(Regime::El1, El::El1, model), [1, 1, 0, 0]);
+            assert_eq!(row(Regime::El1, El::El0, model), [1, 1, 0, 0]);
+        }
+        assert_eq!(row(Regime::Stage2, El::El1, S2XnModel::Xnx), [1, 0, 0, 1]);
+        assert_eq!(row(Regime::Stage2, El::El0, S2XnModel::Xnx), [1, 1, 0, 0]);
+        for el in [El::El0, El::El1] {
+            assert_eq!(row(Regime::Stage2, el, S2XnModel::Bit1Only), [1, 1, 0, 0]);
+            assert_eq!(row(Regime::Stage2, el, S2XnModel::Bit0Only), [1, 0, 1, 0]);
+        }
+    }
+
+    #[test]
+    fn wxn_takes_fetches_from_what_is_writable_at_stage_1_only() {
+        let fetch = |ap, regime, el| rights(ap, Xn::Exec, regime, el, true, S2XnModel::Xnx)[2];
+        assert!(!fetch(Ap::RwPrivileged, Regime::El2, El::El2));
+        assert!(!fetch(Ap::RwAll, Regime::El1, El::El0));
+        assert!(fetch(Ap::RoPrivileged, Regime::El2, El::El2));
+        assert!(fetch(Ap::RoAll, Regime::El1, El::El0));
+        assert!(fetch(Ap::RwAll, Regime::Stage2, El::El1));
+    }
+
+    #[test]
+    fn a_read_modify_write_lacks_the_read_first() {
+        let missing = |read, write| {
+            Rights {
+                read,
+                write,
+                fetch: false,
+            }
+            .missing(AccessKind::Rmw)
+        };
+        assert_eq!(missing(true, true), None);
+        assert_eq!(missing(true, false), Some(AccessKind::Write));
+        assert_eq!(missing(false, false), Some(AccessKind::Read));
+    }
+}

@@ -1,0 +1,226 @@
+//! The slots of one array, and the search for those that a range of addresses touches.
+
+use crate::regs::{PRBAR_BITS, PRLAR_BITS, PRLAR_EN, RegionWords};
+
+/// One more than [`crate::MAX_REGIONS`], so that every `u8` names a place.
+const SLOTS: usize = 256;
+/// Slots compared at a time. The loop over them has a fixed length and no branch, so that it becomes vector code.
+const LANES: usize = 8;
+/// Groups of lanes that make up one word of a [`SlotSet`].
+const GROUPS: usize = 64 / LANES;
+
+/// The words of 64 slots.
+type Block = [[u64; LANES]; GROUPS];
+
+/// A set of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SlotSet([u64; SLOTS / 64]);
+
+impl SlotSet {
+    pub(crate) fn put(&mut self, slot: u8, present: bool) {
+        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
+            let bit = 1 << (slot % 64);
+            *word = if present { *word | bit } else { *word & !bit };
+        }
+    }
+
+    pub(crate) fn contains(&self, slot: u8) -> bool {
+        self.0
+            .get(usize::from(slot / 64))
+            .is_some_and(|word| word >> (slot % 64) & 1 != 0)
+    }
+
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let mut both = *self;
+        for (word, other) in both.0.iter_mut().zip(other.0) {
+            *word &= other;
+        }
+        both
+    }
+
+    /// The slots, lowest first.
+    pub(crate) fn iter(self) -> Slots {
+        Slots(self)
+    }
+
+    /// The slot, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<u8> {
+        let mut found = None;
+        for (index, word) in (0..).zip(self.0).filter(|(_, word)| *word != 0) {
+            if found.is_some() || !word.is_power_of_two() {
+                return None;
+            }
+            found = Some(index * 64 + word.trailing_zeros() as u8);
+        }
+        found
+    }
+
+    /// The two lowest slots.
+    pub(crate) fn lowest_two(self) -> (Option<u8>, Option<u8>) {
+        let mut slots = self.iter();
+        (slots.next(), slots.next())
+    }
+
+    /// Slots 0 to 31.
+    pub(crate) const fn low_word(&self) -> u32 {
+        self.0[0] as u32
+    }
+
+    fn set_low(&mut self, mask: u32, bits: u32) {
+        self.0[0] = self.0[0] & !u64::from(mask) | u64::from(bits & mask);
+    }
+}
+
+/// The slots of a [`SlotSet`], lowest first.
+#[derive(Debug, Clone)]
+pub(crate) struct Slots(SlotSet);
+
+impl Iterator for Slots {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (index, word) = self
+            .0
+            .0
+            .iter_mut()
+            .enumerate()
+            .find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros();
+        *word &= *word - 1;
+        Some((index as u32 * 64 + bit) as u8)
+    }
+}
+
+/// The slots of one MPU, in any state that registers can be put into, overlaps included.
+#[derive(Clone)]
+pub(crate) struct Table {
+    /// `PRBAR` by slot, RES0 bits clear.
+    prbar: [Block; SLOTS / 64],
+    /// `PRLAR` by slot, RES0 bits and EN clear.
+    prlar: [Block; SLOTS / 64],
+    /// `PRLAR.EN` by slot. Apart from the words, so that a `PRENR` write is one store.
+    enabled: SlotSet,
+    regions: u8,
+}
+
+impl Table {
+    pub(crate) const fn new(regions: u8) -> Self {
+        let zero = [[[0; LANES]; GROUPS]; SLOTS / 64];
+        Self {
+            prbar: zero,
+            prlar: zero,
+            enabled: SlotSet([0; SLOTS / 64]),
+            regions,
+        }
+    }
+
+    pub(crate) const fn regions(&self) -> u8 {
+        self.regions
+    }
+
+    pub(crate) const fn enabled(&self) -> &SlotSet {
+        &self.enabled
+    }
+
+    /// The words of `slot`, whatever its EN, without that bit.
+    fn raw(&self, slot: u8) -> RegionWords {
+        let of = |blocks: &[Block]| {
+            blocks
+                .as_flattened()
+                .as_flattened()
+                .get(usize::from(slot))
+                .copied()
+        };
+        RegionWords {
+            prbar: of(&self.prbar).unwrap_or_default(),
+            prlar: of(&self.prlar).unwrap_or_default(),
+        }
+    }
+
+    /// The words of `slot`; zeros where there is none.
+    pub(crate) fn words(&self, slot: u8) -> RegionWords {
+        let RegionWords { prbar, prlar } = self.raw(slot);
+        RegionWords {
+            prbar,
+            prlar: prlar
+                | if self.enabled.contains(slot) {
+                    PRLAR_EN
+                } else {
+                    0
+                },
+        }
+    }
+
+    /// Writes `PRBAR` of `slot`, which the caller found to exist.
+    pub(crate) fn set_prbar(&mut self, slot: u8, value: u64) {
+        let words = self.prbar.as_flattened_mut().as_flattened_mut();
+        if let Some(word) = words.get_mut(usize::from(slot)) {
+            *word = value & PRBAR_BITS;
+        }
+    }
+
+    /// Writes `PRLAR` of `slot`, which the caller found to exist.
+    pub(crate) fn set_prlar(&mut self, slot: u8, value: u64) {
+        let words = self.prlar.as_flattened_mut().as_flattened_mut();
+        if let Some(word) = words.get_mut(usize::from(slot)) {
+            *word = value & PRLAR_BITS & !PRLAR_EN;
+            self.enabled.put(slot, value & PRLAR_EN != 0);
+        }
+    }
+
+    /// Writes `PRENR`: bits of slots that do not exist are RES0.
+    pub(crate) fn set_prenr(&mut self, value: u64) {
+        let mask = u32::MAX
+            .checked_shr(32_u32.saturating_sub(self.regions.into()))
+            .unwrap_or(0);
+        self.enabled.set_low(mask, value as u32);
+    }
+
+    /// Whether `slot`, enabled or not, has a byte between the granules of `first` and `last`. Beyond
+    /// [`crate::PA_LIMIT`], where no region is, the answer may be yes in vain.
+    pub(crate) fn slot_touches(&self, slot: u8, first: u64, last: u64) -> bool {
+        let RegionWords { prbar, prlar } = self.raw(slot);
+        misses(prbar, prlar, first & !0x3f, last | 0x3f) == 0
+    }
+
+    /// The enabled slots that have a byte between `first` and `last`, both at most [`crate::PA_LIMIT`].
+    pub(crate) fn touching(&self, first: u64, last: u64) -> SlotSet {
+        let (first, last) = (first & !0x3f, last | 0x3f);
+        let mut set = SlotSet::default();
+        let mut groups = usize::from(self.regions).div_ceil(LANES);
+        let blocks = self.prbar.iter().zip(&self.prlar).zip(self.enabled.0);
+        for (word, ((bars, lars), enabled)) in set.0.iter_mut().zip(blocks) {
+            if groups == 0 {
+                break;
+            }
+            *word = scan(bars, lars, groups.min(GROUPS), first, last) & enabled;
+            groups = groups.saturating_sub(GROUPS);
+        }
+        set
+    }
+}
+
+/// Which slots of the first `groups` groups, at least one, touch the range; other bits mean nothing.
+fn scan(bars: &Block, lars: &Block, groups: usize, first: u64, last: u64) -> u64 {
+    // One bit per group and lane, in the lane's own accumulator: all lanes do the same, none waits for another.
+    let mut missed = [0; LANES];
+    for (bars, lars) in bars.iter().zip(lars).take(groups) {
+        for ((lane, &prbar), &prlar) in missed.iter_mut().zip(bars).zip(lars) {
+            *lane = *lane >> LANES | misses(prbar, prlar, first, last);
+        }
+    }
+    // The bits of one lane are as many places apart as there are lanes: lane after lane goes in between.
+    let missed = missed.iter().fold(0, |bits, lane| bits >> 1 | lane);
+    !(missed >> (64 - LANES * groups))
+}
+
+/// Bit 63 clear if a region starts at or before `last`, whose low six bits are set, and ends at or after `first`,
+/// whose are clear; else set, and no other bit. With those bits so, the attributes in the words' low bits cannot
+/// sway the comparison.
+///
+/// A region whose limit is below its base may miss nothing of a range that spans both; it holds no byte all the same,
+/// and whoever asks goes on to look at bytes.
+const fn misses(prbar: u64, prlar: u64, first: u64, last: u64) -> u64 {
+    // No word has a bit above 51, so that a difference below zero shows in bit 63.
+    (last.wrapping_sub(prbar) | prlar.wrapping_sub(first)) & 1 << 63
+}

@@ -1,0 +1,200 @@
+//! Domains and vCPUs: what the hypervisor remembers of its guests.
+
+use super::slots::Slots;
+use crate::convention::{Frame, PSTATE_EL1H_MASKED};
+use crate::layout::{Layout, PAGE_SIZE, Span};
+use crate::platform::{Platform, SysReg, list_register};
+use alloc::vec::Vec;
+use mpu_model::{Level, MpuReg, RegionWords};
+
+/// A vCPU, by its place in [`Domains`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VcpuId(pub usize);
+
+/// EL1 registers of a vCPU that does not run.
+#[derive(Clone, Debug)]
+struct El1Context {
+    sctlr: u64,
+    esr: u64,
+    far: u64,
+    elr: u64,
+    spsr: u64,
+    vbar: u64,
+    list_register: u64,
+    regions: Vec<RegionWords>,
+}
+
+/// Whether a vCPU can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunState {
+    /// It runs or waits for its turn.
+    Runnable,
+    /// It waits for an interrupt.
+    Blocked,
+    /// It turned itself off.
+    Offline,
+}
+
+/// One vCPU.
+#[derive(Clone, Debug)]
+pub struct VcpuState {
+    /// Position of its domain.
+    pub domain: usize,
+    /// Its number in the domain.
+    pub index: u32,
+    /// The PE it runs on.
+    pub pe: usize,
+    /// Whether it can run.
+    pub run: RunState,
+    /// The event interrupt was raised and has not reached a list register yet.
+    pub event_pending: bool,
+    frame: Frame,
+    el1: El1Context,
+}
+
+impl VcpuState {
+    /// Whether an interrupt is on its way to the vCPU, in the books or in the list register it left with.
+    #[must_use]
+    pub fn has_interrupt(&self) -> bool {
+        self.event_pending || self.el1.list_register & list_register::PENDING != 0
+    }
+
+    /// Takes the vCPU off its PE.
+    pub fn save<P: Platform>(&mut self, p: &mut P, el1_slots: &mut Slots, frame: &Frame) -> Result<(), P::Fault> {
+        self.frame = *frame;
+        self.el1.sctlr = p.read(SysReg::El1(MpuReg::Sctlr));
+        self.el1.esr = p.read(SysReg::EsrEl1);
+        self.el1.far = p.read(SysReg::FarEl1);
+        self.el1.elr = p.read(SysReg::ElrEl1);
+        self.el1.spsr = p.read(SysReg::SpsrEl1);
+        self.el1.vbar = p.read(SysReg::VbarEl1);
+        self.el1.list_register = p.read(SysReg::IchLr0);
+        el1_slots.save(p, &mut self.el1.regions)
+    }
+
+    /// Puts the vCPU on its PE. The EL1 MPU is off while its slots change.
+    pub fn restore<P: Platform>(
+        &mut self,
+        p: &mut P,
+        el1_slots: &mut Slots,
+        frame: &mut Frame,
+    ) -> Result<(), P::Fault> {
+        *frame = self.frame;
+        p.write(SysReg::El1(MpuReg::Sctlr), 0)?;
+        p.dsb()?;
+        p.isb()?;
+        el1_slots.restore(p, &self.el1.regions)?;
+        p.write(SysReg::El1(MpuReg::Sctlr), self.el1.sctlr)?;
+        p.dsb()?;
+        p.write(SysReg::EsrEl1, self.el1.esr)?;
+        p.write(SysReg::FarEl1, self.el1.far)?;
+        p.write(SysReg::ElrEl1, self.el1.elr)?;
+        p.write(SysReg::SpsrEl1, self.el1.spsr)?;
+        p.write(SysReg::VbarEl1, self.el1.vbar)?;
+        p.write(SysReg::IchLr0, self.el1.list_register)?;
+        p.write(SysReg::VmpidrEl2, u64::from(self.index))?;
+        let vmid = u64::try_from(self.domain).unwrap_or(u64::MAX).wrapping_add(1);
+        p.write(SysReg::VsctlrEl2, vmid << 48)
+    }
+}
+
+/// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the
+/// event-channel tables.
+#[derive(Clone, Debug, Default)]
+pub struct Domains {
+    vcpus: Vec<VcpuState>,
+    /// Of each domain: its first vCPU.
+    first: Vec<usize>,
+    /// vCPUs that are not off.
+    online: usize,
+}
+
+impl Domains {
+    /// The domains of `layout`, nothing run yet.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        let mut domains = Self::default();
+        let el1_regions = usize::from(layout.board().el1_regions);
+        for (domain, planned) in layout.domains().iter().enumerate() {
+            domains.first.push(domains.vcpus.len());
+            for (index, vcpu) in (0u32..).zip(&planned.vcpus) {
+                let mut regions = alloc::vec![RegionWords::default(); el1_regions];
+                for (slot, region) in regions.iter_mut().zip(&vcpu.el1_regions) {
+                    *slot = region.words();
+                }
+                let el1_on = !vcpu.el1_regions.is_empty();
+                let el1 = El1Context {
+                    sctlr: mpu_model::Sctlr::ZERO.with_m(el1_on).raw_value(),
+                    esr: 0,
+                    far: 0,
+                    elr: 0,
+                    spsr: 0,
+                    vbar: 0,
+                    list_register: 0,
+                    regions,
+                };
+                let frame = Frame { elr: ENTRY_POINT, spsr: PSTATE_EL1H_MASKED, ..Frame::default() };
+                let (pe, run) = (vcpu.pe, RunState::Runnable);
+                domains.online += 1;
+                domains.vcpus.push(VcpuState { domain, index, pe, run, event_pending: false, frame, el1 });
+            }
+        }
+        domains
+    }
+
+    /// The vCPU with that number in the domain at that position.
+    #[must_use]
+    pub fn id(&self, domain: usize, vcpu: u32) -> Option<VcpuId> {
+        let id = self.first.get(domain)?.checked_add(usize::try_from(vcpu).ok()?)?;
+        self.vcpus.get(id).filter(|state| state.domain == domain).map(|_| VcpuId(id))
+    }
+
+    /// A vCPU.
+    #[must_use]
+    pub fn vcpu(&self, id: VcpuId) -> Option<&VcpuState> {
+        self.vcpus.get(id.0)
+    }
+
+    /// A vCPU.
+    pub fn vcpu_mut(&mut self, id: VcpuId) -> Option<&mut VcpuState> {
+        self.vcpus.get_mut(id.0)
+    }
+
+    /// Turns a vCPU off for good.
+    pub fn offline(&mut self, id: VcpuId) {
+        if let Some(vcpu) = self.vcpus.get_mut(id.0)
+            && vcpu.run != RunState::Offline
+        {
+            vcpu.run = RunState::Offline;
+            self.online -= 1;
+        }
+    }
+
+    /// How many vCPUs are not off.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        self.online
+    }
+
+    /// Every vCPU.
+    pub fn iter(&self) -> impl Iterator<Item = (VcpuId, &VcpuState)> {
+        self.vcpus.iter().enumerate().map(|(id, state)| (VcpuId(id), state))
+    }
+}
+
+/// Where guests start. Guests here are programs, not images, so the value only has to differ from any vector.
+pub const ENTRY_POINT: u64 = 0x8_0000;
+
+/// The EL1 slot driver of each PE.
+#[must_use]
+pub fn el1_slots(layout: &Layout) -> Slots {
+    Slots::new(Level::El1, layout.board().el1_regions)
+}
+
+/// Addresses of the pages the hypervisor keeps in its heap: the dummy `vcpu_info`, then each domain's initial
+/// `shared_info`.
+#[must_use]
+pub fn heap_page(layout: &Layout, index: usize) -> Option<Span> {
+    let offset = u64::try_from(index).ok()?.checked_mul(PAGE_SIZE)?;
+    Span::with_size(layout.heap().base().checked_add(offset)?, PAGE_SIZE).filter(|page| layout.heap().covers(page))
+}

@@ -1,0 +1,226 @@
+//! Trap entry: why EL2 was entered, who answers, and who runs next.
+
+use super::domain::{RunState, VcpuId};
+use super::guest_mem::Cx;
+use super::hypercall::{self, Call};
+use super::sched::VirqTimer;
+use super::strategy::{Reach, Strategy};
+use super::{Core, Hypervisor};
+use crate::convention::{Cause, ESR_IL, FSC_EXTERNAL, Frame, PSTATE_EL1H_MASKED, TAG, VECTOR_SYNC, ec, psci};
+use crate::outcome::ViewId;
+use crate::platform::{Platform, SysReg, intid, list_register};
+use evtchn::Stop;
+
+/// What the PE does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// ERET into the frame given.
+    Guest,
+    /// Wait for an interrupt at EL2.
+    Idle,
+}
+
+const WNR: u64 = 1 << 6;
+
+impl<S: Strategy> Hypervisor<S> {
+    /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
+    pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
+        self.core.with_strategy(p, |strategy, cx| strategy.on_entry(cx))?;
+        match cause {
+            Cause::Sync => self.synchronous(p, frame)?,
+            Cause::Irq => self.interrupt(p)?,
+        }
+        self.leave(p, frame)
+    }
+
+    /// Picks who runs and makes it run: also the end of a PE's boot.
+    pub fn leave<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<Next, P::Fault> {
+        let core = &mut self.core;
+        let now = p.now();
+        let Some(pe) = core.pes.get_mut(p.pe()) else { return Ok(Next::Idle) };
+        let before = pe.queue.current;
+        let state = before.and_then(|id| core.domains.vcpu(id));
+        let runnable = state.is_some_and(|vcpu| vcpu.run == RunState::Runnable);
+        let (next, fresh) = pe.queue.pick(core.scheduler, now, runnable, core::mem::take(&mut pe.gives_way));
+        if let Some(next) = next {
+            core.switch(p, frame, next)?;
+        }
+        let Some(pe) = core.pes.get_mut(p.pe()) else { return Ok(Next::Idle) };
+        if fresh {
+            pe.queue.begin_quantum(core.scheduler, p.now());
+        }
+        let deadline = pe.queue.deadline();
+        if deadline != core::mem::replace(&mut pe.deadline, deadline) {
+            program_timer(p, deadline)?;
+        }
+        let Some(vcpu) = next.and_then(|id| core.domains.vcpu_mut(id)) else {
+            core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, ViewId::Idle))?;
+            return Ok(Next::Idle);
+        };
+        if core::mem::take(&mut vcpu.event_pending) {
+            let held = p.read(SysReg::IchLr0);
+            let event = intid::EVENT | list_register::GROUP1 | list_register::PENDING;
+            p.write(SysReg::IchLr0, (held & list_register::ACTIVE) | event)?;
+        }
+        let view = ViewId::Guest(vcpu.domain);
+        core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))?;
+        Ok(Next::Guest)
+    }
+
+    /// Puts a vCPU on the PE that `p` is, whatever the scheduler thinks: for those who drive vCPUs step by step.
+    pub fn run_on<P: Platform>(&mut self, p: &mut P, id: VcpuId, frame: &mut Frame) -> Result<(), P::Fault> {
+        self.core.switch(p, frame, id)?;
+        let view = self.core.domains.vcpu(id).map_or(ViewId::Idle, |vcpu| ViewId::Guest(vcpu.domain));
+        self.core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
+    }
+
+    fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
+        let esr = p.read(SysReg::EsrEl2);
+        match esr >> 26 {
+            ec::HVC64 => self.hvc(p, frame, esr & 0xffff),
+            ec::WFX => {
+                frame.elr = frame.elr.wrapping_add(4);
+                if p.read(SysReg::IchLr0) & list_register::PENDING == 0 {
+                    self.core.block_current(p);
+                }
+                Ok(())
+            }
+            ec::DATA_ABORT_LOWER => {
+                let far = p.read(SysReg::FarEl2);
+                inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))
+            }
+            ec::INSTRUCTION_ABORT_LOWER => {
+                let far = p.read(SysReg::FarEl2);
+                inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))
+            }
+            _ => inject(p, frame, ec::UNKNOWN, 0, None),
+        }
+    }
+
+    fn hvc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, immediate: u64) -> Result<(), P::Fault> {
+        match immediate {
+            tag if tag == u64::from(TAG) => {}
+            0 => {
+                self.smccc(p, frame);
+                return Ok(());
+            }
+            // Any other immediate is nothing Xen answers: the guest gets an undefined instruction at its HVC.
+            _ => {
+                frame.elr = frame.elr.wrapping_sub(4);
+                return inject(p, frame, ec::UNKNOWN, 0, None);
+            }
+        }
+        let Some(caller) = self.core.caller(p.pe()) else { return Ok(()) };
+        let [x0, x1, x2, x3, x4, ..] = frame.x;
+        let call = Call { nr: frame.x[16], args: [x0, x1, x2, x3, x4] };
+        match self.dispatch(p, caller, call) {
+            Ok(hypercall::Done::Rc(rc)) => frame.x[0] = rc.cast_unsigned(),
+            Ok(hypercall::Done::Continue(call)) => {
+                frame.x[16] = call.nr;
+                for (register, value) in frame.x.iter_mut().zip(call.args) {
+                    *register = value;
+                }
+                frame.elr = frame.elr.wrapping_sub(4);
+            }
+            Err(Stop::Errno(errno)) => frame.x[0] = errno.rc().cast_unsigned(),
+            Err(Stop::Fault(fault)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) {
+        /// SMCCC: the function is not known.
+        const NOT_SUPPORTED: u64 = u64::MAX;
+        let Some(id) = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current) else { return };
+        match frame.x[0] & 0xffff_ffff {
+            psci::CPU_OFF => self.core.domains.offline(id),
+            psci::SYSTEM_OFF => self.core.shutdown_domain_of(id),
+            _ => frame.x[0] = NOT_SUPPORTED,
+        }
+    }
+
+    fn interrupt<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        loop {
+            let intid = p.read(SysReg::IccIar1);
+            match intid {
+                intid::SPURIOUS => return Ok(()),
+                intid::HYP_TIMER => self.timer(p)?,
+                // A kick has no message: what changed for this PE's vCPUs is looked up on the way out.
+                _ => {}
+            }
+            p.write(SysReg::IccEoir1, intid)?;
+        }
+    }
+
+    fn timer<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        let now = p.now();
+        let Some(pe) = self.core.pes.get_mut(p.pe()) else { return Ok(()) };
+        // The comparator fired; whatever comes next is programmed on the way out.
+        pe.deadline = None;
+        let due = pe.queue.take_due(now);
+        p.write(SysReg::CnthpCtl, 0)?;
+        for VirqTimer { domain, vcpu, virq, .. } in due {
+            let Some(dom) = self.core.indices.get(domain).copied() else { continue };
+            let mut host = Cx { core: &mut self.core, p };
+            self.channels.raise_virq_vcpu(&mut host, dom, vcpu, virq)?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Strategy> Core<S> {
+    /// Makes `next` the vCPU whose registers are on the PE.
+    fn switch<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, next: VcpuId) -> Result<(), P::Fault> {
+        let Some(pe) = self.pes.get_mut(p.pe()) else { return Ok(()) };
+        let before = pe.queue.current.replace(next);
+        if before == Some(next) {
+            return Ok(());
+        }
+        if let Some(vcpu) = before.and_then(|id| self.domains.vcpu_mut(id)) {
+            vcpu.save(p, &mut pe.el1_slots, frame)?;
+        }
+        if let Some(vcpu) = self.domains.vcpu_mut(next) {
+            vcpu.restore(p, &mut pe.el1_slots, frame)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the strategy work on the PE that `p` is.
+    fn with_strategy<P: Platform>(
+        &mut self,
+        p: &mut P,
+        work: impl FnOnce(&mut S, &mut Reach<'_, P>) -> Result<(), P::Fault>,
+    ) -> Result<(), P::Fault> {
+        let Some(pe) = self.pes.get_mut(p.pe()) else { return Ok(()) };
+        work(&mut self.strategy, &mut Reach { plan: &self.plan, view: &mut pe.view, p })
+    }
+}
+
+fn program_timer<P: Platform>(p: &mut P, deadline: Option<u64>) -> Result<(), P::Fault> {
+    match deadline {
+        Some(at) => {
+            p.write(SysReg::CnthpCval, at)?;
+            p.write(SysReg::CnthpCtl, 1)
+        }
+        None => p.write(SysReg::CnthpCtl, 0),
+    }
+}
+
+/// Makes the guest take a synchronous exception at EL1, as the architecture would have on its own instruction.
+fn inject<P: Platform>(
+    p: &mut P,
+    frame: &mut Frame,
+    class: u64,
+    iss: u64,
+    far: Option<u64>,
+) -> Result<(), P::Fault> {
+    p.write(SysReg::EsrEl1, (class << 26) | ESR_IL | iss)?;
+    if let Some(far) = far {
+        p.write(SysReg::FarEl1, far)?;
+    }
+    p.write(SysReg::ElrEl1, frame.elr)?;
+    p.write(SysReg::SpsrEl1, frame.spsr)?;
+    frame.elr = p.read(SysReg::VbarEl1).wrapping_add(VECTOR_SYNC);
+    frame.spsr = PSTATE_EL1H_MASKED;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Hypercalls: one flat match, one line per number.
+
+use super::Hypervisor;
+use super::guest_mem::Cx;
+use super::strategy::Strategy;
+use crate::convention::{CONSOLEIO_WRITE, nr, sched_cmd};
+use crate::platform::{Event, Platform};
+use evtchn::{Caller, Errno, Host, Stop};
+
+/// Bytes taken from the guest at a time, and between two looks for something more urgent.
+const CONSOLE_CHUNK: u64 = 128;
+
+/// A hypercall as it stands in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// x16.
+    pub nr: u64,
+    /// x0 to x4.
+    pub args: [u64; 5],
+}
+
+/// How a hypercall ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// With this in x0.
+    Rc(i64),
+    /// Not yet: the guest is to execute its HVC again with these registers.
+    Continue(Call),
+}
+
+impl<S: Strategy> Hypervisor<S> {
+    /// Carries out one hypercall of `caller`. An errno is the guest's to see; a fault ends the run.
+    pub fn dispatch<P: Platform>(
+        &mut self,
+        p: &mut P,
+        caller: Caller,
+        call: Call,
+    ) -> Result<Done, Stop<P::Fault>> {
+        match call.nr {
+            nr::MEMORY_OP => self.memory_op(p, caller, call).map(Done::Rc),
+            nr::CONSOLE_IO => self.console_io(p, caller, call),
+            nr::VCPU_OP => self.vcpu_op(p, caller, call).map(Done::Rc),
+            nr::SCHED_OP => self.sched_op(p, call).map(Done::Rc),
+            nr::EVENT_CHANNEL_OP => self.event_channel_op(p, caller, call),
+            _ => Err(Errno::ENOSYS.into()),
+        }
+    }
+
+    fn event_channel_op<P: Platform>(
+        &mut self,
+        p: &mut P,
+        caller: Caller,
+        call: Call,
+    ) -> Result<Done, Stop<P::Fault>> {
+        let [cmd, arg, ..] = call.args;
+        let mut host = Cx { core: &mut self.core, p };
+        Ok(match self.channels.event_channel_op(&mut host, caller, cmd as u32, arg)? {
+            evtchn::Done::Rc(rc) => Done::Rc(rc),
+            evtchn::Done::Continue { cmd, arg } => {
+                let mut args = call.args;
+                [args[0], args[1]] = [u64::from(cmd), arg];
+                Done::Continue(Call { nr: call.nr, args })
+            }
+        })
+    }
+
+    fn vcpu_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<i64, Stop<P::Fault>> {
+        let [cmd, vcpu, arg, ..] = call.args;
+        let mut host = Cx { core: &mut self.core, p };
+        self.channels.vcpu_op(&mut host, caller, cmd as u32, vcpu as u32, arg)
+    }
+
+    fn sched_op<P: Platform>(&mut self, p: &mut P, call: Call) -> Result<i64, Stop<P::Fault>> {
+        let pe = p.pe();
+        match call.args[0] as u32 {
+            sched_cmd::YIELD => self.core.give_way(pe),
+            sched_cmd::BLOCK => self.core.block_current(p),
+            sched_cmd::SHUTDOWN => {
+                if let Some(id) = self.core.pes.get(pe).and_then(|pe| pe.queue.current) {
+                    self.core.shutdown_domain_of(id);
+                }
+            }
+            _ => return Err(Errno::ENOSYS.into()),
+        }
+        Ok(0)
+    }
+
+    /// `CONSOLEIO_write`: `count` bytes at `ptr` go to the UART. Long output is continued after anything more urgent.
+    fn console_io<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
+        let [cmd, mut count, mut ptr, ..] = call.args;
+        if cmd as u32 != CONSOLEIO_WRITE {
+            return Err(Errno::ENOSYS.into());
+        }
+        count &= 0xffff_ffff;
+        let uart = self.core.layout.board().uart.span;
+        let mut cx = Cx { core: &mut self.core, p };
+        while count > 0 {
+            let mut chunk = [0; CONSOLE_CHUNK as usize];
+            let len = count.min(CONSOLE_CHUNK);
+            let bytes = chunk.get_mut(..len as usize).unwrap_or_default();
+            cx.read_guest(caller.dom, ptr, bytes)?;
+            for byte in bytes {
+                cx.device_write(uart, 0, *byte).map_err(Stop::Fault)?;
+                cx.p.event(Event::Console(*byte));
+            }
+            count -= len;
+            ptr = ptr.wrapping_add(len);
+            if count > 0 && cx.p.preemption_due() {
+                let mut args = call.args;
+                [args[1], args[2]] = [count, ptr];
+                return Ok(Done::Continue(Call { nr: call.nr, args }));
+            }
+        }
+        Ok(Done::Rc(0))
+    }
+}

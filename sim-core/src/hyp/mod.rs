@@ -1,0 +1,256 @@
+//! The hypervisor: what runs at EL2, on the software machine and on hardware alike.
+//!
+//! A hypercall's way through it, one direction:
+//!
+//! 1. [`entry`]: exception in, registers in; [`strategy::Strategy::on_entry`].
+//! 2. [`hypercall`]: one flat match over hypercall numbers.
+//! 3. the `evtchn` crate: checks, tables, and the ABI's memory operations in ABI order.
+//! 4. [`guest_mem`]: domain and offset to physical address, software bounds; [`strategy::Strategy::reach`].
+//! 5. [`strategy`] through [`view`] and [`slots`]: nothing, a window, another view.
+//! 6. the platform: the access as hardware judges it. Denied: [`panic`], and nothing after it.
+//! 7. [`upcall`]: the event interrupt for a vCPU, a kick for its PE.
+//! 8. [`entry`] again: who runs next ([`sched`]), its view ([`strategy::Strategy::on_exit`]), its registers.
+//!
+//! # Who touches whose memory
+//!
+//! Every operation below may touch memory that the view in force does not map, and has a test under `naive` (it faults)
+//! and under `map-page` (it works).
+//!
+//! | operation | memory it touches |
+//! |---|---|
+//! | send, interdomain | the peer's `shared_info`, then the `vcpu_info` of the vCPU told |
+//! | bind of an interdomain channel | the caller's own `shared_info` and `vcpu_info`; at boot, those of the binding domain |
+//! | VIRQ raised for a vCPU that is not current (timer) | that domain's `shared_info` and `vcpu_info`, from whatever view is in force, the idle view included |
+//! | close of another domain's channel end | none: the peer's bits stay as they are |
+//! | registering another vCPU's `vcpu_info` | the caller's own domain only |
+//! | `XENMEM_add_to_physmap` for another domain | that domain's page |
+//! | console output | the UART frame |
+//!
+//! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`].
+
+pub mod domain;
+pub mod entry;
+pub mod guest_mem;
+pub mod hypercall;
+mod memory_op;
+pub mod panic;
+pub mod plan;
+pub mod sched;
+pub mod slots;
+pub mod strategy;
+pub mod upcall;
+pub mod view;
+
+use crate::layout::{Layout, PAGE_SIZE, Span};
+use crate::outcome::{Area, Refused};
+use crate::platform::{Platform, SysReg, hcr};
+use alloc::vec::Vec;
+use domain::Domains;
+use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu};
+use guest_mem::Cx;
+use plan::Plan;
+use sched::{RunQueue, Scheduler, VirqTimer};
+use slots::Slots;
+use strategy::Strategy;
+use view::PeView;
+
+/// What the hypervisor keeps for one PE.
+#[derive(Clone, Debug)]
+pub struct PeState {
+    /// The EL2 MPU's view.
+    pub view: PeView,
+    /// The EL1 MPU's slots.
+    el1_slots: Slots,
+    /// Who runs and who waits.
+    pub queue: RunQueue,
+    /// The current vCPU asked to give way.
+    gives_way: bool,
+    /// The timer as programmed.
+    deadline: Option<u64>,
+}
+
+/// The hypervisor without the event-channel tables.
+#[derive(Debug)]
+pub struct Core<S> {
+    /// The system.
+    pub layout: Layout,
+    /// Its regions.
+    pub plan: Plan,
+    /// The rule by which memory is reached.
+    pub strategy: S,
+    /// The rule by which vCPUs take turns.
+    pub scheduler: Scheduler,
+    /// Domains and vCPUs.
+    pub domains: Domains,
+    /// Per PE.
+    pub pes: Vec<PeState>,
+    /// Of each domain: its index in the event-channel tables.
+    indices: Vec<DomIdx>,
+    /// Of each domain: whether its `shared_info` has the page it stays in.
+    shared_info_mapped: Vec<bool>,
+}
+
+impl<S> Core<S> {
+    /// The index in the event-channel tables of the domain at that position.
+    #[must_use]
+    pub fn index(&self, position: usize) -> Option<DomIdx> {
+        self.indices.get(position).copied()
+    }
+}
+
+/// The hypervisor.
+#[derive(Debug)]
+pub struct Hypervisor<S> {
+    /// All but the event channels.
+    pub core: Core<S>,
+    /// The event channels of all domains.
+    pub channels: EventChannels<Area>,
+}
+
+/// Why a hypervisor cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The views do not fit the board.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A PE would have more vCPUs than its scheduler takes.
+    #[error("PE {pe} has {vcpus} vCPUs and scheduler \"null\" takes one; use \"rr\" or more PEs")]
+    TooManyVcpus {
+        /// The PE.
+        pe: usize,
+        /// How many are on it.
+        vcpus: usize,
+    },
+    /// The event-channel tables refused a domain.
+    #[error("domain {domain} cannot be created: {errno}")]
+    Domain {
+        /// Its id.
+        domain: u16,
+        /// Why.
+        errno: Errno,
+    },
+}
+
+/// A channel that boot code binds before any guest runs (`xen,evtchn-v1` in a device tree).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticChannel {
+    /// The side that allocates: position of the domain, port.
+    pub listener: (usize, Port),
+    /// The side that binds, and finds its port pending from the start.
+    pub binder: (usize, Port),
+}
+
+impl<S: Strategy> Hypervisor<S> {
+    /// The hypervisor of `layout`, with all its domains created and nothing run. `hardware_domain` handles global VIRQs.
+    pub fn new(
+        layout: Layout,
+        strategy: S,
+        scheduler: Scheduler,
+        hardware_domain: Option<DomId>,
+    ) -> Result<Self, SetupError> {
+        let plan = Plan::new(&layout, strategy.needs())?;
+        let domains = Domains::new(&layout);
+        let pe = PeState {
+            view: PeView::new(&plan),
+            el1_slots: domain::el1_slots(&layout),
+            queue: RunQueue::default(),
+            gives_way: false,
+            deadline: None,
+        };
+        let mut pes = alloc::vec![pe; layout.board().pes];
+        for (pe, state) in pes.iter_mut().enumerate() {
+            let here = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe);
+            here.for_each(|(id, _)| state.queue.push(id));
+            let vcpus = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe).count();
+            if scheduler == Scheduler::Null && vcpus > 1 {
+                return Err(SetupError::TooManyVcpus { pe, vcpus });
+            }
+        }
+        let policy = Policy { hardware_domain, silo: false };
+        let mut channels = EventChannels::new(policy, heap_area(&layout, 0, None, Object::VcpuInfo(Vcpu(0))));
+        let mut indices = Vec::with_capacity(layout.domains().len());
+        let mut shared_info_mapped = Vec::with_capacity(layout.domains().len());
+        for (position, planned) in layout.domains().iter().enumerate() {
+            let (area, mapped) = initial_shared_info(&layout, position);
+            let config = DomainConfig {
+                id: planned.id,
+                vcpus: u32::try_from(planned.vcpus.len()).unwrap_or(u32::MAX),
+                privileged: planned.privileged,
+                max_evtchn_port: planned.max_evtchn_port,
+                target: planned.target,
+            };
+            let refused = |errno| SetupError::Domain { domain: planned.id.0, errno };
+            indices.push(channels.create_domain(&config, area).map_err(refused)?);
+            shared_info_mapped.push(mapped);
+        }
+        let core = Core { layout, plan, strategy, scheduler, domains, pes, indices, shared_info_mapped };
+        Ok(Self { core, channels })
+    }
+
+    /// Sets up the PE that `p` is: EL2 MPU on with the idle view, stage 2 and interrupt routing for guests.
+    pub fn boot<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        let Some(pe) = self.core.pes.get_mut(p.pe()) else { return Ok(()) };
+        pe.view.boot(&self.core.plan, p)?;
+        p.write(SysReg::HcrEl2, hcr::VM | hcr::IMO | hcr::TWI)?;
+        p.isb()
+    }
+
+    /// Binds a channel as boot code does, before guests run.
+    pub fn bind_static<P: Platform>(&mut self, p: &mut P, channel: StaticChannel) -> Result<(), Stop<P::Fault>> {
+        let (listener_port, binder_port) = (channel.listener.1, channel.binder.1);
+        let index = |position: usize| self.core.indices.get(position).copied().ok_or(Errno::ESRCH);
+        let (listener, binder) = (index(channel.listener.0)?, index(channel.binder.0)?);
+        let binder_id = self.channels.id_of(binder).ok_or(Errno::ESRCH)?;
+        let mut host = Cx { core: &mut self.core, p };
+        self.channels.static_alloc_unbound(&mut host, listener, binder_id, Some(listener_port))?;
+        self.channels.static_bind_interdomain(&mut host, binder, listener, listener_port, Some(binder_port))?;
+        Ok(())
+    }
+
+    /// Arms a timer of a PE that raises a VIRQ.
+    pub fn arm(&mut self, pe: usize, at: u64, timer: VirqTimer) {
+        if let Some(pe) = self.core.pes.get_mut(pe) {
+            pe.queue.arm(at, timer);
+        }
+    }
+
+    /// What lives at `address` for the hypervisor: whose area, which, and the offset in it.
+    #[must_use]
+    pub fn object_at(&self, address: u64) -> Option<(Area, u64)> {
+        let inside = |area: Area, len: u64| {
+            let span = Span::with_size(area.address, len)?;
+            span.contains(address).then(|| (area, address - area.address))
+        };
+        let dummy = heap_area(&self.core.layout, 0, None, Object::VcpuInfo(Vcpu(0)));
+        let of_domain = |(_, dom): (DomId, DomIdx)| {
+            let vcpus = self.core.layout.domains().get(dom.get()).map_or(0, |planned| planned.vcpus.len());
+            let infos = (0..u32::try_from(vcpus).unwrap_or(0)).filter_map(move |vcpu| {
+                match self.channels.vcpu_info(dom, Vcpu(vcpu))? {
+                    evtchn::VcpuInfoPlace::Registered(area) => inside(area, 48),
+                    _ => None,
+                }
+            });
+            infos.chain(self.channels.shared_info(dom).and_then(|area| inside(area, PAGE_SIZE))).next()
+        };
+        let found = self.channels.domains().find_map(of_domain);
+        found.or_else(|| inside(dummy, 48))
+    }
+}
+
+/// A page of the hypervisor's heap as an area. A layout has room for the pages it is asked for.
+fn heap_area(layout: &Layout, index: usize, domain: Option<usize>, object: Object) -> Area {
+    let within = domain::heap_page(layout, index).unwrap_or(layout.heap());
+    Area { address: within.base(), within, domain, object }
+}
+
+/// Where a domain's `shared_info` is at first, and whether that is where it stays.
+fn initial_shared_info(layout: &Layout, position: usize) -> (Area, bool) {
+    let placed = layout.pages(position).filter(|pages| pages.shared_info_placed);
+    let within = placed.and_then(|pages| layout.owner(pages.shared_info).1);
+    match (placed, within) {
+        (Some(pages), Some(within)) => {
+            (Area { address: pages.shared_info, within, domain: Some(position), object: Object::SharedInfo }, true)
+        }
+        _ => (heap_area(layout, position.saturating_add(1), Some(position), Object::SharedInfo), false),
+    }
+}

@@ -1,0 +1,157 @@
+//! Strategies: the rule by which the hypervisor reaches memory outside the view in force.
+//!
+//! One file each. A strategy says at plan time what it needs ([`Strategy::needs`]); at run time it is asked at every
+//! entry to EL2, before every access to memory that a view might not cover, and at every exit. It works through
+//! [`Reach`], whose moves keep two enabled regions from ever sharing a granule.
+
+mod hybrid;
+mod map_page;
+mod naive;
+mod switch_view;
+
+pub use hybrid::Hybrid;
+pub use map_page::MapPage;
+pub use naive::Naive;
+pub use switch_view::{SwitchView, When};
+
+use super::plan::{Needs, Plan};
+use super::view::{PeView, Wanted};
+use crate::outcome::ViewId;
+use crate::platform::Platform;
+
+/// What a strategy works with: the plan, this PE's view, and the platform.
+#[derive(Debug)]
+pub struct Reach<'a, P> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// This PE's view.
+    pub view: &'a mut PeView,
+    /// The platform.
+    pub p: &'a mut P,
+}
+
+impl<P: Platform> Reach<'_, P> {
+    /// If the first byte wanted is in an enabled region: the last byte wanted that the same region covers.
+    pub fn covered(&mut self, wanted: &Wanted) -> Option<u64> {
+        self.view.covered(self.plan, self.p, wanted)
+    }
+
+    /// Maps the pages wanted through a window.
+    pub fn open_window(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.view.open_window(self.plan, self.p, wanted)
+    }
+
+    /// Loads a view for use at EL2.
+    pub fn load(&mut self, view: ViewId) -> Result<(), P::Fault> {
+        self.view.load(self.plan, self.p, view, false)
+    }
+
+    /// Loads the view that is to be in force when EL2 is left: an ERET follows, unless the PE goes idle.
+    pub fn leave(&mut self, next: ViewId) -> Result<(), P::Fault> {
+        self.view.load(self.plan, self.p, next, next != ViewId::Idle)
+    }
+}
+
+/// A way to reach memory outside the view in force.
+pub trait Strategy {
+    /// What `--strategy` takes.
+    fn name(&self) -> &'static str;
+
+    /// What it needs beside the guests' views.
+    fn needs(&self) -> Needs;
+
+    /// Called at every entry to EL2, whatever the cause.
+    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called before the hypervisor touches `wanted`: makes its first byte reachable, and says which is the last byte of
+    /// it that can be touched before asking again.
+    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault>;
+
+    /// Called before EL2 is left; `next` is the view of the vCPU that runs next, or the idle view.
+    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        cx.leave(next)
+    }
+}
+
+/// The strategies that come with the project, chosen by name at run time and dispatched by one match.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Builtin {
+    /// See [`Naive`].
+    Naive(Naive),
+    /// See [`MapPage`].
+    MapPage(MapPage),
+    /// See [`SwitchView`].
+    SwitchView(SwitchView),
+    /// See [`Hybrid`].
+    Hybrid(Hybrid),
+}
+
+/// Settings that some strategies take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Windows of `map-page` and `hybrid`, at least 1.
+    pub windows: usize,
+    /// When `switch-view` switches.
+    pub when: When,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { windows: 1, when: When::Entry }
+    }
+}
+
+impl Builtin {
+    /// Every name [`Builtin::from_name`] takes, in the order in which reports list them.
+    pub const NAMES: [&'static str; 4] = ["naive", "map-page", "switch-view", "hybrid"];
+
+    /// The strategy of that name.
+    #[must_use]
+    pub fn from_name(name: &str, settings: Settings) -> Option<Self> {
+        let windows = settings.windows.max(1);
+        Some(match name {
+            "naive" => Self::Naive(Naive),
+            "map-page" => Self::MapPage(MapPage { windows }),
+            "switch-view" => Self::SwitchView(SwitchView { when: settings.when }),
+            "hybrid" => Self::Hybrid(Hybrid { windows }),
+            _ => return None,
+        })
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $strategy:ident => $call:expr) => {
+        match $self {
+            Self::Naive($strategy) => $call,
+            Self::MapPage($strategy) => $call,
+            Self::SwitchView($strategy) => $call,
+            Self::Hybrid($strategy) => $call,
+        }
+    };
+}
+
+impl Strategy for Builtin {
+    fn name(&self) -> &'static str {
+        each!(self, strategy => strategy.name())
+    }
+
+    fn needs(&self) -> Needs {
+        each!(self, strategy => strategy.needs())
+    }
+
+    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_entry(cx))
+    }
+
+    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        each!(self, strategy => strategy.reach(cx, wanted))
+    }
+
+    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_exit(cx, next))
+    }
+}

@@ -1,0 +1,82 @@
+//! The event upcall's way to a vCPU: marked in the books here, put into a list register by whoever runs the vCPU next.
+
+use super::Core;
+use super::domain::{RunState, VcpuId};
+use crate::platform::{Platform, SysReg, list_register};
+use evtchn::{Caller, DomIdx, Vcpu};
+
+impl<S> Core<S> {
+    /// Who runs on a PE, as a caller of hypercalls.
+    #[must_use]
+    pub fn caller(&self, pe: usize) -> Option<Caller> {
+        let id = self.pes.get(pe)?.queue.current?;
+        let vcpu = self.domains.vcpu(id)?;
+        Some(Caller { dom: *self.indices.get(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
+    }
+
+    /// Raises the event interrupt for a vCPU: wakes it if it is blocked, kicks its PE if it runs elsewhere. A vCPU that is
+    /// off loses it.
+    pub(super) fn inject_event<P: Platform>(&mut self, p: &mut P, dom: DomIdx, vcpu: Vcpu) {
+        let Some(id) = self.domains.id(dom.get(), vcpu.0) else { return };
+        let Some(state) = self.domains.vcpu_mut(id) else { return };
+        match state.run {
+            RunState::Offline => {}
+            RunState::Blocked => {
+                state.event_pending = true;
+                self.wake(p, id);
+            }
+            RunState::Runnable => {
+                state.event_pending = true;
+                let pe = state.pe;
+                let runs_there = self.pes.get(pe).is_some_and(|state| state.queue.current == Some(id));
+                if runs_there && pe != p.pe() {
+                    p.kick(pe);
+                }
+            }
+        }
+    }
+
+    /// Makes a blocked vCPU runnable; its PE, if another, is told.
+    pub(super) fn wake<P: Platform>(&mut self, p: &mut P, id: VcpuId) {
+        let Some(state) = self.domains.vcpu_mut(id).filter(|state| state.run == RunState::Blocked) else { return };
+        state.run = RunState::Runnable;
+        let pe = state.pe;
+        let Some(there) = self.pes.get_mut(pe) else { return };
+        // One that was not switched out yet just goes on.
+        if there.queue.current != Some(id) {
+            there.queue.push(id);
+        }
+        if pe != p.pe() {
+            p.kick(pe);
+        }
+    }
+
+    /// Blocks the current vCPU unless an interrupt is on its way to it.
+    pub(super) fn block_current<P: Platform>(&mut self, p: &mut P) {
+        let pending = p.read(SysReg::IchLr0) & list_register::PENDING != 0;
+        let current = self.pes.get(p.pe()).and_then(|pe| pe.queue.current);
+        if let Some(vcpu) = current.and_then(|id| self.domains.vcpu_mut(id))
+            && !vcpu.event_pending
+            && !pending
+        {
+            vcpu.run = RunState::Blocked;
+        }
+    }
+
+    /// Turns every vCPU of the domain off that `id` belongs to. Those on other PEs stop at their next entry to EL2.
+    pub(super) fn shutdown_domain_of(&mut self, id: VcpuId) {
+        let Some(domain) = self.domains.vcpu(id).map(|vcpu| vcpu.domain) else { return };
+        let mut index = 0;
+        while let Some(id) = self.domains.id(domain, index) {
+            self.domains.offline(id);
+            index += 1;
+        }
+    }
+
+    /// The current vCPU lets others run first.
+    pub(super) fn give_way(&mut self, pe: usize) {
+        if let Some(pe) = self.pes.get_mut(pe) {
+            pe.gives_way = true;
+        }
+    }
+}

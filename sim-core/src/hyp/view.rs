@@ -1,0 +1,232 @@
+//! One PE's view: which regions are enabled now, and the moves between views.
+//!
+//! Two enabled regions never share a granule, at any step in between: what goes is disabled and synchronised before
+//! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
+
+use super::plan::{DEVICE, PRIVATE, Plan};
+use super::slots::{SlotSet, Slots};
+use crate::layout::Span;
+use crate::outcome::ViewId;
+use crate::platform::{Event, Platform, SysReg};
+use alloc::vec::Vec;
+use mpu_model::{Level, MpuReg, Region, RegionWords, Sctlr};
+
+/// Memory the hypervisor is about to touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The bytes.
+    pub span: Span,
+    /// The range of the owner they belong to; nothing outside is mapped along with them.
+    pub within: Span,
+    /// Whether it is a device.
+    pub device: bool,
+}
+
+/// A temporary mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    span: Option<Span>,
+    last_use: u64,
+}
+
+/// What one PE has enabled.
+#[derive(Clone, Debug)]
+pub struct PeView {
+    slots: Slots,
+    current: ViewId,
+    windows: Vec<Window>,
+    open_windows: usize,
+    uses: u64,
+    peak: usize,
+}
+
+/// `SCTLR_EL2` at run time: M, C, I, WXN; BR clear, because PMSAv8-64 leaves the default map to the implementation.
+fn sctlr() -> u64 {
+    Sctlr::ZERO.with_m(true).with_c(true).with_i(true).with_wxn(true).raw_value()
+}
+
+impl PeView {
+    /// The view of a PE whose MPU is off.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            slots: Slots::new(Level::El2, plan.el2_regions()),
+            current: ViewId::Idle,
+            windows: alloc::vec![Window { span: None, last_use: 0 }; plan.windows()],
+            open_windows: 0,
+            uses: 0,
+            peak: 0,
+        }
+    }
+
+    /// Fills the table with the MPU off, every slot written since reset values are not to be relied on, and turns it on
+    /// with the idle view.
+    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P) -> Result<(), P::Fault> {
+        for slot in 0..self.slots.len() {
+            let fixed = plan.fixed().get(usize::from(slot));
+            self.slots.write(p, slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
+        }
+        self.write_tail(plan, ViewId::Idle, p)?;
+        p.dsb()?;
+        p.isb()?;
+        p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
+        p.dsb()?;
+        p.isb()
+    }
+
+    /// The view in force, windows aside.
+    #[must_use]
+    pub fn current(&self) -> ViewId {
+        self.current
+    }
+
+    /// How many windows are open.
+    #[must_use]
+    pub fn open_windows(&self) -> usize {
+        self.open_windows
+    }
+
+    /// The slots enabled as of the last write.
+    #[must_use]
+    pub fn enabled(&self) -> SlotSet {
+        self.slots.enabled()
+    }
+
+    /// The most slots that were enabled at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+
+    fn note_peak(&mut self) {
+        self.peak = self.peak.max(self.slots.enabled().len());
+    }
+
+    /// If the first byte of `wanted` is in an enabled region: the last of its bytes that the same region covers.
+    pub fn covered<P: Platform>(&mut self, plan: &Plan, p: &mut P, wanted: &Wanted) -> Option<u64> {
+        p.event(Event::TableScan);
+        let first = wanted.span.base();
+        self.uses += 1;
+        for window in &mut self.windows {
+            if let Some(span) = window.span.filter(|span| span.contains(first)) {
+                window.last_use = self.uses;
+                return Some(span.limit().min(wanted.span.limit()));
+            }
+        }
+        let standing = plan.view(self.current).regions.iter().chain(plan.fixed());
+        standing
+            .map(|planned| &planned.region)
+            .find(|region| region.contains(first))
+            .map(|region| region.limit().min(wanted.span.limit()))
+    }
+
+    /// What a temporary mapping for `wanted` may cover: its pages, cut to the owner's range and to the gap between the
+    /// regions enabled now. Call it only when the first byte is not covered.
+    fn mappable(&self, plan: &Plan, wanted: &Wanted) -> Span {
+        let first = wanted.span.base();
+        let pages = wanted.span.page_rounded();
+        let mut cut = pages.intersection(&wanted.within).unwrap_or(wanted.span);
+        let standing = plan.view(self.current).regions.iter().chain(plan.fixed());
+        let spans = standing.filter_map(|planned| Span::new(planned.region.base(), planned.region.limit()));
+        for span in spans.chain(self.windows.iter().filter_map(|window| window.span)) {
+            let (below, above) = cut.without(&span);
+            cut = [below, above].into_iter().flatten().find(|part| part.contains(first)).unwrap_or(cut);
+        }
+        cut
+    }
+
+    /// Maps the pages of `wanted` through a window, the least recently used if none is free. Gives the last byte of
+    /// `wanted` that can be reached through it.
+    pub fn open_window<P: Platform>(&mut self, plan: &Plan, p: &mut P, wanted: &Wanted) -> Result<u64, P::Fault> {
+        let Some(index) = self.pick_window() else { return Ok(wanted.span.limit()) };
+        let slot = plan.window_slot(index);
+        if self.windows.get(index).is_some_and(|window| window.span.is_some()) {
+            // The old limit must not stand beside the new base, nor the old base beside the new limit: off first.
+            let mut set = SlotSet::default();
+            set.insert(slot);
+            self.forget_window(index);
+            self.slots.disable(p, &set)?;
+            p.dsb()?;
+            p.isb()?;
+        }
+        let span = self.mappable(plan, wanted);
+        let attrs = if wanted.device { DEVICE } else { PRIVATE };
+        let Ok(region) = Region::new(span.base(), span.limit(), attrs) else { return Ok(wanted.span.limit()) };
+        self.slots.write(p, slot, region.words())?;
+        p.dsb()?;
+        p.isb()?;
+        self.uses += 1;
+        if let Some(window) = self.windows.get_mut(index) {
+            *window = Window { span: Some(span), last_use: self.uses };
+            self.open_windows += 1;
+        }
+        self.note_peak();
+        Ok(span.limit().min(wanted.span.limit()))
+    }
+
+    fn pick_window(&self) -> Option<usize> {
+        let free = self.windows.iter().position(|window| window.span.is_none());
+        let oldest = || self.windows.iter().enumerate().min_by_key(|(_, window)| window.last_use).map(|(at, _)| at);
+        free.or_else(oldest)
+    }
+
+    fn forget_window(&mut self, index: usize) {
+        if let Some(window) = self.windows.get_mut(index)
+            && window.span.take().is_some()
+        {
+            self.open_windows -= 1;
+        }
+    }
+
+    /// The slots of open windows; forgets them.
+    fn take_windows(&mut self, plan: &Plan) -> SlotSet {
+        let mut set = SlotSet::default();
+        for index in 0..self.windows.len() {
+            if self.windows.get(index).is_some_and(|window| window.span.is_some()) {
+                set.insert(plan.window_slot(index));
+                self.forget_window(index);
+            }
+        }
+        set
+    }
+
+    /// Loads another view: windows and the old view's regions off, barrier, the new view's regions on, barrier. Nothing
+    /// where the view is in force already and no window is open. The last `ISB` is left out where the caller's ERET
+    /// follows (`eret`): an exception return synchronises too.
+    pub fn load<P: Platform>(&mut self, plan: &Plan, p: &mut P, next: ViewId, eret: bool) -> Result<(), P::Fault> {
+        let mut off = self.take_windows(plan);
+        if next == self.current {
+            if off.is_empty() {
+                return Ok(());
+            }
+            self.slots.disable(p, &off)?;
+            return Self::finish(p, eret);
+        }
+        for index in 0..plan.view(self.current).regions.len() {
+            off.insert(plan.tail_slot(index));
+        }
+        let was_off = off.is_empty();
+        self.slots.disable(p, &off)?;
+        let nothing_comes = plan.view(next).regions.is_empty();
+        if !was_off && !nothing_comes {
+            p.dsb()?;
+            p.isb()?;
+        }
+        self.write_tail(plan, next, p)?;
+        if was_off && nothing_comes { Ok(()) } else { Self::finish(p, eret) }
+    }
+
+    fn finish<P: Platform>(p: &mut P, eret: bool) -> Result<(), P::Fault> {
+        p.dsb()?;
+        if eret { Ok(()) } else { p.isb() }
+    }
+
+    fn write_tail<P: Platform>(&mut self, plan: &Plan, next: ViewId, p: &mut P) -> Result<(), P::Fault> {
+        for (index, planned) in plan.view(next).regions.iter().enumerate() {
+            self.slots.write(p, plan.tail_slot(index), planned.words)?;
+        }
+        self.current = next;
+        self.note_peak();
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Who owns which addresses: the system as an integrator lays it out, checked once.
+//!
+//! [`LayoutParts`] is what was asked for; [`Layout::new`] checks it and is the only way to a [`Layout`]. From then on no
+//! two owners share an address, every range sits on 64-byte granules inside the board's memory, and each domain's pages
+//! are known, so the code behind never has to ask again.
+
+mod board;
+mod check;
+mod pages;
+mod span;
+
+pub use board::{Board, Device};
+pub use check::{Item, LayoutError};
+pub use pages::GuestPages;
+pub use span::Span;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use evtchn::DomId;
+use mpu_model::Region;
+
+/// Xen's page size; frame numbers count these.
+pub const PAGE_SIZE: u64 = 4096;
+
+/// Bytes of stack each PE has at EL2, at the end of the image's data.
+pub const STACK_SIZE: u64 = 0x4000;
+
+/// Where `shared_info` and `vcpu_info` live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// In the guest's own RAM, at addresses it names at run time; until then in the hypervisor's heap.
+    GuestRam,
+    /// In one hypervisor range beside the heap. In a domain's view its own pages are cut out and open to it.
+    Pool,
+}
+
+/// Whether the hypervisor's own devices are mapped in every view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HypDevices {
+    /// UART and GIC frames are fixed regions.
+    Fixed,
+    /// They are in the hypervisor view and the idle view, not in a guest's view.
+    Switched,
+}
+
+/// The hypervisor's image: where each part is loaded. The data part ends in one stack per PE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Code.
+    pub text: Span,
+    /// Constants.
+    pub rodata: Span,
+    /// Variables, and the stacks at the end.
+    pub data: Span,
+}
+
+impl Image {
+    /// An image of ordinary size at `base` with a stack for each of `pes` PEs: 512 KiB text, 256 KiB rodata, and 256 KiB of
+    /// variables plus the stacks. `None` if it would run past the top of the address space.
+    #[must_use]
+    pub fn at(base: u64, pes: usize) -> Option<Self> {
+        let text = Span::with_size(base, 0x8_0000)?;
+        let rodata = Span::with_size(text.limit().checked_add(1)?, 0x4_0000)?;
+        let stacks = STACK_SIZE.checked_mul(u64::try_from(pes).ok()?)?;
+        let data = Span::with_size(rodata.limit().checked_add(1)?, stacks.checked_add(0x4_0000)?)?;
+        Some(Self { text, rodata, data })
+    }
+}
+
+/// A range that several domains may read and write: static shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedMemory {
+    /// What the scenario calls it.
+    pub name: String,
+    /// Where it is.
+    pub span: Span,
+    /// Positions in [`LayoutParts::domains`] of the domains that have it.
+    pub domains: Vec<usize>,
+}
+
+/// One vCPU as planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VcpuLayout {
+    /// The PE it runs on.
+    pub pe: usize,
+    /// Its EL1 MPU: regions in slot order. Empty: the EL1 MPU is off.
+    pub el1_regions: Vec<Region>,
+}
+
+/// One domain as planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainLayout {
+    /// Its id.
+    pub id: DomId,
+    /// Its name, for reports.
+    pub name: String,
+    /// Its RAM, bank by bank.
+    pub ram: Vec<Span>,
+    /// Its vCPUs.
+    pub vcpus: Vec<VcpuLayout>,
+    /// Whether it is a control domain.
+    pub privileged: bool,
+    /// Highest port number permitted, inclusive.
+    pub max_evtchn_port: u32,
+    /// The domain whose device model it is.
+    pub target: Option<DomId>,
+    /// Where it puts `shared_info` if placement leaves that to it; `None`: a page the layout picks in its RAM.
+    pub shared_info: Option<u64>,
+    /// Where it puts the `vcpu_info` of each vCPU; missing entries are picked by the layout.
+    pub vcpu_info: Vec<u64>,
+    /// A frame beside the RAM that holds `shared_info` from the start and belongs to the domain; used where somebody else
+    /// placed it already (recordings).
+    pub shared_info_frame: Option<Span>,
+}
+
+/// Ranges an integrator sets aside (the `mpu,*-section` properties of the 2022 drafts). Each is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// Boot modules: used at boot, owned by nobody afterwards.
+    pub boot_modules: Option<Span>,
+    /// All guests' RAM must lie in here.
+    pub guest_memory: Option<Span>,
+    /// All device frames must lie in here.
+    pub device_memory: Option<Span>,
+    /// All static shared memory must lie in here.
+    pub shared_memory: Option<Span>,
+}
+
+/// What was asked for, unchecked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayoutParts {
+    /// The board.
+    pub board: Board,
+    /// The hypervisor's image.
+    pub image: Image,
+    /// The hypervisor's heap.
+    pub heap: Span,
+    /// The range for placement `pool`; `None`: cut from the top of the heap.
+    pub pool: Option<Span>,
+    /// Where `shared_info` and `vcpu_info` live.
+    pub placement: Placement,
+    /// Whether UART and GIC are in every view.
+    pub hyp_devices: HypDevices,
+    /// Ranges set aside.
+    pub sections: Sections,
+    /// The domains, in creation order.
+    pub domains: Vec<DomainLayout>,
+    /// Static shared memory.
+    pub shared: Vec<SharedMemory>,
+}
+
+/// Who owns an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The hypervisor's code.
+    Text,
+    /// The hypervisor's constants.
+    Rodata,
+    /// The hypervisor's variables.
+    Data,
+    /// The EL2 stack of that PE.
+    Stack(usize),
+    /// The hypervisor's heap.
+    Heap,
+    /// The pool; the position of the domain whose page it is, if any.
+    Pool(Option<usize>),
+    /// The console.
+    Uart,
+    /// The interrupt controller.
+    Gic,
+    /// RAM of the domain at that position.
+    Ram(usize),
+    /// The frame granted to the domain at that position for `shared_info`.
+    Granted(usize),
+    /// The static shared memory at that position.
+    Shared(usize),
+    /// Nobody.
+    Nobody,
+}
+
+/// A checked system.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    parts: LayoutParts,
+    heap: Span,
+    pool: Option<Span>,
+    pages: Vec<GuestPages>,
+    /// Sorted, disjoint.
+    owners: Vec<(Span, Owner)>,
+}
+
+impl Layout {
+    /// Checks `parts`.
+    pub fn new(parts: LayoutParts) -> Result<Self, LayoutError> {
+        check::domains(&parts)?;
+        let (heap, pool) = pages::split_heap(&parts)?;
+        let mut owners = check::owners(&parts, heap, pool)?;
+        check::sections(&parts)?;
+        let pages = pages::assign(&parts, pool)?;
+        if let Some(pool) = pool {
+            pages::mark_pool(pool, &pages, &mut owners);
+        }
+        Ok(Self { parts, heap, pool, pages, owners })
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn parts(&self) -> &LayoutParts {
+        &self.parts
+    }
+
+    /// The board.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.parts.board
+    }
+
+    /// The domains, in creation order.
+    #[must_use]
+    pub fn domains(&self) -> &[DomainLayout] {
+        &self.parts.domains
+    }
+
+    /// The heap that is left once a pool was cut from it.
+    #[must_use]
+    pub fn heap(&self) -> Span {
+        self.heap
+    }
+
+    /// The pool, if placement has one.
+    #[must_use]
+    pub fn pool(&self) -> Option<Span> {
+        self.pool
+    }
+
+    /// Where the pages of the domain at `position` are.
+    #[must_use]
+    pub fn pages(&self, position: usize) -> Option<&GuestPages> {
+        self.pages.get(position)
+    }
+
+    /// The EL2 stack of a PE.
+    #[must_use]
+    pub fn stack(&self, pe: usize) -> Option<Span> {
+        check::stack(&self.parts.image, self.parts.board.pes, pe)
+    }
+
+    /// Who owns `address`, and the whole range so owned.
+    #[must_use]
+    pub fn owner(&self, address: u64) -> (Owner, Option<Span>) {
+        let behind = self.owners.partition_point(|(span, _)| span.base() <= address);
+        match behind.checked_sub(1).and_then(|at| self.owners.get(at)) {
+            Some((span, owner)) if span.contains(address) => (*owner, Some(*span)),
+            _ => (Owner::Nobody, None),
+        }
+    }
+
+    /// Every owned range in address order.
+    #[must_use]
+    pub fn owners(&self) -> &[(Span, Owner)] {
+        &self.owners
+    }
+
+    /// The part of `span` that is RAM of the domain at `position`, if its first byte is; with the bank it lies in.
+    #[must_use]
+    pub fn ram_bank(&self, position: usize, address: u64) -> Option<Span> {
+        let domain = self.parts.domains.get(position)?;
+        domain.ram.iter().find(|bank| bank.contains(address)).copied()
+    }
+}

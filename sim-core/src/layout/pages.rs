@@ -1,0 +1,125 @@
+//! Where `shared_info` and `vcpu_info` go under each placement, and what the hypervisor keeps in its heap.
+
+use super::check::{self, LayoutError};
+use super::{LayoutParts, Owner, PAGE_SIZE, Placement, Span};
+use alloc::vec::Vec;
+
+/// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
+const VCPU_INFO_STRIDE: u64 = 64;
+
+/// Where one domain's pages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestPages {
+    /// Address of `shared_info`.
+    pub shared_info: u64,
+    /// Whether it is there from the start; else the guest has to place it with `XENMEM_add_to_physmap`.
+    pub shared_info_placed: bool,
+    /// Address of each vCPU's `vcpu_info`, to be registered by the guest.
+    pub vcpu_info: Vec<u64>,
+    /// Under placement `pool`: the domain's own part of the pool.
+    pub own_pool: Option<Span>,
+}
+
+fn pages_for(vcpus: usize) -> Option<u64> {
+    let bytes = u64::try_from(vcpus).ok()?.checked_mul(VCPU_INFO_STRIDE)?;
+    bytes.div_ceil(PAGE_SIZE).checked_add(1)
+}
+
+/// The heap that is left, and the pool: as declared, or cut from the heap's top.
+pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), LayoutError> {
+    let heap = parts.heap;
+    // One page of initial shared_info per domain, and the page of the dummy vcpu_info.
+    let kept = u64::try_from(parts.domains.len()).unwrap_or(u64::MAX).saturating_add(1).saturating_mul(PAGE_SIZE);
+    let too_small = |needed| LayoutError::HeapTooSmall { heap, needed };
+    if parts.placement == Placement::GuestRam {
+        return if heap.size() >= kept { Ok((heap, None)) } else { Err(too_small(kept)) };
+    }
+    let pages: Option<u64> =
+        parts.domains.iter().try_fold(0u64, |sum, domain| sum.checked_add(pages_for(domain.vcpus.len())?));
+    let needed = pages.unwrap_or(u64::MAX).saturating_mul(PAGE_SIZE).max(PAGE_SIZE);
+    if let Some(pool) = parts.pool {
+        return if pool.size() < needed {
+            Err(LayoutError::PoolTooSmall { pool, needed })
+        } else if heap.size() < kept {
+            Err(too_small(kept))
+        } else {
+            Ok((heap, Some(pool)))
+        };
+    }
+    let all = needed.saturating_add(kept);
+    let size = heap.size();
+    if size < all {
+        return Err(too_small(all));
+    }
+    let rest = Span::with_size(heap.base(), size - needed).ok_or(too_small(all))?;
+    let pool = Span::with_size(rest.limit().saturating_add(1), needed).ok_or(too_small(all))?;
+    Ok((rest, Some(pool)))
+}
+
+/// The pages of every domain.
+pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<GuestPages>, LayoutError> {
+    let mut next = pool.map_or(0, |pool| pool.base());
+    let mut all = Vec::with_capacity(parts.domains.len());
+    for (position, domain) in parts.domains.iter().enumerate() {
+        let vcpus = domain.vcpus.len();
+        let no_room = || LayoutError::NoRoomForPages { item: check::domain_item(parts, position) };
+        let strided = |base: u64| -> Option<Vec<u64>> {
+            (0..vcpus).map(|vcpu| base.checked_add(u64::try_from(vcpu).ok()?.checked_mul(VCPU_INFO_STRIDE)?)).collect()
+        };
+        if pool.is_some() {
+            let size = pages_for(vcpus).and_then(|pages| pages.checked_mul(PAGE_SIZE)).ok_or_else(no_room)?;
+            let own = Span::with_size(next, size).ok_or_else(no_room)?;
+            next = own.limit().saturating_add(1);
+            let vcpu_info = strided(own.base().saturating_add(PAGE_SIZE)).ok_or_else(no_room)?;
+            all.push(GuestPages {
+                shared_info: own.base(),
+                shared_info_placed: true,
+                vcpu_info,
+                own_pool: Some(own),
+            });
+            continue;
+        }
+        let frame = domain.shared_info_frame.map(|frame| frame.base());
+        let named = domain.vcpu_info.len() >= vcpus && (frame.is_some() || domain.shared_info.is_some());
+        let picked = if named { None } else { pick(parts, position) };
+        let (page, infos) = match picked {
+            Some((page, infos)) => (page, strided(infos).ok_or_else(no_room)?),
+            None if named => (0, Vec::new()),
+            None => return Err(no_room()),
+        };
+        let vcpu_info = (0..vcpus)
+            .filter_map(|vcpu| domain.vcpu_info.get(vcpu).or_else(|| infos.get(vcpu)).copied())
+            .collect();
+        all.push(GuestPages {
+            shared_info: frame.or(domain.shared_info).unwrap_or(page),
+            shared_info_placed: frame.is_some(),
+            vcpu_info,
+            own_pool: None,
+        });
+    }
+    Ok(all)
+}
+
+/// Pages in the first RAM bank: the second for `shared_info`, the third and on for `vcpu_info`. The first is the guest's
+/// scratch page.
+fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
+    let domain = parts.domains.get(position)?;
+    let bank = domain.ram.first()?;
+    let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
+    let page = first.checked_add(PAGE_SIZE)?;
+    let infos = page.checked_add(PAGE_SIZE)?;
+    let bytes = pages_for(domain.vcpus.len())?.checked_sub(1)?.checked_mul(PAGE_SIZE)?;
+    bank.contains(infos.checked_add(bytes)?.checked_sub(1)?).then_some((page, infos))
+}
+
+/// Marks whose part of the pool is whose.
+pub(super) fn mark_pool(pool: Span, pages: &[GuestPages], owners: &mut Vec<(Span, Owner)>) {
+    owners.retain(|(span, _)| *span != pool);
+    let mut rest = Some(pool);
+    for (position, own) in pages.iter().enumerate().filter_map(|(at, pages)| Some((at, pages.own_pool?))) {
+        owners.push((own, Owner::Pool(Some(position))));
+        rest = rest.and_then(|rest| rest.without(&own).1);
+    }
+    owners.extend(rest.map(|rest| (rest, Owner::Pool(None))));
+    owners.sort_by_key(|(span, _)| *span);
+}

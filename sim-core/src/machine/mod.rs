@@ -1,0 +1,133 @@
+//! The software machine: PEs, memory, MPUs, interrupts, clocks, and guests' programs.
+//!
+//! It knows nothing of the hypervisor. What runs at EL2 is plugged in from above: [`Machine::step`] lets a PE act until
+//! it does something that EL2 has to answer, and says so; [`Machine::resume`] is the way back.
+
+pub mod bus;
+pub mod clock;
+mod interrupts;
+pub mod pe;
+pub mod ram;
+mod run;
+
+pub use bus::Cpu;
+pub use run::{GuestSlot, Refusal, Stop};
+
+use crate::guest::{Guest, Mark};
+use crate::layout::{Layout, Span};
+use crate::outcome::{El2Fault, HazardReport};
+use crate::platform::Event;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use clock::Profile;
+use core::fmt;
+use mpu_model::{AccessKind, Probe, Rules};
+use pe::Pe;
+use ram::Ram;
+
+/// Hazards kept; the first tell most.
+const MAX_HAZARDS: usize = 16;
+
+/// The machine stopped: what happened is in [`Machine::fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faulted(());
+
+/// The machine.
+pub struct Machine {
+    /// The PEs.
+    pub pes: Vec<Pe>,
+    /// Memory.
+    pub ram: Ram,
+    /// What was written to the console.
+    pub console: Vec<u8>,
+    /// Uses of the MPU that hardware may answer either way.
+    pub hazards: Vec<HazardReport>,
+    devices: Vec<Span>,
+    guests: Vec<GuestSlot>,
+    profile: Profile,
+    fault: Option<El2Fault>,
+    second_fault: Option<El2Fault>,
+    events: Vec<Event>,
+    marks: Vec<(usize, Mark)>,
+}
+
+impl Machine {
+    /// The board of `layout`, out of reset.
+    #[must_use]
+    pub fn new(layout: &Layout, rules: Rules, profile: Profile) -> Self {
+        let board = layout.board();
+        let image = &layout.parts().image;
+        let pes = (0..board.pes)
+            .map(|pe| {
+                let mut state = Pe::new(board.el2_regions, board.el1_regions, rules);
+                if let Some(stack) = layout.stack(pe) {
+                    state.watch([
+                        Probe { addr: image.text.base(), kind: AccessKind::Fetch },
+                        Probe { addr: image.rodata.base(), kind: AccessKind::Read },
+                        Probe { addr: stack.base(), kind: AccessKind::Rmw },
+                    ]);
+                }
+                state
+            })
+            .collect();
+        Self {
+            pes,
+            ram: Ram::new(board.memory),
+            console: Vec::new(),
+            hazards: Vec::new(),
+            devices: alloc::vec![board.uart.span, board.gic.span],
+            guests: Vec::new(),
+            profile,
+            fault: None,
+            second_fault: None,
+            events: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+
+    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid` (`VSCTLR_EL2.VMID`).
+    pub fn add_guest(&mut self, vmid: u64, vcpu: u64, program: Box<dyn Guest>) {
+        self.guests.push(GuestSlot::new(vmid, vcpu, program));
+        self.guests.sort_by_key(GuestSlot::key);
+    }
+
+    /// The guests in order of virtual machine and vCPU.
+    #[must_use]
+    pub fn guests(&self) -> &[GuestSlot] {
+        &self.guests
+    }
+
+    /// The costs in force.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The first EL2 exception taken from EL2, and the one raised while that was being reported.
+    #[must_use]
+    pub fn faults(&self) -> (Option<El2Fault>, Option<El2Fault>) {
+        (self.fault, self.second_fault)
+    }
+
+    /// The token of a machine that stopped, for callers that find it so.
+    #[must_use]
+    pub(crate) const fn faulted(&self) -> Faulted {
+        Faulted(())
+    }
+
+    /// Takes what the hypervisor told since the last call.
+    pub fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.append(&mut self.events);
+    }
+
+    /// Takes what guests told since the last call: the guest's place, and what.
+    pub fn take_marks(&mut self, into: &mut Vec<(usize, Mark)>) {
+        into.append(&mut self.marks);
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("pes", &self.pes).field("guests", &self.guests).finish_non_exhaustive()
+    }
+}

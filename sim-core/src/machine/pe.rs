@@ -1,0 +1,141 @@
+//! One PE: its MPUs, its registers, its clock.
+
+use super::clock::Profile;
+use crate::convention::Frame;
+use crate::outcome::Counts;
+use crate::platform::{intid, list_register};
+use alloc::boxed::Box;
+use mpu_model::{Level, Mpu, Probe, ProbeId, Rules};
+
+/// What a PE is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// Nothing yet.
+    Reset,
+    /// A guest, by its place among the machine's guests.
+    Guest(usize),
+    /// It waits for an interrupt at EL2.
+    Idle,
+}
+
+/// PSTATE.I.
+pub const PSTATE_I: u64 = 1 << 7;
+
+/// One PE.
+#[derive(Debug)]
+pub struct Pe {
+    /// Its time, in cycles.
+    pub clock: u64,
+    /// What it did.
+    pub counts: Counts,
+    /// The EL2 MPU.
+    pub el2: Box<Mpu>,
+    /// The EL1 MPU.
+    pub el1: Box<Mpu>,
+    /// What runs.
+    pub running: Running,
+    /// The guest's registers: live while it runs, the exception frame while EL2 does.
+    pub frame: Frame,
+    pub(super) hcr: u64,
+    pub(super) vsctlr: u64,
+    pub(super) vmpidr: u64,
+    pub(super) esr_el2: u64,
+    pub(super) far_el2: u64,
+    pub(super) esr_el1: u64,
+    pub(super) far_el1: u64,
+    pub(super) elr_el1: u64,
+    pub(super) spsr_el1: u64,
+    pub(super) vbar_el1: u64,
+    pub(super) list_register: u64,
+    /// When the earliest pending kick was sent.
+    pub(super) kicked: Option<u64>,
+    pub(super) timer_at: u64,
+    pub(super) timer_on: bool,
+    /// The probes of the hypervisor's own image: what each stands for.
+    pub(super) probes: Option<[ProbeId; 3]>,
+}
+
+impl Pe {
+    /// A PE out of reset.
+    #[must_use]
+    pub fn new(el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+        Self {
+            clock: 0,
+            counts: Counts::default(),
+            el2: Box::new(Mpu::new(Level::El2, el2_regions, rules)),
+            el1: Box::new(Mpu::new(Level::El1, el1_regions, rules)),
+            running: Running::Reset,
+            frame: Frame::default(),
+            hcr: 0,
+            vsctlr: 0,
+            vmpidr: 0,
+            esr_el2: 0,
+            far_el2: 0,
+            esr_el1: 0,
+            far_el1: 0,
+            elr_el1: 0,
+            spsr_el1: 0,
+            vbar_el1: 0,
+            list_register: 0,
+            kicked: None,
+            timer_at: 0,
+            timer_on: false,
+            probes: None,
+        }
+    }
+
+    /// Watches that EL2 keeps what it needs to run: fetch of its text, read of its rodata, atomic access to its stack.
+    pub fn watch(&mut self, probes: [Probe; 3]) {
+        let [text, rodata, stack] = probes.map(|probe| self.el2.add_probe(probe));
+        if let (Some(text), Some(rodata), Some(stack)) = (text, rodata, stack) {
+            self.probes = Some([text, rodata, stack]);
+        }
+    }
+
+    /// Counts one operation and lets its time pass.
+    pub(super) fn charge(&mut self, counter: impl FnOnce(&mut Counts) -> &mut u64, cycles: u64) {
+        *counter(&mut self.counts) += 1;
+        self.clock = self.clock.saturating_add(cycles);
+    }
+
+    /// `ESR_EL2`.
+    #[must_use]
+    pub const fn esr(&self) -> u64 {
+        self.esr_el2
+    }
+
+    /// The physical interrupt that the PE would acknowledge now.
+    #[must_use]
+    pub fn physical_interrupt(&self) -> Option<u64> {
+        if self.kicked.is_some_and(|at| at <= self.clock) {
+            Some(intid::KICK)
+        } else if self.timer_on && self.timer_at <= self.clock {
+            Some(intid::HYP_TIMER)
+        } else {
+            None
+        }
+    }
+
+    /// When the next physical interrupt comes that is on its way by now.
+    #[must_use]
+    pub fn next_interrupt(&self) -> Option<u64> {
+        self.kicked.into_iter().chain(self.timer_on.then_some(self.timer_at)).min()
+    }
+
+    /// Whether the guest has a virtual interrupt to take.
+    #[must_use]
+    pub fn virtual_interrupt(&self) -> bool {
+        self.list_register & list_register::PENDING != 0 && self.list_register & list_register::ACTIVE == 0
+    }
+
+    pub(super) fn context_sync(&mut self) {
+        self.el2.context_sync();
+        self.el1.context_sync();
+    }
+
+    /// Exception entry to EL2.
+    pub(super) fn take_exception(&mut self, profile: &Profile) {
+        self.charge(|counts| &mut counts.exceptions, profile.exception);
+        self.context_sync();
+    }
+}

@@ -1,0 +1,124 @@
+//! Memory: 4 KiB frames, given when first written. What was never written reads as zero.
+
+use crate::layout::{PAGE_SIZE, Span};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+type Frame = [u8; PAGE_SIZE as usize];
+
+/// Entries of one directory: with 4 KiB frames, 2 MiB.
+const DIRECTORY: usize = 512;
+
+/// Two levels: a directory per 2 MiB that was ever written.
+#[derive(Debug)]
+pub struct Ram {
+    span: Span,
+    directories: Vec<Option<Box<[u32; DIRECTORY]>>>,
+    frames: Vec<Box<Frame>>,
+}
+
+/// More memory than this is not simulated: the directory table alone would outgrow the host.
+pub const MAX_MEMORY: u64 = 1 << 40;
+
+impl Ram {
+    /// Memory at `span`, all zero. Beyond [`MAX_MEMORY`] bytes it answers nothing.
+    #[must_use]
+    pub fn new(span: Span) -> Self {
+        Self { span, directories: Vec::new(), frames: Vec::new() }
+    }
+
+    /// Whether all of `size` bytes from `address` are memory.
+    #[must_use]
+    pub fn holds(&self, address: u64, size: u64) -> bool {
+        Span::with_size(address, size).is_some_and(|access| self.span.covers(&access))
+            && address - self.span.base() < MAX_MEMORY
+    }
+
+    fn place(&self, address: u64) -> (usize, usize, usize) {
+        let offset = address.wrapping_sub(self.span.base());
+        let frame = offset / PAGE_SIZE;
+        let within = (offset % PAGE_SIZE) as usize;
+        ((frame / DIRECTORY as u64) as usize, (frame % DIRECTORY as u64) as usize, within)
+    }
+
+    fn frame(&self, directory: usize, entry: usize) -> Option<&Frame> {
+        let number = *self.directories.get(directory)?.as_ref()?.get(entry)?;
+        self.frames.get((number as usize).checked_sub(1)?).map(|frame| &**frame)
+    }
+
+    fn frame_mut(&mut self, directory: usize, entry: usize) -> Option<&mut Frame> {
+        if directory >= self.directories.len() {
+            self.directories.resize_with(directory + 1, || None);
+        }
+        let table = self.directories.get_mut(directory)?.get_or_insert_with(|| Box::new([0; DIRECTORY]));
+        let number = table.get_mut(entry)?;
+        if *number == 0 {
+            self.frames.push(Box::new([0; PAGE_SIZE as usize]));
+            *number = u32::try_from(self.frames.len()).ok()?;
+        }
+        self.frames.get_mut((*number as usize).checked_sub(1)?).map(|frame| &mut **frame)
+    }
+
+    /// Reads up to 8 bytes, little-endian.
+    #[must_use]
+    pub fn read(&self, address: u64, size: usize) -> u64 {
+        let (directory, entry, within) = self.place(address);
+        if let Some(bytes) = within.checked_add(size).and_then(|end| self.frame(directory, entry)?.get(within..end)) {
+            return bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+        }
+        // Never written, or across a frame's end.
+        (0..size).rev().fold(0, |value, at| (value << 8) | u64::from(self.byte(address.wrapping_add(at as u64))))
+    }
+
+    fn byte(&self, address: u64) -> u8 {
+        let (directory, entry, within) = self.place(address);
+        self.frame(directory, entry).and_then(|frame| frame.get(within)).copied().unwrap_or(0)
+    }
+
+    /// Writes the low `size` bytes of `value`, up to 8, little-endian.
+    pub fn write(&mut self, address: u64, size: usize, value: u64) {
+        let value = value.to_le_bytes();
+        let (directory, entry, within) = self.place(address);
+        let end = within.wrapping_add(size);
+        if let Some(bytes) = self.frame_mut(directory, entry).and_then(|frame| frame.get_mut(within..end)) {
+            for (to, from) in bytes.iter_mut().zip(value) {
+                *to = from;
+            }
+            return;
+        }
+        for (at, byte) in (0u64..).zip(value.iter().take(size)) {
+            let (directory, entry, within) = self.place(address.wrapping_add(at));
+            if let Some(to) = self.frame_mut(directory, entry).and_then(|frame| frame.get_mut(within)) {
+                *to = *byte;
+            }
+        }
+    }
+
+    /// Sets `size` bytes to zero.
+    pub fn zero(&mut self, address: u64, size: u64) {
+        for at in 0..size {
+            self.write(address.wrapping_add(at), 1, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_across_frames_and_directories() {
+        let base = 0x2000_0000;
+        let mut ram = Ram::new(Span::with_size(base, 0x1000_0000).unwrap());
+        for address in [base, base + 0xffc, base + 0x1f_fffd, base + 0xfff_fff8] {
+            assert_eq!(ram.read(address, 8), 0);
+            ram.write(address, 8, 0x1122_3344_5566_7788);
+            assert_eq!(ram.read(address, 8), 0x1122_3344_5566_7788, "{address:#x}");
+            assert_eq!(ram.read(address + 2, 2), 0x5566);
+        }
+        assert!(ram.holds(base, 8));
+        assert!(!ram.holds(base - 1, 8));
+        assert!(!ram.holds(u64::MAX, 8));
+    }
+}

@@ -1,0 +1,418 @@
+//! A hypervisor, a machine and guests, put together and run.
+//!
+//! PEs act in order of their clocks: the one that is furthest behind acts next; among equals the lowest number, or, with
+//! a seed, one drawn from a generator that the seed alone decides. Nothing else decides the order, so the same
+//! configuration gives the same run on every host.
+
+mod report;
+mod tracker;
+
+use crate::convention::{Cause, Frame, TAG, nr};
+use crate::guest::{Guest, Home, Mark};
+use crate::hyp::entry::Next;
+use crate::hyp::sched::{Scheduler, VirqTimer};
+use crate::hyp::strategy::Strategy;
+use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
+use crate::layout::{Layout, PAGE_SIZE};
+use crate::machine::clock::Profile;
+use crate::machine::pe::Running;
+use crate::machine::{Cpu, Faulted, Machine, Stop};
+use crate::outcome::{
+    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, StepId, Trap, TrapCost, VcpuRef, WaitsFor,
+    Waiter,
+};
+use crate::platform::Event;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use evtchn::{DomId, abi};
+use mpu_model::Rules;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tracker::Tracker;
+
+/// How a world is run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How vCPUs take turns on a PE.
+    pub scheduler: Scheduler,
+    /// Choices the architecture leaves open.
+    pub rules: Rules,
+    /// Cycle costs.
+    pub profile: Profile,
+    /// Decides among PEs that are equal in time; 0: the lowest number.
+    pub seed: u64,
+    /// Actions after which the run is ended.
+    pub step_limit: u64,
+    /// The handler of global VIRQs.
+    pub hardware_domain: Option<DomId>,
+    /// Channels bound before guests run.
+    pub channels: Vec<StaticChannel>,
+    /// Timers: PE, time, what they raise.
+    pub timers: Vec<(usize, u64, VirqTimer)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            scheduler: Scheduler::Null,
+            rules: Rules::default(),
+            profile: Profile::COUNTS,
+            seed: 0,
+            step_limit: 10_000_000,
+            hardware_domain: None,
+            channels: Vec::new(),
+            timers: Vec::new(),
+        }
+    }
+}
+
+/// Why a world cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The hypervisor cannot be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A channel cannot be bound at boot.
+    #[error("channel {channel} cannot be bound at boot: {errno}")]
+    Channel {
+        /// Its position in the configuration.
+        channel: usize,
+        /// Why.
+        errno: evtchn::Errno,
+    },
+}
+
+/// A system ready to run.
+#[derive(Debug)]
+pub struct World<S> {
+    /// The machine.
+    pub machine: Machine,
+    /// The hypervisor.
+    pub hyp: Hypervisor<S>,
+    config: Config,
+    rng: ChaCha8Rng,
+    tracker: Tracker,
+    traps: BTreeMap<Trap, TrapCost>,
+    on_behalf: OnBehalf,
+    boot_counts: Counts,
+    /// When the hypervisor lock is free again.
+    lock_free: u64,
+    lock_wait: u64,
+    steps: u64,
+    events: Vec<Event>,
+    marks: Vec<(usize, Mark)>,
+}
+
+/// What a vCPU of the domain at `position` knows about where it lives.
+#[must_use]
+pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
+    /// Bytes of scratch memory per vCPU.
+    const SCRATCH: u64 = 64;
+    let pages = layout.pages(position)?;
+    let bank = layout.domains().get(position)?.ram.first()?;
+    let scratch = bank.base().checked_next_multiple_of(PAGE_SIZE)?.checked_add(u64::from(vcpu) * SCRATCH)?;
+    Some(Home {
+        vcpu,
+        shared_info: pages.shared_info,
+        shared_info_placed: pages.shared_info_placed,
+        vcpu_info: pages.vcpu_info.get(usize::try_from(vcpu).ok()?).copied()?,
+        scratch,
+    })
+}
+
+impl<S: Strategy> World<S> {
+    /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
+    pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
+        let mut machine = Machine::new(&layout, config.rules, config.profile.clone());
+        let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.hardware_domain)?;
+        let pes = machine.pes.len();
+        let mut bound = Ok(());
+        for pe in 0..pes {
+            // A fault here stays in the machine and is what the run reports.
+            let _: Result<(), Faulted> = hyp.boot(&mut Cpu { machine: &mut machine, pe });
+        }
+        for (channel, planned) in config.channels.iter().enumerate() {
+            let done = hyp.bind_static(&mut Cpu { machine: &mut machine, pe: 0 }, *planned);
+            if let Err(evtchn::Stop::Errno(errno)) = done {
+                bound = bound.and(Err(BuildError::Channel { channel, errno }));
+            }
+        }
+        bound?;
+        for (pe, at, timer) in &config.timers {
+            hyp.arm(*pe, *at, *timer);
+        }
+        Ok(Self {
+            rng: ChaCha8Rng::seed_from_u64(config.seed),
+            tracker: Tracker::default(),
+            traps: BTreeMap::new(),
+            on_behalf: OnBehalf { trap: Trap::Boot, vcpu: None, args: None, step: None },
+            boot_counts: Counts::default(),
+            lock_free: 0,
+            lock_wait: 0,
+            steps: 0,
+            events: Vec::new(),
+            marks: Vec::new(),
+            machine,
+            hyp,
+            config,
+        })
+    }
+
+    /// Puts a program on a vCPU; one without a program is off from the start.
+    pub fn add_guest(&mut self, domain: usize, vcpu: u32, program: Box<dyn Guest>) {
+        self.machine.add_guest(vmid(domain), u64::from(vcpu), program);
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Report {
+        let outcome = self.run_to_end();
+        report::assemble(self, outcome)
+    }
+
+    fn run_to_end(&mut self) -> Outcome {
+        if self.start().is_err() {
+            return report::stopped(self);
+        }
+        loop {
+            let Some(pe) = self.next_pe().filter(|_| self.anybody_left()) else { return self.end() };
+            if self.steps >= self.config.step_limit {
+                return Outcome::Limit(self.config.step_limit);
+            }
+            self.steps += 1;
+            if self.step(pe).is_err() {
+                return report::stopped(self);
+            }
+        }
+    }
+
+    /// Boot is over: clocks and counters start at zero, and every PE runs its first vCPU.
+    fn start(&mut self) -> Result<(), Faulted> {
+        self.collect(None);
+        for state in &mut self.machine.pes {
+            self.boot_counts = self.boot_counts.plus(core::mem::take(&mut state.counts));
+            state.clock = 0;
+        }
+        if self.machine.faults().0.is_some() {
+            return Err(self.machine.faulted());
+        }
+        self.turn_off_the_empty();
+        for pe in 0..self.machine.pes.len() {
+            self.leave(pe)?;
+        }
+        Ok(())
+    }
+
+    /// vCPUs without a program are off.
+    fn turn_off_the_empty(&mut self) {
+        let domains = &mut self.hyp.core.domains;
+        let keys: Vec<_> = domains.iter().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
+        for (id, vmid, vcpu) in keys {
+            if self.machine.guests().binary_search_by_key(&(vmid, vcpu), crate::machine::GuestSlot::key).is_err() {
+                domains.offline(id);
+            }
+        }
+    }
+
+    fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
+        let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let next = self.hyp.leave(&mut Cpu { machine: &mut self.machine, pe }, &mut frame)?;
+        self.resume(pe, frame, next);
+        Ok(())
+    }
+
+    fn resume(&mut self, pe: usize, frame: Frame, next: Next) {
+        if let Some(state) = self.machine.pes.get_mut(pe) {
+            state.frame = frame;
+        }
+        self.machine.resume(pe, next == Next::Guest);
+    }
+
+    /// The PE that is furthest behind among those that can act.
+    fn next_pe(&mut self) -> Option<usize> {
+        let due = |state: &crate::machine::pe::Pe| match state.running {
+            Running::Guest(_) => Some(state.clock),
+            Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
+            Running::Reset => None,
+        };
+        let mut best: Option<(u64, usize)> = None;
+        let mut equals = 0u32;
+        for (pe, state) in self.machine.pes.iter().enumerate() {
+            let Some(at) = due(state) else { continue };
+            match best {
+                Some((earliest, _)) if at > earliest => {}
+                Some((earliest, _)) if at == earliest => {
+                    equals += 1;
+                    // Each of n equals is kept with one chance in n.
+                    if self.config.seed != 0 && self.rng.random_range(0..=equals) == 0 {
+                        best = Some((at, pe));
+                    }
+                }
+                _ => {
+                    equals = 0;
+                    best = Some((at, pe));
+                }
+            }
+        }
+        best.map(|(_, pe)| pe)
+    }
+
+    /// Whether a vCPU is still there: timers alone do not keep a run going.
+    fn anybody_left(&self) -> bool {
+        self.hyp.core.domains.online() > 0
+    }
+
+    fn step(&mut self, pe: usize) -> Result<(), Faulted> {
+        let before = self.machine.pes.get(pe).map(|state| (state.clock, state.counts));
+        let (start, counts) = before.unwrap_or_default();
+        let stop = self.machine.step(pe);
+        let now = self.machine.pes.get(pe).map_or(start, |state| state.clock);
+        self.collect_marks(now);
+        match stop {
+            Ok(Stop::Acted) => Ok(()),
+            Ok(Stop::Trap(cause)) => self.trap(pe, cause, start, counts),
+            Err(fault) => {
+                self.note_trap(pe, Cause::Irq);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Who trapped and why, from what the exception left in the registers.
+    fn note_trap(&mut self, pe: usize, cause: Cause) {
+        let Some(state) = self.machine.pes.get(pe) else { return };
+        let guest = match state.running {
+            Running::Guest(guest) => self.machine.guests().get(guest),
+            _ => None,
+        };
+        let vcpu = guest.map(|slot| vcpu_ref(slot.key()));
+        let step = guest.and_then(|slot| slot.program().step());
+        let esr = state.esr();
+        let mut args = None;
+        let trap = match (cause, esr >> 26) {
+            (Cause::Irq, _) => Trap::Interrupt,
+            (Cause::Sync, crate::convention::ec::HVC64) => match (esr & 0xffff) as u16 {
+                TAG => {
+                    let [x0, x1, x2, x3, x4, ..] = state.frame.x;
+                    args = Some([x0, x1, x2, x3, x4]);
+                    Trap::Hypercall(hypercall_id(state.frame.x[16], x0))
+                }
+                0 => Trap::Smccc,
+                imm => Trap::UnknownHvc(imm),
+            },
+            (Cause::Sync, crate::convention::ec::WFX) => Trap::WaitForInterrupt,
+            (Cause::Sync, _) => Trap::StageTwoAbort,
+        };
+        self.on_behalf = OnBehalf { trap, vcpu, args, step };
+    }
+
+    fn trap(&mut self, pe: usize, cause: Cause, start: u64, before: Counts) -> Result<(), Faulted> {
+        self.note_trap(pe, cause);
+        tracing::debug!(pe, start, trap = ?self.on_behalf.trap, vcpu = ?self.on_behalf.vcpu, "EL2 entered");
+        if let Some(state) = self.machine.pes.get_mut(pe) {
+            // One hypervisor lock: who comes while another PE holds it, waits.
+            let wait = self.lock_free.saturating_sub(state.clock);
+            self.lock_wait = self.lock_wait.saturating_add(wait);
+            state.clock = state.clock.saturating_add(wait);
+        }
+        let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let result = self.hyp.enter(&mut Cpu { machine: &mut self.machine, pe }, cause, &mut frame);
+        let sent = self.on_behalf.trap.is_send().then_some(start);
+        self.collect(sent);
+        let next = result?;
+        let rc = frame.x[0].cast_signed();
+        self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
+        self.resume(pe, frame, next);
+        let Some(state) = self.machine.pes.get(pe) else { return Ok(()) };
+        let cost = self.traps.entry(self.on_behalf.trap).or_default();
+        cost.calls += 1;
+        cost.counts = cost.counts.plus(state.counts - before);
+        cost.cycles.add(state.clock.saturating_sub(start));
+        if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) && next == Next::Guest {
+            *cost.errors.entry(rc).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Books what the hypervisor told.
+    fn collect(&mut self, sent: Option<u64>) {
+        self.machine.take_events(&mut self.events);
+        for event in self.events.drain(..) {
+            let unmasked = |domain: usize, port: u32| {
+                let area = self.hyp.core.index(domain).and_then(|dom| self.hyp.channels.shared_info(dom));
+                let offset = u64::from(abi::shared_info::MASK) + u64::from(port / 64 * 8);
+                area.is_some_and(|area| self.machine.ram.read(area.address + offset, 8) & (1 << (port % 64)) == 0)
+            };
+            self.tracker.event(event, sent, unmasked);
+        }
+    }
+
+    fn collect_marks(&mut self, now: u64) {
+        self.machine.take_marks(&mut self.marks);
+        for (guest, mark) in self.marks.drain(..) {
+            if let Some(slot) = self.machine.guests().get(guest) {
+                self.tracker.mark(vcpu_ref(slot.key()), mark, now);
+            }
+        }
+    }
+
+    /// No PE can act any more: everybody is off, or the rest waits for ever.
+    fn end(&self) -> Outcome {
+        let waiters: Vec<Waiter> = self.waiters().collect();
+        if !waiters.is_empty() {
+            return Outcome::Deadlock(waiters);
+        }
+        if self.tracker.failures().is_empty() {
+            Outcome::Completed
+        } else {
+            Outcome::ExpectationFailed(self.tracker.failures().to_vec())
+        }
+    }
+
+    fn waiters(&self) -> impl Iterator<Item = Waiter> {
+        use crate::hyp::domain::RunState;
+        self.hyp.core.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, state)| {
+            let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
+            let key = (vmid(state.domain), u64::from(state.index));
+            let slot = self.machine.guests().iter().find(|slot| slot.key() == key);
+            let waits_for = match state.run {
+                RunState::Runnable => WaitsFor::Turn,
+                _ => slot.map_or(WaitsFor::Interrupt, |slot| slot.program().waits_for()),
+            };
+            Waiter { vcpu, waits_for, step: slot.and_then(|slot| slot.program().step()) }
+        })
+    }
+
+    /// The hypervisor's last words, if it can still say any.
+    fn last_words(&mut self, fault: &El2Fault) -> Option<El2Fault> {
+        if matches!(fault.kind, FaultKind::OwnImage(_)) {
+            return None;
+        }
+        let uart = self.hyp.core.layout.board().uart.span;
+        let said = panic::report(&mut Cpu { machine: &mut self.machine, pe: fault.pe }, uart);
+        said.err().and_then(|_| self.machine.faults().1)
+    }
+
+    /// The step that a vCPU is at.
+    #[must_use]
+    pub fn step_of(&self, domain: usize, vcpu: u32) -> Option<StepId> {
+        let key = (vmid(domain), u64::from(vcpu));
+        self.machine.guests().iter().find(|slot| slot.key() == key)?.program().step()
+    }
+}
+
+/// `VSCTLR_EL2.VMID` of a domain: 0 is left for nobody.
+fn vmid(domain: usize) -> u64 {
+    u64::try_from(domain).unwrap_or(u64::MAX).wrapping_add(1)
+}
+
+fn vcpu_ref((vmid, vcpu): (u64, u64)) -> VcpuRef {
+    VcpuRef { domain: usize::try_from(vmid.wrapping_sub(1)).unwrap_or(usize::MAX), vcpu: vcpu as u32 }
+}
+
+/// A hypercall as books are kept on it: commands of one number apart.
+fn hypercall_id(number: u64, x0: u64) -> HypercallId {
+    let takes_command =
+        matches!(number, nr::MEMORY_OP | nr::CONSOLE_IO | nr::VCPU_OP | nr::SCHED_OP | nr::EVENT_CHANNEL_OP);
+    HypercallId { nr: number, cmd: takes_command.then_some(x0 as u32) }
+}

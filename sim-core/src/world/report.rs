@@ -1,0 +1,87 @@
+//! The typed report of a run.
+
+use super::World;
+use crate::hyp::plan::Plan;
+use crate::hyp::strategy::Strategy;
+use crate::layout::Layout;
+use crate::outcome::{
+    Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse,
+};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use mpu_model::RegionWords;
+
+/// The machine stopped at EL2: a fault, or a hazard that led to one.
+pub(super) fn stopped<S: Strategy>(world: &mut World<S>) -> Outcome {
+    let Some(fault) = world.machine.faults().0 else { return Outcome::Hazard(None) };
+    let recursive = world.last_words(&fault);
+    let address = fault.syndrome.far;
+    let core = &world.hyp.core;
+    let view = core.pes.get(fault.pe).map_or(ViewId::Idle, |pe| pe.view.current());
+    let line = |(slot, words)| slot_line(&core.plan, view, slot, words);
+    let el2 = world.machine.pes.get(fault.pe).map(|pe| &pe.el2);
+    let slots: Vec<SlotLine> = el2.map(|mpu| mpu.enabled().map(line).collect()).unwrap_or_default();
+    let (below, above) = el2.map(|mpu| mpu.nearest(address)).unwrap_or_default();
+    let report = Box::new(HypervisorFault {
+        fault,
+        on_behalf: world.on_behalf,
+        owner: core.layout.owner(address).0,
+        object: world.hyp.object_at(address),
+        view,
+        slots,
+        below: below.map(line),
+        above: above.map(line),
+        recursive,
+    });
+    // A denied access that hung on an unsynchronised write is first of all that.
+    let hazard = fault.hazard.is_some() && matches!(fault.kind, FaultKind::Access(_));
+    if hazard { Outcome::Hazard(Some(report)) } else { Outcome::HypervisorFault(report) }
+}
+
+fn slot_line(plan: &Plan, view: ViewId, slot: u8, words: RegionWords) -> SlotLine {
+    let planned = plan.slots(plan.view(view)).find(|(at, _)| *at == slot);
+    SlotLine { slot, words, owners: planned.map(|(_, planned)| planned.owners.clone()).unwrap_or_default() }
+}
+
+fn region_use(layout: &Layout, plan: &Plan, peak: usize) -> RegionUse {
+    let views = plan
+        .views()
+        .zip(plan.budgets())
+        .map(|(view, budget)| ViewUse {
+            view: view.id,
+            fixed: budget.fixed,
+            windows: budget.windows,
+            own: budget.own,
+            guest_bytes: view.guest_bytes(layout),
+        })
+        .collect();
+    let fixed = plan.fixed().len();
+    RegionUse { el2_total: plan.el2_regions(), required: plan.required(), fixed, peak, views }
+}
+
+pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report {
+    let core = &world.hyp.core;
+    let peak = core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0);
+    let regions = region_use(&core.layout, &core.plan, peak);
+    let counts = world.machine.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts));
+    let cycles = world.machine.pes.iter().map(|pe| pe.clock).max().unwrap_or(0);
+    let hazards = world.machine.hazards.clone();
+    let clean = matches!(outcome, Outcome::Completed | Outcome::ExpectationFailed(_));
+    let outcome = if clean && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
+    let (events, ports) = world.tracker.close();
+    Report {
+        outcome,
+        hazards,
+        events,
+        ports,
+        traps: world.traps,
+        regions,
+        counts,
+        boot_counts: world.boot_counts,
+        cycles,
+        lock_wait: world.lock_wait,
+        steps: world.steps,
+        console: String::from_utf8_lossy(&world.machine.console).into_owned(),
+    }
+}

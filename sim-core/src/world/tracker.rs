@@ -1,0 +1,105 @@
+//! The books on events: who sent, what arrived, how long it took.
+
+use crate::guest::Mark;
+use crate::outcome::{Distribution, EventTotals, PortEvents, StepFailure, VcpuRef};
+use crate::platform::Event;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use evtchn::{Object, abi};
+
+/// Where an event came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A send whose trap began at this time.
+    Sent(u64),
+    /// The hypervisor itself: a bind, a VIRQ.
+    Raised,
+}
+
+#[derive(Debug, Default)]
+struct Port {
+    totals: EventTotals,
+    latency: Distribution,
+    /// The event that set the pending bit and was not found yet, and whether the port was unmasked then.
+    outstanding: Option<(Origin, bool)>,
+}
+
+/// The books.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    ports: BTreeMap<(usize, u32), Port>,
+    failures: Vec<StepFailure>,
+}
+
+/// Failed steps kept; the first tell most.
+const MAX_FAILURES: usize = 64;
+
+impl Tracker {
+    /// A pending bit as the hypervisor set it. `sent` is the time of the trap, if that was a send; `unmasked` tells of a
+    /// port of a domain whether its mask bit is clear.
+    pub(super) fn event(&mut self, event: Event, sent: Option<u64>, unmasked: impl Fn(usize, u32) -> bool) {
+        let Event::EventWord { domain, object: Object::SharedInfo, offset, bits, old } = event else { return };
+        let pending = abi::shared_info::PENDING..abi::shared_info::MASK;
+        if !pending.contains(&offset) {
+            return;
+        }
+        let number = (offset - abi::shared_info::PENDING) * 8 + bits.trailing_zeros();
+        let port = self.ports.entry((domain, number)).or_default();
+        let coalesced = old & bits != 0;
+        match sent {
+            Some(_) => {
+                port.totals.sent += 1;
+                port.totals.coalesced += u64::from(coalesced);
+            }
+            None => port.totals.raised += 1,
+        }
+        if !coalesced {
+            port.outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), unmasked(domain, number)));
+        }
+    }
+
+    /// What a guest told at `now`.
+    pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64) {
+        match mark {
+            Mark::Handled { port } => {
+                let port = self.ports.entry((vcpu.domain, port)).or_default();
+                match port.outstanding.take() {
+                    Some((Origin::Sent(at), _)) => {
+                        port.totals.delivered += 1;
+                        port.latency.add(now.saturating_sub(at));
+                    }
+                    Some((Origin::Raised, _)) => port.totals.raised_delivered += 1,
+                    None => {}
+                }
+            }
+            Mark::Unexpected { step, expected, got } => {
+                if self.failures.len() < MAX_FAILURES {
+                    self.failures.push(StepFailure { vcpu, step, expected, got });
+                }
+            }
+        }
+    }
+
+    /// Steps that gave something else than expected.
+    pub(super) fn failures(&self) -> &[StepFailure] {
+        &self.failures
+    }
+
+    /// The books closed: what is outstanding on an unmasked port is lost.
+    pub(super) fn close(self) -> (EventTotals, Vec<PortEvents>) {
+        let mut all = EventTotals::default();
+        let mut ports = Vec::with_capacity(self.ports.len());
+        for ((domain, number), port) in self.ports {
+            let mut totals = port.totals;
+            totals.lost += u64::from(matches!(port.outstanding, Some((Origin::Sent(_), true))));
+            all.sent += totals.sent;
+            all.delivered += totals.delivered;
+            all.coalesced += totals.coalesced;
+            all.lost += totals.lost;
+            all.raised += totals.raised;
+            all.raised_delivered += totals.raised_delivered;
+            ports.push(PortEvents { domain, port: number, totals, latency: port.latency });
+        }
+        (all, ports)
+    }
+}

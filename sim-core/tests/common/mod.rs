@@ -1,0 +1,123 @@
+//! The system of the 2022 discussion, built in code.
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+use evtchn::{DomId, Port};
+use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
+use sim_core::hyp::StaticChannel;
+use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
+use sim_core::layout::{
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, Placement, Sections, Span, VcpuLayout,
+};
+use sim_core::outcome::{Expected, Report, StepId};
+use sim_core::world::{Config, World, home};
+use std::rc::Rc;
+
+pub fn span(base: u64, size: u64) -> Span {
+    Span::with_size(base, size).unwrap()
+}
+
+pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
+    DomainLayout {
+        id: DomId(id),
+        name: format!("domU{id}"),
+        ram: ram.to_vec(),
+        vcpus: pes.iter().map(|pe| VcpuLayout { pe: *pe, el1_regions: Vec::new() }).collect(),
+        privileged: false,
+        max_evtchn_port: 1023,
+        target: None,
+        shared_info: None,
+        vcpu_info: Vec::new(),
+        shared_info_frame: None,
+    }
+}
+
+/// domU1 above domU2, as in the third draft's example; both on PEs of their own.
+pub fn thread_2022() -> LayoutParts {
+    let mut board = Board::preset("fvp-baser").unwrap();
+    board.pes = 2;
+    let mut domain1 = domain(1, &[span(0x3000_0000, 0x1f00_0000)], &[0]);
+    domain1.shared_info = Some(0x3001_0000);
+    domain1.vcpu_info = vec![0x3001_2000];
+    let mut domain2 = domain(2, &[span(0x2000_0000, 0x1000_0000)], &[1]);
+    domain2.shared_info = Some(0x2001_0000);
+    domain2.vcpu_info = vec![0x2001_2000];
+    LayoutParts {
+        image: Image::at(board.image_base, board.pes).unwrap(),
+        board,
+        heap: span(0x5000_0000, 0x2000_0000),
+        pool: None,
+        placement: Placement::GuestRam,
+        hyp_devices: HypDevices::Fixed,
+        sections: Sections::default(),
+        domains: vec![domain1, domain2],
+        shared: Vec::new(),
+    }
+}
+
+pub fn step(op: Op) -> Step {
+    let expect = match &op {
+        Op::Read { .. } | Op::Write { .. } | Op::Execute { .. } => Some(Expected::Success),
+        _ => Some(Expected::Rc(0)),
+    };
+    Step { id: StepId(0), op, expect }
+}
+
+pub fn expecting(op: Op, expect: Expected) -> Step {
+    Step { id: StepId(0), op, expect: Some(expect) }
+}
+
+pub fn setup() -> Vec<Step> {
+    [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::EnableInterrupts].map(step).into()
+}
+
+/// Port of the channel at domU1 (the binder) and at domU2 (the listener).
+pub const PORTS: (u32, u32) = (11, 10);
+
+pub fn repeat(times: u64, ops: impl IntoIterator<Item = Op>) -> Step {
+    step(Op::Repeat { times, steps: ops.into_iter().map(step).collect() })
+}
+
+pub fn ping(rounds: u64) -> Vec<Step> {
+    let port = PortRef::Number(PORTS.0);
+    let mut steps = setup();
+    // Binding raises the binder's port once.
+    steps.push(step(Op::Wait(port)));
+    steps.push(repeat(rounds, [Op::Send(port), Op::Wait(port)]));
+    steps
+}
+
+pub fn pong(rounds: u64) -> Vec<Step> {
+    let port = PortRef::Number(PORTS.1);
+    let mut steps = setup();
+    steps.push(repeat(rounds, [Op::Wait(port), Op::Send(port)]));
+    steps
+}
+
+pub fn channel() -> StaticChannel {
+    StaticChannel { listener: (1, Port(PORTS.1)), binder: (0, Port(PORTS.0)) }
+}
+
+pub fn builtin(name: &str) -> Builtin {
+    Builtin::from_name(name, Settings::default()).unwrap()
+}
+
+pub fn world<S: Strategy>(
+    parts: LayoutParts,
+    strategy: S,
+    config: Config,
+    programs: Vec<(usize, u32, Vec<Step>)>,
+) -> World<S> {
+    let layout = Layout::new(parts).unwrap();
+    let mut world = World::new(layout.clone(), strategy, config).unwrap();
+    for (domain, vcpu, steps) in programs {
+        let home = home(&layout, domain, vcpu).unwrap();
+        world.add_guest(domain, vcpu, Box::new(StepGuest::new(home, Rc::from(steps), 4)));
+    }
+    world
+}
+
+pub fn ping_pong<S: Strategy>(parts: LayoutParts, strategy: S, rounds: u64, mut config: Config) -> Report {
+    config.channels = vec![channel()];
+    world(parts, strategy, config, vec![(0, 0, ping(rounds)), (1, 0, pong(rounds))]).run()
+}

@@ -1,0 +1,156 @@
+//! How runs end, and that they end alike each time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
+mod common;
+
+use common::{PORTS, builtin, channel, ping, ping_pong, setup, step, thread_2022, world};
+use evtchn::Vcpu;
+use sim_core::convention::nr;
+use sim_core::guest::asynch::{AsyncGuest, Env};
+use sim_core::guest::steps::{Op, PortRef};
+use sim_core::hyp::sched::{Scheduler, VirqTimer};
+use sim_core::layout::Layout;
+use sim_core::outcome::{Outcome, Trap, WaitsFor};
+use sim_core::platform::Width;
+use sim_core::world::{Config, World, home};
+
+#[test]
+fn a_guest_that_waits_for_what_never_comes_is_a_deadlock() {
+    let mut steps = setup();
+    steps.push(step(Op::Wait(PortRef::Number(11))));
+    steps.push(step(Op::Wait(PortRef::Number(11))));
+    let config = Config { channels: vec![channel()], ..Config::default() };
+    let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, steps), (1, 0, setup())]).run();
+    let Outcome::Deadlock(waiters) = &report.outcome else { panic!("{:?}", report.outcome) };
+    assert_eq!(waiters.len(), 1);
+    let waiter = waiters.first().unwrap();
+    assert_eq!((waiter.vcpu.domain, waiter.waits_for), (0, WaitsFor::Event(11)));
+}
+
+#[test]
+fn an_endless_guest_meets_the_limit() {
+    let steps = vec![step(Op::Repeat { times: u64::MAX, steps: [step(Op::Compute(1))].into() })];
+    let config = Config { step_limit: 1000, ..Config::default() };
+    let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, steps), (1, 0, Vec::new())]).run();
+    assert_eq!(report.outcome, Outcome::Limit(1000));
+}
+
+#[test]
+fn an_empty_repetition_ends() {
+    let steps = vec![step(Op::Repeat { times: u64::MAX, steps: [].into() })];
+    let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
+    assert_eq!(report.run().outcome, Outcome::Completed);
+}
+
+#[test]
+fn an_unexpected_result_is_reported() {
+    let steps = vec![step(Op::Send(PortRef::Number(77)))];
+    let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
+    let Outcome::ExpectationFailed(failures) = report.run().outcome else { panic!("not noticed") };
+    assert_eq!(failures.len(), 1);
+}
+
+#[test]
+fn one_seed_one_run() {
+    for seed in [0, 1, 42] {
+        let run = || ping_pong(thread_2022(), builtin("map-page"), 100, Config { seed, ..Config::default() });
+        assert_eq!(run(), run(), "seed {seed}");
+    }
+}
+
+#[test]
+fn an_idle_pe_s_timer_reaches_a_domain_under_all_but_naive() {
+    let mut parts = thread_2022();
+    parts.domains.truncate(1);
+    let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(500) };
+    let config = Config { timers: vec![(0, 500, timer)], ..Config::default() };
+    let mut steps = vec![step(Op::BindVirq { virq: 0, vcpu: 0, port: 0 })];
+    steps.extend(setup());
+    steps.extend((0..3).map(|_| step(Op::Wait(PortRef::Variable(0)))));
+    for name in ["map-page", "switch-view", "hybrid"] {
+        let report = world(parts.clone(), builtin(name), config.clone(), vec![(0, 0, steps.clone())]).run();
+        assert_eq!(report.outcome, Outcome::Completed, "{name}");
+        assert!(report.events.raised_delivered >= 3, "{name}");
+    }
+    let report = world(parts, builtin("naive"), config, vec![(0, 0, steps)]).run();
+    let Outcome::HypervisorFault(fault) = &report.outcome else { panic!("{:?}", report.outcome) };
+    assert_eq!(fault.on_behalf.trap, Trap::Interrupt);
+    assert_eq!(fault.on_behalf.vcpu, None, "nobody ran");
+    let idle = report.regions.views.first().unwrap();
+    assert_eq!(idle.guest_bytes, 0);
+}
+
+#[test]
+fn two_vcpus_of_one_domain_tell_each_other() {
+    let mut parts = thread_2022();
+    parts.domains.truncate(1);
+    parts.domains.get_mut(0).unwrap().vcpus.push(sim_core::layout::VcpuLayout { pe: 1, el1_regions: Vec::new() });
+    let mut first = setup();
+    first.push(step(Op::BindIpi { vcpu: 1, port: 0 }));
+    first.push(step(Op::Send(PortRef::Variable(0))));
+    let second = vec![step(Op::RegisterVcpuInfo), step(Op::EnableInterrupts), step(Op::Wait(PortRef::Number(1)))];
+    let report = world(parts, builtin("map-page"), Config::default(), vec![(0, 0, first), (0, 1, second)]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert_eq!(report.events.delivered, 1);
+}
+
+/// The pong side as an `async` program.
+async fn pong(env: Env, home: sim_core::guest::Home, rounds: u64) {
+    let frame = home.shared_info / 4096;
+    for (offset, word) in (0..).step_by(4).zip([0x7ff0, 0, 0, 0, frame, 0]) {
+        env.store(home.scratch + offset, Width::Word, word).await.unwrap();
+    }
+    assert_eq!(env.hypercall(nr::MEMORY_OP, [7, home.scratch, 0, 0, 0]).await, 0);
+    for (offset, word) in (0..).step_by(4).zip([home.vcpu_info / 4096, 0, home.vcpu_info % 4096, 0]) {
+        env.store(home.scratch + offset, Width::Word, word).await.unwrap();
+    }
+    assert_eq!(env.hypercall(nr::VCPU_OP, [10, 0, home.scratch, 0, 0]).await, 0);
+    let pending = home.shared_info + 48;
+    for _ in 0..rounds {
+        while env.load(pending, Width::Word).await.unwrap() & (1 << PORTS.1) == 0 {
+            // Masked, so that the interrupt cannot be taken between the look and the WFI; WFI wakes all the same.
+            env.interrupts(true).await;
+            env.interrupts(false).await;
+            if env.load(pending, Width::Word).await.unwrap() & (1 << PORTS.1) == 0 {
+                env.wait_for_interrupt().await;
+            }
+        }
+        env.store(pending, Width::Word, 0).await.unwrap();
+        env.store(home.scratch, Width::Word, u64::from(PORTS.1)).await.unwrap();
+        assert_eq!(env.hypercall(nr::EVENT_CHANNEL_OP, [4, home.scratch, 0, 0, 0]).await, 0);
+    }
+}
+
+#[test]
+fn async_guests_play_with_step_guests() {
+    let layout = Layout::new(thread_2022()).unwrap();
+    let config = Config { channels: vec![channel()], ..Config::default() };
+    let mut world = World::new(layout.clone(), builtin("map-page"), config).unwrap();
+    let place = home(&layout, 0, 0).unwrap();
+    let steps = std::rc::Rc::from(ping(10));
+    world.add_guest(0, 0, Box::new(sim_core::guest::steps::StepGuest::new(place, steps, 0)));
+    let place = home(&layout, 1, 0).unwrap();
+    let handler = move |env: Env| async move {
+        let intid = env.acknowledge().await;
+        env.store(place.vcpu_info, Width::Byte, 0).await.unwrap();
+        env.store(place.vcpu_info + 8, Width::Double, 0).await.unwrap();
+        env.end_of_interrupt(intid).await;
+    };
+    world.add_guest(1, 0, Box::new(AsyncGuest::new(move |env| pong(env, place, 10), handler)));
+    let report = world.run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert_eq!(report.events.sent, 20);
+}
+
+#[test]
+fn round_robin_shares_a_pe() {
+    let mut parts = thread_2022();
+    parts.board.pes = 1;
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    let busy = || vec![step(Op::Repeat { times: 100, steps: [step(Op::Compute(100))].into() })];
+    let config = Config { scheduler: Scheduler::RoundRobin { quantum: 250 }, ..Config::default() };
+    let report = world(parts, builtin("map-page"), config, vec![(0, 0, busy()), (1, 0, busy())]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    let ticks = report.traps.get(&Trap::Interrupt).unwrap().calls;
+    assert!((30..=90).contains(&ticks), "20,000 cycles in quanta of 250: {ticks}");
+}
