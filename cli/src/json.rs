@@ -20,7 +20,7 @@ pub struct Run {
     detail: Option<Vec<String>>,
     fault: Option<Fault>,
     events: Events,
-    ports: Vec<Port>,
+    ports: Vec<PortForm>,
     hypercalls: IndexMap<String, Cost>,
     traps: IndexMap<String, Cost>,
     regions: Regions,
@@ -84,7 +84,7 @@ struct Events {
 }
 
 #[derive(Debug, Serialize)]
-struct Port {
+struct PortForm {
     domain: String,
     port: u32,
     #[serde(flatten)]
@@ -116,11 +116,11 @@ struct Regions {
     required: usize,
     fixed: usize,
     peak: usize,
-    views: Vec<View>,
+    views: Vec<ViewForm>,
 }
 
 #[derive(Debug, Serialize)]
-struct View {
+struct ViewForm {
     view: String,
     fixed: usize,
     windows: usize,
@@ -180,12 +180,12 @@ pub struct ViewReport {
 #[derive(Debug, Serialize)]
 struct ViewMap {
     #[serde(flatten)]
-    budget: View,
-    slots: Vec<Slot>,
+    budget: ViewForm,
+    slots: Vec<SlotForm>,
 }
 
 #[derive(Debug, Serialize)]
-struct Slot {
+struct SlotForm {
     slot: u8,
     base: String,
     limit: String,
@@ -212,7 +212,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         detail,
         fault,
         events: report.events.into(),
-        ports: report.ports.iter().map(|port| Port {
+        ports: report.ports.iter().map(|port| PortForm {
             domain: words::domain(&scenario.layout, port.domain).into(),
             port: port.port,
             events: port.totals.into(),
@@ -225,7 +225,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
-            views: report.regions.views.iter().map(|view| View {
+            views: report.regions.views.iter().map(|view| ViewForm {
                 view: words::view(&scenario.layout, view.view),
                 fixed: view.fixed,
                 windows: view.windows,
@@ -292,7 +292,7 @@ pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewI
         fits: plan.fits(),
         views: chosen
             .map(|(view, budget)| ViewMap {
-                budget: View {
+                budget: ViewForm {
                     view: words::view(layout, view.id),
                     fixed: budget.fixed,
                     windows: budget.windows,
@@ -302,7 +302,7 @@ pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewI
                 },
                 slots: plan
                     .slots(view)
-                    .map(|(slot, planned)| Slot {
+                    .map(|(slot, planned)| SlotForm {
                         slot,
                         base: format!("{:#x}", planned.region.base()),
                         limit: format!("{:#x}", planned.region.limit()),
@@ -368,12 +368,18 @@ impl From<&TrapCost> for Cost {
     }
 }
 
+/// A mean of cycles as JSON has it. Past 2^53 hundredths the last digits are lost, which no run of this machine reaches.
+#[allow(clippy::cast_precision_loss, reason = "bounded by the length of a run")]
+fn hundredths(value: u64) -> f64 {
+    value as f64 / 100.0
+}
+
 impl Stats {
     fn of(values: &Distribution) -> Option<Self> {
         Some(Self {
             count: values.count(),
             min: values.min()?,
-            mean: values.mean_hundredths()? as f64 / 100.0,
+            mean: hundredths(values.mean_hundredths()?),
             p50: values.percentile(50)?,
             p99: values.percentile(99)?,
             max: values.max()?,

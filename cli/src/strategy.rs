@@ -36,7 +36,6 @@ pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyErro
         takes,
     };
     match (name, option) {
-        (_, None) => {}
         ("map-page" | "hybrid", Some(windows)) => {
             let windows = windows.parse().ok().filter(|windows| (1..=MAX_WINDOWS).contains(windows));
             settings.windows = windows.ok_or_else(|| refuse("a number of windows from 1 to 255"))?;
@@ -45,6 +44,7 @@ pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyErro
         ("switch-view", Some("lazy")) => settings.when = When::Lazy,
         ("switch-view", Some(_)) => return Err(refuse("entry or lazy")),
         (_, Some(_)) if Builtin::from_name(name, settings).is_some() => return Err(refuse("no option")),
+        // No option, or a name nobody knows, which is said below.
         _ => {}
     }
     Builtin::from_name(name, settings).ok_or_else(|| StrategyError::Unknown { name: name.into() })

@@ -3,7 +3,7 @@
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard};
-use sim_core::convention::nr;
+use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner};
 use sim_core::outcome::{Area, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId, WaitsFor};
 
@@ -193,6 +193,12 @@ pub fn fault_kind(kind: &FaultKind) -> &'static str {
     }
 }
 
+/// An EL2 exception from EL2, by class.
+#[must_use]
+pub fn abort(class: u8) -> &'static str {
+    if u64::from(class) == ec::INSTRUCTION_ABORT_SAME { "instruction abort" } else { "data abort" }
+}
+
 /// A hazard.
 #[must_use]
 pub fn hazard(kind: &HazardKind) -> String {
@@ -252,7 +258,7 @@ pub fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -264,7 +270,7 @@ pub fn number(value: u64) -> String {
 #[must_use]
 pub fn bytes(value: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = UNITS.into_iter().find(|(size, _)| value >= *size && value % size == 0);
+    let unit = UNITS.into_iter().find(|(size, _)| value >= *size && value.is_multiple_of(*size));
     unit.map_or_else(|| format!("{value} B"), |(size, name)| format!("{} {name}", value / size))
 }
 

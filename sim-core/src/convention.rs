@@ -1,7 +1,7 @@
 //! What guests and the hypervisor agree on: how EL2 is entered, how a hypercall stands in registers, and its numbers.
 
 /// Registers of the interrupted guest, as an exception entry to EL2 leaves them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// x0 to x30.
     pub x: [u64; 31],
@@ -9,12 +9,6 @@ pub struct Frame {
     pub elr: u64,
     /// `SPSR_EL2`: the guest's PSTATE.
     pub spsr: u64,
-}
-
-impl Default for Frame {
-    fn default() -> Self {
-        Self { x: [0; 31], elr: 0, spsr: 0 }
-    }
 }
 
 /// Which vector EL2 was entered by.
@@ -26,7 +20,7 @@ pub enum Cause {
     Irq,
 }
 
-/// PSTATE of a guest at its first instruction and in an exception handler: EL1h with D, A, I and F masked.
+/// PSTATE of a guest at its first instruction and in an exception handler: `EL1h` with D, A, I and F masked.
 pub const PSTATE_EL1H_MASKED: u64 = 0x3c5;
 
 /// Exception classes (`ESR_ELx.EC`, Arm ARM).
@@ -35,7 +29,7 @@ pub mod ec {
     pub const UNKNOWN: u64 = 0x00;
     /// `WFI` or `WFE`.
     pub const WFX: u64 = 0x01;
-    /// `HVC` from AArch64.
+    /// `HVC` from `AArch64`.
     pub const HVC64: u64 = 0x16;
     /// Instruction abort from a lower level.
     pub const INSTRUCTION_ABORT_LOWER: u64 = 0x20;

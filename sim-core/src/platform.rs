@@ -56,7 +56,7 @@ pub mod hcr {
     pub const TWI: u64 = 1 << 13;
 }
 
-/// `ICH_LR<n>_EL2` fields (GICv3 architecture, list registers).
+/// `ICH_LR<n>_EL2` fields (`GICv3` architecture, list registers).
 pub mod list_register {
     /// State: pending.
     pub const PENDING: u64 = 1 << 62;
@@ -140,7 +140,7 @@ impl Rmw {
 pub enum Event {
     /// The hypervisor looked through the software copy of the region table.
     TableScan,
-    /// The hypervisor ORed `bits` into a 32-bit word of an event-channel area; `old` is what stood there.
+    /// The hypervisor set `bits` in a 32-bit word of an event-channel area; `old` is what stood there.
     EventWord {
         /// Position of the domain whose area it is.
         domain: usize,

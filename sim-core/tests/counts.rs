@@ -2,8 +2,8 @@
 //!
 //! The system: 6 fixed regions (text, rodata, data, heap, UART, GIC) in slots 0 to 5, then windows, then the view's own.
 //! All slots lie in bank 0, so PRSELR is never written. A two-level send makes five accesses at EL2: the argument (in
-//! the caller's own RAM), the pending word and the mask word (receiver's shared_info), the selector and the upcall
-//! byte's word (receiver's vcpu_info).
+//! the caller's own RAM), the pending word and the mask word (receiver's `shared_info`), the selector and the upcall
+//! byte's word (receiver's `vcpu_info`).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 mod common;

@@ -73,13 +73,11 @@ impl Strategy for Careless {
         Needs { windows: 1, hypervisor_view: false }
     }
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        match cx.covered(wanted) {
-            Some(limit) => Ok(limit),
-            None => {
-                let p = &mut Leaky { inner: cx.p, careless: *self };
-                Reach { plan: cx.plan, view: cx.view, p }.open_window(wanted)
-            }
+        if let Some(limit) = cx.covered(wanted) {
+            return Ok(limit);
         }
+        let p = &mut Leaky { inner: cx.p, careless: *self };
+        Reach { plan: cx.plan, view: cx.view, p }.open_window(wanted)
     }
 }
 

@@ -1,33 +1,33 @@
 //! Strategies side by side.
 
-use super::run::{per_call, title};
+use super::run::{self, title};
 use super::table::{Cell, Look, Table};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
-use sim_core::outcome::{Distribution, Outcome, Report, TrapCost};
+use sim_core::outcome::{Distribution, Outcome, Report, Trap, TrapCost};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The table, and a line for each strategy that did not complete.
 #[must_use]
 pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palette: Palette) -> String {
     let mut out = format!("{}\n\n", title(scenario, seed, palette));
+    let measured = measured(rows);
     let header =
-        ["strategy", "outcome", "regions", "delivered", "writes", "ISB", "DSB", "send p50", "max", "to upcall", "cycles"];
+        ["strategy", "outcome", "regions", "delivered", "writes", "ISB", "DSB", "p50", "max", "to upcall", "cycles"];
     let mut table = Table::new(2, &header);
     for (name, report) in rows {
-        table.row(row(name, report));
+        table.row(row(name, report, measured));
     }
     out.push_str(&table.render(0, palette));
     let _ = writeln!(
         out,
-        "\nregions: EL2 regions needed, of {}. writes, ISB, DSB: EL2 MPU register writes and barriers per send.",
-        scenario.layout.board().el2_regions
+        "\nregions: EL2 regions needed, of {}. Per {}: EL2 MPU register writes, barriers, cycles from trap to return.",
+        scenario.layout.board().el2_regions,
+        measured.map_or_else(|| "call".into(), words::trap),
     );
-    let _ = writeln!(
-        out,
-        "send: cycles from trap to return. to upcall: median cycles from the send's trap to the receiver's handler."
-    );
+    let _ = writeln!(out, "to upcall: median cycles from the trap of a send to the receiver's handler.");
     let _ = writeln!(out, "Profile {}: {}.", scenario.config.profile.name, scenario.config.profile.provenance);
     for (name, report) in rows {
         if let Some(text) = failure(scenario, report) {
@@ -37,24 +37,35 @@ pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palett
     out
 }
 
-fn row(name: &str, report: &Report) -> Vec<Cell> {
-    let send = report.traps.iter().find(|(trap, _)| trap.is_send()).map(|(_, cost)| cost);
+/// The entry to EL2 whose cost the table shows: the send if there is one, else the one that most register writes went
+/// into, over all strategies.
+fn measured(rows: &[(String, Report)]) -> Option<Trap> {
+    let mut writes: BTreeMap<Trap, u64> = BTreeMap::new();
+    for (trap, cost) in rows.iter().flat_map(|(_, report)| &report.traps) {
+        *writes.entry(*trap).or_default() += cost.counts.el2_writes();
+    }
+    let send = writes.keys().find(|trap| trap.is_send()).copied();
+    send.or_else(|| writes.into_iter().max_by_key(|(_, writes)| *writes).map(|(trap, _)| trap))
+}
+
+fn row(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
+    let call = measured.and_then(|trap| report.traps.get(&trap));
     let completed = report.outcome == Outcome::Completed;
     let look = if completed { Look::Good } else { Look::Bad };
-    let per_send = |total: fn(&TrapCost) -> u64| -> Cell {
-        send.map_or_else(|| "-".into(), |cost| per_call(total(cost), cost.calls).into())
+    let per_call = |total: fn(&TrapCost) -> u64| -> Cell {
+        call.map_or_else(|| "-".into(), |cost| run::per_call(total(cost), cost.calls).into())
     };
     let cycles = |value: Option<u64>| -> Cell { value.map_or_else(|| "-".into(), |value| words::number(value).into()) };
-    let distribution = send.map(|cost| &cost.cycles);
+    let distribution = call.map(|cost| &cost.cycles);
     let total = if completed { words::number(report.cycles).into() } else { Cell::from("-") };
     vec![
         Cell::new(name, Look::Bold),
         Cell::new(words::outcome(&report.outcome), look),
         report.regions.required.to_string().into(),
         format!("{}/{}", words::number(report.events.delivered), words::number(report.events.sent)).into(),
-        per_send(|cost| cost.counts.el2_writes()),
-        per_send(|cost| cost.counts.isb),
-        per_send(|cost| cost.counts.dsb),
+        per_call(|cost| cost.counts.el2_writes()),
+        per_call(|cost| cost.counts.isb),
+        per_call(|cost| cost.counts.dsb),
         cycles(distribution.and_then(|values| values.percentile(50))),
         cycles(distribution.and_then(Distribution::max)),
         cycles(report.send_to_upcall().percentile(50)),
@@ -75,11 +86,11 @@ fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
             let syndrome = cause.fault.syndrome;
             format!(
                 "{} at EL2 ({} at {:#x}) in {} of {}\n  on {what}; the {} does not map it",
-                syndrome.ec_name(),
+                words::abort(syndrome.ec),
                 cause.fault.access(),
                 syndrome.far,
                 words::trap(cause.on_behalf.trap),
-                cause.on_behalf.vcpu.map_or_else(|| "nobody".into(), |vcpu| words::vcpu(layout, vcpu)),
+                cause.on_behalf.vcpu.map_or_else(|| "an idle PE".into(), |vcpu| words::vcpu(layout, vcpu)),
                 words::view(layout, cause.view),
             )
         }

@@ -43,8 +43,8 @@ fn what(cause: &HypervisorFault, palette: Palette) -> String {
     let syndrome = cause.fault.syndrome;
     let mut out = String::new();
     let headline = format!(
-        "{} taken from EL2 on PE {}: {} at {:#x}",
-        syndrome.ec_name(),
+        "{} at EL2, on PE {}: {} at {:#x}",
+        words::abort(syndrome.ec),
         cause.fault.pe,
         cause.fault.access(),
         syndrome.far
@@ -75,7 +75,7 @@ fn what(cause: &HypervisorFault, palette: Palette) -> String {
             out,
             "  {} while the hypervisor printed its last words: {} at {:#x}",
             palette.bad("recursive"),
-            second.syndrome.ec_name(),
+            words::abort(second.syndrome.ec),
             second.syndrome.far
         );
     }

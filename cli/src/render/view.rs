@@ -60,7 +60,9 @@ fn one(scenario: &Scenario, plan: &Plan, view: &View, palette: Palette) -> Strin
         (slot, vec![slot.to_string().into(), text("any page"), text("4 KiB"), text("-"), text("window")])
     }));
     rows.sort_by_key(|(slot, _)| *slot);
-    rows.into_iter().for_each(|(_, cells)| table.row(cells));
+    for (_, cells) in rows {
+        table.row(cells);
+    }
     out.push_str(&table.render(2, palette));
     out
 }

@@ -96,9 +96,7 @@ fn call_of(op: &Op) -> Option<Call> {
         Op::BindPirq { pirq, flags, bad_arg } => {
             event(op::BIND_PIRQ, [low(pirq), low(flags), UNWRITTEN], bad_arg, Output::Word(2, "port"))
         }
-        Op::BindIpi { vcpu, bad_arg } => {
-            event(op::BIND_IPI, [low(vcpu), UNWRITTEN], bad_arg, Output::Word(1, "port"))
-        }
+        Op::BindIpi { vcpu, bad_arg } => event(op::BIND_IPI, [low(vcpu), UNWRITTEN], bad_arg, Output::Word(1, "port")),
         Op::Close { port, bad_arg } => event(op::CLOSE, [low(port)], bad_arg, nothing),
         Op::Send { port, bad_arg } => event(op::SEND, [low(port)], bad_arg, nothing),
         Op::Status { dom, port, bad_arg } => {
@@ -120,9 +118,7 @@ fn call_of(op: &Op) -> Option<Call> {
             event(op::SET_PRIORITY, [low(port), low(priority)], bad_arg, nothing)
         }
         Op::RawOp { cmd } => event(low(cmd), [UNWRITTEN; 6], None, nothing),
-        Op::CompatOp { cmd } => {
-            Call { form: Form::Compat, block: Block::new([low(cmd)]), bad: None, output: nothing }
-        }
+        Op::CompatOp { cmd } => Call { form: Form::Compat, block: Block::new([low(cmd)]), bad: None, output: nothing },
         Op::RegisterVcpuInfo { vcpuid, mfn, offset, bad_arg } => Call {
             form: Form::Vcpu(abi::VCPUOP_REGISTER_VCPU_INFO, low(vcpuid)),
             block: Block::new([low(mfn), high(mfn), low(offset), 0]),
@@ -242,9 +238,8 @@ impl Rig {
         self.write_block(arguments, &Block::new(block))?;
         let arg = if bad == Some(BadArg::In) { NOWHERE } else { arguments };
         let who = self.caller()?;
-        let done = self.at_el2(|channels, host| {
-            channels.sched_poll(&mut Recorded { host, writable: true }, who, arg)
-        })?;
+        let done =
+            self.at_el2(|channels, host| channels.sched_poll(&mut Recorded { host, writable: true }, who, arg))?;
         let (rc, blocks) = match done {
             Ok(Poll::Block { .. }) => (0, true),
             Ok(Poll::Ready) => (0, false),

@@ -30,13 +30,10 @@ impl Rig {
     /// A step of the hypervisor or the control domain; `None` if the operation is not one.
     pub(super) fn control_step(&mut self, actor: Actor, op: &Op) -> Result<Option<Told>, Trouble> {
         let channels = &mut self.hyp.channels;
-        let lookup = |dom: u64, channels: &evtchn::EventChannels<_>| {
-            channels.lookup(DomId(dom as u16)).ok_or(Errno::ESRCH)
-        };
+        let lookup =
+            |dom: u64, channels: &evtchn::EventChannels<_>| channels.lookup(DomId(dom as u16)).ok_or(Errno::ESRCH);
         Ok(Some(match *op {
-            Op::RaiseVirq { kind, virq, dom, vcpu } => {
-                self.raise_virq(kind, virq as u32, dom, Vcpu(vcpu as u32))?
-            }
+            Op::RaiseVirq { kind, virq, dom, vcpu } => self.raise_virq(kind, virq as u32, dom, Vcpu(vcpu as u32))?,
             Op::SetVirqHandler { dom, virq } => {
                 done(lookup(dom, channels).and_then(|dom| channels.set_virq_handler(dom, virq as u32)))
             }

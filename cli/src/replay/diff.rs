@@ -32,9 +32,7 @@ pub(super) fn compare(expected: &Outcome, got: &Outcome) -> Vec<Difference> {
     if expected.out != got.out {
         walk(&mut found, "out", &expected.out, &got.out);
     }
-    for (field, expected, got) in
-        [("k", &expected.injected, &got.injected), ("w", &expected.woken, &got.woken)]
-    {
+    for (field, expected, got) in [("k", &expected.injected, &got.injected), ("w", &expected.woken, &got.woken)] {
         if expected != got {
             add(&mut found, field, &pairs(expected), &pairs(got));
         }
@@ -158,7 +156,10 @@ mod tests {
     #[test]
     fn a_list_without_elements_differs_from_one_with() {
         assert_eq!(found(json!({"ports": []}), json!({"ports": [4]})), [row("out.ports", "[]", "[4]")]);
-        assert_eq!(found(json!({"chan": []}), json!({"chan": [[4, 1]]})), [row("out.chan[port=4]", "(absent)", "[4,1]")]);
+        assert_eq!(
+            found(json!({"chan": []}), json!({"chan": [[4, 1]]})),
+            [row("out.chan[port=4]", "(absent)", "[4,1]")]
+        );
     }
 
     #[test]

@@ -77,9 +77,7 @@ impl Rig {
         };
         let guest = self.guests.get(&id.0).and_then(|guest| guest.vcpus.get(vcpu as usize));
         let place = info.filter(|_| self.visible(dom, vcpu)).map(|info| info.area().address);
-        let read = |offset: u32, size| {
-            place.map(|place| self.machine.ram.read(place + u64::from(offset), size))
-        };
+        let read = |offset: u32, size| place.map(|place| self.machine.ram.read(place + u64::from(offset), size));
         json!({
             "reg": info.is_some_and(evtchn::VcpuInfoPlace::is_registered),
             "blocked": state.is_some_and(|state| state.run == RunState::Blocked),

@@ -9,8 +9,8 @@ use super::error::ReplayError;
 
 /// Larger files are refused before they are read.
 pub(super) const MAX_FILE: u64 = 64 << 20;
-/// More domains than this are no recording.
-const MAX_DOMAINS: usize = 100;
+/// More domains at once than this are no recording.
+pub(super) const MAX_DOMAINS: usize = 100;
 const MAX_VCPUS: u64 = 128;
 
 /// What a file may ask for beside the plain operations: argument blocks that can be read and not written, forced
@@ -78,6 +78,7 @@ pub(super) enum Stage {
 /// where they are used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(clippy::enum_variant_names, reason = "the names are those of the format")]
 #[rustfmt::skip]
 pub(super) enum Op {
     AllocUnbound { dom: u64, remote_dom: u64, bad_arg: Option<BadArg> },
@@ -213,15 +214,11 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     let header: Header = lines
         .next()
         .ok_or_else(|| at.bad(1, "a header line", "the file is empty"))
-        .and_then(|line| {
-            serde_json::from_str(line).map_err(|error| at.bad(1, "a header line", error))
-        })?;
+        .and_then(|line| serde_json::from_str(line).map_err(|error| at.bad(1, "a header line", error)))?;
     check_header(at, &header)?;
     let steps: Vec<Step> = lines
         .zip(2..)
-        .map(|(line, number)| {
-            parse_step(line).map_err(|error| at.bad(number, "a step", error))
-        })
+        .map(|(line, number)| parse_step(line).map_err(|error| at.bad(number, "a step", error)))
         .collect::<Result<_, _>>()?;
     if steps.is_empty() {
         return Err(at.bad(2, "a step", "there is none, so nothing would be compared"));
@@ -243,8 +240,7 @@ fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
     let actor = match raw.d {
         -1 => Actor::Hypervisor,
         domain => Actor::Guest {
-            domain: u16::try_from(domain)
-                .map_err(|_| Error::custom("\"d\" must be -1 or a domain id"))?,
+            domain: u16::try_from(domain).map_err(|_| Error::custom("\"d\" must be -1 or a domain id"))?,
             vcpu: raw.v,
         },
     };
@@ -283,6 +279,7 @@ pub(super) fn check_domain(domain: &DomainHeader) -> Result<(), (String, String)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
 mod tests {
     use super::*;
 

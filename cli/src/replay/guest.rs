@@ -133,9 +133,7 @@ impl Rig {
             Op::G2Consume {} => self.g2_consume(caller),
             Op::GAckUpcall {} => self.ack_upcall(caller).map(|old| json!({ "old": old })),
             Op::GWriteUpcall { value } => self.write_info(caller, vcpu_info::UPCALL_PENDING, Width::Byte, value),
-            Op::GWriteUpcallMask { value } => {
-                self.write_info(caller, vcpu_info::UPCALL_MASK_PAD, Width::Byte, value)
-            }
+            Op::GWriteUpcallMask { value } => self.write_info(caller, vcpu_info::UPCALL_MASK_PAD, Width::Byte, value),
             Op::GWriteSel { value } => self.write_info(caller, vcpu_info::PENDING_SEL, Width::Double, value),
             Op::GZeroPage { gfn } => self.zero_page(gfn),
             _ => return self.fifo_step(caller, op),

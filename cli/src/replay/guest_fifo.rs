@@ -10,6 +10,9 @@ use super::format::Op;
 use super::guest::{Out, hex_word};
 use super::rig::{Rig, Trouble};
 
+/// More than a FIFO has ports, and an end where a tampered queue has none.
+const MOST_TAKEN: u64 = 1 << 20;
+
 /// What taking the first event of a queue came to.
 struct Taken {
     port: u32,
@@ -31,14 +34,14 @@ impl Rig {
     }
 
     /// Address of a port's event word, if its page was handed over.
-    fn word(&mut self, domain: u16, port: u64) -> Result<Option<u64>, Trouble> {
-        let page = usize::try_from(port / u64::from(WORDS_PER_PAGE)).ok();
-        let page = page.and_then(|page| self.guests.get(&domain)?.pages.get(page).copied());
-        Ok(page.map(|page| page + port % u64::from(WORDS_PER_PAGE) * 4))
+    fn word(&self, domain: u16, port: u64) -> Option<u64> {
+        let page = usize::try_from(port / u64::from(WORDS_PER_PAGE)).ok()?;
+        let page = self.guests.get(&domain)?.pages.get(page)?;
+        Some(page + port % u64::from(WORDS_PER_PAGE) * 4)
     }
 
     fn change_word(&mut self, (domain, _): (u16, u32), port: u64, op: AtomicOp) -> Out {
-        let Some(address) = self.word(domain, port)? else { return Ok(json!({ "word": null })) };
+        let Some(address) = self.word(domain, port) else { return Ok(json!({ "word": null })) };
         let old = self.atomic(address, Width::Word, op)?;
         Ok(json!({ "word": hex_word(op.apply(old) as u32) }))
     }
@@ -71,6 +74,9 @@ impl Rig {
     }
 
     fn consume(&mut self, caller: (u16, u32), max: u64) -> Out {
+        if max > MOST_TAKEN {
+            return Err(Trouble::Step(format!("max is {max}; at most {MOST_TAKEN} events are taken in one step")));
+        }
         let Some(block) = self.guest_vcpu(caller)?.block else { return Ok(json!({ "ports": null })) };
         self.ack_upcall(caller)?;
         let mut ready = self.fetch_ready(caller, block)?;
@@ -91,12 +97,9 @@ impl Rig {
     /// Takes the first event off a queue.
     fn take(&mut self, caller: (u16, u32), block: u64, queue: usize) -> Result<Taken, Trouble> {
         let held = self.guest_vcpu(caller)?.heads.get(queue).copied().unwrap_or(0);
-        let port = if held == 0 {
-            self.load(block + u64::from(HEAD) + queue as u64 * 4, Width::Word)? as u32
-        } else {
-            held
-        };
-        let word = if port == 0 { None } else { self.word(caller.0, port.into())? };
+        let port =
+            if held == 0 { self.load(block + u64::from(HEAD) + queue as u64 * 4, Width::Word)? as u32 } else { held };
+        let word = if port == 0 { None } else { self.word(caller.0, port.into()) };
         let Some(address) = word else {
             self.go_on(caller, queue, 0)?;
             return Ok(Taken { port, handled: false });

@@ -48,11 +48,7 @@ impl<H: Host> Host for Recorded<H> {
     }
 
     fn write_guest(&mut self, dom: DomIdx, ptr: u64, buf: &[u8]) -> Result<(), Stop<H::Fault>> {
-        if self.writable {
-            self.host.write_guest(dom, ptr, buf)
-        } else {
-            Err(evtchn::Errno::EFAULT.into())
-        }
+        if self.writable { self.host.write_guest(dom, ptr, buf) } else { Err(evtchn::Errno::EFAULT.into()) }
     }
 
     fn map_area(&mut self, dom: DomIdx, gaddr: u64, len: u32, what: Object) -> Result<H::Area, Stop<H::Fault>> {

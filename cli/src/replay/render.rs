@@ -44,7 +44,8 @@ fn totals(totals: &Totals) -> String {
         }
     }
     if totals.others > 0 {
-        let _ = write!(line, " ({} no event-channel vectors)", counted(totals.others, "other file is", "other files are"));
+        let _ =
+            write!(line, " ({} no event-channel vectors)", counted(totals.others, "other file is", "other files are"));
     }
     line
 }
@@ -54,7 +55,7 @@ fn counted(count: usize, one: &str, more: &str) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -119,7 +120,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (count, text) in [(0, "0 x"), (1, "1 o"), (999, "999 x"), (1000, "1,000 x"), (62230, "62,230 x"), (1234567, "1,234,567 x")] {
+        for (count, text) in
+            [(0, "0 x"), (1, "1 o"), (999, "999 x"), (1000, "1,000 x"), (62230, "62,230 x"), (1234567, "1,234,567 x")]
+        {
             assert_eq!(counted(count, "o", "x"), text);
         }
     }
@@ -129,7 +132,8 @@ mod tests {
         let sums = Totals { files: 8, steps: 8535, ..Totals::default() };
         assert_eq!(totals(&sums), "8 files, 8,535 steps, 0 mismatches, 0 skipped");
         let sums = Totals { files: 1, steps: 1, mismatches: 1, others: 1, faults: 2, ..Totals::default() };
-        let line = "1 file, 1 step, 1 mismatch, 0 skipped, 2 hypervisor faults (1 other file is no event-channel vectors)";
+        let line =
+            "1 file, 1 step, 1 mismatch, 0 skipped, 2 hypervisor faults (1 other file is no event-channel vectors)";
         assert_eq!(totals(&sums), line);
     }
 }

@@ -16,8 +16,9 @@ use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
 use sim_core::outcome::Area;
 use sim_core::platform::{Event, Platform, SysReg};
 
-use super::format::{Actor, Header, Op, Step};
+use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
 use super::guest::GuestDomain;
+use super::lifecycle;
 use super::pe::ForcedPe;
 use super::system::{Ground, Plot};
 
@@ -75,9 +76,14 @@ pub(super) struct Rig {
 impl Rig {
     /// The system of a file, booted. An error says why there cannot be one.
     pub(super) fn new(header: &Header, steps: &[Step], strategy: Builtin) -> Result<Self, String> {
-        let spare = most_alive(header, steps).saturating_sub(header.domains.len());
-        let created = steps.iter().filter_map(|step| super::lifecycle::created(&step.op));
-        let created: Vec<_> = created.collect();
+        let most = most_alive(header, steps);
+        if most > MAX_DOMAINS {
+            return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
+        }
+        let spare = most.saturating_sub(header.domains.len());
+        // One that cannot be is told when its step comes.
+        let created = steps.iter().filter_map(|step| lifecycle::created(&step.op));
+        let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
         let mut plots: Vec<_> = header.domains.iter().cloned().map(Plot::Taken).collect();
         plots.resize(plots.len() + spare, Plot::Free);
         let windows = strategy.needs().windows;
@@ -116,7 +122,7 @@ impl Rig {
     }
 
     /// Notes a domain that lives at `position` from now on.
-    pub(super) fn settle(&mut self, position: usize, domain: &super::format::DomainHeader) {
+    pub(super) fn settle(&mut self, position: usize, domain: &format::DomainHeader) {
         if let Some(id) = self.ids.get_mut(position) {
             *id = domain.id;
         }

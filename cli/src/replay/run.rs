@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Owner;
 use sim_core::machine::Refusal;
 use sim_core::platform::Event;
-use serde_json::Value;
 
 use super::diff::{self, Difference};
 use super::error::{Place, ReplayError};
@@ -159,4 +159,3 @@ impl Rig {
         }
     }
 }
-

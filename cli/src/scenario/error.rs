@@ -26,7 +26,13 @@ struct Parts {
 impl Problem {
     /// A problem at no place in particular.
     pub(super) fn new(title: impl Into<String>) -> Self {
-        let parts = Parts { title: title.into(), at: None, label: String::new(), others: Vec::new(), help: None };
+        let parts = Parts {
+            title: title.into(),
+            at: None,
+            label: String::new(),
+            others: Vec::new(),
+            help: None,
+        };
         Self(Box::new(parts))
     }
 
@@ -50,7 +56,13 @@ impl Problem {
 
     /// The problem in words and lines, free of the sources.
     pub(super) fn found_in(self, sources: &Sources<'_>) -> LoadError {
-        let Parts { title, at, label, others, help } = *self.0;
+        let Parts {
+            title,
+            at,
+            label,
+            others,
+            help,
+        } = *self.0;
         let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
         LoadError {
             report: Box::new(Report {
@@ -101,6 +113,10 @@ impl Excerpt {
             label: cut(label),
         })
     }
+
+    fn same_line(&self, other: &Self) -> bool {
+        (self.line, &self.set) == (other.line, &other.set)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +131,9 @@ struct Report {
 impl Report {
     fn summary(&self) -> String {
         match &self.primary {
-            Some(Excerpt { set: Some(set), .. }) => format!("--set {}: {}", cut(set.clone()), self.title),
+            Some(Excerpt { set: Some(set), .. }) => {
+                format!("--set {}: {}", cut(set.clone()), self.title)
+            }
             Some(at) => format!("{}:{}:{}: {}", self.path, at.line, at.column, self.title),
             None => format!("{}: {}", self.path, self.title),
         }
@@ -139,7 +157,9 @@ impl LoadError {
             others: Vec::new(),
             help: help.map(str::to_owned),
         };
-        Self { report: Box::new(report) }
+        Self {
+            report: Box::new(report),
+        }
     }
 
     /// What is wrong, without the place.
@@ -171,27 +191,63 @@ impl LoadError {
     pub fn render(&self, color: bool) -> String {
         let report = &*self.report;
         let mut error = Group::with_title(Level::ERROR.primary_title(report.title.as_str()));
-        match &report.primary {
-            Some(primary) => error = add(error, report, primary, AnnotationKind::Primary),
-            None => error = error.element(Origin::path(report.path.as_str())),
+        if let Some(primary) = &report.primary {
+            // Marks in one line are shown on one line.
+            let (near, far): (Vec<&Excerpt>, _) = report
+                .others
+                .iter()
+                .partition(|other| other.same_line(primary));
+            error = add(error, report, primary, AnnotationKind::Primary, &near);
+            error = far.into_iter().fold(error, |error, other| {
+                add(error, report, other, AnnotationKind::Context, &[])
+            });
+        } else {
+            error = error.element(Origin::path(report.path.as_str()));
         }
-        for other in &report.others {
-            error = add(error, report, other, AnnotationKind::Context);
-        }
-        let help = report.help.as_deref().map(|help| Group::with_title(Level::HELP.secondary_title(help)));
+        let help = report
+            .help
+            .as_deref()
+            .map(|help| Group::with_title(Level::HELP.secondary_title(help)));
         let groups: Vec<Group<'_>> = std::iter::once(error).chain(help).collect();
-        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         renderer.render(&groups)
     }
 }
 
-fn add<'a>(group: Group<'a>, report: &'a Report, at: &'a Excerpt, kind: AnnotationKind) -> Group<'a> {
-    let path = if at.set.is_some() { "--set" } else { report.path.as_str() };
+fn add<'a>(
+    group: Group<'a>,
+    report: &'a Report,
+    at: &'a Excerpt,
+    kind: AnnotationKind,
+    near: &[&'a Excerpt],
+) -> Group<'a> {
+    let path = if at.set.is_some() {
+        "--set"
+    } else {
+        report.path.as_str()
+    };
     let Some(text) = &at.text else {
         let origin = Origin::path(path).line(at.line).char_column(at.column);
-        return group.element(origin).element(Level::NOTE.message(at.label.as_str()));
+        return group
+            .element(origin)
+            .element(Level::NOTE.message(at.label.as_str()));
     };
-    let mark = kind.span(at.range.clone());
-    let mark = if at.label.is_empty() { mark } else { mark.label(at.label.as_str()) };
-    group.element(Snippet::source(text.as_str()).line_start(at.line).path(path).annotation(mark))
+    let mark = |at: &'a Excerpt, kind: AnnotationKind| {
+        let mark = kind.span(at.range.clone());
+        if at.label.is_empty() {
+            mark
+        } else {
+            mark.label(at.label.as_str())
+        }
+    };
+    let marks = near.iter().map(|near| mark(near, AnnotationKind::Context));
+    let snippet = Snippet::source(text.as_str())
+        .line_start(at.line)
+        .path(path)
+        .annotation(mark(at, kind));
+    group.element(snippet.annotations(marks))
 }

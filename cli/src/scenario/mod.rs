@@ -5,19 +5,23 @@
 //! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
 //! 2. `sets`: the file is parsed, and `--set` edits the tree.
 //! 3. `raw`, `raw_step`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
-//! 4. `system`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
-//! 5. `links`: channels and timers. `program`: steps become what guests carry out.
+//! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
+//! 5. `links`: channels and timers. `program`, `single`, `expect`: steps become what guests carry out.
 //! 6. `error`: anything wrong on the way, shown at its place.
 
 mod diagnose;
+mod domains;
 mod error;
+mod expect;
 mod links;
 mod number;
 mod place;
 mod program;
+mod range;
 mod raw;
 mod raw_step;
 mod sets;
+mod single;
 mod source;
 mod system;
 
@@ -35,7 +39,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
 
 /// No scenario is larger; what is, is not a scenario.
 const MAX_BYTES: u64 = 16 << 20;
@@ -97,10 +100,14 @@ impl Scenario {
                 let good = error.utf8_error().valid_up_to();
                 let bytes = error.as_bytes();
                 let before = bytes.get(..good).unwrap_or_default();
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let line = before.split(|byte| *byte == b'\n').count();
                 let byte = bytes.get(good).copied().unwrap_or_default();
                 let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
-                Err(LoadError::unread(path, title, Some("scenario files are TOML, and TOML is UTF-8")))
+                Err(LoadError::unread(
+                    path,
+                    title,
+                    Some("scenario files are TOML, and TOML is UTF-8"),
+                ))
             }
         }
     }
@@ -116,7 +123,10 @@ impl Scenario {
 
     /// A world of this scenario, ready to run.
     pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
-        let config = Config { seed, ..self.config.clone() };
+        let config = Config {
+            seed,
+            ..self.config.clone()
+        };
         let mut world = World::new(self.layout.clone(), strategy, config)?;
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
@@ -136,17 +146,24 @@ fn too_large(path: &Path) -> LoadError {
 
 /// The bytes of a file that is not too large.
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
+    let failed =
+        |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(LoadError::unread(path, "is a directory", Some("expected a scenario file (*.toml)")));
+        return Err(LoadError::unread(
+            path,
+            "is a directory",
+            Some("expected a scenario file (*.toml)"),
+        ));
     }
     if metadata.len() > MAX_BYTES {
         return Err(too_large(path));
     }
     let mut bytes = Vec::new();
     // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_large(path));
     }
@@ -160,15 +177,15 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
     }
     let raw = RawScenario::deserialize(toml::de::Deserializer::from(document));
     let raw = raw.map_err(|error| diagnose::problem(&error))?;
-    let ids = system::Ids::new(&raw);
+    let ids = domains::Ids::new(&raw);
     let layout = system::layout(&raw, &ids)?;
     let channels = links::Channels::new(&raw, &ids, &layout)?;
     let mut steps = Vec::new();
     let mut programs = Vec::new();
     for (domain, found) in raw.domain.iter().enumerate() {
-        for (vcpu, found) in (0u32..).zip(&found.get_ref().0.vcpu) {
+        for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
             let at = (domain, vcpu);
-            programs.push(match &found.get_ref().0.program {
+            programs.push(match &found.get_ref().program {
                 Some(program) => program::compile(at, program, &channels, sources, &mut steps)?,
                 None => program::none(at, &place::header(found), sources, &mut steps),
             });
@@ -179,9 +196,17 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         channels: channels.all,
         ..system::config(&raw, &ids)?
     };
-    let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = sources
+        .path()
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
     Ok(Scenario {
-        name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
+        name: raw
+            .name
+            .as_ref()
+            .map(|name| name.get_ref().clone())
+            .or(stem)
+            .unwrap_or_default(),
         description: raw.description.clone(),
         path: sources.path().to_owned(),
         settings: system::settings(&raw)?,

@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::number::Number;
-use super::raw::{Maybe, RawDomain, RawRange, RawScenario, Table};
+use super::raw::{Key, RawDomain, RawRange, RawScenario, Table};
 use mpu_model::GRANULE;
 use sim_core::layout::{Item, Layout, LayoutError, PAGE_SIZE, Placement};
 use std::ops::Range;
@@ -10,8 +10,8 @@ use toml::Spanned;
 
 type At = Option<Range<usize>>;
 
-fn key<T>(key: &Maybe<T>) -> At {
-    key.as_ref().map(Spanned::span)
+fn key<T>(key: Key<'_, T>) -> At {
+    key.map(Spanned::span)
 }
 
 /// The first line of a table: its header, or the table itself where it is written inline.
@@ -24,7 +24,10 @@ fn domain(raw: &RawScenario, position: usize) -> Option<&Spanned<Table<RawDomain
 }
 
 /// Base and size of an item, where the file has them.
-fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>, &'a Spanned<Number>)> {
+fn numbers<'a>(
+    raw: &'a RawScenario,
+    item: &Item,
+) -> Option<(&'a Spanned<Number>, &'a Spanned<Number>)> {
     let of = |range: &'a Spanned<Table<RawRange>>| {
         let range = &range.get_ref().0;
         (&range.base, &range.size)
@@ -34,35 +37,62 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
         Item::Pool => raw.pool.as_ref().map(of),
         Item::Uart => raw.uart.as_ref().map(of),
         Item::Gic => raw.gic.as_ref().map(of),
-        Item::Ram { domain: position, bank, .. } => Some(of(domain(raw, *position)?.get_ref().0.ram.get(*bank)?)),
+        Item::Ram {
+            domain: position,
+            bank,
+            ..
+        } => Some(of(domain(raw, *position)?.get_ref().ram.get(*bank)?)),
         Item::Shared { index, .. } => {
             let shared = &raw.shared.get(*index)?.get_ref().0;
             Some((&shared.base, &shared.size))
         }
-        Item::BootModules => raw.sections.as_ref()?.get_ref().0.boot_modules.as_ref().map(of),
+        Item::BootModules => raw
+            .sections
+            .as_ref()?
+            .get_ref()
+            .boot_modules
+            .as_ref()
+            .map(of),
         _ => None,
     }
 }
 
 /// Where an item stands, or what it follows from.
 fn span(raw: &RawScenario, item: &Item) -> At {
-    let board = || key(&raw.board);
+    let board = || key(raw.board.as_ref());
     match item {
-        Item::Text | Item::Rodata | Item::Data => key(&raw.image_base).or_else(board),
+        Item::Text | Item::Rodata | Item::Data => key(raw.image_base.as_ref()).or_else(board),
         Item::Heap => Some(raw.heap.span()),
         // A pool that is not declared is cut from the heap.
-        Item::Pool => key(&raw.pool).or_else(|| Some(raw.heap.span())),
-        Item::Uart => key(&raw.uart).or_else(board),
-        Item::Gic => key(&raw.gic).or_else(board),
-        Item::Ram { domain: position, bank, .. } => {
-            domain(raw, *position)?.get_ref().0.ram.get(*bank).map(Spanned::span)
-        }
+        Item::Pool => key(raw.pool.as_ref()).or_else(|| Some(raw.heap.span())),
+        Item::Uart => key(raw.uart.as_ref()).or_else(board),
+        Item::Gic => key(raw.gic.as_ref()).or_else(board),
+        Item::Ram {
+            domain: position,
+            bank,
+            ..
+        } => domain(raw, *position)?
+            .get_ref()
+            .ram
+            .get(*bank)
+            .map(Spanned::span),
         Item::Shared { .. } => numbers(raw, item).map(|(base, _)| base.span()),
-        Item::BootModules => raw.sections.as_ref().and_then(|sections| key(&sections.get_ref().0.boot_modules)),
-        Item::Granted { domain: position, .. } | Item::Domain { domain: position, .. } => {
-            domain(raw, *position).map(|domain| domain.get_ref().0.id.span())
+        Item::BootModules => key(raw.sections.as_ref()?.get_ref().boot_modules.as_ref()),
+        Item::Granted {
+            domain: position, ..
         }
-        Item::Vcpu { domain: position, vcpu, .. } => domain(raw, *position)?.get_ref().0.vcpu.get(*vcpu).map(header),
+        | Item::Domain {
+            domain: position, ..
+        } => domain(raw, *position).map(|domain| domain.get_ref().id.span()),
+        Item::Vcpu {
+            domain: position,
+            vcpu,
+            ..
+        } => domain(raw, *position)?
+            .get_ref()
+            .vcpu
+            .get(*vcpu)
+            .map(header),
         _ => None,
     }
 }
@@ -71,9 +101,9 @@ fn span(raw: &RawScenario, item: &Item) -> At {
 fn section(raw: &RawScenario, name: &str) -> At {
     let sections = &raw.sections.as_ref()?.get_ref().0;
     match name {
-        "guest-memory" => key(&sections.guest_memory),
-        "device-memory" => key(&sections.device_memory),
-        "shared-memory" => key(&sections.shared_memory),
+        "guest-memory" => key(sections.guest_memory.as_ref()),
+        "device-memory" => key(sections.device_memory.as_ref()),
+        "shared-memory" => key(sections.shared_memory.as_ref()),
         _ => None,
     }
 }
@@ -97,43 +127,83 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
     let item = error.item();
     let here = span(raw, &item);
     match error {
-        LayoutError::Overlap { a, a_span, b, b_span } => {
-            let sides = [(here, b, b_span), (span(raw, a), a, a_span)];
-            let mut places = sides.into_iter().filter_map(|(at, item, span)| Some((at?, format!("{item} is {span}"))));
-            let Some((at, label)) = places.next() else { return problem };
-            places.fold(problem.at(at, label), |problem, (at, label)| problem.and(at, label))
-        }
+        LayoutError::Overlap { .. } => overlap(raw, error, problem),
         LayoutError::Unaligned { span, .. } => match numbers(raw, &item) {
-            Some((base, _)) if span.base() % GRANULE != 0 => problem.at(base.span(), "not a multiple of 64 (0x40)"),
+            Some((base, _)) if span.base() % GRANULE != 0 => {
+                problem.at(base.span(), "not a multiple of 64 (0x40)")
+            }
             Some((_, size)) => problem.at(size.span(), "not a multiple of 64 (0x40)"),
             None => at(problem, here, "not a multiple of 64 (0x40)"),
         },
         LayoutError::BeyondBoard { memory, .. } => {
             let problem = at(problem, here, "outside");
-            match key(&raw.memory).or_else(|| key(&raw.board)) {
+            match key(raw.memory.as_ref()).or_else(|| key(raw.board.as_ref())) {
                 Some(board) => problem.and(board, format!("the board's memory is {memory}")),
                 None => problem,
             }
         }
-        LayoutError::OutsideSection { section: name, section_span, .. } => {
+        LayoutError::OutsideSection {
+            section: name,
+            section_span,
+            ..
+        } => {
             let problem = at(problem, here, "outside");
             match section(raw, name) {
                 Some(section) => problem.and(section, format!("the section is {section_span}")),
                 None => problem,
             }
         }
-        LayoutError::NoSuchPe { item: Item::Vcpu { domain: position, vcpu, .. }, .. } => {
-            let vcpu = domain(raw, *position).and_then(|domain| domain.get_ref().0.vcpu.get(*vcpu));
-            at(problem, vcpu.and_then(|vcpu| key(&vcpu.get_ref().0.pe)).or(here), "no such PE")
+        LayoutError::NoSuchPe {
+            item:
+                Item::Vcpu {
+                    domain: position,
+                    vcpu,
+                    ..
+                },
+            ..
+        } => {
+            let vcpu = domain(raw, *position).and_then(|domain| domain.get_ref().vcpu.get(*vcpu));
+            at(
+                problem,
+                vcpu.and_then(|vcpu| key(vcpu.get_ref().pe.as_ref()))
+                    .or(here),
+                "no such PE",
+            )
         }
-        LayoutError::NoRam { item: Item::Domain { domain: position, .. } } => {
-            at(problem, domain(raw, *position).map(header), "this domain")
+        LayoutError::NoRam {
+            item: Item::Domain {
+                domain: position, ..
+            },
         }
-        LayoutError::VcpuCount { item: Item::Domain { domain: position, .. }, .. } => {
-            at(problem, domain(raw, *position).map(header), "this domain")
-        }
+        | LayoutError::VcpuCount {
+            item: Item::Domain {
+                domain: position, ..
+            },
+            ..
+        } => at(problem, domain(raw, *position).map(header), "this domain"),
         _ => at(problem, here, ""),
     }
+}
+
+/// Both sides, the later one first.
+fn overlap(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem {
+    let LayoutError::Overlap {
+        a,
+        a_span,
+        b,
+        b_span,
+    } = error
+    else {
+        return problem;
+    };
+    let place = |(item, range)| Some((span(raw, item)?, format!("{item} is {range}")));
+    let mut places = [(b, b_span), (a, a_span)].into_iter().filter_map(place);
+    let Some((at, label)) = places.next() else {
+        return problem;
+    };
+    places.fold(problem.at(at, label), |problem, (at, label)| {
+        problem.and(at, label)
+    })
 }
 
 fn at(problem: Problem, at: At, label: &str) -> Problem {
@@ -147,16 +217,24 @@ fn at(problem: Problem, at: At, label: &str) -> Problem {
 fn help(error: &LayoutError) -> Option<String> {
     Some(match error {
         LayoutError::BeyondBoard { .. } => {
-            "move it, or say where the board's memory is: memory = { base = .., size = .. }".to_owned()
+            "move it, or say where the board's memory is: memory = { base = .., size = .. }"
+                .to_owned()
         }
         LayoutError::OutsideSection { section, .. } => {
-            format!("move it, or widen {} in [sections]", section.replace('-', "_"))
+            format!(
+                "move it, or widen {} in [sections]",
+                section.replace('-', "_")
+            )
         }
         LayoutError::HeapTooSmall { needed, .. } => format!("give it at least {needed:#x} bytes"),
-        LayoutError::PoolTooSmall { needed, .. } => format!("give it at least {needed:#x} bytes, or leave the key out"),
+        LayoutError::PoolTooSmall { needed, .. } => {
+            format!("give it at least {needed:#x} bytes, or leave the key out")
+        }
         LayoutError::NoRam { .. } => "add ram = [{ base = .., size = .. }]".to_owned(),
         LayoutError::VcpuCount { count: 0, .. } => "add a [[domain.vcpu]]".to_owned(),
-        LayoutError::NoSuchPe { pe, .. } => format!("say pes = {}, or move the vCPU", pe.saturating_add(1)),
+        LayoutError::NoSuchPe { pe, .. } => {
+            format!("say pes = {}, or move the vCPU", pe.saturating_add(1))
+        }
         LayoutError::El1Regions { count, .. } => format!("use fewer, or say el1_regions = {count}"),
         _ => return None,
     })
@@ -167,7 +245,10 @@ struct Kept {
     start: u64,
     len: u64,
     what: String,
-    at: Range<usize>,
+    /// Where the file names it.
+    at: At,
+    /// The domain's table.
+    domain: Range<usize>,
 }
 
 /// Guests keep `shared_info`, each `vcpu_info` and their scratch memory in their own RAM: nothing in anything else.
@@ -179,23 +260,49 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
     }
     for (position, found) in raw.domain.iter().enumerate() {
         let domain = &found.get_ref().0;
-        let Some(pages) = layout.pages(position) else { continue };
-        let here = || header(found);
+        let Some(pages) = layout.pages(position) else {
+            continue;
+        };
+        let keep = |start, len, what: String, at| Kept {
+            start,
+            len,
+            what,
+            at,
+            domain: header(found),
+        };
         let mut kept = Vec::with_capacity(domain.vcpu.len() + 2);
-        let shared_info = key(&domain.shared_info).unwrap_or_else(here);
-        kept.push(Kept { start: pages.shared_info, len: PAGE_SIZE, what: "shared_info".into(), at: shared_info });
+        kept.push(keep(
+            pages.shared_info,
+            PAGE_SIZE,
+            "shared_info".to_owned(),
+            key(domain.shared_info.as_ref()),
+        ));
         for (index, (address, vcpu)) in pages.vcpu_info.iter().zip(&domain.vcpu).enumerate() {
-            let at = key(&vcpu.get_ref().0.vcpu_info).unwrap_or_else(here);
-            let len = u64::from(evtchn::abi::vcpu_info::SIZE);
-            kept.push(Kept { start: *address, len, what: format!("vcpu_info of vCPU {index}"), at });
+            let at = key(vcpu.get_ref().vcpu_info.as_ref());
+            kept.push(keep(
+                *address,
+                evtchn::abi::vcpu_info::SIZE.into(),
+                format!("vcpu_info of vCPU {index}"),
+                at,
+            ));
         }
         for kept in &kept {
             inside_ram(layout, position, kept)?;
         }
-        let scratch = layout.domains().get(position).and_then(|planned| planned.ram.first());
-        if let Some(start) = scratch.and_then(|bank| bank.base().checked_next_multiple_of(PAGE_SIZE)) {
+        let scratch = layout
+            .domains()
+            .get(position)
+            .and_then(|planned| planned.ram.first());
+        if let Some(start) =
+            scratch.and_then(|bank| bank.base().checked_next_multiple_of(PAGE_SIZE))
+        {
             let len = SCRATCH.saturating_mul(domain.vcpu.len().try_into().unwrap_or(u64::MAX));
-            kept.push(Kept { start, len, what: "the scratch memory of its program".into(), at: here() });
+            kept.push(keep(
+                start,
+                len,
+                "the programs' scratch memory".to_owned(),
+                None,
+            ));
         }
         kept.sort_by_key(|kept| kept.start);
         for pair in kept.windows(2) {
@@ -209,20 +316,34 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
 }
 
 fn name(layout: &Layout, position: usize) -> &str {
-    layout.domains().get(position).map_or("", |domain| domain.name.as_str())
+    layout
+        .domains()
+        .get(position)
+        .map_or("", |domain| domain.name.as_str())
 }
 
 fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Problem> {
-    let Kept { start, len, what, at } = kept;
+    let Kept {
+        start, len, what, ..
+    } = kept;
+    let at = || kept.at.clone().unwrap_or_else(|| kept.domain.clone());
     let of = name(layout, position);
-    let problem = |text: &str, label: &str| Err(Problem::new(format!("{what} of {of} {text}")).at(at.clone(), label));
+    let problem = |text: &str, label: &str| {
+        Err(Problem::new(format!("{what} of {of} {text}")).at(at(), label))
+    };
     let last = start.saturating_add(len - 1);
     let bank = layout.ram_bank(position, *start);
     if !bank.is_some_and(|bank| bank.contains(last)) {
-        return problem("is not in its RAM", "expected an address in the domain's own RAM");
+        return problem(
+            "is not in its RAM",
+            "expected an address in the domain's own RAM",
+        );
     }
     if *len == PAGE_SIZE && start % PAGE_SIZE != 0 {
-        return problem("does not start a page", "expected a multiple of 4096 (0x1000)");
+        return problem(
+            "does not start a page",
+            "expected a multiple of 4096 (0x1000)",
+        );
     }
     if start % 8 != 0 {
         return problem("is not aligned", "expected a multiple of 8");
@@ -235,8 +356,18 @@ fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Probl
 
 fn clash(layout: &Layout, position: usize, a: &Kept, b: &Kept) -> Problem {
     let of = name(layout, position);
-    let problem = Problem::new(format!("{} ({:#x}) is inside {} ({:#x}) of {of}", b.what, b.start, a.what, a.start));
-    let problem = problem.at(b.at.clone(), "inside");
-    let problem = if a.at == b.at { problem } else { problem.and(a.at.clone(), a.what.as_str()) };
-    problem.help("the first bytes of the first RAM bank are the program's scratch memory; keep pages apart from it and from each other")
+    let title = format!(
+        "{} ({:#x}) and {} ({:#x}) of {of} overlap",
+        a.what, a.start, b.what, b.start
+    );
+    let mut places = [b, a]
+        .into_iter()
+        .filter_map(|kept| Some((kept.at.clone()?, kept.what.as_str())));
+    let (at, label) = places
+        .next()
+        .unwrap_or_else(|| (b.domain.clone(), "this domain"));
+    let problem = places.fold(Problem::new(title).at(at, label), |problem, (at, label)| {
+        problem.and(at, label)
+    });
+    problem.help("scratch memory is at the start of the first RAM bank, 64 bytes per vCPU; give each its own addresses")
 }

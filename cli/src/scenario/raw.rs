@@ -6,14 +6,26 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use toml::Spanned;
 
 /// A key that may be left out.
 pub(super) type Maybe<T> = Option<Spanned<T>>;
 
+/// A key that may be left out, as functions take it.
+pub(super) type Key<'a, T> = Option<&'a Spanned<T>>;
+
 /// A table and nothing else: `serde` would take an array for a struct as well.
 #[derive(Debug)]
 pub(super) struct Table<T>(pub(super) T);
+
+impl<T> Deref for Table<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -25,7 +25,7 @@ const WNR: u64 = 1 << 6;
 impl<S: Strategy> Hypervisor<S> {
     /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
     pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
-        self.core.with_strategy(p, |strategy, cx| strategy.on_entry(cx))?;
+        self.core.with_strategy(p, S::on_entry)?;
         match cause {
             Cause::Sync => self.synchronous(p, frame)?,
             Cause::Irq => self.interrupt(p)?,

@@ -44,7 +44,7 @@ struct Preset {
     gic: (u64, u64),
 }
 
-/// Region counts: `fvp-baser`, `s32z`, `an536`, `rcar-s4`, `sr6p7` as L4Re's board support packages state them;
+/// Region counts: `fvp-baser`, `s32z`, `an536`, `rcar-s4`, `sr6p7` as `L4Re`'s board support packages state them;
 /// `cortex-r82` is assumed; `tiny` is the 16-region part mentioned on xen-devel in January 2023. Frames of the UART and
 /// the GIC are those of the FVP `BaseR` memory map, and of the AN536 for the two boards of that name.
 const PRESETS: &[Preset] = &[

@@ -109,10 +109,9 @@ impl Machine {
         (self.fault, self.second_fault)
     }
 
-    /// The token of a machine that stopped, for callers that find it so.
-    #[must_use]
-    pub(crate) const fn faulted(&self) -> Faulted {
-        Faulted(())
+    /// Whether the machine stopped at EL2.
+    pub fn running(&self) -> Result<(), Faulted> {
+        self.fault.map_or(Ok(()), |_| Err(Faulted(())))
     }
 
     /// Takes what the hypervisor told since the last call.

@@ -193,9 +193,7 @@ impl<S: Strategy> World<S> {
             self.boot_counts = self.boot_counts.plus(core::mem::take(&mut state.counts));
             state.clock = 0;
         }
-        if self.machine.faults().0.is_some() {
-            return Err(self.machine.faulted());
-        }
+        self.machine.running()?;
         self.turn_off_the_empty();
         for pe in 0..self.machine.pes.len() {
             self.leave(pe)?;
@@ -217,13 +215,13 @@ impl<S: Strategy> World<S> {
     fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
         let next = self.hyp.leave(&mut Cpu { machine: &mut self.machine, pe }, &mut frame)?;
-        self.resume(pe, frame, next);
+        self.resume(pe, &frame, next);
         Ok(())
     }
 
-    fn resume(&mut self, pe: usize, frame: Frame, next: Next) {
+    fn resume(&mut self, pe: usize, frame: &Frame, next: Next) {
         if let Some(state) = self.machine.pes.get_mut(pe) {
-            state.frame = frame;
+            state.frame = *frame;
         }
         self.machine.resume(pe, next == Next::Guest);
     }
@@ -322,7 +320,7 @@ impl<S: Strategy> World<S> {
         let next = result?;
         let rc = frame.x[0].cast_signed();
         self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
-        self.resume(pe, frame, next);
+        self.resume(pe, &frame, next);
         let Some(state) = self.machine.pes.get(pe) else { return Ok(()) };
         let cost = self.traps.entry(self.on_behalf.trap).or_default();
         cost.calls += 1;

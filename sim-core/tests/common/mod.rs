@@ -1,6 +1,8 @@
 //! The system of the 2022 discussion, built in code.
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
+#![allow(unreachable_pub, reason = "shared by several test crates")]
+#![allow(missing_docs, reason = "names say it")]
 
 use evtchn::{DomId, Port};
 use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};

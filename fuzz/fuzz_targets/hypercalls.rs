@@ -1,0 +1,95 @@
+//! Any registers and any argument bytes as hypercalls of two guests, through the real trap entry: the hypervisor never
+//! faults, never panics, and never leans on a write that is not in force.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use mpusim::scenario::Scenario;
+use sim_core::guest::steps::{Op, Step, StepGuest};
+use sim_core::outcome::{Outcome, StepId};
+use sim_core::platform::Width;
+use sim_core::world::{World, home};
+use std::path::Path;
+
+const SYSTEM: &str = include_str!("../../examples/scenarios/thread-2022.toml");
+
+/// A register's value: raw, or a pointer into the guest's own memory.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Value {
+    Small(u8),
+    Own(u16),
+    Raw(u64),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Deed {
+    Hypercall { nr: u8, imm: Option<u16>, args: [Value; 5] },
+    EventChannelOp { cmd: u8, words: [u32; 6] },
+    Poke { at: u16, value: u64 },
+    Compute(u8),
+}
+
+#[derive(Arbitrary, Debug)]
+struct Case {
+    strategy: u8,
+    deeds: [Vec<Deed>; 2],
+}
+
+fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
+    let value = |value: Value| match value {
+        Value::Small(value) => u64::from(value),
+        Value::Own(offset) => base + u64::from(offset),
+        Value::Raw(value) => value,
+    };
+    let step = |op| Step { id: StepId(0), op, expect: None };
+    let mut all: Vec<Step> = [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::EnableInterrupts].map(step).into();
+    for deed in deeds {
+        match deed {
+            Deed::Hypercall { nr, imm, args } => all.push(step(Op::Hypercall {
+                imm: imm.unwrap_or(0xea1),
+                nr: u64::from(*nr),
+                args: args.map(value),
+            })),
+            Deed::EventChannelOp { cmd, words } => {
+                for (offset, word) in (0..).step_by(4).zip(words) {
+                    let address = scratch + offset;
+                    all.push(step(Op::Write { address, width: Width::Word, value: u64::from(*word) }));
+                }
+                let args = [u64::from(cmd % 16), scratch, 0, 0, 0];
+                all.push(step(Op::Hypercall { imm: 0xea1, nr: 32, args }));
+            }
+            Deed::Poke { at, value } => {
+                let address = base + (u64::from(*at) & !7);
+                all.push(step(Op::Write { address, width: Width::Double, value: *value }));
+            }
+            Deed::Compute(cycles) => all.push(step(Op::Compute(u64::from(*cycles)))),
+        }
+    }
+    all
+}
+
+fuzz_target!(|case: Case| {
+    let Ok(mut scenario) = Scenario::from_text(Path::new("thread-2022.toml"), SYSTEM, &[]) else {
+        panic!("the scenario must load");
+    };
+    scenario.config.step_limit = 20_000;
+    let names = ["map-page", "map-page:2", "switch-view", "switch-view:lazy", "hybrid"];
+    let name = names[usize::from(case.strategy) % names.len()];
+    let Ok(strategy) = mpusim::strategy::parse(name, scenario.settings) else { panic!("{name}") };
+    let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {
+        panic!("the system must fit");
+    };
+    for (domain, deeds) in case.deeds.iter().enumerate() {
+        let Some(home) = home(&scenario.layout, domain, 0) else { panic!("no home") };
+        let base = scenario.layout.domains()[domain].ram[0].base();
+        let program = steps(base, home.scratch, deeds).into();
+        world.add_guest(domain, 0, Box::new(StepGuest::new(home, program, 0)));
+    }
+    let report = world.run();
+    assert!(
+        !matches!(report.outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_)),
+        "{name}: {:?}",
+        report.outcome
+    );
+    assert!(report.hazards.is_empty(), "{:?}", report.hazards);
+});
