@@ -212,12 +212,16 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         detail,
         fault,
         events: report.events.into(),
-        ports: report.ports.iter().map(|port| PortForm {
-            domain: words::domain(&scenario.layout, port.domain).into(),
-            port: port.port,
-            events: port.totals.into(),
-            send_to_upcall: Stats::of(&port.latency),
-        }).collect(),
+        ports: report
+            .ports
+            .iter()
+            .map(|port| PortForm {
+                domain: words::domain(&scenario.layout, port.domain).into(),
+                port: port.port,
+                events: port.totals.into(),
+                send_to_upcall: Stats::of(&port.latency),
+            })
+            .collect(),
         hypercalls: costs(true),
         traps: costs(false),
         regions: Regions {
@@ -225,14 +229,19 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
-            views: report.regions.views.iter().map(|view| ViewForm {
-                view: words::view(&scenario.layout, view.view),
-                fixed: view.fixed,
-                windows: view.windows,
-                own: view.own,
-                total: view.fixed + view.windows + view.own,
-                guest_bytes: view.guest_bytes,
-            }).collect(),
+            views: report
+                .regions
+                .views
+                .iter()
+                .map(|view| ViewForm {
+                    view: words::view(&scenario.layout, view.view),
+                    fixed: view.fixed,
+                    windows: view.windows,
+                    own: view.own,
+                    total: view.fixed + view.windows + view.own,
+                    guest_bytes: view.guest_bytes,
+                })
+                .collect(),
         },
         counts: report.counts.into(),
         boot_counts: report.boot_counts.into(),

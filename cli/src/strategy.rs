@@ -30,11 +30,7 @@ const MAX_WINDOWS: usize = 255;
 /// The strategy that `text` names, with the scenario's settings where the name has none of its own.
 pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyError> {
     let (name, option) = text.split_once(':').map_or((text, None), |(name, option)| (name, Some(option)));
-    let refuse = |takes| StrategyError::Option {
-        name: name.into(),
-        option: option.unwrap_or_default().into(),
-        takes,
-    };
+    let refuse = |takes| StrategyError::Option { name: name.into(), option: option.unwrap_or_default().into(), takes };
     match (name, option) {
         ("map-page" | "hybrid", Some(windows)) => {
             let windows = windows.parse().ok().filter(|windows| (1..=MAX_WINDOWS).contains(windows));
@@ -43,7 +39,9 @@ pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyErro
         ("switch-view", Some("entry")) => settings.when = When::Entry,
         ("switch-view", Some("lazy")) => settings.when = When::Lazy,
         ("switch-view", Some(_)) => return Err(refuse("entry or lazy")),
-        (_, Some(_)) if Builtin::from_name(name, settings).is_some() => return Err(refuse("no option")),
+        (_, Some(_)) if Builtin::from_name(name, settings).is_some() => {
+            return Err(refuse("no option"));
+        }
         // No option, or a name nobody knows, which is said below.
         _ => {}
     }

@@ -5,7 +5,9 @@ use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner};
-use sim_core::outcome::{Area, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId, WaitsFor};
+use sim_core::outcome::{
+    Area, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId, WaitsFor,
+};
 
 /// The outcome's name in JSON and tables.
 #[must_use]
@@ -100,7 +102,9 @@ fn vcpu_info_field(offset: u64) -> String {
 pub fn object(layout: &Layout, area: &Area, offset: u64) -> String {
     let field = match area.object {
         Object::SharedInfo => shared_info_field(offset),
-        Object::VcpuInfo(number) => format!("vcpu_info of vCPU {number}: {}", vcpu_info_field(offset)),
+        Object::VcpuInfo(number) => {
+            format!("vcpu_info of vCPU {number}: {}", vcpu_info_field(offset))
+        }
         other => format!("{other}+{offset}"),
     };
     match area.domain {
@@ -214,7 +218,10 @@ pub fn pending(hazard: &Hazard) -> String {
     let write = hazard.write;
     let slot = write.slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
     let lost = if hazard.overflow { "; more writes are pending than the model keeps" } else { "" };
-    format!("the write of {:#x} to {}{slot} is not in force: {} is missing{lost}", write.value, write.reg, write.missing)
+    format!(
+        "the write of {:#x} to {}{slot} is not in force: {} is missing{lost}",
+        write.value, write.reg, write.missing
+    )
 }
 
 /// What a vCPU waits for.

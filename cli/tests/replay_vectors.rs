@@ -44,7 +44,9 @@ fn own_vectors_stay_small() {
 
 #[test]
 fn all_vectors_pass_where_there_are_more() {
-    let Some(folder) = std::env::var_os("MPUSIM_VECTORS") else { return };
+    let Some(folder) = std::env::var_os("MPUSIM_VECTORS") else {
+        return;
+    };
     for strategy in STRATEGIES {
         passes(&Path::new(&folder).join("evtchn"), strategy, true);
     }

@@ -1,29 +1,17 @@
 //! The scenario files that come with the project, loaded and run under every strategy.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mpusim::scenario::Scenario;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 6] = [
-    "thread-2022",
-    "thread-2022-one-pe",
-    "fvp-2023",
-    "four-ring",
-    "uart-from-guest-context",
-    "idle-view",
-];
+const ALL: [&str; 6] =
+    ["thread-2022", "thread-2022-one-pe", "fvp-2023", "four-ring", "uart-from-guest-context", "idle-view"];
 const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../examples/scenarios")
-        .join(format!("{name}.toml"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios").join(format!("{name}.toml"))
 }
 
 fn load(name: &str, sets: &[&str]) -> Scenario {
@@ -41,10 +29,7 @@ fn the_list_is_complete() {
     let mut found: Vec<String> = std::fs::read_dir(path("x").parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     found.sort();
@@ -69,11 +54,7 @@ fn every_strategy_that_reaches_memory_completes() {
         for strategy in WORKING {
             for seed in [0, 1, 2] {
                 let report = run(&scenario, strategy, seed);
-                assert_eq!(
-                    report.outcome,
-                    Outcome::Completed,
-                    "{name} under {strategy}, seed {seed}"
-                );
+                assert_eq!(report.outcome, Outcome::Completed, "{name} under {strategy}, seed {seed}");
                 assert_eq!(report.hazards, [], "{name} under {strategy}");
                 assert_eq!(report.events.lost, 0, "{name} under {strategy}");
             }
@@ -85,11 +66,7 @@ fn every_strategy_that_reaches_memory_completes() {
 fn naive_faults_in_all_of_them() {
     for name in ALL {
         let report = run(&load(name, &[]), "naive", 0);
-        assert!(
-            matches!(report.outcome, Outcome::HypervisorFault(_)),
-            "{name}: {:?}",
-            report.outcome
-        );
+        assert!(matches!(report.outcome, Outcome::HypervisorFault(_)), "{name}: {:?}", report.outcome);
     }
 }
 
@@ -100,11 +77,7 @@ fn the_thread_s_ping_pong_delivers_every_send() {
             let events = run(&load(name, &[]), strategy, 0).events;
             let told = (events.sent, events.delivered, events.lost, events.coalesced);
             assert_eq!(told, (2000, 2000, 0, 0), "{name} under {strategy}");
-            assert_eq!(
-                (events.raised, events.raised_delivered),
-                (1, 1),
-                "the event that binding raises"
-            );
+            assert_eq!((events.raised, events.raised_delivered), (1, 1), "the event that binding raises");
         }
     }
 }
@@ -123,11 +96,7 @@ fn the_console_gets_all_the_text() {
     let text = "hello from a guest\nstill here\nstill here\nstill here\n\
                 this line is longer than what the guest hands over at a time, so it takes two hypercalls\n";
     for strategy in WORKING {
-        assert_eq!(
-            run(&load("uart-from-guest-context", &[]), strategy, 0).console,
-            text,
-            "{strategy}"
-        );
+        assert_eq!(run(&load("uart-from-guest-context", &[]), strategy, 0).console, text, "{strategy}");
     }
     let fixed = load("uart-from-guest-context", &["hyp_devices=fixed"]);
     assert_eq!(
@@ -141,26 +110,17 @@ fn the_console_gets_all_the_text() {
 fn the_timer_fires_five_times_into_an_idle_pe() {
     for strategy in WORKING {
         let events = run(&load("idle-view", &[]), strategy, 0).events;
-        assert_eq!(
-            (events.raised, events.raised_delivered),
-            (5, 5),
-            "{strategy}"
-        );
+        assert_eq!((events.raised, events.raised_delivered), (5, 5), "{strategy}");
     }
 }
 
 #[test]
 fn a_wrong_expectation_is_reported_at_its_line() {
     let scenario = load("fvp-2023", &["domain.1.vcpu.0.program.2.read.expect=7"]);
-    let Outcome::ExpectationFailed(failures) = run(&scenario, "map-page", 0).outcome else {
-        panic!()
-    };
+    let Outcome::ExpectationFailed(failures) = run(&scenario, "map-page", 0).outcome else { panic!() };
     let step = &scenario.steps[failures[0].step.0 as usize];
     assert_eq!((failures.len(), step.line, step.column), (1, 51, 5));
-    assert_eq!(
-        step.text,
-        "{ read = { at = 0x7a000000, width = 4, expect = 0xcafe0001 } }"
-    );
+    assert_eq!(step.text, "{ read = { at = 0x7a000000, width = 4, expect = 0xcafe0001 } }");
 }
 
 #[test]

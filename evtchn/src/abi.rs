@@ -235,10 +235,7 @@ const _: () = {
     assert!(fifo::LINK_MASK + 1 == FIFO_PORTS);
     assert!(fifo::MAX_PAGES == 128);
     assert!(fifo::PRIORITY_MIN as u32 + 1 == fifo::QUEUES);
-    assert!(
-        FIFO_PORTS.is_multiple_of(PORTS_PER_BUCKET)
-            && TWO_LEVEL_PORTS.is_multiple_of(PORTS_PER_BUCKET)
-    );
+    assert!(FIFO_PORTS.is_multiple_of(PORTS_PER_BUCKET) && TWO_LEVEL_PORTS.is_multiple_of(PORTS_PER_BUCKET));
 };
 
 /// One bit of a bit array, as the 32-bit word that holds it: Xen's bit operations on Arm touch no more than that.
@@ -254,10 +251,7 @@ impl BitAt {
     /// Where bit `n` of an array is.
     #[must_use]
     pub const fn of(n: u32) -> Self {
-        Self {
-            word: n / 32 * 4,
-            mask: 1 << (n % 32),
-        }
+        Self { word: n / 32 * 4, mask: 1 << (n % 32) }
     }
 }
 
@@ -268,20 +262,8 @@ mod tests {
     #[test]
     fn a_bit_lives_in_the_32_bit_word_that_holds_it() {
         assert_eq!(BitAt::of(0), BitAt { word: 0, mask: 1 });
-        assert_eq!(
-            BitAt::of(31),
-            BitAt {
-                word: 0,
-                mask: 1 << 31
-            }
-        );
+        assert_eq!(BitAt::of(31), BitAt { word: 0, mask: 1 << 31 });
         assert_eq!(BitAt::of(32), BitAt { word: 4, mask: 1 });
-        assert_eq!(
-            BitAt::of(4095),
-            BitAt {
-                word: 508,
-                mask: 1 << 31
-            }
-        );
+        assert_eq!(BitAt::of(4095), BitAt { word: 508, mask: 1 << 31 });
     }
 }

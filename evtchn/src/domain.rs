@@ -86,11 +86,7 @@ impl<A: Copy + Debug> Domain<A> {
 
     /// Ports the present ABI has room for.
     pub(crate) fn max_ports(&self) -> u32 {
-        if self.fifo.is_some() {
-            abi::FIFO_PORTS
-        } else {
-            abi::TWO_LEVEL_PORTS
-        }
+        if self.fifo.is_some() { abi::FIFO_PORTS } else { abi::TWO_LEVEL_PORTS }
     }
 
     fn may_allocate(&self, port: Port) -> Result<(), Errno> {
@@ -102,10 +98,7 @@ impl<A: Copy + Debug> Domain<A> {
 
     /// The lowest usable port, its bucket made if need be. It is not taken yet: that is [`Domain::open`], once
     /// nothing can fail any more.
-    pub(crate) fn free_port<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-    ) -> Result<Port, Stop<H::Fault>> {
+    pub(crate) fn free_port<H: Host<Area = A>>(&mut self, h: &mut H) -> Result<Port, Stop<H::Fault>> {
         if self.life != Life::Alive {
             return Err(Errno::EINVAL.into());
         }
@@ -125,11 +118,7 @@ impl<A: Copy + Debug> Domain<A> {
     }
 
     /// A given port, for channels the boot code chose numbers for. Xen does not ask here whether the domain is dying.
-    pub(crate) fn chosen_port<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<Port, Stop<H::Fault>> {
+    pub(crate) fn chosen_port<H: Host<Area = A>>(&mut self, h: &mut H, port: Port) -> Result<Port, Stop<H::Fault>> {
         self.may_allocate(port)?;
         match self.ports.get(port) {
             Some(channel) if channel.state != State::Free => return Err(Errno::EBUSY.into()),
@@ -144,14 +133,7 @@ impl<A: Copy + Debug> Domain<A> {
 
     /// Takes a port for a guest's channel.
     pub(crate) fn open(&mut self, port: Port, state: State, vcpu: Vcpu) {
-        self.ports.open(
-            port,
-            Opened {
-                state,
-                vcpu,
-                xen: None,
-            },
-        );
+        self.ports.open(port, Opened { state, vcpu, xen: None });
         self.init_port(port);
     }
 
@@ -163,10 +145,7 @@ impl<A: Copy + Debug> Domain<A> {
 
     /// Remembers the port of a VIRQ; port 0 forgets it.
     pub(crate) fn set_virq_port(&mut self, vcpu: Vcpu, virq: u32, port: Port) {
-        if let Some(slot) = self
-            .vcpu_mut(vcpu)
-            .and_then(|v| v.virqs.get_mut(virq as usize))
-        {
+        if let Some(slot) = self.vcpu_mut(vcpu).and_then(|v| v.virqs.get_mut(virq as usize)) {
             *slot = port;
         }
     }

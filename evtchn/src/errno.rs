@@ -6,10 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Error)]
 #[error("{}", self.name())]
 #[repr(u8)]
-#[allow(
-    missing_docs,
-    reason = "the names are the documentation: the usual error numbers"
-)]
+#[allow(missing_docs, reason = "the names are the documentation: the usual error numbers")]
 pub enum Errno {
     EPERM = 1,
     ENOENT = 2,

@@ -44,11 +44,7 @@ impl<A: Copy + Debug> Fifo<A> {
     }
 
     fn tail(&self, vcpu: Vcpu, priority: u8) -> Option<u32> {
-        self.vcpus
-            .get(vcpu.0 as usize)?
-            .tails
-            .get(usize::from(priority))
-            .copied()
+        self.vcpus.get(vcpu.0 as usize)?.tails.get(usize::from(priority)).copied()
     }
 
     fn set_tail(&mut self, vcpu: Vcpu, priority: u8, port: u32) {
@@ -59,30 +55,18 @@ impl<A: Copy + Debug> Fifo<A> {
     }
 
     /// Leaves the word LINKED: until the guest takes it off its queue, the port cannot be had again.
-    pub(crate) fn clear_pending<H: Host<Area = A>>(
-        &self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<(), H::Fault> {
+    pub(crate) fn clear_pending<H: Host<Area = A>>(&self, h: &mut H, port: Port) -> Result<(), H::Fault> {
         let Some((page, offset)) = self.word(port.0) else {
             return Ok(());
         };
         h.fetch_and(page, offset, !PENDING).map(|_| ())
     }
 
-    pub(crate) fn is_pending<H: Host<Area = A>>(
-        &self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<bool, H::Fault> {
+    pub(crate) fn is_pending<H: Host<Area = A>>(&self, h: &mut H, port: Port) -> Result<bool, H::Fault> {
         self.test(h, port, PENDING)
     }
 
-    pub(crate) fn is_busy<H: Host<Area = A>>(
-        &self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<bool, H::Fault> {
+    pub(crate) fn is_busy<H: Host<Area = A>>(&self, h: &mut H, port: Port) -> Result<bool, H::Fault> {
         self.test(h, port, LINKED)
     }
 
@@ -111,11 +95,7 @@ pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
     };
     let priority = channel.priority;
     let (old_vcpu, old_priority) = (channel.last_vcpu, channel.last_priority);
-    let Some(block) = fifo
-        .vcpus
-        .get(vcpu.0 as usize)
-        .and_then(|queues| queues.block)
-    else {
+    let Some(block) = fifo.vcpus.get(vcpu.0 as usize).and_then(|queues| queues.block) else {
         return Ok(());
     };
 
@@ -128,11 +108,7 @@ pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
             fifo.set_tail(old_vcpu, old_priority, 0);
         }
         (channel.last_vcpu, channel.last_priority) = (vcpu, priority);
-        linked = match fifo
-            .tail(vcpu, priority)
-            .filter(|tail| *tail != 0)
-            .and_then(|tail| fifo.word(tail))
-        {
+        linked = match fifo.tail(vcpu, priority).filter(|tail| *tail != 0).and_then(|tail| fifo.word(tail)) {
             Some(tail) => set_link(h, tail, port.0)?,
             None => false,
         };
@@ -249,10 +225,7 @@ mod tests {
         let (d1, d2) = (rig.d1, rig.d2);
         rig.send(d1, from[0]).unwrap();
         assert_eq!(rig.word(d2, to[0]), PENDING | LINKED);
-        assert_eq!(
-            (head(&rig, d2, 7), rig.mem.peek(block(&rig, d2))),
-            (to[0].0, 1 << 7)
-        );
+        assert_eq!((head(&rig, d2, 7), rig.mem.peek(block(&rig, d2))), (to[0].0, 1 << 7));
         assert_eq!(rig.mem.injected, [(d2, 0)]);
     }
 
@@ -265,14 +238,7 @@ mod tests {
         }
         assert_eq!(head(&rig, d2, 7), to[0].0);
         let links: Vec<_> = to.iter().map(|port| rig.word(d2, *port)).collect();
-        assert_eq!(
-            links,
-            [
-                PENDING | LINKED | to[1].0,
-                PENDING | LINKED | to[2].0,
-                PENDING | LINKED
-            ]
-        );
+        assert_eq!(links, [PENDING | LINKED | to[1].0, PENDING | LINKED | to[2].0, PENDING | LINKED]);
         assert_eq!(rig.mem.injected.len(), 1);
     }
 
@@ -286,11 +252,7 @@ mod tests {
         rig.mem.poke(addr, 0);
         rig.send(d1, from[1]).unwrap();
         assert_eq!((head(&rig, d2, 7), rig.word(d2, to[0])), (to[1].0, 0));
-        assert_eq!(
-            rig.mem.injected.len(),
-            1,
-            "who finds ready set leaves the upcall"
-        );
+        assert_eq!(rig.mem.injected.len(), 1, "who finds ready set leaves the upcall");
     }
 
     #[test]
@@ -314,10 +276,7 @@ mod tests {
         rig.consume(d2, to[0]);
         rig.ec.set_priority(caller(d2), to[0], 2).unwrap();
         rig.send(d1, from[0]).unwrap();
-        assert_eq!(
-            (head(&rig, d2, 2), rig.mem.peek(block(&rig, d2))),
-            (to[0].0, 1 << 2)
-        );
+        assert_eq!((head(&rig, d2, 2), rig.mem.peek(block(&rig, d2))), (to[0].0, 1 << 2));
         // Queue 7's old tail is on queue 2 now; the next event of queue 7 must not be chained to it.
         rig.send(d1, from[1]).unwrap();
         assert_eq!(rig.word(d2, to[0]), PENDING | LINKED);
@@ -343,10 +302,7 @@ mod tests {
             rig.send(d1, *port).unwrap();
         }
         let other = rig.ec.control_block(d2, Vcpu(1)).unwrap();
-        assert_eq!(
-            (head(&rig, d2, 7), rig.mem.peek(other + 8 + 28)),
-            (to[0].0, to[1].0)
-        );
+        assert_eq!((head(&rig, d2, 7), rig.mem.peek(other + 8 + 28)), (to[0].0, to[1].0));
         assert_eq!(rig.mem.peek(other), 1 << 7);
     }
 
@@ -359,22 +315,14 @@ mod tests {
         rig.mem.tamper = values.to_vec();
         rig.mem.log.clear();
         rig.send(d1, from[1]).unwrap();
-        let tries = rig
-            .mem
-            .log
-            .iter()
-            .filter(|access| matches!(access, Access::Cas(_)))
-            .count();
+        let tries = rig.mem.log.iter().filter(|access| matches!(access, Access::Cas(_))).count();
         assert_eq!(to[1].0, 2);
         (rig.word(d2, to[0]), head(&rig, d2, 7) == to[1].0, tries)
     }
 
     #[test]
     fn a_guest_that_masks_meanwhile_is_tried_again() {
-        assert_eq!(
-            race(&[PENDING | LINKED | MASKED]),
-            (PENDING | LINKED | MASKED | 2, false, 2)
-        );
+        assert_eq!(race(&[PENDING | LINKED | MASKED]), (PENDING | LINKED | MASKED | 2, false, 2));
     }
 
     #[test]
@@ -386,13 +334,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_keeps_changing_the_tail_counts_as_linked() {
-        let values = [
-            LINKED | MASKED,
-            LINKED,
-            LINKED | MASKED,
-            LINKED,
-            LINKED | MASKED,
-        ];
+        let values = [LINKED | MASKED, LINKED, LINKED | MASKED, LINKED, LINKED | MASKED];
         assert_eq!(race(&values), (LINKED | MASKED, false, 5));
     }
 

@@ -28,11 +28,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         let idx = domain.idx;
         let vcpus = domain.vcpus.len();
         // A first call works on state of its own, which simply is not kept if the call fails.
-        let mut first = if domain.fifo.is_none() {
-            Some(Fifo::new(vcpus)?)
-        } else {
-            None
-        };
+        let mut first = if domain.fifo.is_none() { Some(Fifo::new(vcpus)?) } else { None };
         let queues = first
             .as_mut()
             .or(domain.fifo.as_mut())
@@ -42,8 +38,7 @@ impl<A: Copy + Debug> EventChannels<A> {
             return Err(Errno::EINVAL.into());
         }
         let gaddr = frame_address(control_gfn)? + u64::from(offset);
-        queues.block =
-            Some(h.map_area(idx, gaddr, control_block::SIZE, Object::ControlBlock(vcpu))?);
+        queues.block = Some(h.map_area(idx, gaddr, control_block::SIZE, Object::ControlBlock(vcpu))?);
         if let Some(fifo) = first {
             domain.fifo = Some(fifo);
             domain.carry_pending_over(h).map_err(Stop::Fault)?;
@@ -101,17 +96,8 @@ impl<A: Copy> Fifo<A> {
     fn new(vcpus: usize) -> Result<Self, Errno> {
         let mut queues = Vec::new();
         queues.try_reserve_exact(vcpus).map_err(|_| Errno::ENOMEM)?;
-        queues.resize(
-            vcpus,
-            VcpuQueues {
-                block: None,
-                tails: [0; word::QUEUES as usize],
-            },
-        );
-        Ok(Self {
-            pages: Vec::new(),
-            vcpus: queues,
-        })
+        queues.resize(vcpus, VcpuQueues { block: None, tails: [0; word::QUEUES as usize] });
+        Ok(Self { pages: Vec::new(), vcpus: queues })
     }
 }
 
@@ -132,11 +118,7 @@ impl<A: Copy + Debug> Domain<A> {
     }
 
     /// A page has come: raises what waited for it, whatever the ports are by now. Latches stay set.
-    fn raise_latched<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        ports: core::ops::Range<u32>,
-    ) -> Result<(), H::Fault> {
+    fn raise_latched<H: Host<Area = A>>(&mut self, h: &mut H, ports: core::ops::Range<u32>) -> Result<(), H::Fault> {
         for port in ports.map(Port) {
             let Some(channel) = self.ports.get(port) else {
                 break;
@@ -163,9 +145,7 @@ mod tests {
     use crate::{AbiKind, DomIdx, testing::*};
 
     fn init(rig: &mut Rig, dom: DomIdx, vcpu: u32, gfn: u64, offset: u32) -> Result<u8, Errno> {
-        rc(rig
-            .ec
-            .init_control(&mut rig.mem, caller(dom), Vcpu(vcpu), gfn, offset))
+        rc(rig.ec.init_control(&mut rig.mem, caller(dom), Vcpu(vcpu), gfn, offset))
     }
 
     #[test]
@@ -174,48 +154,21 @@ mod tests {
         let d1 = rig.d1;
         let frame = gfn(d1, 1);
         assert_eq!(init(&mut rig, d1, 2, 5, 4025), Err(Errno::ENOENT));
-        assert_eq!(
-            init(&mut rig, d1, 0, frame, 4032),
-            Err(Errno::EINVAL),
-            "crosses the page"
-        );
-        assert_eq!(
-            init(&mut rig, d1, 0, frame, 4020),
-            Err(Errno::EINVAL),
-            "not aligned"
-        );
-        assert_eq!(
-            init(&mut rig, d1, 0, 5, 4024),
-            Err(Errno::EINVAL),
-            "not RAM"
-        );
+        assert_eq!(init(&mut rig, d1, 0, frame, 4032), Err(Errno::EINVAL), "crosses the page");
+        assert_eq!(init(&mut rig, d1, 0, frame, 4020), Err(Errno::EINVAL), "not aligned");
+        assert_eq!(init(&mut rig, d1, 0, 5, 4024), Err(Errno::EINVAL), "not RAM");
         assert_eq!(init(&mut rig, d1, 0, u64::MAX, 0), Err(Errno::EINVAL));
         rig.mem.no_room = true;
         assert_eq!(init(&mut rig, d1, 0, frame, 0), Err(Errno::ENOMEM));
-        assert_eq!(
-            rig.ec.abi_kind(d1),
-            Some(AbiKind::TwoLevel),
-            "a failing first call leaves nothing"
-        );
+        assert_eq!(rig.ec.abi_kind(d1), Some(AbiKind::TwoLevel), "a failing first call leaves nothing");
         rig.mem.no_room = false;
         assert_eq!(init(&mut rig, d1, 1, frame, 4024), Ok(17));
         rig.mem.no_room = true;
-        assert_eq!(
-            init(&mut rig, d1, 1, frame, 0),
-            Err(Errno::EINVAL),
-            "has one, before it is mapped"
-        );
+        assert_eq!(init(&mut rig, d1, 1, frame, 0), Err(Errno::EINVAL), "has one, before it is mapped");
         assert_eq!(init(&mut rig, d1, 0, frame, 0), Err(Errno::ENOMEM));
-        assert_eq!(
-            rig.ec.abi_kind(d1),
-            Some(AbiKind::Fifo),
-            "a later failure leaves FIFO"
-        );
+        assert_eq!(rig.ec.abi_kind(d1), Some(AbiKind::Fifo), "a later failure leaves FIFO");
         assert_eq!(rig.ec.control_block(d1, Vcpu(0)), None);
-        assert_eq!(
-            rig.ec.control_block(d1, Vcpu(1)),
-            Some(ram(d1) + 4096 + 4024)
-        );
+        assert_eq!(rig.ec.control_block(d1, Vcpu(1)), Some(ram(d1) + 4096 + 4024));
     }
 
     #[test]
@@ -231,15 +184,8 @@ mod tests {
         for page in 2..130 {
             assert_eq!(rig.expand(d1, page), Ok(()));
         }
-        assert_eq!(
-            rig.expand(d1, PAGES),
-            Err(Errno::ENOSPC),
-            "before the frame is looked at"
-        );
-        assert_eq!(
-            rig.mem.mapped.last().map(|area| area.2),
-            Some(Object::EventArray(127))
-        );
+        assert_eq!(rig.expand(d1, PAGES), Err(Errno::ENOSPC), "before the frame is looked at");
+        assert_eq!(rig.mem.mapped.last().map(|area| area.2), Some(Object::EventArray(127)));
     }
 
     #[test]
@@ -254,16 +200,9 @@ mod tests {
         assert_eq!(set(&mut rig, Port(0), 16), Err(Errno::EACCES));
         let port = rig.ipi(d1, 0).unwrap();
         assert_eq!(set(&mut rig, port, 16), Err(Errno::EINVAL));
-        assert_eq!(
-            set(&mut rig, port, 256),
-            Err(Errno::EINVAL),
-            "not cut to a byte"
-        );
+        assert_eq!(set(&mut rig, port, 256), Err(Errno::EINVAL), "not cut to a byte");
         assert_eq!(set(&mut rig, port, 15), Ok(()));
-        assert_eq!(
-            rig.ec.channels(d1).next().map(|used| used.priority),
-            Some(15)
-        );
+        assert_eq!(rig.ec.channels(d1).next().map(|used| used.priority), Some(15));
     }
 
     #[test]
@@ -276,16 +215,9 @@ mod tests {
         rig.init_control(d2, 0).unwrap();
         rig.mem.clear_signs();
         rig.expand(d2, 2).unwrap();
-        assert_eq!(
-            rig.word(d2, there),
-            word::PENDING | word::LINKED,
-            "the mask is not carried over"
-        );
+        assert_eq!(rig.word(d2, there), word::PENDING | word::LINKED, "the mask is not carried over");
         assert_eq!(rig.mem.injected, [(d2, 0)]);
-        assert!(
-            rig.mem.bit(shared_info(d2) + 48, there.0),
-            "the old bits stay, and mean nothing"
-        );
+        assert!(rig.mem.bit(shared_info(d2) + 48, there.0), "the old bits stay, and mean nothing");
     }
 
     #[test]
@@ -313,11 +245,7 @@ mod tests {
         assert_eq!(rig.ipi(d1, 0), Err(Errno::ENOSPC));
         rig.init_control(d1, 0).unwrap();
         assert_eq!(rig.ipi(d1, 0), Ok(Port(4096)));
-        assert_eq!(
-            rig.send(d1, Port(4096)),
-            Ok(()),
-            "without its page, an event is remembered"
-        );
+        assert_eq!(rig.send(d1, Port(4096)), Ok(()), "without its page, an event is remembered");
         for page in 2..7 {
             rig.expand(d1, page).unwrap();
         }

@@ -6,8 +6,7 @@
 use core::fmt::Debug;
 
 use crate::{
-    Binding, Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route,
-    Stop, Vcpu,
+    Binding, Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu,
     abi::{self, op, size},
 };
 
@@ -137,22 +136,12 @@ impl<A: Copy + Debug> EventChannels<A> {
         caller: Caller,
         arg: u64,
     ) -> Result<Poll, Stop<H::Fault>> {
-        let [low, high, nr_ports, _, soon, late] =
-            read::<{ size::SCHED_POLL }, 6, H>(h, caller, arg)?;
-        let request = PollRequest {
-            ports: long(low, high),
-            nr_ports,
-            timeout: long(soon, late),
-        };
+        let [low, high, nr_ports, _, soon, late] = read::<{ size::SCHED_POLL }, 6, H>(h, caller, arg)?;
+        let request = PollRequest { ports: long(low, high), nr_ports, timeout: long(soon, late) };
         self.poll(h, caller, request)
     }
 
-    fn op_bind_interdomain<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        arg: u64,
-    ) -> Op<H> {
+    fn op_bind_interdomain<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
         let [dom, remote_port, _] = read::<{ size::BIND_INTERDOMAIN }, 3, H>(h, caller, arg)?;
         let port = self.bind_interdomain(h, caller, DomId(dom as u16), Port(remote_port))?;
         write(h, caller, arg, [dom, remote_port, port.0])
@@ -164,12 +153,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         write(h, caller, arg, [virq, vcpu, port.0])
     }
 
-    fn op_alloc_unbound<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        arg: u64,
-    ) -> Op<H> {
+    fn op_alloc_unbound<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
         let [doms, _] = read::<{ size::ALLOC_UNBOUND }, 2, H>(h, caller, arg)?;
         let (dom, remote) = (DomId(doms as u16), DomId((doms >> 16) as u16));
         let port = self.alloc_unbound(h, caller, dom, remote)?;
@@ -193,24 +177,11 @@ impl<A: Copy + Debug> EventChannels<A> {
             Binding::Interdomain { dom, port } => (narrow(dom), port.0),
             Binding::Virq(virq) => (virq, second),
         };
-        write(
-            h,
-            caller,
-            arg,
-            [
-                dom,
-                port,
-                status.binding.code(),
-                status.vcpu.0,
-                first,
-                second,
-            ],
-        )
+        write(h, caller, arg, [dom, port, status.binding.code(), status.vcpu.0, first, second])
     }
 
     fn op_init_control<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [low, high, offset, vcpu, bits, pad] =
-            read::<{ size::INIT_CONTROL }, 6, H>(h, caller, arg)?;
+        let [low, high, offset, vcpu, bits, pad] = read::<{ size::INIT_CONTROL }, 6, H>(h, caller, arg)?;
         let link_bits = self.init_control(h, caller, Vcpu(vcpu), long(low, high), offset)?;
         let bits = bits & !0xFF | u32::from(link_bits);
         write(h, caller, arg, [low, high, offset, vcpu, bits, pad])
@@ -226,10 +197,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         let [dom] = read::<{ size::RESET }, 1, H>(h, caller, arg)?;
         match self.reset(h, caller, DomId(dom as u16), from) {
             Ok(()) => Ok(Step::Done(Done::Rc(0))),
-            Err(Stop::Errno(Errno::ERESTART)) => Ok(Step::Done(Done::Continue {
-                cmd: op::RESET_CONT,
-                arg,
-            })),
+            Err(Stop::Errno(Errno::ERESTART)) => Ok(Step::Done(Done::Continue { cmd: op::RESET_CONT, arg })),
             Err(stop) => Err(stop),
         }
     }
@@ -260,12 +228,7 @@ fn read<const SIZE: u32, const WORDS: usize, H: Host>(
     Ok(words)
 }
 
-fn write<const WORDS: usize, H: Host>(
-    h: &mut H,
-    caller: Caller,
-    arg: u64,
-    words: [u32; WORDS],
-) -> Op<H> {
+fn write<const WORDS: usize, H: Host>(h: &mut H, caller: Caller, arg: u64, words: [u32; WORDS]) -> Op<H> {
     const { assert!(WORDS * 4 <= BLOCK) };
     let mut bytes = [0; BLOCK];
     for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
@@ -287,37 +250,17 @@ mod tests {
     fn outputs_are_written_beside_the_inputs() {
         let mut rig = Rig::new();
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
-        assert_eq!(
-            rig.hypercall(d2, op::ALLOC_UNBOUND, &[SELF | 1 << 16, 9]),
-            (OK, [SELF | 1 << 16, 1].into())
-        );
+        assert_eq!(rig.hypercall(d2, op::ALLOC_UNBOUND, &[SELF | 1 << 16, 9]), (OK, [SELF | 1 << 16, 1].into()));
         // Bits beyond a short field are the guest's, and come back.
         let dom = 0xABCD_0002;
+        assert_eq!(rig.hypercall(d1, op::BIND_INTERDOMAIN, &[dom, 1, 9]), (OK, [dom, 1, 1].into()));
+        assert_eq!(rig.hypercall(d1, op::BIND_VIRQ, &[0, 1, 9]), (OK, [0, 1, 2].into()));
+        assert_eq!(rig.hypercall(d1, op::BIND_IPI, &[1, 9]), (OK, [1, 3].into()));
         assert_eq!(
-            rig.hypercall(d1, op::BIND_INTERDOMAIN, &[dom, 1, 9]),
-            (OK, [dom, 1, 1].into())
-        );
-        assert_eq!(
-            rig.hypercall(d1, op::BIND_VIRQ, &[0, 1, 9]),
-            (OK, [0, 1, 2].into())
-        );
-        assert_eq!(
-            rig.hypercall(d1, op::BIND_IPI, &[1, 9]),
-            (OK, [1, 3].into())
-        );
-        assert_eq!(
-            rig.hypercall(
-                d0,
-                op::INIT_CONTROL,
-                &[gfn(d0, 1) as u32, 0, 8, 1, 0xFFFF_FF00, 5]
-            )
-            .1[4..],
+            rig.hypercall(d0, op::INIT_CONTROL, &[gfn(d0, 1) as u32, 0, 8, 1, 0xFFFF_FF00, 5]).1[4..],
             [0xFFFF_FF11, 5]
         );
-        let status = |rig: &mut Rig, dom, port| {
-            rig.hypercall(dom, op::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6])
-                .1
-        };
+        let status = |rig: &mut Rig, dom, port| rig.hypercall(dom, op::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6]).1;
         assert_eq!(status(&mut rig, d1, 1)[2..], [2, 0, 0x7777_0002, 1]);
         assert_eq!(status(&mut rig, d1, 2)[2..], [4, 1, 0, 6]);
         assert_eq!(status(&mut rig, d1, 3)[2..], [5, 1, 0x7777_7777, 6]);
@@ -339,22 +282,12 @@ mod tests {
             (op::CLOSE, &[1]),
             (op::RESET, &[SELF | 0xFFFF_0000]),
         ] {
-            assert_eq!(
-                rig.hypercall(d1, cmd, args),
-                (OK, args.into()),
-                "command {cmd}"
-            );
+            assert_eq!(rig.hypercall(d1, cmd, args), (OK, args.into()), "command {cmd}");
         }
         rig.init_control(d1, 0).unwrap();
         let page = [gfn(d1, 2) as u32, 0];
-        assert_eq!(
-            rig.hypercall(d1, op::EXPAND_ARRAY, &page),
-            (OK, page.into())
-        );
-        assert_eq!(
-            rig.hypercall(d1, op::SET_PRIORITY, &[1, 3]).0,
-            Err(Errno::EACCES)
-        );
+        assert_eq!(rig.hypercall(d1, op::EXPAND_ARRAY, &page), (OK, page.into()));
+        assert_eq!(rig.hypercall(d1, op::SET_PRIORITY, &[1, 3]).0, Err(Errno::EACCES));
     }
 
     #[test]
@@ -371,11 +304,7 @@ mod tests {
             (op::BIND_PIRQ, &[0, 0, 7], Errno::EOPNOTSUPP),
             (op::RESET_CONT, &[SELF], Errno::EBUSY),
         ] {
-            assert_eq!(
-                rig.hypercall(d1, cmd, args),
-                (Err(errno), args.into()),
-                "command {cmd}"
-            );
+            assert_eq!(rig.hypercall(d1, cmd, args), (Err(errno), args.into()), "command {cmd}");
         }
     }
 
@@ -393,10 +322,7 @@ mod tests {
             let result = rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, 0));
             assert_eq!(result, Err(Errno::ENOSYS), "the pointer is not read");
         }
-        assert_eq!(
-            rc(rig.ec.sched_poll(&mut rig.mem, caller(d1), 0)),
-            Err(Errno::EFAULT)
-        );
+        assert_eq!(rc(rig.ec.sched_poll(&mut rig.mem, caller(d1), 0)), Err(Errno::EFAULT));
     }
 
     #[test]
@@ -404,21 +330,10 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         let end = ram(d1) + PAGES * 4096;
-        for (cmd, size) in [12, 12, 12, 4, 4, 24, 8, 8, 8, 4, 2, 24, 8, 8, 2]
-            .into_iter()
-            .enumerate()
-        {
-            let mut call = |size| {
-                rc(rig
-                    .ec
-                    .event_channel_op(&mut rig.mem, caller(d1), cmd as u32, end - size))
-            };
+        for (cmd, size) in [12, 12, 12, 4, 4, 24, 8, 8, 8, 4, 2, 24, 8, 8, 2].into_iter().enumerate() {
+            let mut call = |size| rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd as u32, end - size));
             assert_ne!(call(size), Err(Errno::EFAULT), "command {cmd} fits");
-            assert_eq!(
-                call(size - 1),
-                Err(Errno::EFAULT),
-                "command {cmd} does not fit"
-            );
+            assert_eq!(call(size - 1), Err(Errno::EFAULT), "command {cmd} does not fit");
         }
     }
 
@@ -427,10 +342,7 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         rig.mem.read_only = true;
-        assert_eq!(
-            rig.hypercall(d1, op::BIND_IPI, &[0, 0]).0,
-            Err(Errno::EFAULT)
-        );
+        assert_eq!(rig.hypercall(d1, op::BIND_IPI, &[0, 0]).0, Err(Errno::EFAULT));
         assert_eq!(rig.counts(d1), [64, 1, 0]);
     }
 
@@ -442,14 +354,9 @@ mod tests {
             rig.ipi(d1, 0).unwrap();
         }
         rig.mem.preempt = [true].into();
-        let Ok(Done::Continue { cmd, arg }) = rig.hypercall(d1, op::RESET, &[SELF]).0 else {
-            panic!("not preempted")
-        };
+        let Ok(Done::Continue { cmd, arg }) = rig.hypercall(d1, op::RESET, &[SELF]).0 else { panic!("not preempted") };
         assert_eq!(cmd, op::RESET_CONT);
-        assert_eq!(
-            rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, arg)),
-            OK
-        );
+        assert_eq!(rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, arg)), OK);
         assert_eq!(rig.counts(d1), [128, 0, 0]);
     }
 
@@ -460,8 +367,7 @@ mod tests {
         let (here, there) = rig.channel(d1, d2);
         let arg = ram(d1);
         rig.mem.poke(arg, here.0);
-        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), op::SEND, arg))
-        else {
+        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), op::SEND, arg)) else {
             panic!("nothing to raise")
         };
         assert!(rig.mem.log.is_empty());
@@ -473,8 +379,7 @@ mod tests {
     fn vcpu_op_knows_the_vcpu_before_the_command() {
         let mut rig = Rig::new();
         let d1 = rig.d1;
-        let mut call =
-            |cmd, vcpu, arg| rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), cmd, vcpu, arg));
+        let mut call = |cmd, vcpu, arg| rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), cmd, vcpu, arg));
         assert_eq!(call(99, 2, 0), Err(Errno::ENOENT));
         for cmd in [0, 1, 5, 9, 11, 99] {
             assert_eq!(call(cmd, 1, 0), Err(Errno::EINVAL));
@@ -482,16 +387,10 @@ mod tests {
         assert_eq!(call(10, 1, 0), Err(Errno::EFAULT));
         assert_eq!(call(10, 1, ram(d1) + PAGES * 4096 - 15), Err(Errno::EFAULT));
         let arg = ram(d1);
-        for (addr, word) in (arg..)
-            .step_by(4)
-            .zip([gfn(d1, 3) as u32, 0, 64, 0xFFFF_FFFF])
-        {
+        for (addr, word) in (arg..).step_by(4).zip([gfn(d1, 3) as u32, 0, 64, 0xFFFF_FFFF]) {
             rig.mem.poke(addr, word);
         }
-        assert_eq!(
-            rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), 10, 1, arg)),
-            Ok(0)
-        );
+        assert_eq!(rc(rig.ec.vcpu_op(&mut rig.mem, caller(d1), 10, 1, arg)), Ok(0));
         assert_eq!(rig.info(d1, 1), ram(d1) + 3 * 4096 + 64);
     }
 
@@ -500,22 +399,9 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         // Their low halves alone would be good frames.
-        assert_eq!(
-            rig.hypercall(d1, op::INIT_CONTROL, &[gfn(d1, 1) as u32, 1, 0, 0, 0, 0])
-                .0,
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(rig.hypercall(d1, op::INIT_CONTROL, &[gfn(d1, 1) as u32, 1, 0, 0, 0, 0]).0, Err(Errno::EINVAL));
         rig.init_control(d1, 0).unwrap();
-        assert_eq!(
-            rig.hypercall(d1, op::EXPAND_ARRAY, &[gfn(d1, 2) as u32, 1])
-                .0,
-            Err(Errno::EINVAL)
-        );
-        assert_eq!(
-            rig.poll(d1, 0, &[], 0x1_0000_0002),
-            Ok(Poll::Block {
-                timeout: 0x1_0000_0002
-            })
-        );
+        assert_eq!(rig.hypercall(d1, op::EXPAND_ARRAY, &[gfn(d1, 2) as u32, 1]).0, Err(Errno::EINVAL));
+        assert_eq!(rig.poll(d1, 0, &[], 0x1_0000_0002), Ok(Poll::Block { timeout: 0x1_0000_0002 }));
     }
 }

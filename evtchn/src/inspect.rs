@@ -53,38 +53,25 @@ impl<A: Copy + Debug> EventChannels<A> {
     #[must_use]
     pub fn port_counts(&self, dom: DomIdx) -> Option<PortCounts> {
         let ports = &self.get(dom)?.ports;
-        Some(PortCounts {
-            valid: ports.valid(),
-            active: ports.active(),
-            xen: ports.xen(),
-        })
+        Some(PortCounts { valid: ports.valid(), active: ports.active(), xen: ports.xen() })
     }
 
     /// A domain's used ports, rising.
     pub fn channels(&self, dom: DomIdx) -> impl Iterator<Item = UsedPort> {
-        let ports = self
-            .get(dom)
-            .into_iter()
-            .flat_map(|domain| domain.ports.iter());
-        ports
-            .filter(|(_, channel)| channel.is_open())
-            .map(|(port, channel)| UsedPort {
-                port,
-                status: self.describe(channel),
-                xen_owned: channel.xen.is_some(),
-                priority: channel.priority,
-            })
+        let ports = self.get(dom).into_iter().flat_map(|domain| domain.ports.iter());
+        ports.filter(|(_, channel)| channel.is_open()).map(|(port, channel)| UsedPort {
+            port,
+            status: self.describe(channel),
+            xen_owned: channel.xen.is_some(),
+            priority: channel.priority,
+        })
     }
 
     /// The ABI a domain uses.
     #[must_use]
     pub fn abi_kind(&self, dom: DomIdx) -> Option<AbiKind> {
         let fifo = self.get(dom)?.fifo.is_some();
-        Some(if fifo {
-            AbiKind::Fifo
-        } else {
-            AbiKind::TwoLevel
-        })
+        Some(if fifo { AbiKind::Fifo } else { AbiKind::TwoLevel })
     }
 
     /// How far a domain's life has come.
@@ -108,19 +95,12 @@ impl<A: Copy + Debug> EventChannels<A> {
     /// Pages of event words handed over, in order; none in two-level mode.
     #[must_use]
     pub fn event_pages(&self, dom: DomIdx) -> &[A] {
-        self.get(dom)
-            .and_then(|domain| domain.fifo.as_ref())
-            .map_or(&[], |fifo| &fifo.pages)
+        self.get(dom).and_then(|domain| domain.fifo.as_ref()).map_or(&[], |fifo| &fifo.pages)
     }
 
     /// A vcpu's FIFO control block.
     #[must_use]
     pub fn control_block(&self, dom: DomIdx, vcpu: Vcpu) -> Option<A> {
-        self.get(dom)?
-            .fifo
-            .as_ref()?
-            .vcpus
-            .get(vcpu.0 as usize)?
-            .block
+        self.get(dom)?.fifo.as_ref()?.vcpus.get(vcpu.0 as usize)?.block
     }
 }

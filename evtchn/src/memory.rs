@@ -35,23 +35,12 @@ pub trait EventMemory {
 /// What the state machine needs of the hypervisor around it.
 pub trait Host: EventMemory {
     /// Copies from guest memory at a pointer the guest claims to be good. A bad one is EFAULT.
-    fn read_guest(
-        &mut self,
-        dom: DomIdx,
-        ptr: u64,
-        buf: &mut [u8],
-    ) -> Result<(), Stop<Self::Fault>>;
+    fn read_guest(&mut self, dom: DomIdx, ptr: u64, buf: &mut [u8]) -> Result<(), Stop<Self::Fault>>;
     /// Copies to guest memory; as [`Host::read_guest`].
     fn write_guest(&mut self, dom: DomIdx, ptr: u64, buf: &[u8]) -> Result<(), Stop<Self::Fault>>;
     /// Accepts `len` bytes of guest memory, never crossing a page. EINVAL: not RAM of `dom`; ENOMEM: no room to map
     /// it. After this, accesses to the area can only fail by a hardware fault.
-    fn map_area(
-        &mut self,
-        dom: DomIdx,
-        gaddr: u64,
-        len: u32,
-        what: Object,
-    ) -> Result<Self::Area, Stop<Self::Fault>>;
+    fn map_area(&mut self, dom: DomIdx, gaddr: u64, len: u32, what: Object) -> Result<Self::Area, Stop<Self::Fault>>;
     /// Gives an area of [`Host::map_area`] back.
     fn unmap_area(&mut self, area: Self::Area);
     /// An upcall byte went from 0 to 1: put the event interrupt into the vcpu.
@@ -100,21 +89,9 @@ mod tests {
 
     #[test]
     fn objects_print_as_a_report_names_them() {
-        let names = [
-            Object::SharedInfo,
-            Object::VcpuInfo(Vcpu(1)),
-            Object::ControlBlock(Vcpu(2)),
-            Object::EventArray(3),
-        ]
-        .map(|object| object.to_string());
-        assert_eq!(
-            names,
-            [
-                "shared_info",
-                "vcpu_info of vcpu 1",
-                "control block of vcpu 2",
-                "event array page 3"
-            ]
-        );
+        let names =
+            [Object::SharedInfo, Object::VcpuInfo(Vcpu(1)), Object::ControlBlock(Vcpu(2)), Object::EventArray(3)]
+                .map(|object| object.to_string());
+        assert_eq!(names, ["shared_info", "vcpu_info of vcpu 1", "control block of vcpu 2", "event array page 3"]);
     }
 }

@@ -61,21 +61,12 @@ impl<A: Copy + Debug> EventChannels<A> {
             _ => Polling::Any,
         };
         domain.start_poll(caller.vcpu, polling);
-        Ok(Poll::Block {
-            timeout: request.timeout,
-        })
+        Ok(Poll::Block { timeout: request.timeout })
     }
 }
 
-fn read_port<H: Host>(
-    h: &mut H,
-    caller: Caller,
-    list: u64,
-    index: u32,
-) -> Result<Port, Stop<H::Fault>> {
-    let ptr = list
-        .checked_add(4 * u64::from(index))
-        .ok_or(Errno::EFAULT)?;
+fn read_port<H: Host>(h: &mut H, caller: Caller, list: u64, index: u32) -> Result<Port, Stop<H::Fault>> {
+    let ptr = list.checked_add(4 * u64::from(index)).ok_or(Errno::EFAULT)?;
     let mut bytes = [0; 4];
     h.read_guest(caller.dom, ptr, &mut bytes)?;
     Ok(Port(u32::from_le_bytes(bytes)))
@@ -108,11 +99,7 @@ mod tests {
         let d2 = rig.d2;
         rig.mem.deliverable = true;
         assert_eq!(rig.poll(d2, 0, &[0; 129], 0), Err(Errno::EINVAL));
-        assert_eq!(
-            rig.poll(d2, 0, &[0; 128], 0),
-            Ok(Poll::Ready),
-            "an interrupt comes before the ports"
-        );
+        assert_eq!(rig.poll(d2, 0, &[0; 128], 0), Ok(Poll::Ready), "an interrupt comes before the ports");
         rig.mem.deliverable = false;
         assert_eq!(rig.poll(d2, 0, &[0; 128], 0), Err(Errno::EINVAL));
         assert_eq!(polling(&rig), Polling::No);
@@ -125,35 +112,13 @@ mod tests {
         let (here, there) = rig.channel(d1, d2);
         rig.set_mask(d2, there, true);
         rig.send(d1, here).unwrap();
-        assert_eq!(
-            rig.poll(d2, 0, &[there.0, 9999], 0),
-            Ok(Poll::Ready),
-            "masked counts"
-        );
+        assert_eq!(rig.poll(d2, 0, &[there.0, 9999], 0), Ok(Poll::Ready), "masked counts");
         assert_eq!(rig.poll(d2, 0, &[9999, there.0], 0), Err(Errno::EINVAL));
-        assert_eq!(
-            rig.poll(d2, 0, &[63, there.0], 0),
-            Err(Errno::EINVAL),
-            "closed"
-        );
-        let d2_arg = PollRequest {
-            ports: ram(d2) - 4,
-            nr_ports: 2,
-            timeout: 0,
-        };
-        assert_eq!(
-            rc(rig.ec.poll(&mut rig.mem, caller(d2), d2_arg)),
-            Err(Errno::EFAULT)
-        );
-        let wrap = PollRequest {
-            ports: u64::MAX - 3,
-            nr_ports: 2,
-            timeout: 0,
-        };
-        assert_eq!(
-            rc(rig.ec.poll(&mut rig.mem, caller(d2), wrap)),
-            Err(Errno::EFAULT)
-        );
+        assert_eq!(rig.poll(d2, 0, &[63, there.0], 0), Err(Errno::EINVAL), "closed");
+        let d2_arg = PollRequest { ports: ram(d2) - 4, nr_ports: 2, timeout: 0 };
+        assert_eq!(rc(rig.ec.poll(&mut rig.mem, caller(d2), d2_arg)), Err(Errno::EFAULT));
+        let wrap = PollRequest { ports: u64::MAX - 3, nr_ports: 2, timeout: 0 };
+        assert_eq!(rc(rig.ec.poll(&mut rig.mem, caller(d2), wrap)), Err(Errno::EFAULT));
     }
 
     #[test]
@@ -165,10 +130,7 @@ mod tests {
         for port in [waited, other] {
             rig.set_mask(d2, port, true);
         }
-        assert_eq!(
-            rig.poll(d2, 0, &[waited.0], 7),
-            Ok(Poll::Block { timeout: 7 })
-        );
+        assert_eq!(rig.poll(d2, 0, &[waited.0], 7), Ok(Poll::Block { timeout: 7 }));
         assert_eq!(polling(&rig), Polling::Port(waited));
         rig.send(d1, second).unwrap();
         assert!(rig.mem.woken.is_empty());
@@ -182,11 +144,7 @@ mod tests {
         rig.send(d1, second).unwrap();
         assert_eq!(rig.mem.woken.len(), 2);
         rig.send(d1, second).unwrap();
-        assert_eq!(
-            rig.mem.woken.len(),
-            2,
-            "it was pending already, and nobody polls"
-        );
+        assert_eq!(rig.mem.woken.len(), 2, "it was pending already, and nobody polls");
     }
 
     #[test]
@@ -197,10 +155,7 @@ mod tests {
         let (second, _) = rig.channel(d1, d2);
         assert_eq!(rig.poll(d2, 0, &[waited.0], 0), BLOCK);
         rig.send(d1, second).unwrap();
-        assert_eq!(
-            (&rig.mem.injected[..], &rig.mem.woken[..]),
-            (&[(d2, 0)][..], &[(d2, 0)][..])
-        );
+        assert_eq!((&rig.mem.injected[..], &rig.mem.woken[..]), (&[(d2, 0)][..], &[(d2, 0)][..]));
         assert_eq!(polling(&rig), Polling::No);
     }
 

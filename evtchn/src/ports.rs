@@ -88,12 +88,9 @@ impl PortTable {
 
     fn grow(&mut self) -> Result<(), Errno> {
         let len = self.channels.len();
-        self.channels
-            .try_reserve(PORTS_PER_BUCKET as usize)
-            .map_err(|_| Errno::ENOMEM)?;
+        self.channels.try_reserve(PORTS_PER_BUCKET as usize).map_err(|_| Errno::ENOMEM)?;
         self.free.grow()?;
-        self.channels
-            .resize(len + PORTS_PER_BUCKET as usize, Channel::FREE);
+        self.channels.resize(len + PORTS_PER_BUCKET as usize, Channel::FREE);
         Ok(())
     }
 
@@ -149,11 +146,7 @@ const _: () = assert!(32 * 64 * 64 == abi::FIFO_PORTS && PORTS_PER_BUCKET == 64)
 
 impl FreePorts {
     const fn new() -> Self {
-        Self {
-            leaves: Vec::new(),
-            middle: [0; 32],
-            top: 0,
-        }
+        Self { leaves: Vec::new(), middle: [0; 32], top: 0 }
     }
 
     fn grow(&mut self) -> Result<(), Errno> {
@@ -195,11 +188,7 @@ impl FreePorts {
         if let Some(word) = self.middle.get_mut(index) {
             *word = if any { *word | bit } else { *word & !bit };
             let bit = 1u64 << index;
-            self.top = if *word == 0 {
-                self.top & !bit
-            } else {
-                self.top | bit
-            };
+            self.top = if *word == 0 { self.top & !bit } else { self.top | bit };
         }
     }
 
@@ -241,20 +230,13 @@ mod tests {
     use crate::{Vcpu, XenHandler};
 
     fn ipi() -> Opened {
-        Opened {
-            state: State::Ipi,
-            vcpu: Vcpu(1),
-            xen: None,
-        }
+        Opened { state: State::Ipi, vcpu: Vcpu(1), xen: None }
     }
 
     #[test]
     fn port_zero_is_reserved_and_not_counted() {
         let table = PortTable::new(10).unwrap();
-        assert_eq!(
-            (table.valid(), table.active(), table.max_port()),
-            (64, 0, 10)
-        );
+        assert_eq!((table.valid(), table.active(), table.max_port()), (64, 0, 10));
         assert_eq!(table.get(Port(0)).map(|c| c.state), Some(State::Reserved));
         assert_eq!(table.next_free(0), Some(Port(1)));
     }
@@ -267,22 +249,13 @@ mod tests {
     #[test]
     fn release_resets_the_vcpu_and_keeps_the_latch() {
         let mut table = PortTable::new(10).unwrap();
-        table.open(
-            Port(3),
-            Opened {
-                xen: Some(XenHandler::DEFAULT),
-                ..ipi()
-            },
-        );
+        table.open(Port(3), Opened { xen: Some(XenHandler::DEFAULT), ..ipi() });
         assert_eq!((table.active(), table.xen()), (1, 1));
         table.get_mut(Port(3)).unwrap().latched = true;
         table.release(Port(3));
         assert_eq!((table.active(), table.xen()), (0, 0));
         let channel = table.get(Port(3)).unwrap();
-        assert_eq!(
-            (channel.state, channel.vcpu, channel.latched),
-            (State::Free, Vcpu(0), true)
-        );
+        assert_eq!((channel.state, channel.vcpu, channel.latched), (State::Free, Vcpu(0), true));
     }
 
     #[test]

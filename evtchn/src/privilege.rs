@@ -8,11 +8,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     /// The target rule: oneself, the domain one is the device model of, or anyone for a control domain.
     pub fn may_target(&self, caller: DomIdx, target: DomIdx) -> Result<(), Errno> {
         let (from, to) = (self.domain(caller)?, self.domain(target)?);
-        if caller == target || from.privileged || from.target == Some(to.id) {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        if caller == target || from.privileged || from.target == Some(to.id) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     /// May `caller` open a port in `dom` for `remote` to bind to? The remote need not exist, except under SILO.
@@ -26,22 +22,13 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// May `caller` bind a port of its own to one of `remote`?
     pub(crate) fn may_bind(&self, caller: DomIdx, remote: DomIdx) -> Result<(), Errno> {
-        if self.policy.silo {
-            self.silo(caller, caller, remote)
-        } else {
-            Ok(())
-        }
+        if self.policy.silo { self.silo(caller, caller, remote) } else { Ok(()) }
     }
 
     fn silo(&self, caller: DomIdx, local: DomIdx, remote: DomIdx) -> Result<(), Errno> {
-        let trusted = [caller, local, remote]
-            .into_iter()
-            .any(|idx| self.get(idx).is_some_and(|domain| self.is_trusted(domain)));
-        if local == remote || trusted {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        let trusted =
+            [caller, local, remote].into_iter().any(|idx| self.get(idx).is_some_and(|domain| self.is_trusted(domain)));
+        if local == remote || trusted { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     fn is_trusted(&self, domain: &Domain<A>) -> bool {
@@ -55,9 +42,7 @@ mod tests {
     use crate::{Port, testing::*};
 
     fn alloc(rig: &mut Rig, by: DomIdx, dom: u16, remote: u16) -> Result<Port, Errno> {
-        rc(rig
-            .ec
-            .alloc_unbound(&mut rig.mem, caller(by), DomId(dom), DomId(remote)))
+        rc(rig.ec.alloc_unbound(&mut rig.mem, caller(by), DomId(dom), DomId(remote)))
     }
 
     #[test]
@@ -68,14 +53,7 @@ mod tests {
         });
         let all = [rig.d0, rig.d1, rig.d2];
         let allowed = all.map(|from| all.map(|to| rig.ec.may_target(from, to).is_ok()));
-        assert_eq!(
-            allowed,
-            [
-                [true, true, true],
-                [false, true, true],
-                [false, false, true]
-            ]
-        );
+        assert_eq!(allowed, [[true, true, true], [false, true, true], [false, false, true]]);
     }
 
     #[test]
@@ -83,11 +61,7 @@ mod tests {
         let mut rig = Rig::with(true, |_| {});
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
         assert_eq!(alloc(&mut rig, d1, 1, 2), Err(Errno::EPERM));
-        assert_eq!(
-            alloc(&mut rig, d1, 1, 9),
-            Err(Errno::ESRCH),
-            "the remote must exist"
-        );
+        assert_eq!(alloc(&mut rig, d1, 1, 9), Err(Errno::ESRCH), "the remote must exist");
         assert_eq!(alloc(&mut rig, d1, 1, 0x7FF2), Err(Errno::ESRCH));
         assert_eq!(alloc(&mut rig, d1, 2, 1), Err(Errno::EPERM));
         assert_eq!(alloc(&mut rig, d1, 1, DomId::SELF.0), Ok(Port(1)));
@@ -104,14 +78,8 @@ mod tests {
     fn silo_does_not_judge_channels_that_boot_code_made() {
         let mut rig = Rig::with(true, |_| {});
         let (d1, d2) = (rig.d1, rig.d2);
-        let far = rc(rig
-            .ec
-            .static_alloc_unbound(&mut rig.mem, d2, DomId(1), None))
-        .unwrap();
-        let near = rc(rig
-            .ec
-            .static_bind_interdomain(&mut rig.mem, d1, d2, far, None))
-        .unwrap();
+        let far = rc(rig.ec.static_alloc_unbound(&mut rig.mem, d2, DomId(1), None)).unwrap();
+        let near = rc(rig.ec.static_bind_interdomain(&mut rig.mem, d1, d2, far, None)).unwrap();
         assert_eq!(rig.send(d1, near), Ok(()));
         assert!(rig.is_pending(d2, far));
     }

@@ -33,26 +33,18 @@ struct Target {
 
 impl Route {
     /// Goes nowhere, silently.
-    pub const NOTHING: Self = Self {
-        action: Action::Nothing,
-    };
+    pub const NOTHING: Self = Self { action: Action::Nothing };
 
     pub(crate) fn notify<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self {
-            action: Action::Notify(Target::new(domain, port)),
-        }
+        Self { action: Action::Notify(Target::new(domain, port)) }
     }
 
     pub(crate) fn event<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self {
-            action: Action::Event(Target::new(domain, port)),
-        }
+        Self { action: Action::Event(Target::new(domain, port)) }
     }
 
     pub(crate) fn unmask<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self {
-            action: Action::Unmask(Target::new(domain, port)),
-        }
+        Self { action: Action::Unmask(Target::new(domain, port)) }
     }
 
     /// The port whose bits are to change, and whose domain's memory [`EventChannels::raise`] touches.
@@ -67,11 +59,7 @@ impl Route {
 
 impl Target {
     fn new<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self {
-            dom: domain.idx,
-            generation: domain.generation,
-            port,
-        }
+        Self { dom: domain.idx, generation: domain.generation, port }
     }
 }
 
@@ -107,12 +95,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 /// The five things an ABI can do with a port's bits. Except for [`Domain::set_pending`] on an array's new page, the
 /// port is usable.
 impl<A: Copy + Debug> Domain<A> {
-    pub(crate) fn set_pending<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        port: Port,
-        vcpu: Vcpu,
-    ) -> Result<(), H::Fault> {
+    pub(crate) fn set_pending<H: Host<Area = A>>(&mut self, h: &mut H, port: Port, vcpu: Vcpu) -> Result<(), H::Fault> {
         if self.fifo.is_some() {
             fifo::set_pending(self, h, port, vcpu)
         } else {
@@ -120,35 +103,18 @@ impl<A: Copy + Debug> Domain<A> {
         }
     }
 
-    pub(crate) fn clear_pending<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<(), H::Fault> {
+    pub(crate) fn clear_pending<H: Host<Area = A>>(&mut self, h: &mut H, port: Port) -> Result<(), H::Fault> {
         match &self.fifo {
             Some(fifo) => fifo.clear_pending(h, port),
             None => two_level::clear_pending(self.shared_info, h, port),
         }
     }
 
-    fn unmask_bits<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        port: Port,
-        vcpu: Vcpu,
-    ) -> Result<(), H::Fault> {
-        if self.fifo.is_some() {
-            fifo::unmask(self, h, port, vcpu)
-        } else {
-            two_level::unmask(self, h, port, vcpu)
-        }
+    fn unmask_bits<H: Host<Area = A>>(&mut self, h: &mut H, port: Port, vcpu: Vcpu) -> Result<(), H::Fault> {
+        if self.fifo.is_some() { fifo::unmask(self, h, port, vcpu) } else { two_level::unmask(self, h, port, vcpu) }
     }
 
-    pub(crate) fn is_pending<H: Host<Area = A>>(
-        &self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<bool, H::Fault> {
+    pub(crate) fn is_pending<H: Host<Area = A>>(&self, h: &mut H, port: Port) -> Result<bool, H::Fault> {
         match &self.fifo {
             Some(fifo) => fifo.is_pending(h, port),
             None => two_level::is_pending(self.shared_info, h, port),
@@ -156,11 +122,7 @@ impl<A: Copy + Debug> Domain<A> {
     }
 
     /// Is a free port's old event still on a queue? Only a FIFO can tell.
-    pub(crate) fn is_busy<H: Host<Area = A>>(
-        &self,
-        h: &mut H,
-        port: Port,
-    ) -> Result<bool, H::Fault> {
+    pub(crate) fn is_busy<H: Host<Area = A>>(&self, h: &mut H, port: Port) -> Result<bool, H::Fault> {
         match &self.fifo {
             Some(fifo) => fifo.is_busy(h, port),
             None => Ok(false),

@@ -51,11 +51,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// From the place a reset has come to, upwards.
-    fn close_guest_ports<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-    ) -> Result<(), Stop<H::Fault>> {
+    fn close_guest_ports<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx) -> Result<(), Stop<H::Fault>> {
         let mut port = self.domain(dom)?.next_reset;
         loop {
             let ports = &self.domain(dom)?.ports;
@@ -93,11 +89,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// Closes everything a domain has, from the highest port down, and tells the handler of VIRQ 3. -ERESTART:
     /// preempted, call again. The domain is still found by its number until [`EventChannels::destroy`].
-    pub fn kill<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-    ) -> Result<(), Stop<H::Fault>> {
+    pub fn kill<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx) -> Result<(), Stop<H::Fault>> {
         self.begin_kill(dom)?;
         if self.domain(dom)?.life == Life::Dead {
             return Ok(());
@@ -116,23 +108,17 @@ impl<A: Copy + Debug> EventChannels<A> {
         domain.leave_fifo(h);
         domain.unregister_all(h, dummy);
         domain.life = Life::Dead;
-        self.raise_virq_global(h, virq::DOM_EXC)
-            .map_err(Stop::Fault)
+        self.raise_virq_global(h, virq::DOM_EXC).map_err(Stop::Fault)
     }
 
     /// Forgets a killed domain: its number is unknown, its index may be used again. VIRQ 3 is raised once more.
     /// -EBUSY: it has not been killed.
-    pub fn destroy<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-    ) -> Result<(), Stop<H::Fault>> {
+    pub fn destroy<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx) -> Result<(), Stop<H::Fault>> {
         if self.domain(dom)?.life != Life::Dead {
             return Err(Errno::EBUSY.into());
         }
         self.remove(dom);
-        self.raise_virq_global(h, virq::DOM_EXC)
-            .map_err(Stop::Fault)
+        self.raise_virq_global(h, virq::DOM_EXC).map_err(Stop::Fault)
     }
 
     /// The control domain pauses a domain.
@@ -169,33 +155,16 @@ mod tests {
     fn reset_checks_in_order() {
         let mut rig = Rig::new();
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
-        assert_eq!(
-            reset(&mut rig, d1, 9, ResetFrom::Preempted),
-            Err(Errno::ESRCH)
-        );
-        assert_eq!(
-            reset(&mut rig, d1, 2, ResetFrom::Preempted),
-            Err(Errno::EPERM)
-        );
-        assert_eq!(
-            reset(&mut rig, d0, 2, ResetFrom::Preempted),
-            Err(Errno::EINVAL),
-            "not paused"
-        );
+        assert_eq!(reset(&mut rig, d1, 9, ResetFrom::Preempted), Err(Errno::ESRCH));
+        assert_eq!(reset(&mut rig, d1, 2, ResetFrom::Preempted), Err(Errno::EPERM));
+        assert_eq!(reset(&mut rig, d0, 2, ResetFrom::Preempted), Err(Errno::EINVAL), "not paused");
         rig.ec.pause(d2).unwrap();
-        assert_eq!(
-            reset(&mut rig, d0, 2, ResetFrom::Preempted),
-            Err(Errno::EBUSY)
-        );
+        assert_eq!(reset(&mut rig, d0, 2, ResetFrom::Preempted), Err(Errno::EBUSY));
         assert_eq!(reset(&mut rig, d0, 2, ResetFrom::Start), Ok(()));
         rig.ec.unpause(d2).unwrap();
         assert_eq!(rig.ec.unpause(d2), Err(Errno::EINVAL));
         assert_eq!(reset(&mut rig, d0, 2, ResetFrom::Start), Err(Errno::EINVAL));
-        assert_eq!(
-            reset(&mut rig, d2, DomId::SELF.0, ResetFrom::Start),
-            Ok(()),
-            "oneself need not be paused"
-        );
+        assert_eq!(reset(&mut rig, d2, DomId::SELF.0, ResetFrom::Start), Ok(()), "oneself need not be paused");
     }
 
     #[test]
@@ -204,26 +173,15 @@ mod tests {
         let (d1, d2) = (rig.d1, rig.d2);
         let (_, there) = rig.channel(d2, d1);
         rig.set_mask(d1, there, true);
-        let wanted = XenPort {
-            dom: d1,
-            vcpu: Vcpu(0),
-            remote_dom: DomId(2),
-            handler: XenHandler::DEFAULT,
-        };
+        let wanted = XenPort { dom: d1, vcpu: Vcpu(0), remote_dom: DomId(2), handler: XenHandler::DEFAULT };
         let xen = rc(rig.ec.xen_alloc_unbound(&mut rig.mem, None, wanted)).unwrap();
         rig.register(d1, 1, 3, 0).unwrap();
         rig.ipi(d1, 1).unwrap();
         assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Ok(()));
         let left: alloc::vec::Vec<_> = rig.ec.channels(d1).map(|used| used.port).collect();
         assert_eq!(left, [xen]);
-        assert_eq!(
-            rig.ec.port_status(d2, Port(1)).unwrap().binding,
-            Binding::Unbound { dom: DomId(1) }
-        );
-        assert!(
-            rig.mem.bit(shared_info(d1) + 560, there.0),
-            "the mask stays"
-        );
+        assert_eq!(rig.ec.port_status(d2, Port(1)).unwrap().binding, Binding::Unbound { dom: DomId(1) });
+        assert!(rig.mem.bit(shared_info(d1) + 560, there.0), "the mask stays");
         assert!(rig.ec.vcpu_info(d1, Vcpu(1)).unwrap().is_registered());
     }
 
@@ -234,18 +192,12 @@ mod tests {
         fill(&mut rig, d1, 130);
         rig.mem.preempt = [true, false].into();
         // The last answer is given first: on at 64, stop at 128.
-        assert_eq!(
-            reset(&mut rig, d1, 1, ResetFrom::Start),
-            Err(Errno::ERESTART)
-        );
+        assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Err(Errno::ERESTART));
         assert_eq!(rig.counts(d1), [192, 2, 0]);
         assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Err(Errno::EBUSY));
         assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Preempted), Ok(()));
         assert_eq!(rig.counts(d1), [192, 0, 0]);
-        assert_eq!(
-            reset(&mut rig, d1, 1, ResetFrom::Preempted),
-            Err(Errno::EBUSY)
-        );
+        assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Preempted), Err(Errno::EBUSY));
     }
 
     #[test]
@@ -254,25 +206,11 @@ mod tests {
         let d1 = rig.d1;
         fill(&mut rig, d1, 70);
         rig.mem.preempt = [true].into();
-        assert_eq!(
-            reset(&mut rig, d1, 1, ResetFrom::Start),
-            Err(Errno::ERESTART)
-        );
+        assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Err(Errno::ERESTART));
         assert_eq!(rig.ipi(d1, 0), Ok(Port(1)));
-        assert_eq!(
-            reset(&mut rig, d1, 1, ResetFrom::Preempted),
-            Err(Errno::EAGAIN)
-        );
-        assert_eq!(
-            rig.ec.abi_kind(d1),
-            Some(AbiKind::Fifo),
-            "no way back while ports are in use"
-        );
-        assert_eq!(
-            reset(&mut rig, d1, 1, ResetFrom::Start),
-            Ok(()),
-            "but another reset may begin"
-        );
+        assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Preempted), Err(Errno::EAGAIN));
+        assert_eq!(rig.ec.abi_kind(d1), Some(AbiKind::Fifo), "no way back while ports are in use");
+        assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Ok(()), "but another reset may begin");
     }
 
     #[test]
@@ -292,13 +230,8 @@ mod tests {
     fn a_fifo_domain_comes_back_to_two_level() {
         let mut rig = Rig::fifo();
         let d1 = rig.d1;
-        let areas: alloc::vec::Vec<_> = rig
-            .mem
-            .mapped
-            .iter()
-            .filter(|area| area.0 < ram(rig.d2))
-            .map(|area| area.0)
-            .collect();
+        let areas: alloc::vec::Vec<_> =
+            rig.mem.mapped.iter().filter(|area| area.0 < ram(rig.d2)).map(|area| area.0).collect();
         assert_eq!(reset(&mut rig, d1, 1, ResetFrom::Start), Ok(()));
         assert_eq!(rig.ec.abi_kind(d1), Some(AbiKind::TwoLevel));
         assert_eq!(rig.mem.unmapped, areas, "blocks and pages are given back");
@@ -310,12 +243,7 @@ mod tests {
         let mut rig = Rig::fifo();
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
         let (_, there) = rig.channel(d1, d2);
-        let wanted = XenPort {
-            dom: d1,
-            vcpu: Vcpu(0),
-            remote_dom: DomId(2),
-            handler: XenHandler::DEFAULT,
-        };
+        let wanted = XenPort { dom: d1, vcpu: Vcpu(0), remote_dom: DomId(2), handler: XenHandler::DEFAULT };
         rc(rig.ec.xen_alloc_unbound(&mut rig.mem, None, wanted)).unwrap();
         rig.register(d1, 0, 4, 0).unwrap();
         let exception = rig.virq(d0, virq::DOM_EXC, 0).unwrap();
@@ -326,19 +254,13 @@ mod tests {
         assert_eq!(rc(rig.ec.destroy(&mut rig.mem, d1)), Err(Errno::EBUSY));
         rc(rig.ec.kill(&mut rig.mem, d1)).unwrap();
         assert_eq!(rig.counts(d1), [64, 0, 0]);
-        assert_eq!(
-            rig.ec.port_status(d2, there).unwrap().binding,
-            Binding::Unbound { dom: DomId(1) }
-        );
+        assert_eq!(rig.ec.port_status(d2, there).unwrap().binding, Binding::Unbound { dom: DomId(1) });
         assert_eq!(rig.mem.unmapped.len(), 4, "two blocks, a page, a vcpu_info");
         assert_eq!(rig.info(d1, 0), shared_info(d1));
         assert!(rig.is_pending(d0, exception));
         rig.consume(d0, exception);
         rc(rig.ec.kill(&mut rig.mem, d1)).unwrap();
-        assert!(
-            !rig.is_pending(d0, exception),
-            "once dead, nothing more happens"
-        );
+        assert!(!rig.is_pending(d0, exception), "once dead, nothing more happens");
         assert_eq!(rig.ec.lookup(DomId(1)), Some(d1));
         rc(rig.ec.destroy(&mut rig.mem, d1)).unwrap();
         assert!(rig.is_pending(d0, exception));

@@ -81,9 +81,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         }
         let idx = self.free_slot()?;
         let mut vcpus = Vec::new();
-        vcpus
-            .try_reserve_exact(cfg.vcpus as usize)
-            .map_err(|_| Errno::ENOMEM)?;
+        vcpus.try_reserve_exact(cfg.vcpus as usize).map_err(|_| Errno::ENOMEM)?;
         vcpus.extend((0..cfg.vcpus).map(|vcpu| VcpuState {
             info: unregistered(Vcpu(vcpu), shared_info, self.dummy),
             virqs: [Port(0); virq::COUNT as usize],
@@ -114,11 +112,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// The lowest index not in use.
     fn free_slot(&mut self) -> Result<DomIdx, Errno> {
-        let index = self
-            .slots
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.slots.len());
+        let index = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         let idx = DomIdx(u16::try_from(index).map_err(|_| Errno::ENOMEM)?);
         if index == self.slots.len() {
             self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
@@ -142,11 +136,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// As an operation names a domain: itself, or a number; -ESRCH if there is none.
     pub(crate) fn resolve(&self, caller: DomIdx, id: DomId) -> Result<DomIdx, Errno> {
-        if id == DomId::SELF {
-            Ok(caller)
-        } else {
-            self.lookup(id).ok_or(Errno::ESRCH)
-        }
+        if id == DomId::SELF { Ok(caller) } else { self.lookup(id).ok_or(Errno::ESRCH) }
     }
 
     /// The number of a live domain.
@@ -173,20 +163,13 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     #[inline]
     pub(crate) fn domain_mut(&mut self, idx: DomIdx) -> Result<&mut Domain<A>, Errno> {
-        self.slots
-            .get_mut(idx.get())
-            .and_then(Option::as_mut)
-            .ok_or(Errno::ESRCH)
+        self.slots.get_mut(idx.get()).and_then(Option::as_mut).ok_or(Errno::ESRCH)
     }
 }
 
 /// Where a vcpu's information is before it registers a place for it.
 pub(crate) fn unregistered<A>(vcpu: Vcpu, shared_info: A, dummy: A) -> VcpuInfoPlace<A> {
-    if vcpu.0 < shared_info::LEGACY_VCPUS {
-        VcpuInfoPlace::Legacy(shared_info)
-    } else {
-        VcpuInfoPlace::Dummy(dummy)
-    }
+    if vcpu.0 < shared_info::LEGACY_VCPUS { VcpuInfoPlace::Legacy(shared_info) } else { VcpuInfoPlace::Dummy(dummy) }
 }
 
 #[cfg(test)]
@@ -200,27 +183,9 @@ mod tests {
         let mut create = |cfg| rig.ec.create_domain(&cfg, 0);
         assert_eq!(create(config(1)), Err(Errno::EEXIST));
         assert_eq!(create(config(0x7FF0)), Err(Errno::EINVAL));
-        assert_eq!(
-            create(DomainConfig {
-                vcpus: 0,
-                ..config(3)
-            }),
-            Err(Errno::EINVAL)
-        );
-        assert_eq!(
-            create(DomainConfig {
-                vcpus: 129,
-                ..config(3)
-            }),
-            Err(Errno::EINVAL)
-        );
-        assert!(
-            create(DomainConfig {
-                vcpus: 128,
-                ..config(0x7FEF)
-            })
-            .is_ok()
-        );
+        assert_eq!(create(DomainConfig { vcpus: 0, ..config(3) }), Err(Errno::EINVAL));
+        assert_eq!(create(DomainConfig { vcpus: 129, ..config(3) }), Err(Errno::EINVAL));
+        assert!(create(DomainConfig { vcpus: 128, ..config(0x7FEF) }).is_ok());
     }
 
     #[test]
@@ -231,14 +196,8 @@ mod tests {
         let seven = rig.ec.create_domain(&config(7), 0).unwrap();
         assert_eq!(seven, rig.d1, "indexes are used again");
         let listed: Vec<_> = rig.ec.domains().collect();
-        assert_eq!(
-            listed,
-            [(DomId(0), rig.d0), (DomId(2), rig.d2), (DomId(7), seven)]
-        );
-        assert_eq!(
-            (rig.ec.lookup(DomId(7)), rig.ec.id_of(seven)),
-            (Some(seven), Some(DomId(7)))
-        );
+        assert_eq!(listed, [(DomId(0), rig.d0), (DomId(2), rig.d2), (DomId(7), seven)]);
+        assert_eq!((rig.ec.lookup(DomId(7)), rig.ec.id_of(seven)), (Some(seven), Some(DomId(7))));
         assert_eq!(rig.ec.lookup(DomId::SELF), None);
     }
 }

@@ -5,8 +5,8 @@
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use evtchn::{
-    Caller, DomId, DomIdx, DomainConfig, Done, Errno, EventChannels, EventMemory, Host, Object,
-    Policy, Poll, Port, Stop, Vcpu, XenHandler, abi,
+    Caller, DomId, DomIdx, DomainConfig, Done, Errno, EventChannels, EventMemory, Host, Object, Policy, Poll, Port,
+    Stop, Vcpu, XenHandler, abi,
 };
 
 /// Guest address: each domain has [`PAGES`] pages of RAM from [`ram`] on.
@@ -97,11 +97,7 @@ impl Flat {
 
     /// All words that are not zero.
     pub(crate) fn contents(&self) -> BTreeMap<u64, u32> {
-        self.words
-            .iter()
-            .filter(|(_, value)| **value != 0)
-            .map(|(addr, value)| (*addr, *value))
-            .collect()
+        self.words.iter().filter(|(_, value)| **value != 0).map(|(addr, value)| (*addr, *value)).collect()
     }
 
     pub(crate) fn bit(&self, array: u64, n: u32) -> bool {
@@ -153,13 +149,7 @@ impl EventMemory for Flat {
         Ok(core::mem::replace(word, *word & bits))
     }
 
-    fn compare_exchange(
-        &mut self,
-        area: Area,
-        offset: u32,
-        current: u32,
-        new: u32,
-    ) -> Result<Result<u32, u32>, Fault> {
+    fn compare_exchange(&mut self, area: Area, offset: u32, current: u32, new: u32) -> Result<Result<u32, u32>, Fault> {
         let addr = area + u64::from(offset);
         self.access(Access::Cas(addr))?;
         if !self.tamper.is_empty() {
@@ -177,10 +167,7 @@ impl EventMemory for Flat {
 
 /// Is `len` bytes from `ptr` in the RAM of the domain?
 fn in_ram(dom: DomIdx, ptr: u64, len: u64) -> bool {
-    ptr >= ram(dom)
-        && ptr
-            .checked_add(len)
-            .is_some_and(|end| end <= ram(dom) + PAGES * 4096)
+    ptr >= ram(dom) && ptr.checked_add(len).is_some_and(|end| end <= ram(dom) + PAGES * 4096)
 }
 
 impl Host for Flat {
@@ -206,17 +193,8 @@ impl Host for Flat {
         Ok(())
     }
 
-    fn map_area(
-        &mut self,
-        dom: DomIdx,
-        gaddr: u64,
-        len: u32,
-        what: Object,
-    ) -> Result<Area, Stop<Fault>> {
-        assert!(
-            gaddr % 4096 + u64::from(len) <= 4096,
-            "{what} crosses a page"
-        );
+    fn map_area(&mut self, dom: DomIdx, gaddr: u64, len: u32, what: Object) -> Result<Area, Stop<Fault>> {
+        assert!(gaddr % 4096 + u64::from(len) <= 4096, "{what} crosses a page");
         if !in_ram(dom, gaddr, len.into()) {
             return Err(Errno::EINVAL.into());
         }
@@ -263,13 +241,7 @@ pub(crate) struct Rig {
 }
 
 pub(crate) fn config(id: u16) -> DomainConfig {
-    DomainConfig {
-        id: DomId(id),
-        vcpus: 2,
-        privileged: id == 0,
-        max_evtchn_port: 1023,
-        target: None,
-    }
+    DomainConfig { id: DomId(id), vcpus: 2, privileged: id == 0, max_evtchn_port: 1023, target: None }
 }
 
 /// A result as a guest sees it; a fault is not expected.
@@ -291,27 +263,14 @@ impl Rig {
 
     /// Domains adjusted before they are made.
     pub(crate) fn with(silo: bool, adjust: impl Fn(&mut DomainConfig)) -> Self {
-        let mut ec = EventChannels::new(
-            Policy {
-                hardware_domain: Some(DomId(0)),
-                silo,
-            },
-            DUMMY,
-        );
+        let mut ec = EventChannels::new(Policy { hardware_domain: Some(DomId(0)), silo }, DUMMY);
         let [d0, d1, d2] = [0, 1, 2].map(|id| {
             let mut cfg = config(id);
             adjust(&mut cfg);
             // The first domains get the first indexes.
-            ec.create_domain(&cfg, 0xE000_0000 + 4096 * u64::from(id))
-                .expect("creation")
+            ec.create_domain(&cfg, 0xE000_0000 + 4096 * u64::from(id)).expect("creation")
         });
-        Self {
-            ec,
-            mem: Flat::default(),
-            d0,
-            d1,
-            d2,
-        }
+        Self { ec, mem: Flat::default(), d0, d1, d2 }
     }
 
     /// Domains 1 and 2 in FIFO mode with one page, control blocks in page 1.
@@ -328,37 +287,20 @@ impl Rig {
     }
 
     pub(crate) fn init_control(&mut self, dom: DomIdx, vcpu: u32) -> Result<u8, Errno> {
-        rc(self.ec.init_control(
-            &mut self.mem,
-            caller(dom),
-            Vcpu(vcpu),
-            gfn(dom, 1),
-            vcpu * 128,
-        ))
+        rc(self.ec.init_control(&mut self.mem, caller(dom), Vcpu(vcpu), gfn(dom, 1), vcpu * 128))
     }
 
     /// Hands the domain's `n`th page over as event words.
     pub(crate) fn expand(&mut self, dom: DomIdx, n: u64) -> Result<(), Errno> {
-        rc(self
-            .ec
-            .expand_array(&mut self.mem, caller(dom), gfn(dom, n)))
+        rc(self.ec.expand_array(&mut self.mem, caller(dom), gfn(dom, n)))
     }
 
     pub(crate) fn unbound(&mut self, dom: DomIdx, remote: u16) -> Result<Port, Errno> {
-        rc(self
-            .ec
-            .alloc_unbound(&mut self.mem, caller(dom), DomId::SELF, DomId(remote)))
+        rc(self.ec.alloc_unbound(&mut self.mem, caller(dom), DomId::SELF, DomId(remote)))
     }
 
-    pub(crate) fn interdomain(
-        &mut self,
-        dom: DomIdx,
-        remote: u16,
-        port: Port,
-    ) -> Result<Port, Errno> {
-        rc(self
-            .ec
-            .bind_interdomain(&mut self.mem, caller(dom), DomId(remote), port))
+    pub(crate) fn interdomain(&mut self, dom: DomIdx, remote: u16, port: Port) -> Result<Port, Errno> {
+        rc(self.ec.bind_interdomain(&mut self.mem, caller(dom), DomId(remote), port))
     }
 
     /// Two connected ports, `from`'s and `to`'s, with nothing pending.
@@ -376,9 +318,7 @@ impl Rig {
     }
 
     pub(crate) fn virq(&mut self, dom: DomIdx, virq: u32, vcpu: u32) -> Result<Port, Errno> {
-        rc(self
-            .ec
-            .bind_virq(&mut self.mem, caller(dom), virq, Vcpu(vcpu)))
+        rc(self.ec.bind_virq(&mut self.mem, caller(dom), virq, Vcpu(vcpu)))
     }
 
     pub(crate) fn send(&mut self, dom: DomIdx, port: Port) -> Result<(), Errno> {
@@ -393,78 +333,32 @@ impl Rig {
         rc(self.ec.close(&mut self.mem, caller(dom), port))
     }
 
-    pub(crate) fn register(
-        &mut self,
-        dom: DomIdx,
-        vcpu: u32,
-        page: u64,
-        offset: u32,
-    ) -> Result<(), Errno> {
-        rc(self.ec.register_vcpu_info(
-            &mut self.mem,
-            caller(dom),
-            Vcpu(vcpu),
-            gfn(dom, page),
-            offset,
-        ))
+    pub(crate) fn register(&mut self, dom: DomIdx, vcpu: u32, page: u64, offset: u32) -> Result<(), Errno> {
+        rc(self.ec.register_vcpu_info(&mut self.mem, caller(dom), Vcpu(vcpu), gfn(dom, page), offset))
     }
 
     /// `event_channel_op` with its block in the domain's last page; gives the block as it is afterwards.
-    pub(crate) fn hypercall(
-        &mut self,
-        dom: DomIdx,
-        cmd: u32,
-        args: &[u32],
-    ) -> (Result<Done, Errno>, Vec<u32>) {
+    pub(crate) fn hypercall(&mut self, dom: DomIdx, cmd: u32, args: &[u32]) -> (Result<Done, Errno>, Vec<u32>) {
         let arg = ram(dom) + ARG_PAGE * 4096;
         for (addr, word) in (arg..).step_by(4).zip(args) {
             self.mem.poke(addr, *word);
         }
-        let result = rc(self
-            .ec
-            .event_channel_op(&mut self.mem, caller(dom), cmd, arg));
-        (
-            result,
-            (arg..)
-                .step_by(4)
-                .take(args.len())
-                .map(|addr| self.mem.peek(addr))
-                .collect(),
-        )
+        let result = rc(self.ec.event_channel_op(&mut self.mem, caller(dom), cmd, arg));
+        (result, (arg..).step_by(4).take(args.len()).map(|addr| self.mem.peek(addr)).collect())
     }
 
     /// Polls for ports of the domain on a vcpu.
-    pub(crate) fn poll(
-        &mut self,
-        dom: DomIdx,
-        vcpu: u32,
-        ports: &[u32],
-        timeout: u64,
-    ) -> Result<Poll, Errno> {
+    pub(crate) fn poll(&mut self, dom: DomIdx, vcpu: u32, ports: &[u32], timeout: u64) -> Result<Poll, Errno> {
         let arg = ram(dom) + ARG_PAGE * 4096;
         let list = arg + 64;
-        let block = [
-            list as u32,
-            (list >> 32) as u32,
-            ports.len() as u32,
-            0,
-            timeout as u32,
-            (timeout >> 32) as u32,
-        ];
+        let block = [list as u32, (list >> 32) as u32, ports.len() as u32, 0, timeout as u32, (timeout >> 32) as u32];
         for (addr, word) in (arg..).step_by(4).zip(block) {
             self.mem.poke(addr, word);
         }
         for (addr, port) in (list..).step_by(4).zip(ports) {
             self.mem.poke(addr, *port);
         }
-        rc(self.ec.sched_poll(
-            &mut self.mem,
-            Caller {
-                dom,
-                vcpu: Vcpu(vcpu),
-            },
-            arg,
-        ))
+        rc(self.ec.sched_poll(&mut self.mem, Caller { dom, vcpu: Vcpu(vcpu) }, arg))
     }
 
     /// The word of a port, its page being one the test handed over.
@@ -478,10 +372,7 @@ impl Rig {
 
     pub(crate) fn is_pending(&self, dom: DomIdx, port: Port) -> bool {
         if self.ec.event_pages(dom).is_empty() {
-            self.mem.bit(
-                shared_info(dom) + u64::from(abi::shared_info::PENDING),
-                port.0,
-            )
+            self.mem.bit(shared_info(dom) + u64::from(abi::shared_info::PENDING), port.0)
         } else {
             self.word(dom, port) & abi::fifo::PENDING != 0
         }
@@ -489,32 +380,17 @@ impl Rig {
 
     pub(crate) fn set_mask(&mut self, dom: DomIdx, port: Port, on: bool) {
         if self.ec.event_pages(dom).is_empty() {
-            self.mem.set_bit(
-                shared_info(dom) + u64::from(abi::shared_info::MASK),
-                port.0,
-                on,
-            );
+            self.mem.set_bit(shared_info(dom) + u64::from(abi::shared_info::MASK), port.0, on);
         } else {
             let (addr, old) = (self.word_addr(dom, port), self.word(dom, port));
-            self.mem.poke(
-                addr,
-                if on {
-                    old | abi::fifo::MASKED
-                } else {
-                    old & !abi::fifo::MASKED
-                },
-            );
+            self.mem.poke(addr, if on { old | abi::fifo::MASKED } else { old & !abi::fifo::MASKED });
         }
     }
 
     /// What a consumer leaves behind, without its order: no bits of the port, no selector, no upcall.
     pub(crate) fn consume(&mut self, dom: DomIdx, port: Port) {
         if self.ec.event_pages(dom).is_empty() {
-            self.mem.set_bit(
-                shared_info(dom) + u64::from(abi::shared_info::PENDING),
-                port.0,
-                false,
-            );
+            self.mem.set_bit(shared_info(dom) + u64::from(abi::shared_info::PENDING), port.0, false);
         } else {
             let (addr, old) = (self.word_addr(dom, port), self.word(dom, port));
             self.mem.poke(addr, old & abi::fifo::MASKED);
@@ -569,9 +445,7 @@ impl Rig {
                     self.ec.vcpu_info(dom, vcpu),
                     self.ec.polling(dom, vcpu),
                     self.ec.control_block(dom, vcpu),
-                    (0..24)
-                        .map(|virq| self.ec.virq_bound(dom, vcpu, virq))
-                        .collect::<Vec<_>>(),
+                    (0..24).map(|virq| self.ec.virq_bound(dom, vcpu, virq)).collect::<Vec<_>>(),
                 ));
             }
         }

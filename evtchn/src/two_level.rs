@@ -44,25 +44,16 @@ fn select<A: Copy + Debug, H: Host<Area = A>>(
         return Ok(());
     };
     let selector = BitAt::of(port.0 / 64);
-    let old = h.fetch_or(
-        state.info.area(),
-        vcpu_info::PENDING_SEL + selector.word,
-        selector.mask,
-    )?;
+    let old = h.fetch_or(state.info.area(), vcpu_info::PENDING_SEL + selector.word, selector.mask)?;
     if old & selector.mask == 0 {
         domain.mark_upcall(h, vcpu)?;
     }
     Ok(())
 }
 
-pub(crate) fn clear_pending<H: EventMemory>(
-    shared_info: H::Area,
-    h: &mut H,
-    port: Port,
-) -> Result<(), H::Fault> {
+pub(crate) fn clear_pending<H: EventMemory>(shared_info: H::Area, h: &mut H, port: Port) -> Result<(), H::Fault> {
     let Some(bit) = bit(port) else { return Ok(()) };
-    h.fetch_and(shared_info, shared_info::PENDING + bit.word, !bit.mask)
-        .map(|_| ())
+    h.fetch_and(shared_info, shared_info::PENDING + bit.word, !bit.mask).map(|_| ())
 }
 
 /// Does nothing unless the mask bit was set: an unmask never repeats an upcall.
@@ -81,11 +72,7 @@ pub(crate) fn unmask<A: Copy + Debug, H: Host<Area = A>>(
     Ok(())
 }
 
-pub(crate) fn is_pending<H: EventMemory>(
-    shared_info: H::Area,
-    h: &mut H,
-    port: Port,
-) -> Result<bool, H::Fault> {
+pub(crate) fn is_pending<H: EventMemory>(shared_info: H::Area, h: &mut H, port: Port) -> Result<bool, H::Fault> {
     let Some(bit) = bit(port) else {
         return Ok(false);
     };

@@ -11,11 +11,7 @@ use crate::{
 impl<A: Copy + Debug> Domain<A> {
     /// Sets bit 0 of the upcall byte; if it was clear, the event interrupt follows, and ends a poll as any
     /// interrupt does.
-    pub(crate) fn mark_upcall<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        vcpu: Vcpu,
-    ) -> Result<(), H::Fault> {
+    pub(crate) fn mark_upcall<H: Host<Area = A>>(&mut self, h: &mut H, vcpu: Vcpu) -> Result<(), H::Fault> {
         let Some(state) = self.vcpu(vcpu) else {
             return Ok(());
         };
@@ -76,8 +72,7 @@ impl<A: Copy + Debug> Domain<A> {
 impl<A: Copy + Debug> EventChannels<A> {
     /// Something else made the vcpu runnable (an interrupt, for example): its poll is over. Was it polling?
     pub fn end_poll(&mut self, dom: DomIdx, vcpu: Vcpu) -> bool {
-        self.domain_mut(dom)
-            .is_ok_and(|domain| domain.end_poll(vcpu))
+        self.domain_mut(dom).is_ok_and(|domain| domain.end_poll(vcpu))
     }
 
     /// The timer of a poll fired.

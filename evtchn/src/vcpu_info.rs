@@ -52,9 +52,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         let domain = self.domain_mut(caller.dom)?;
         let old = domain.vcpu(vcpu).ok_or(Errno::ENOENT)?.info;
         // The sum may wrap; then its frame is not the one given.
-        let gaddr = mfn
-            .wrapping_mul(PAGE_SIZE.into())
-            .wrapping_add(offset.into());
+        let gaddr = mfn.wrapping_mul(PAGE_SIZE.into()).wrapping_add(offset.into());
         if gaddr == u64::MAX || gaddr / u64::from(PAGE_SIZE) != mfn {
             return Err(Errno::EINVAL.into());
         }
@@ -65,19 +63,12 @@ impl<A: Copy + Debug> EventChannels<A> {
             return Err(Errno::ENXIO.into());
         }
         let new = h.map_area(domain.idx, gaddr, vcpu_info::SIZE, Object::VcpuInfo(vcpu))?;
-        domain
-            .switch_vcpu_info(h, vcpu, old, new)
-            .map_err(Stop::Fault)
+        domain.switch_vcpu_info(h, vcpu, old, new).map_err(Stop::Fault)
     }
 
     /// Puts `shared_info` where the guest wants it: the content so far is copied, then the area is switched, for
     /// vcpu 0's legacy place too. Gives the old area.
-    pub fn set_shared_info<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-        area: A,
-    ) -> Result<A, Stop<H::Fault>> {
+    pub fn set_shared_info<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx, area: A) -> Result<A, Stop<H::Fault>> {
         let dummy = self.dummy;
         let domain = self.domain_mut(dom)?;
         let old = domain.shared_info;
@@ -153,9 +144,7 @@ fn copy<H: Host>(h: &mut H, from: H::Area, to: H::Area, len: u32) -> Result<(), 
 }
 
 fn fill<H: Host>(h: &mut H, area: H::Area, len: u32) -> Result<(), H::Fault> {
-    (0..len)
-        .step_by(4)
-        .try_for_each(|offset| h.store(area, offset, 0))
+    (0..len).step_by(4).try_for_each(|offset| h.store(area, offset, 0))
 }
 
 #[cfg(test)]
@@ -165,9 +154,7 @@ mod tests {
 
     fn raw(rig: &mut Rig, vcpu: u32, mfn: u64, offset: u32) -> Result<(), Errno> {
         let d1 = rig.d1;
-        rc(rig
-            .ec
-            .register_vcpu_info(&mut rig.mem, caller(d1), Vcpu(vcpu), mfn, offset))
+        rc(rig.ec.register_vcpu_info(&mut rig.mem, caller(d1), Vcpu(vcpu), mfn, offset))
     }
 
     #[test]
@@ -175,27 +162,11 @@ mod tests {
         let mut rig = Rig::new();
         let frame = gfn(rig.d1, 3);
         assert_eq!(raw(&mut rig, 2, u64::MAX, 4096), Err(Errno::ENOENT));
-        assert_eq!(
-            raw(&mut rig, 0, frame, 4096),
-            Err(Errno::EINVAL),
-            "next frame"
-        );
-        assert_eq!(
-            raw(&mut rig, 0, 1 << 52, 0),
-            Err(Errno::EINVAL),
-            "the address wraps"
-        );
+        assert_eq!(raw(&mut rig, 0, frame, 4096), Err(Errno::EINVAL), "next frame");
+        assert_eq!(raw(&mut rig, 0, 1 << 52, 0), Err(Errno::EINVAL), "the address wraps");
         assert_eq!(raw(&mut rig, 0, u64::MAX, 4095), Err(Errno::EINVAL));
-        assert_eq!(
-            raw(&mut rig, 0, (1 << 52) - 1, 4095),
-            Err(Errno::EINVAL),
-            "the address is all ones"
-        );
-        assert_eq!(
-            raw(&mut rig, 0, 5, 4056),
-            Err(Errno::ENXIO),
-            "crosses the page, before the frame is looked at"
-        );
+        assert_eq!(raw(&mut rig, 0, (1 << 52) - 1, 4095), Err(Errno::EINVAL), "the address is all ones");
+        assert_eq!(raw(&mut rig, 0, 5, 4056), Err(Errno::ENXIO), "crosses the page, before the frame is looked at");
         assert_eq!(raw(&mut rig, 0, 5, 4), Err(Errno::ENXIO), "not aligned");
         assert_eq!(raw(&mut rig, 0, 5, 4048), Err(Errno::EINVAL), "not RAM");
         rig.mem.no_room = true;
@@ -204,11 +175,7 @@ mod tests {
         assert!(rig.mem.log.is_empty());
         assert_eq!(raw(&mut rig, 0, frame, 4048), Ok(()));
         assert_eq!(raw(&mut rig, 0, frame, 4096), Err(Errno::EINVAL));
-        assert_eq!(
-            raw(&mut rig, 0, 5, 4),
-            Err(Errno::EBUSY),
-            "before offset and frame"
-        );
+        assert_eq!(raw(&mut rig, 0, 5, 4), Err(Errno::EBUSY), "before offset and frame");
     }
 
     #[test]
@@ -221,22 +188,12 @@ mod tests {
         rig.register(d1, 0, 3, 128).unwrap();
         let info = rig.info(d1, 0);
         assert_eq!(info, ram(d1) + 3 * 4096 + 128);
-        assert_eq!(
-            (rig.mem.peek(info + 16), rig.mem.peek(info + 44)),
-            (0x1234_5678, 9)
-        );
+        assert_eq!((rig.mem.peek(info + 16), rig.mem.peek(info + 44)), (0x1234_5678, 9));
         assert_eq!((rig.selector(d1, 0), rig.mem.peek(info)), (u64::MAX, 1));
-        assert_eq!(
-            rig.mem.peek(legacy + 16),
-            0x1234_5678,
-            "nothing is removed from the old place"
-        );
+        assert_eq!(rig.mem.peek(legacy + 16), 0x1234_5678, "nothing is removed from the old place");
         assert_eq!(rig.mem.peek(legacy), 0);
         assert_eq!(rig.mem.injected, [(d1, 0)]);
-        assert_eq!(
-            rig.ec.vcpu_info(d1, Vcpu(0)),
-            Some(VcpuInfoPlace::Registered(info))
-        );
+        assert_eq!(rig.ec.vcpu_info(d1, Vcpu(0)), Some(VcpuInfoPlace::Registered(info)));
     }
 
     #[test]
@@ -248,17 +205,10 @@ mod tests {
             rig.mem.poke(DUMMY + offset, 0xFFFF_FFFF);
             rig.mem.poke(info + offset, 0xAAAA_AAAA);
         }
-        assert_eq!(
-            rig.ec.vcpu_info(d1, Vcpu(1)),
-            Some(VcpuInfoPlace::Dummy(DUMMY))
-        );
+        assert_eq!(rig.ec.vcpu_info(d1, Vcpu(1)), Some(VcpuInfoPlace::Dummy(DUMMY)));
         rig.register(d1, 1, 3, 0).unwrap();
         assert_eq!((rig.mem.peek(info), rig.selector(d1, 1)), (1, u64::MAX));
-        assert!(
-            (16..48)
-                .step_by(4)
-                .all(|offset| rig.mem.peek(info + offset) == 0)
-        );
+        assert!((16..48).step_by(4).all(|offset| rig.mem.peek(info + offset) == 0));
         assert_eq!(rig.mem.injected, [(d1, 1)]);
     }
 
@@ -270,25 +220,13 @@ mod tests {
         rig.send(d1, here).unwrap();
         rig.set_mask(d2, Port(40), true);
         let new = ram(d2) + 5 * 4096;
-        assert_eq!(
-            rc(rig.ec.set_shared_info(&mut rig.mem, d2, new)),
-            Ok(shared_info(d2))
-        );
+        assert_eq!(rc(rig.ec.set_shared_info(&mut rig.mem, d2, new)), Ok(shared_info(d2)));
         let same = (0..u64::from(abi::shared_info::SIZE)).step_by(4);
-        assert!(
-            same.clone()
-                .all(|offset| rig.mem.peek(new + offset) == rig.mem.peek(shared_info(d2) + offset))
-        );
+        assert!(same.clone().all(|offset| rig.mem.peek(new + offset) == rig.mem.peek(shared_info(d2) + offset)));
         assert!(same.clone().any(|offset| rig.mem.peek(new + offset) != 0));
         assert_eq!(rig.ec.shared_info(d2), Some(new));
-        assert_eq!(
-            rig.ec.vcpu_info(d2, Vcpu(0)),
-            Some(VcpuInfoPlace::Legacy(new))
-        );
-        assert_eq!(
-            rig.ec.vcpu_info(d2, Vcpu(1)),
-            Some(VcpuInfoPlace::Dummy(DUMMY))
-        );
+        assert_eq!(rig.ec.vcpu_info(d2, Vcpu(0)), Some(VcpuInfoPlace::Legacy(new)));
+        assert_eq!(rig.ec.vcpu_info(d2, Vcpu(1)), Some(VcpuInfoPlace::Dummy(DUMMY)));
         // Events now go there, and to the legacy place in it.
         rig.mem.poke(new, 0);
         rig.mem.poke(new + 8, 0);
@@ -306,9 +244,6 @@ mod tests {
         rig.register(d1, 0, 3, 0).unwrap();
         let info = rig.info(d1, 0);
         rc(rig.ec.set_shared_info(&mut rig.mem, d1, ram(d1))).unwrap();
-        assert_eq!(
-            rig.ec.vcpu_info(d1, Vcpu(0)),
-            Some(VcpuInfoPlace::Registered(info))
-        );
+        assert_eq!(rig.ec.vcpu_info(d1, Vcpu(0)), Some(VcpuInfoPlace::Registered(info)));
     }
 }

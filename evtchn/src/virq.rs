@@ -107,9 +107,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         let Some(domain) = self.get(dom).filter(|_| VirqKind::of(virq) == Some(kind)) else {
             return Route::NOTHING;
         };
-        domain
-            .virq_port(vcpu, virq)
-            .map_or(Route::NOTHING, |port| Route::event(domain, port))
+        domain.virq_port(vcpu, virq).map_or(Route::NOTHING, |port| Route::event(domain, port))
     }
 
     /// Raises a per-vcpu VIRQ.
@@ -125,22 +123,13 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// Raises a domain's VIRQ.
-    pub fn raise_virq_domain<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-        virq: u32,
-    ) -> Result<(), H::Fault> {
+    pub fn raise_virq_domain<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx, virq: u32) -> Result<(), H::Fault> {
         let route = self.route_virq_domain(dom, virq);
         self.raise(h, route)
     }
 
     /// Raises a global VIRQ.
-    pub fn raise_virq_global<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        virq: u32,
-    ) -> Result<(), H::Fault> {
+    pub fn raise_virq_global<H: Host<Area = A>>(&mut self, h: &mut H, virq: u32) -> Result<(), H::Fault> {
         let route = self.route_virq_global(virq);
         self.raise(h, route)
     }
@@ -172,13 +161,9 @@ mod tests {
         rig.acknowledge(d1, 1);
         let port = rig.virq(d1, virq::TIMER, 1).unwrap();
         rig.mem.clear_signs();
-        rig.ec
-            .raise_virq_vcpu(&mut rig.mem, d1, Vcpu(0), virq::TIMER)
-            .unwrap();
+        rig.ec.raise_virq_vcpu(&mut rig.mem, d1, Vcpu(0), virq::TIMER).unwrap();
         assert!(rig.mem.log.is_empty(), "not bound on vcpu 0");
-        rig.ec
-            .raise_virq_vcpu(&mut rig.mem, d1, Vcpu(1), virq::TIMER)
-            .unwrap();
+        rig.ec.raise_virq_vcpu(&mut rig.mem, d1, Vcpu(1), virq::TIMER).unwrap();
         assert!(rig.is_pending(d1, port));
         assert_eq!(rig.mem.injected, [(d1, 1)]);
     }
@@ -192,9 +177,7 @@ mod tests {
         let port = rig.virq(d1, virq::ARGO, 0).unwrap();
         rig.ec.bind_vcpu(caller(d1), port, Vcpu(1)).unwrap();
         rig.mem.clear_signs();
-        rig.ec
-            .raise_virq_domain(&mut rig.mem, d1, virq::ARGO)
-            .unwrap();
+        rig.ec.raise_virq_domain(&mut rig.mem, d1, virq::ARGO).unwrap();
         assert_eq!(rig.mem.injected, [(d1, 1)]);
     }
 
@@ -206,17 +189,11 @@ mod tests {
         rig.virq(d0, virq::TIMER, 0).unwrap();
         rig.virq(d0, virq::ARGO, 0).unwrap();
         rig.mem.clear_signs();
-        rig.ec
-            .raise_virq_vcpu(&mut rig.mem, d0, Vcpu(0), virq::CONSOLE)
-            .unwrap();
-        rig.ec
-            .raise_virq_domain(&mut rig.mem, d0, virq::TIMER)
-            .unwrap();
+        rig.ec.raise_virq_vcpu(&mut rig.mem, d0, Vcpu(0), virq::CONSOLE).unwrap();
+        rig.ec.raise_virq_domain(&mut rig.mem, d0, virq::TIMER).unwrap();
         rig.ec.raise_virq_global(&mut rig.mem, virq::ARGO).unwrap();
         rig.ec.raise_virq_global(&mut rig.mem, 24).unwrap();
-        rig.ec
-            .raise_virq_vcpu(&mut rig.mem, d0, Vcpu(0), u32::MAX)
-            .unwrap();
+        rig.ec.raise_virq_vcpu(&mut rig.mem, d0, Vcpu(0), u32::MAX).unwrap();
         assert!(rig.mem.log.is_empty());
     }
 
@@ -228,16 +205,10 @@ mod tests {
         assert_eq!(rig.ec.set_virq_handler(d1, virq::CONSOLE), Ok(()));
         assert_eq!(rig.virq(d0, virq::CONSOLE, 0), Err(Errno::EBUSY));
         let port = rig.virq(d1, virq::CONSOLE, 0).unwrap();
-        rig.ec
-            .raise_virq_global(&mut rig.mem, virq::CONSOLE)
-            .unwrap();
+        rig.ec.raise_virq_global(&mut rig.mem, virq::CONSOLE).unwrap();
         assert!(rig.is_pending(d1, port));
         rc(rig.ec.kill(&mut rig.mem, d1)).unwrap();
-        assert_eq!(
-            rig.ec.virq_handler(virq::CONSOLE),
-            Some(d0),
-            "a dead handler loses it"
-        );
+        assert_eq!(rig.ec.virq_handler(virq::CONSOLE), Some(d0), "a dead handler loses it");
     }
 
     #[test]
@@ -248,47 +219,26 @@ mod tests {
         assert_eq!(rig.ec.set_virq_handler(d1, virq::TIMER), Err(Errno::EINVAL));
         assert_eq!(rig.ec.set_virq_handler(d1, virq::ARGO), Err(Errno::EINVAL));
         rig.virq(d0, virq::CONSOLE, 0).unwrap();
-        assert_eq!(
-            rig.ec.set_virq_handler(d1, virq::CONSOLE),
-            Err(Errno::EBUSY)
-        );
-        assert_eq!(
-            rig.ec.set_virq_handler(d0, virq::CONSOLE),
-            Ok(()),
-            "it is so already"
-        );
+        assert_eq!(rig.ec.set_virq_handler(d1, virq::CONSOLE), Err(Errno::EBUSY));
+        assert_eq!(rig.ec.set_virq_handler(d0, virq::CONSOLE), Ok(()), "it is so already");
         assert_eq!(rig.ec.set_virq_handler(d1, virq::TBUF), Ok(()));
         rig.ec.begin_kill(d1).unwrap();
         rig.ec.begin_kill(d2).unwrap();
-        assert_eq!(
-            rig.ec.set_virq_handler(d1, virq::TBUF),
-            Ok(()),
-            "already, though dying"
-        );
+        assert_eq!(rig.ec.set_virq_handler(d1, virq::TBUF), Ok(()), "already, though dying");
         assert_eq!(rig.ec.set_virq_handler(d2, virq::TBUF), Err(Errno::EINVAL));
         assert_eq!(rig.ec.virq_bound(d0, Vcpu(1), virq::CONSOLE), Some(Port(1)));
-        assert_eq!(
-            rig.ec.virq_bound(d0, Vcpu(2), virq::CONSOLE),
-            None,
-            "no such vcpu"
-        );
+        assert_eq!(rig.ec.virq_bound(d0, Vcpu(2), virq::CONSOLE), None, "no such vcpu");
     }
 
     #[test]
     fn without_a_hardware_domain_global_virqs_are_dropped() {
-        let policy = crate::Policy {
-            hardware_domain: Some(DomId(5)),
-            silo: false,
-        };
+        let policy = crate::Policy { hardware_domain: Some(DomId(5)), silo: false };
         let mut ec = EventChannels::new(policy, DUMMY);
         let d1 = ec.create_domain(&config(1), 0xE000_0000).unwrap();
         assert_eq!(ec.virq_handler(virq::CONSOLE), None);
         let mut mem = Flat::default();
         ec.raise_virq_global(&mut mem, virq::CONSOLE).unwrap();
-        assert_eq!(
-            rc(ec.bind_virq(&mut mem, caller(d1), virq::CONSOLE, Vcpu(0))),
-            Err(Errno::EBUSY)
-        );
+        assert_eq!(rc(ec.bind_virq(&mut mem, caller(d1), virq::CONSOLE, Vcpu(0))), Err(Errno::EBUSY));
         assert_eq!(ec.set_virq_handler(d1, virq::CONSOLE), Ok(()));
         assert_eq!(ec.virq_handler(virq::CONSOLE), Some(d1));
     }

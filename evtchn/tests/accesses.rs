@@ -1,10 +1,5 @@
 //! Number and order of word accesses: the simulator around this crate counts them and faults on them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 extern crate alloc;
 
@@ -38,10 +33,7 @@ fn send_makes_three_bit_operations_and_reads_the_mask() {
     let (mut rig, here, _) = connected();
     let [pending, mask, selector, upcall] = places(&rig, rig.d2);
     rig.send(rig.d1, here).unwrap();
-    assert_eq!(
-        rig.mem.log,
-        [Or(pending), Load(mask), Or(selector), Or(upcall)]
-    );
+    assert_eq!(rig.mem.log, [Or(pending), Load(mask), Or(selector), Or(upcall)]);
 }
 
 #[test]
@@ -77,26 +69,13 @@ fn the_words_are_those_that_hold_the_bits() {
     let mut rig = Rig::with(false, |cfg| cfg.max_evtchn_port = 4095);
     let (d1, d2) = (rig.d1, rig.d2);
     // Port 2083 is bit 3 of 32-bit word 65, and its selector bit is bit 0 of the upper half.
-    rig.ec
-        .static_alloc_unbound(&mut rig.mem, d2, evtchn::DomId(1), Some(Port(2083)))
-        .unwrap();
+    rig.ec.static_alloc_unbound(&mut rig.mem, d2, evtchn::DomId(1), Some(Port(2083))).unwrap();
     let here = rig.interdomain(d1, 2, Port(2083)).unwrap();
     rig.mem.clear_signs();
     rig.send(d1, here).unwrap();
     let (shared, info) = (shared_info(d2), rig.info(d2, 0));
-    assert_eq!(
-        rig.mem.log,
-        [
-            Or(shared + 48 + 260),
-            Load(shared + 560 + 260),
-            Or(info + 12),
-            Or(info)
-        ]
-    );
-    assert_eq!(
-        (rig.mem.peek(shared + 48 + 260), rig.mem.peek(info + 12)),
-        (1 << 3, 1)
-    );
+    assert_eq!(rig.mem.log, [Or(shared + 48 + 260), Load(shared + 560 + 260), Or(info + 12), Or(info)]);
+    assert_eq!((rig.mem.peek(shared + 48 + 260), rig.mem.peek(info + 12)), (1 << 3, 1));
 }
 
 #[test]
@@ -108,10 +87,7 @@ fn a_registered_vcpu_info_is_used_instead_of_the_legacy_one() {
     let info = ram(rig.d2) + 3 * 4096 + 64;
     let shared = shared_info(rig.d2);
     rig.send(rig.d1, here).unwrap();
-    assert_eq!(
-        rig.mem.log,
-        [Or(shared + 48), Load(shared + 560), Or(info + 8), Or(info)]
-    );
+    assert_eq!(rig.mem.log, [Or(shared + 48), Load(shared + 560), Or(info + 8), Or(info)]);
 }
 
 #[test]
@@ -129,10 +105,7 @@ fn unmask_looks_no_further_than_it_must() {
     rig.send(rig.d1, here).unwrap();
     rig.mem.clear_signs();
     rig.unmask(d2, there).unwrap();
-    assert_eq!(
-        rig.mem.log,
-        [And(mask), Load(pending), Or(selector), Or(upcall)]
-    );
+    assert_eq!(rig.mem.log, [And(mask), Load(pending), Or(selector), Or(upcall)]);
 }
 
 #[test]
@@ -145,15 +118,10 @@ fn binds_touch_memory_only_to_raise_the_new_port() {
     assert!(rig.mem.log.is_empty());
     rig.interdomain(d1, 2, there).unwrap();
     let [pending, mask, selector, upcall] = places(&rig, d1);
-    assert_eq!(
-        rig.mem.log,
-        [Or(pending), Load(mask), Or(selector), Or(upcall)]
-    );
+    assert_eq!(rig.mem.log, [Or(pending), Load(mask), Or(selector), Or(upcall)]);
     rig.mem.clear_signs();
     rig.ec.bind_vcpu(caller(d2), there, Vcpu(1)).unwrap();
-    rig.ec
-        .status(caller(d2), evtchn::DomId::SELF, there)
-        .unwrap();
+    rig.ec.status(caller(d2), evtchn::DomId::SELF, there).unwrap();
     assert!(rig.mem.log.is_empty());
 }
 
@@ -177,11 +145,7 @@ fn poll_reads_one_word_per_port_it_looks_at() {
     rig.send(rig.d1, here).unwrap();
     rig.mem.clear_signs();
     rig.poll(rig.d2, 0, &[there.0, other.0], 0).unwrap();
-    assert_eq!(
-        rig.mem.log,
-        [Load(pending)],
-        "the first pending one ends it"
-    );
+    assert_eq!(rig.mem.log, [Load(pending)], "the first pending one ends it");
 }
 
 #[test]
@@ -190,20 +154,15 @@ fn registering_copies_then_selects_everything_then_marks_the_upcall() {
     let d1 = rig.d1;
     rig.register(d1, 0, 3, 0).unwrap();
     let (old, new) = (shared_info(d1), ram(d1) + 3 * 4096);
-    let mut expected: Vec<_> = (0..48)
-        .step_by(4)
-        .flat_map(|offset| [Load(old + offset), Store(new + offset)])
-        .collect();
+    let mut expected: Vec<_> =
+        (0..48).step_by(4).flat_map(|offset| [Load(old + offset), Store(new + offset)]).collect();
     expected.extend([Store(new + 8), Store(new + 12), Or(new)]);
     assert_eq!(rig.mem.log, expected);
     rig.mem.clear_signs();
     // The dummy is not read: a new vcpu_info starts from zero.
     rig.register(d1, 1, 3, 64).unwrap();
     let new = new + 64;
-    let mut expected: Vec<_> = (0..48)
-        .step_by(4)
-        .map(|offset| Store(new + offset))
-        .collect();
+    let mut expected: Vec<_> = (0..48).step_by(4).map(|offset| Store(new + offset)).collect();
     expected.extend([Store(new + 8), Store(new + 12), Or(new)]);
     assert_eq!(rig.mem.log, expected);
 }
@@ -213,10 +172,7 @@ fn shared_info_is_copied_word_by_word() {
     let mut rig = Rig::new();
     let (old, new) = (shared_info(rig.d1), ram(rig.d1));
     rig.ec.set_shared_info(&mut rig.mem, rig.d1, new).unwrap();
-    let expected: Vec<_> = (0..1088)
-        .step_by(4)
-        .flat_map(|offset| [Load(old + offset), Store(new + offset)])
-        .collect();
+    let expected: Vec<_> = (0..1088).step_by(4).flat_map(|offset| [Load(old + offset), Store(new + offset)]).collect();
     assert_eq!(rig.mem.log, expected);
 }
 
@@ -228,22 +184,11 @@ fn a_fifo_send_to_an_empty_queue() {
     let info = rig.info(rig.d2, 0);
     rig.send(rig.d1, here).unwrap();
     // Pending, masked?, linked, head of queue 7, ready, upcall.
-    let expected = [
-        Or(word),
-        Load(word),
-        Or(word),
-        Store(block + 8 + 28),
-        Or(block),
-        Or(info),
-    ];
+    let expected = [Or(word), Load(word), Or(word), Store(block + 8 + 28), Or(block), Or(info)];
     assert_eq!(rig.mem.log, expected);
     rig.mem.clear_signs();
     rig.send(rig.d1, here).unwrap();
-    assert_eq!(
-        rig.mem.log,
-        [Or(word), Load(word), Or(word)],
-        "linked already"
-    );
+    assert_eq!(rig.mem.log, [Or(word), Load(word), Or(word)], "linked already");
 }
 
 #[test]
@@ -254,10 +199,7 @@ fn a_fifo_send_behind_another_event() {
     rig.mem.clear_signs();
     rig.send(rig.d1, next).unwrap();
     let (word, old) = (rig.word_addr(rig.d2, tail), rig.word_addr(rig.d2, there));
-    assert_eq!(
-        rig.mem.log,
-        [Or(word), Load(word), Or(word), Load(old), Cas(old)]
-    );
+    assert_eq!(rig.mem.log, [Or(word), Load(word), Or(word), Load(old), Cas(old)]);
 }
 
 #[test]
@@ -269,16 +211,7 @@ fn a_fifo_send_behind_a_guest_that_interferes() {
     rig.mem.tamper = vec![fifo::LINKED | fifo::MASKED];
     rig.send(rig.d1, next).unwrap();
     let (word, old) = (rig.word_addr(rig.d2, tail), rig.word_addr(rig.d2, there));
-    let expected = [
-        Or(word),
-        Load(word),
-        Or(word),
-        Load(old),
-        Cas(old),
-        Or(old),
-        Load(old),
-        Cas(old),
-    ];
+    let expected = [Or(word), Load(word), Or(word), Load(old), Cas(old), Or(old), Load(old), Cas(old)];
     assert_eq!(rig.mem.log, expected);
 }
 
@@ -293,14 +226,7 @@ fn a_masked_fifo_send_and_its_unmask() {
     assert_eq!(rig.mem.log, [Or(word), Load(word)]);
     rig.mem.clear_signs();
     rig.unmask(rig.d2, there).unwrap();
-    let link = [
-        Or(word),
-        Load(word),
-        Or(word),
-        Store(block + 36),
-        Or(block),
-        Or(info),
-    ];
+    let link = [Or(word), Load(word), Or(word), Store(block + 36), Or(block), Or(info)];
     assert_eq!(rig.mem.log, [&[And(word), Load(word)][..], &link].concat());
     rig.consume(rig.d2, there);
     rig.mem.clear_signs();
@@ -323,11 +249,7 @@ fn looking_for_a_fifo_port_reads_the_words_of_candidates_only() {
     }
     rig.mem.clear_signs();
     assert_eq!(rig.ipi(d2, 0), Ok(Port(64)));
-    assert_eq!(
-        rig.mem.log,
-        [words[0]],
-        "a port of a new bucket is not looked at"
-    );
+    assert_eq!(rig.mem.log, [words[0]], "a port of a new bucket is not looked at");
 }
 
 #[test]

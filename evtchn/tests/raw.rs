@@ -1,10 +1,5 @@
 //! Raw hypercalls with arguments of any kind: no panic, no overflow, and tables that still make sense.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 extern crate alloc;
 
@@ -41,19 +36,11 @@ fn word() -> impl Strategy<Value = u32> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let at = prop_oneof![30 => Just(4096i64), 1 => Just(-2), 1 => Just(PAGES.cast_signed() * 4096 - 4), 1 => any::<i64>()];
+    let at =
+        prop_oneof![30 => Just(4096i64), 1 => Just(-2), 1 => Just(PAGES.cast_signed() * 4096 - 4), 1 => any::<i64>()];
     let block = prop::array::uniform6(word());
-    (0u16..3, 0u32..3, 0u8..12, 0u32..16, 0u32..3, block, at).prop_map(
-        |(dom, vcpu, kind, cmd, vcpuid, block, at)| Call {
-            dom,
-            vcpu,
-            kind,
-            cmd,
-            vcpuid,
-            block,
-            at,
-        },
-    )
+    (0u16..3, 0u32..3, 0u8..12, 0u32..16, 0u32..3, block, at)
+        .prop_map(|(dom, vcpu, kind, cmd, vcpuid, block, at)| Call { dom, vcpu, kind, cmd, vcpuid, block, at })
 }
 
 /// The invariants between tables.
@@ -62,18 +49,13 @@ fn check(rig: &Rig) -> Result<(), TestCaseError> {
         let used: Vec<_> = rig.ec.channels(dom).collect();
         let [valid, active, xen] = rig.counts(dom);
         prop_assert_eq!((active as usize, xen), (used.len(), 0));
-        prop_assert!(
-            valid.is_multiple_of(64) && used.iter().all(|used| (1..valid).contains(&used.port.0))
-        );
+        prop_assert!(valid.is_multiple_of(64) && used.iter().all(|used| (1..valid).contains(&used.port.0)));
         for used in used {
             prop_assert!(used.status.vcpu.0 < 2);
             match used.status.binding {
                 Binding::Interdomain { dom: peer, port } => {
                     let peer = rig.ec.lookup(peer).unwrap();
-                    let back = Binding::Interdomain {
-                        dom: id,
-                        port: used.port,
-                    };
+                    let back = Binding::Interdomain { dom: id, port: used.port };
                     prop_assert_eq!(rig.ec.port_status(peer, port).unwrap().binding, back);
                 }
                 Binding::Virq(virq) => {

@@ -122,14 +122,8 @@ impl fmt::Display for DenialKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRegion => f.write_str("no enabled region holds the address"),
-            Self::Overlap { first, second } => write!(
-                f,
-                "enabled regions {first} and {second} both hold the address"
-            ),
-            Self::Permission {
-                slot: Some(slot),
-                needs,
-            } => write!(f, "region {slot} does not grant {needs}"),
+            Self::Overlap { first, second } => write!(f, "enabled regions {first} and {second} both hold the address"),
+            Self::Permission { slot: Some(slot), needs } => write!(f, "region {slot} does not grant {needs}"),
             Self::Permission { slot: None, needs } => {
                 write!(f, "the background region does not grant {needs}")
             }
@@ -153,17 +147,8 @@ pub struct Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Access {
-            addr,
-            size,
-            kind,
-            el,
-        } = self.access;
-        write!(
-            f,
-            "{el} {kind} of {size} bytes at {addr:#x} denied at {:#x}: {}",
-            self.addr, self.kind
-        )
+        let Access { addr, size, kind, el } = self.access;
+        write!(f, "{el} {kind} of {size} bytes at {addr:#x} denied at {:#x}: {}", self.addr, self.kind)
     }
 }
 

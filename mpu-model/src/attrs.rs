@@ -107,10 +107,7 @@ impl Attrs {
 
     /// With the bits that no register holds taken off, so that a round trip through the words compares equal.
     pub(crate) const fn canonical(self) -> Self {
-        Self {
-            attr_index: self.attr_index & 7,
-            ..self
-        }
+        Self { attr_index: self.attr_index & 7, ..self }
     }
 }
 
@@ -129,13 +126,7 @@ pub struct AttrsAt {
 
 impl fmt::Display for AttrsAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Attrs {
-            ap,
-            xn,
-            sh,
-            attr_index,
-            ns,
-        } = self.attrs;
+        let Attrs { ap, xn, sh, attr_index, ns } = self.attrs;
         let rights = if ap.writable() { "rw" } else { "ro" };
         let who = match (self.level, ap.lower()) {
             (Level::El2, false) => "EL2 only",
@@ -157,12 +148,7 @@ impl fmt::Display for AttrsAt {
                 Shareability::Outer => "outer shareable",
                 Shareability::Inner => "inner shareable",
             };
-            write!(
-                f,
-                ", {sh}, attribute {}{}",
-                attr_index & 7,
-                if ns { ", non-secure" } else { "" }
-            )?;
+            write!(f, ", {sh}, attribute {}{}", attr_index & 7, if ns { ", non-secure" } else { "" })?;
         }
         Ok(())
     }
@@ -175,55 +161,29 @@ mod tests {
 
     use super::*;
 
-    const TEXT: Attrs = Attrs {
-        ap: Ap::RwPrivileged,
-        xn: Xn::Never,
-        sh: Shareability::Inner,
-        attr_index: 9,
-        ns: true,
-    };
+    const TEXT: Attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 9, ns: true };
 
     #[test]
     fn prints_for_either_level() {
         assert_eq!(TEXT.to_string(), "rw EL2 only, never execute");
-        assert_eq!(
-            TEXT.at(Level::El1).to_string(),
-            "rw EL1 only, never execute"
-        );
-        let open = Attrs {
-            ap: Ap::RoAll,
-            xn: Xn::Exec,
-            ..TEXT
-        };
+        assert_eq!(TEXT.at(Level::El1).to_string(), "rw EL1 only, never execute");
+        let open = Attrs { ap: Ap::RoAll, xn: Xn::Exec, ..TEXT };
         assert_eq!(open.to_string(), "ro EL2, EL1 and EL0, executable");
-        assert_eq!(
-            open.at(Level::El1).to_string(),
-            "ro EL1 and EL0, executable"
-        );
+        assert_eq!(open.at(Level::El1).to_string(), "ro EL1 and EL0, executable");
     }
 
     #[test]
     fn alternate_form_names_the_memory() {
-        assert_eq!(
-            std::format!("{TEXT:#}"),
-            "rw EL2 only, never execute, inner shareable, attribute 1, non-secure"
-        );
+        assert_eq!(std::format!("{TEXT:#}"), "rw EL2 only, never execute, inner shareable, attribute 1, non-secure");
     }
 
     #[test]
     fn ap_bits_mean_what_the_encoding_says() {
-        for (raw, lower, writable) in [
-            (0b00, false, true),
-            (0b01, true, true),
-            (0b10, false, false),
-            (0b11, true, false),
-        ] {
+        for (raw, lower, writable) in
+            [(0b00, false, true), (0b01, true, true), (0b10, false, false), (0b11, true, false)]
+        {
             let ap = Ap::new_with_raw_value(arbitrary_int::u2::new(raw));
-            assert_eq!(
-                (ap.lower(), ap.writable()),
-                (lower, writable),
-                "AP {raw:#b}"
-            );
+            assert_eq!((ap.lower(), ap.writable()), (lower, writable), "AP {raw:#b}");
         }
     }
 }

@@ -23,18 +23,8 @@ struct Judge<'a> {
 }
 
 /// Judges `access` by `state`.
-pub(crate) fn judge(
-    state: &State,
-    rules: Rules,
-    regime: Regime,
-    access: Access,
-) -> Result<Hit, Denial> {
-    let judge = Judge {
-        state,
-        rules,
-        regime,
-        access,
-    };
+pub(crate) fn judge(state: &State, rules: Rules, regime: Regime, access: Access) -> Result<Hit, Denial> {
+    let judge = Judge { state, rules, regime, access };
     let (first, last) = (access.addr, last_byte(&access));
     if first > PA_LIMIT {
         return Err(judge.denied(DenialKind::AddressSize, first));
@@ -44,11 +34,7 @@ pub(crate) fn judge(
         None => judge.span(first, last.min(PA_LIMIT)),
     }?;
     // Lower bytes come first, so the top of the address space is asked about last.
-    if last > PA_LIMIT {
-        Err(judge.denied(DenialKind::AddressSize, PA_LIMIT + 1))
-    } else {
-        Ok(hit)
-    }
+    if last > PA_LIMIT { Err(judge.denied(DenialKind::AddressSize, PA_LIMIT + 1)) } else { Ok(hit) }
 }
 
 /// Judges the one byte of `access`, given the enabled slots that hold it.
@@ -59,36 +45,20 @@ pub(crate) fn judge_byte(
     access: Access,
     holding: SlotSet,
 ) -> Result<Hit, Denial> {
-    let judge = Judge {
-        state,
-        rules,
-        regime,
-        access,
-    };
+    let judge = Judge { state, rules, regime, access };
     if access.addr > PA_LIMIT {
         return Err(judge.denied(DenialKind::AddressSize, access.addr));
     }
-    judge
-        .without_regions()
-        .unwrap_or_else(|| judge.byte(holding))
-        .map_err(|kind| judge.denied(kind, access.addr))
+    judge.without_regions().unwrap_or_else(|| judge.byte(holding)).map_err(|kind| judge.denied(kind, access.addr))
 }
 
 /// Judges `access` where no MPU stands in its way: only the address space ends somewhere.
 pub(crate) fn flat(regime: Regime, access: Access) -> Result<Hit, Denial> {
     if last_byte(&access) > PA_LIMIT {
         let addr = access.addr.max(PA_LIMIT + 1);
-        return Err(Denial {
-            kind: DenialKind::AddressSize,
-            addr,
-            access,
-            regime,
-        });
+        return Err(Denial { kind: DenialKind::AddressSize, addr, access, regime });
     }
-    Ok(Hit {
-        by: HitBy::MpuOff,
-        attrs: None,
-    })
+    Ok(Hit { by: HitBy::MpuOff, attrs: None })
 }
 
 /// The last byte of `access`; the highest address there is where it would run past it.
@@ -98,12 +68,7 @@ pub(crate) fn last_byte(access: &Access) -> u64 {
 
 impl Judge<'_> {
     const fn denied(&self, kind: DenialKind, addr: u64) -> Denial {
-        Denial {
-            kind,
-            addr,
-            access: self.access,
-            regime: self.regime,
-        }
+        Denial { kind, addr, access: self.access, regime: self.regime }
     }
 
     /// The answer where no region is looked at: the MPU is off.
@@ -115,10 +80,7 @@ impl Judge<'_> {
             (Regime::Stage2, VmWithoutM::RegionsApply) => None,
             (Regime::Stage2, VmWithoutM::TranslationFault) => Some(Err(DenialKind::NoRegion)),
             // EL0 below a disabled EL1 MPU is disputed as well; all software seen enables that MPU before EL0 runs.
-            (Regime::El2 | Regime::El1, _) => Some(Ok(Hit {
-                by: HitBy::MpuOff,
-                attrs: None,
-            })),
+            (Regime::El2 | Regime::El1, _) => Some(Ok(Hit { by: HitBy::MpuOff, attrs: None })),
         }
     }
 
@@ -129,11 +91,7 @@ impl Judge<'_> {
             Regime::El1 => self.access.el != El::El0,
             Regime::Stage2 => false,
         };
-        if privileged && self.state.sctlr.br() {
-            Rights::of_default_map(self.rules.default_map)
-        } else {
-            None
-        }
+        if privileged && self.state.sctlr.br() { Rights::of_default_map(self.rules.default_map) } else { None }
     }
 
     /// Judges one byte that the enabled slots in `holding`, and no others, hold.
@@ -145,16 +103,9 @@ impl Judge<'_> {
         if let (Some(first), Some(second)) = holding.lowest_two() {
             return Err(DenialKind::Overlap { first, second });
         }
-        match self
-            .background()
-            .ok_or(DenialKind::NoRegion)?
-            .missing(self.access.kind)
-        {
+        match self.background().ok_or(DenialKind::NoRegion)?.missing(self.access.kind) {
             Some(needs) => Err(DenialKind::Permission { slot: None, needs }),
-            None => Ok(Hit {
-                by: HitBy::Background,
-                attrs: None,
-            }),
+            None => Ok(Hit { by: HitBy::Background, attrs: None }),
         }
     }
 
@@ -164,14 +115,8 @@ impl Judge<'_> {
         let wxn = self.state.sctlr.wxn();
         let rights = Rights::of_region(attrs, self.regime, self.access.el, wxn, self.rules.s2_xn);
         match rights.missing(self.access.kind) {
-            Some(needs) => Err(DenialKind::Permission {
-                slot: Some(slot),
-                needs,
-            }),
-            None => Ok(Hit {
-                by: HitBy::Slot(slot),
-                attrs: Some(attrs),
-            }),
+            Some(needs) => Err(DenialKind::Permission { slot: Some(slot), needs }),
+            None => Ok(Hit { by: HitBy::Slot(slot), attrs: Some(attrs) }),
         }
     }
 

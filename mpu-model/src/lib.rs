@@ -64,10 +64,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![allow(
-    clippy::similar_names,
-    reason = "PRBAR and PRLAR are what the architecture calls them"
-)]
+#![allow(clippy::similar_names, reason = "PRBAR and PRLAR are what the architecture calls them")]
 
 mod access;
 mod attrs;

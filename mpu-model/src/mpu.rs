@@ -37,10 +37,7 @@ impl Mpu {
     /// misses once it is on.
     #[must_use]
     pub fn new(level: Level, regions: u8, rules: Rules) -> Self {
-        let state = State {
-            table: Table::new(regions),
-            sctlr: Sctlr::DEFAULT,
-        };
+        let state = State { table: Table::new(regions), sctlr: Sctlr::DEFAULT };
         Self {
             level,
             rules,
@@ -80,12 +77,8 @@ impl Mpu {
             MpuReg::Prenr => self.newest.table.enabled().low_word().into(),
             MpuReg::Prselr => self.prselr.into(),
             MpuReg::Sctlr => self.newest.sctlr.raw_value(),
-            MpuReg::Prbar | MpuReg::PrbarN(_) => {
-                self.selected(reg).map_or(0, |slot| self.words(slot).prbar)
-            }
-            MpuReg::Prlar | MpuReg::PrlarN(_) => {
-                self.selected(reg).map_or(0, |slot| self.words(slot).prlar)
-            }
+            MpuReg::Prbar | MpuReg::PrbarN(_) => self.selected(reg).map_or(0, |slot| self.words(slot).prbar),
+            MpuReg::Prlar | MpuReg::PrlarN(_) => self.selected(reg).map_or(0, |slot| self.words(slot).prlar),
         }
     }
 
@@ -106,29 +99,17 @@ impl Mpu {
                 let selection = value as u8;
                 if selection != self.prselr {
                     self.prselr = selection;
-                    self.log.push(Entry {
-                        reg,
-                        slot: None,
-                        value: selection.into(),
-                    });
+                    self.log.push(Entry { reg, slot: None, value: selection.into() });
                 }
                 Ok(())
             }
             MpuReg::Prenr | MpuReg::Sctlr => {
-                self.make(Entry {
-                    reg,
-                    slot: None,
-                    value,
-                });
+                self.make(Entry { reg, slot: None, value });
                 Ok(())
             }
             MpuReg::Prbar | MpuReg::Prlar | MpuReg::PrbarN(_) | MpuReg::PrlarN(_) => {
                 if let Some(slot) = self.selected(reg) {
-                    self.make(Entry {
-                        reg,
-                        slot: Some(slot),
-                        value,
-                    });
+                    self.make(Entry { reg, slot: Some(slot), value });
                     self.probes.update(&self.newest.table, slot);
                 }
                 self.selection_hazard(reg)
@@ -167,13 +148,7 @@ impl Mpu {
             .chain(self.log.selections())
             .filter_map(|selection| resolve(reg, selection))
             .find(|slot| *slot != new_slot);
-        stale.map_or(Ok(()), |stale_slot| {
-            Err(WriteHazard {
-                reg,
-                stale_slot,
-                new_slot,
-            })
-        })
+        stale.map_or(Ok(()), |stale_slot| Err(WriteHazard { reg, stale_slot, new_slot }))
     }
 
     /// A DSB: writes before it now wait for a context synchronisation event only.
@@ -185,8 +160,7 @@ impl Mpu {
     pub fn context_sync(&mut self) {
         self.prselr_in_force = self.prselr;
         if !self.log.is_empty() {
-            self.log
-                .context_sync(&mut self.in_force, &self.newest, self.rules.sync);
+            self.log.context_sync(&mut self.in_force, &self.newest, self.rules.sync);
         }
     }
 
@@ -200,13 +174,9 @@ impl Mpu {
     #[must_use]
     pub fn check(&self, regime: Regime, access: Access) -> Verdict {
         if self.log.is_empty() {
-            return Verdict {
-                result: judge(&self.in_force, self.rules, regime, access),
-                hazard: None,
-            };
+            return Verdict { result: judge(&self.in_force, self.rules, regime, access), hazard: None };
         }
-        self.log
-            .judge(&self.in_force, &self.newest, self.rules, regime, access)
+        self.log.judge(&self.in_force, &self.newest, self.rules, regime, access)
     }
 
     /// The newest words of `slot`; zeros for a slot that does not exist.
@@ -217,11 +187,7 @@ impl Mpu {
 
     /// The enabled regions of the newest state by slot, lowest first.
     pub fn enabled(&self) -> impl Iterator<Item = (u8, RegionWords)> + '_ {
-        self.newest
-            .table
-            .enabled()
-            .iter()
-            .map(|slot| (slot, self.words(slot)))
+        self.newest.table.enabled().iter().map(|slot| (slot, self.words(slot)))
     }
 
     /// The writes that are not in force yet, oldest first.
@@ -251,16 +217,9 @@ impl Mpu {
     /// hold it. Regions whose limit is below their base hold nothing and lie nowhere.
     #[must_use]
     pub fn nearest(&self, addr: u64) -> (Neighbour, Neighbour) {
-        let ordered = || {
-            self.enabled()
-                .filter(|(_, words)| words.base() <= words.limit())
-        };
-        let below = ordered()
-            .filter(|(_, words)| words.limit() < addr)
-            .max_by_key(|(_, words)| words.limit());
-        let above = ordered()
-            .filter(|(_, words)| words.base() > addr)
-            .min_by_key(|(_, words)| words.base());
+        let ordered = || self.enabled().filter(|(_, words)| words.base() <= words.limit());
+        let below = ordered().filter(|(_, words)| words.limit() < addr).max_by_key(|(_, words)| words.limit());
+        let above = ordered().filter(|(_, words)| words.base() > addr).min_by_key(|(_, words)| words.base());
         (below, above)
     }
 }
@@ -270,9 +229,7 @@ impl Mpu {
 fn resolve(reg: MpuReg, selection: u8) -> Option<u8> {
     match reg {
         MpuReg::Prbar | MpuReg::Prlar => Some(selection),
-        MpuReg::PrbarN(n) | MpuReg::PrlarN(n) if (1..=15).contains(&n) => {
-            Some(selection & 0xf0 | n)
-        }
+        MpuReg::PrbarN(n) | MpuReg::PrlarN(n) if (1..=15).contains(&n) => Some(selection & 0xf0 | n),
         _ => None,
     }
 }

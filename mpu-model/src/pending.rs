@@ -58,9 +58,7 @@ pub struct Hazard {
 
 /// A write or through a selector that is not synchronised: hardware may reach the region selected before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error(
-    "{reg} written with PRSELR not synchronised: region {stale_slot} may change, not {new_slot}; ISB after PRSELR"
-)]
+#[error("{reg} written with PRSELR not synchronised: region {stale_slot} may change, not {new_slot}; ISB after PRSELR")]
 pub struct WriteHazard {
     /// The register written.
     pub reg: MpuReg,
@@ -91,17 +89,8 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) const fn new() -> Self {
-        let none = Entry {
-            reg: MpuReg::Mpuir,
-            slot: None,
-            value: 0,
-        };
-        Self {
-            entries: [none; CAPACITY],
-            len: 0,
-            fenced: 0,
-            lost: None,
-        }
+        let none = Entry { reg: MpuReg::Mpuir, slot: None, value: 0 };
+        Self { entries: [none; CAPACITY], len: 0, fenced: 0, lost: None }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -155,10 +144,7 @@ impl Log {
     }
 
     pub(crate) fn iter(&self, sync: SyncRule) -> impl Iterator<Item = PendingWrite> + '_ {
-        let lost = self
-            .lost
-            .iter()
-            .map(move |(entry, fenced)| entry.pending(sync, *fenced));
+        let lost = self.lost.iter().map(move |(entry, fenced)| entry.pending(sync, *fenced));
         self.entries()
             .iter()
             .enumerate()
@@ -168,10 +154,7 @@ impl Log {
 
     /// The selections that may still be in use instead of the newest, after the one in force.
     pub(crate) fn selections(&self) -> impl Iterator<Item = u8> + '_ {
-        self.entries()
-            .iter()
-            .filter(|entry| entry.reg == MpuReg::Prselr)
-            .map(|entry| entry.value as u8)
+        self.entries().iter().filter(|entry| entry.reg == MpuReg::Prselr).map(|entry| entry.value as u8)
     }
 
     /// Judges by the state in force and by each prefix of the pending writes on top of it.
@@ -186,22 +169,14 @@ impl Log {
         let before = judge(in_force, rules, regime, access);
         if let Some((entry, fenced)) = self.lost {
             let after = judge(newest, rules, regime, access);
-            let unknown = Denial {
-                kind: DenialKind::NoRegion,
-                addr: access.addr,
-                access,
-                regime,
-            };
+            let unknown = Denial { kind: DenialKind::NoRegion, addr: access.addr, access, regime };
             let hazard = Hazard {
                 write: entry.pending(rules.sync, fenced),
                 in_force_allows: before.is_ok(),
                 newest_allows: after.is_ok(),
                 overflow: true,
             };
-            return Verdict {
-                result: Err(before.err().or(after.err()).unwrap_or(unknown)),
-                hazard: Some(hazard),
-            };
+            return Verdict { result: Err(before.err().or(after.err()).unwrap_or(unknown)), hazard: Some(hazard) };
         }
         let mut state = in_force.clone();
         let mut after = before;
@@ -225,19 +200,13 @@ impl Log {
             newest_allows: after.is_ok(),
             overflow: false,
         });
-        Verdict {
-            result: denial.map_or(before, Err),
-            hazard,
-        }
+        Verdict { result: denial.map_or(before, Err), hazard }
     }
 }
 
 /// What must differ for a pending write to be a hazard: allowed or not, and the kind of denial, whichever the slots.
 fn kind<T>(result: &Result<T, Denial>) -> Option<core::mem::Discriminant<DenialKind>> {
-    result
-        .as_ref()
-        .err()
-        .map(|denial| core::mem::discriminant(&denial.kind))
+    result.as_ref().err().map(|denial| core::mem::discriminant(&denial.kind))
 }
 
 impl Entry {
@@ -248,17 +217,8 @@ impl Entry {
 
     fn pending(&self, sync: SyncRule, fenced: bool) -> PendingWrite {
         let no_dsb = fenced || self.needs_no_dsb() || sync == SyncRule::ContextSyncOnly;
-        let missing = if no_dsb {
-            Missing::ContextSync
-        } else {
-            Missing::DsbThenContextSync
-        };
-        PendingWrite {
-            reg: self.reg,
-            slot: self.slot,
-            value: self.value,
-            missing,
-        }
+        let missing = if no_dsb { Missing::ContextSync } else { Missing::DsbThenContextSync };
+        PendingWrite { reg: self.reg, slot: self.slot, value: self.value, missing }
     }
 }
 
@@ -286,8 +246,7 @@ impl State {
             (MpuReg::Prenr | MpuReg::Sctlr, _) => true,
             (_, Some(slot)) => {
                 let last = last_byte(access).min(crate::PA_LIMIT);
-                self.table.enabled().contains(slot)
-                    && self.table.slot_touches(slot, access.addr, last)
+                self.table.enabled().contains(slot) && self.table.slot_touches(slot, access.addr, last)
             }
             (_, None) => false,
         }

@@ -42,10 +42,7 @@ struct Tracked {
 
 impl Tracked {
     fn new(probe: Probe, table: &Table) -> Self {
-        let mut tracked = Self {
-            probe,
-            covering: SlotSet::default(),
-        };
+        let mut tracked = Self { probe, covering: SlotSet::default() };
         for slot in 0..table.regions() {
             tracked.update(table, slot);
         }
@@ -54,8 +51,7 @@ impl Tracked {
 
     fn update(&mut self, table: &Table, slot: u8) {
         let addr = self.probe.addr;
-        self.covering
-            .put(slot, table.slot_touches(slot, addr, addr));
+        self.covering.put(slot, table.slot_touches(slot, addr, addr));
     }
 }
 
@@ -65,11 +61,7 @@ pub(crate) struct Probes([Option<Tracked>; PROBES]);
 
 impl Probes {
     pub(crate) fn add(&mut self, probe: Probe, table: &Table) -> Option<ProbeId> {
-        let (index, place) = self
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, place)| place.is_none())?;
+        let (index, place) = self.0.iter_mut().enumerate().find(|(_, place)| place.is_none())?;
         *place = Some(Tracked::new(probe, table));
         Some(ProbeId(index as u8))
     }
@@ -88,21 +80,12 @@ impl Probes {
     }
 
     pub(crate) fn failing(&self, state: &State, rules: Rules) -> Option<(ProbeId, Denial)> {
-        self.0
-            .iter()
-            .flatten()
-            .enumerate()
-            .find_map(|(index, tracked)| {
-                let Probe { addr, kind } = tracked.probe;
-                let access = Access {
-                    addr,
-                    size: 1,
-                    kind,
-                    el: El::El2,
-                };
-                let holding = tracked.covering.and(state.table.enabled());
-                let denial = judge_byte(state, rules, Regime::El2, access, holding).err()?;
-                Some((ProbeId(index as u8), denial))
-            })
+        self.0.iter().flatten().enumerate().find_map(|(index, tracked)| {
+            let Probe { addr, kind } = tracked.probe;
+            let access = Access { addr, size: 1, kind, el: El::El2 };
+            let holding = tracked.covering.and(state.table.enabled());
+            let denial = judge_byte(state, rules, Regime::El2, access, holding).err()?;
+            Some((ProbeId(index as u8), denial))
+        })
     }
 }

@@ -37,9 +37,7 @@ pub enum RegionError {
     #[error("region size is 0: the smallest region is one granule of 64 bytes")]
     Empty,
     /// The limit lies below the base.
-    #[error(
-        "region limit {limit:#x} lies below its base {base:#x}: swap the two, or leave the slot disabled"
-    )]
+    #[error("region limit {limit:#x} lies below its base {base:#x}: swap the two, or leave the slot disabled")]
     Reversed {
         /// The base asked for.
         base: u64,
@@ -47,9 +45,7 @@ pub enum RegionError {
         limit: u64,
     },
     /// The limit needs more bits than the LIMIT field has, or base plus size passes the top of a 64-bit address.
-    #[error(
-        "region limit {limit:#x} is beyond the 52-bit address space: the highest limit is 0xfffffffffffff"
-    )]
+    #[error("region limit {limit:#x} is beyond the 52-bit address space: the highest limit is 0xfffffffffffff")]
     BeyondAddressSpace {
         /// The limit asked for; all ones where base plus size does not fit 64 bits.
         limit: u64,
@@ -72,11 +68,7 @@ impl Region {
         } else if limit > PA_LIMIT {
             Err(RegionError::BeyondAddressSpace { limit })
         } else {
-            Ok(Self {
-                base,
-                limit,
-                attrs: attrs.canonical(),
-            })
+            Ok(Self { base, limit, attrs: attrs.canonical() })
         }
     }
 
@@ -153,46 +145,22 @@ mod tests {
     use super::*;
     use crate::attrs::{Ap, Shareability, Xn};
 
-    const ATTRS: Attrs = Attrs {
-        ap: Ap::RoAll,
-        xn: Xn::Exec,
-        sh: Shareability::Outer,
-        attr_index: 5,
-        ns: false,
-    };
+    const ATTRS: Attrs = Attrs { ap: Ap::RoAll, xn: Xn::Exec, sh: Shareability::Outer, attr_index: 5, ns: false };
 
     #[test]
     fn every_error_is_reached() {
         let new = |base, limit| Region::new(base, limit, ATTRS);
-        assert_eq!(
-            new(0x20, 0x3f),
-            Err(RegionError::UnalignedBase { base: 0x20 })
-        );
-        assert_eq!(
-            new(0x40, 0x80),
-            Err(RegionError::UnalignedLimit { limit: 0x80 })
-        );
-        assert_eq!(
-            new(0x80, 0x7f),
-            Err(RegionError::Reversed {
-                base: 0x80,
-                limit: 0x7f
-            })
-        );
+        assert_eq!(new(0x20, 0x3f), Err(RegionError::UnalignedBase { base: 0x20 }));
+        assert_eq!(new(0x40, 0x80), Err(RegionError::UnalignedLimit { limit: 0x80 }));
+        assert_eq!(new(0x80, 0x7f), Err(RegionError::Reversed { base: 0x80, limit: 0x7f }));
         let limit = PA_LIMIT + GRANULE;
-        assert_eq!(
-            new(0, limit),
-            Err(RegionError::BeyondAddressSpace { limit })
-        );
+        assert_eq!(new(0, limit), Err(RegionError::BeyondAddressSpace { limit }));
         assert_eq!(Region::with_size(0, 0, ATTRS), Err(RegionError::Empty));
         assert_eq!(
             Region::with_size(u64::MAX - 63, 65, ATTRS),
             Err(RegionError::BeyondAddressSpace { limit: u64::MAX })
         );
-        assert_eq!(
-            Region::with_size(0, 65, ATTRS),
-            Err(RegionError::UnalignedLimit { limit: 64 })
-        );
+        assert_eq!(Region::with_size(0, 65, ATTRS), Err(RegionError::UnalignedLimit { limit: 64 }));
     }
 
     #[test]
@@ -206,15 +174,7 @@ mod tests {
 
     #[test]
     fn attribute_index_keeps_three_bits() {
-        let region = Region::with_size(
-            0,
-            64,
-            Attrs {
-                attr_index: 0xfd,
-                ..ATTRS
-            },
-        )
-        .unwrap();
+        let region = Region::with_size(0, 64, Attrs { attr_index: 0xfd, ..ATTRS }).unwrap();
         assert_eq!(region.attrs(), ATTRS);
         assert_eq!(region.words().attrs(), ATTRS);
     }
@@ -233,14 +193,8 @@ mod tests {
     #[test]
     fn messages_name_the_value_and_the_remedy() {
         let error = Region::new(0x1020, 0x1fff, ATTRS).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "region base 0x1020 is not 64-byte aligned: round it down to a multiple of 0x40"
-        );
+        assert_eq!(error, "region base 0x1020 is not 64-byte aligned: round it down to a multiple of 0x40");
         let region = Region::with_size(0x1000, 0x1000, ATTRS).unwrap();
-        assert_eq!(
-            region.to_string(),
-            "0x1000..=0x1fff ro EL2, EL1 and EL0, executable"
-        );
+        assert_eq!(region.to_string(), "0x1000..=0x1fff ro EL2, EL1 and EL0, executable");
     }
 }

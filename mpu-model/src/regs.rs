@@ -28,20 +28,14 @@ pub struct RegionWords {
 impl RegionWords {
     /// The words for a range and its attributes; bits of the addresses outside the fields are dropped.
     pub(crate) const fn encode(base: u64, limit: u64, attrs: Attrs, enabled: bool) -> Self {
-        let prbar = Prbar::DEFAULT
-            .with_xn(attrs.xn)
-            .with_ap(attrs.ap)
-            .with_sh(attrs.sh)
-            .with_base(u46::extract_u64(base, 6));
+        let prbar =
+            Prbar::DEFAULT.with_xn(attrs.xn).with_ap(attrs.ap).with_sh(attrs.sh).with_base(u46::extract_u64(base, 6));
         let prlar = Prlar::DEFAULT
             .with_en(enabled)
             .with_attr_index(u3::extract_u8(attrs.attr_index, 0))
             .with_ns(attrs.ns)
             .with_limit(u46::extract_u64(limit, 6));
-        Self {
-            prbar: prbar.raw_value(),
-            prlar: prlar.raw_value(),
-        }
+        Self { prbar: prbar.raw_value(), prlar: prlar.raw_value() }
     }
 
     /// Whether `PRLAR.EN` is set.
@@ -67,22 +61,13 @@ impl RegionWords {
     pub const fn attrs(&self) -> Attrs {
         let prbar = Prbar::new_with_raw_value(self.prbar);
         let prlar = Prlar::new_with_raw_value(self.prlar);
-        Attrs {
-            ap: prbar.ap(),
-            xn: prbar.xn(),
-            sh: prbar.sh(),
-            attr_index: prlar.attr_index().value(),
-            ns: prlar.ns(),
-        }
+        Attrs { ap: prbar.ap(), xn: prbar.xn(), sh: prbar.sh(), attr_index: prlar.attr_index().value(), ns: prlar.ns() }
     }
 
     /// The same words with EN clear and the limit kept: one register write takes the region away or brings it back.
     #[must_use]
     pub const fn disabled(&self) -> Self {
-        Self {
-            prbar: self.prbar,
-            prlar: self.prlar & !PRLAR_EN,
-        }
+        Self { prbar: self.prbar, prlar: self.prlar & !PRLAR_EN }
     }
 }
 
@@ -133,18 +118,9 @@ mod tests {
     /// Fields at the bits that section G1 gives them, spelled out by hand.
     #[test]
     fn fields_sit_where_the_manual_has_them() {
-        let attrs = Attrs {
-            ap: Ap::RoAll,
-            xn: Xn::Never,
-            sh: Shareability::Outer,
-            attr_index: 0b110,
-            ns: true,
-        };
+        let attrs = Attrs { ap: Ap::RoAll, xn: Xn::Never, sh: Shareability::Outer, attr_index: 0b110, ns: true };
         let words = RegionWords::encode(0x000f_0000_4000_0040, 0x000f_0000_4000_10bf, attrs, true);
-        assert_eq!(
-            words.prbar,
-            0x000f_0000_4000_0040 | 0b10 << 4 | 0b11 << 2 | 0b10
-        );
+        assert_eq!(words.prbar, 0x000f_0000_4000_0040 | 0b10 << 4 | 0b11 << 2 | 0b10);
         assert_eq!(words.prlar, 0x000f_0000_4000_1080 | 1 << 4 | 0b110 << 1 | 1);
         assert_eq!(words.base(), 0x000f_0000_4000_0040);
         assert_eq!(words.limit(), 0x000f_0000_4000_10bf);
@@ -153,18 +129,9 @@ mod tests {
 
     #[test]
     fn disabling_keeps_all_but_the_enable_bit() {
-        let words = RegionWords {
-            prbar: 0x1000,
-            prlar: 0x1fc0 | 0b1011,
-        };
+        let words = RegionWords { prbar: 0x1000, prlar: 0x1fc0 | 0b1011 };
         assert!(words.enabled());
-        assert_eq!(
-            words.disabled(),
-            RegionWords {
-                prbar: 0x1000,
-                prlar: 0x1fc0 | 0b1010
-            }
-        );
+        assert_eq!(words.disabled(), RegionWords { prbar: 0x1000, prlar: 0x1fc0 | 0b1010 });
         assert!(!words.disabled().enabled());
         assert_eq!(words.disabled().limit(), 0x1fff);
     }

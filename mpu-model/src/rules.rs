@@ -87,16 +87,8 @@ impl Rights {
     pub(crate) const fn of_default_map(map: DefaultMap) -> Option<Self> {
         match map {
             DefaultMap::None => None,
-            DefaultMap::RwNoExec => Some(Self {
-                read: true,
-                write: true,
-                fetch: false,
-            }),
-            DefaultMap::Rwx => Some(Self {
-                read: true,
-                write: true,
-                fetch: true,
-            }),
+            DefaultMap::RwNoExec => Some(Self { read: true, write: true, fetch: false }),
+            DefaultMap::Rwx => Some(Self { read: true, write: true, fetch: true }),
         }
     }
 
@@ -104,18 +96,10 @@ impl Rights {
     ///
     /// A fetch needs XN clear and the right to read. `wxn` is `SCTLR_ELx.WXN`: at stage 1 what may be written may not
     /// be executed; stage 2 does not look at it.
-    pub(crate) fn of_region(
-        attrs: Attrs,
-        regime: Regime,
-        el: El,
-        wxn: bool,
-        s2_xn: S2XnModel,
-    ) -> Self {
+    pub(crate) fn of_region(attrs: Attrs, regime: Regime, el: El, wxn: bool, s2_xn: S2XnModel) -> Self {
         let (read, write) = match (regime, el) {
             // Below the MPU's own level.
-            (Regime::Stage2, _) | (Regime::El1, El::El0) => {
-                (attrs.ap.lower(), attrs.ap == Ap::RwAll)
-            }
+            (Regime::Stage2, _) | (Regime::El1, El::El0) => (attrs.ap.lower(), attrs.ap == Ap::RwAll),
             // At its own level every region can be read; AP[0] is not looked at.
             (Regime::El2 | Regime::El1, _) => (true, attrs.ap.writable()),
         };
@@ -128,11 +112,7 @@ impl Rights {
                 S2XnModel::Bit0Only => attrs.xn.bit0(),
             },
         };
-        Self {
-            read,
-            write,
-            fetch: read && !never,
-        }
+        Self { read, write, fetch: read && !never }
     }
 
     /// The right that `kind` lacks, if any. A read-modify-write lacks the read first: the architecture reports it as a
@@ -153,13 +133,7 @@ mod tests {
     use crate::attrs::{Shareability, Xn};
 
     fn rights(ap: Ap, xn: Xn, regime: Regime, el: El, wxn: bool, s2_xn: S2XnModel) -> [bool; 3] {
-        let attrs = Attrs {
-            ap,
-            xn,
-            sh: Shareability::Non,
-            attr_index: 0,
-            ns: false,
-        };
+        let attrs = Attrs { ap, xn, sh: Shareability::Non, attr_index: 0, ns: false };
         let Rights { read, write, fetch } = Rights::of_region(attrs, regime, el, wxn, s2_xn);
         [read, write, fetch]
     }
@@ -214,14 +188,7 @@ mod tests {
 
     #[test]
     fn a_read_modify_write_lacks_the_read_first() {
-        let missing = |read, write| {
-            Rights {
-                read,
-                write,
-                fetch: false,
-            }
-            .missing(AccessKind::Rmw)
-        };
+        let missing = |read, write| Rights { read, write, fetch: false }.missing(AccessKind::Rmw);
         assert_eq!(missing(true, true), None);
         assert_eq!(missing(true, false), Some(AccessKind::Write));
         assert_eq!(missing(false, false), Some(AccessKind::Read));

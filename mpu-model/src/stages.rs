@@ -47,10 +47,7 @@ pub struct GuestVerdict {
 /// everything in the address space. `vm` is `HCR_EL2.VM`: without it the EL2 MPU does not look at guests at all.
 #[must_use]
 pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, vm: bool, access: Access) -> GuestVerdict {
-    let denied = |stage, denial, hazard| GuestVerdict {
-        result: Err(GuestDenial { stage, denial }),
-        hazard,
-    };
+    let denied = |stage, denial, hazard| GuestVerdict { result: Err(GuestDenial { stage, denial }), hazard };
     let (stage1, hazard) = match el1 {
         Some(mpu) => {
             let verdict = mpu.check(Regime::El1, access);
@@ -63,23 +60,11 @@ pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, vm: bool, access: Access) -> Gu
         Err(denial) => return denied(Stage::One, denial, hazard),
     };
     if !vm {
-        return GuestVerdict {
-            result: Ok(GuestHit {
-                stage1,
-                stage2: None,
-            }),
-            hazard: None,
-        };
+        return GuestVerdict { result: Ok(GuestHit { stage1, stage2: None }), hazard: None };
     }
     let verdict = el2.check(Regime::Stage2, access);
     match verdict.result {
-        Ok(hit) => GuestVerdict {
-            result: Ok(GuestHit {
-                stage1,
-                stage2: Some(hit),
-            }),
-            hazard: None,
-        },
+        Ok(hit) => GuestVerdict { result: Ok(GuestHit { stage1, stage2: Some(hit) }), hazard: None },
         Err(denial) => denied(Stage::Two, denial, verdict.hazard),
     }
 }

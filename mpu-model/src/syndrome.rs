@@ -61,27 +61,15 @@ impl Syndrome {
             DenialKind::Permission { .. } => FSC_PERMISSION,
             // No implementation was found that says how PMSA reports an address beyond its regions' reach. No region
             // can hold it, so it is reported as a miss.
-            DenialKind::NoRegion | DenialKind::Overlap { .. } | DenialKind::AddressSize => {
-                FSC_TRANSLATION
-            }
+            DenialKind::NoRegion | DenialKind::Overlap { .. } | DenialKind::AddressSize => FSC_TRANSLATION,
         };
         let write = match denial.access.kind {
             AccessKind::Write => true,
             // As a write only where a read would have gone ahead.
-            AccessKind::Rmw => matches!(
-                denial.kind,
-                DenialKind::Permission {
-                    needs: AccessKind::Write,
-                    ..
-                }
-            ),
+            AccessKind::Rmw => matches!(denial.kind, DenialKind::Permission { needs: AccessKind::Write, .. }),
             AccessKind::Read | AccessKind::Fetch => false,
         };
-        Self {
-            ec: class + same_level as u8,
-            iss: code | if write { WNR } else { 0 },
-            far: denial.addr,
-        }
+        Self { ec: class + same_level as u8, iss: code | if write { WNR } else { 0 }, far: denial.addr }
     }
 
     /// The register: EC in bits 31:26, IL (32-bit instruction) set, ISS in bits 24:0.
@@ -135,14 +123,7 @@ impl Syndrome {
 
 impl fmt::Display for Syndrome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, {}, ESR {:#010x}, FAR {:#x}",
-            self.ec_name(),
-            self.fsc_name(),
-            self.esr(),
-            self.far
-        )
+        write!(f, "{}, {}, ESR {:#010x}, FAR {:#x}", self.ec_name(), self.fsc_name(), self.esr(), self.far)
     }
 }
 
@@ -155,32 +136,17 @@ mod tests {
     use crate::access::{Access, Regime};
 
     fn denial(access: AccessKind, el: El, kind: DenialKind) -> Denial {
-        let access = Access {
-            addr: 0x4000_0ffc,
-            size: 8,
-            kind: access,
-            el,
-        };
-        Denial {
-            kind,
-            addr: 0x4000_1000,
-            access,
-            regime: Regime::El2,
-        }
+        let access = Access { addr: 0x4000_0ffc, size: 8, kind: access, el };
+        Denial { kind, addr: 0x4000_1000, access, regime: Regime::El2 }
     }
 
     const fn lacks(needs: AccessKind) -> DenialKind {
-        DenialKind::Permission {
-            slot: Some(3),
-            needs,
-        }
+        DenialKind::Permission { slot: Some(3), needs }
     }
 
     #[test]
     fn class_follows_level_and_kind() {
-        let ec = |make: fn(&Denial) -> Syndrome, kind, el| {
-            make(&denial(kind, el, DenialKind::NoRegion)).ec
-        };
+        let ec = |make: fn(&Denial) -> Syndrome, kind, el| make(&denial(kind, el, DenialKind::NoRegion)).ec;
         assert_eq!(ec(Syndrome::el2_own, AccessKind::Read, El::El2), 0x25);
         assert_eq!(ec(Syndrome::el2_own, AccessKind::Fetch, El::El2), 0x21);
         assert_eq!(ec(Syndrome::stage2, AccessKind::Rmw, El::El1), 0x24);
@@ -195,13 +161,7 @@ mod tests {
     fn status_code_tells_a_miss_from_a_refusal() {
         let fsc = |kind| Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind)).fsc();
         assert_eq!(fsc(DenialKind::NoRegion), 0b000100);
-        assert_eq!(
-            fsc(DenialKind::Overlap {
-                first: 0,
-                second: 1
-            }),
-            0b000100
-        );
+        assert_eq!(fsc(DenialKind::Overlap { first: 0, second: 1 }), 0b000100);
         assert_eq!(fsc(DenialKind::AddressSize), 0b000100);
         assert_eq!(fsc(lacks(AccessKind::Read)), 0b001100);
     }
@@ -220,11 +180,7 @@ mod tests {
 
     #[test]
     fn register_and_address() {
-        let syndrome = Syndrome::el2_own(&denial(
-            AccessKind::Write,
-            El::El2,
-            lacks(AccessKind::Write),
-        ));
+        let syndrome = Syndrome::el2_own(&denial(AccessKind::Write, El::El2, lacks(AccessKind::Write)));
         assert_eq!(syndrome.esr(), 0x9600_004c);
         assert_eq!(syndrome.far, 0x4000_1000);
         assert!(!syndrome.s1ptw());
@@ -233,14 +189,6 @@ mod tests {
             "data abort from the same exception level, permission fault, level 0, ESR 0x9600004c, FAR 0x40001000"
         );
         // Fields beyond their width cannot spill into their neighbours.
-        assert_eq!(
-            Syndrome {
-                ec: 0xff,
-                iss: u32::MAX,
-                far: 0
-            }
-            .esr(),
-            0xffff_ffff
-        );
+        assert_eq!(Syndrome { ec: 0xff, iss: u32::MAX, far: 0 }.esr(), 0xffff_ffff);
     }
 }

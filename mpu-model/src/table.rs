@@ -25,9 +25,7 @@ impl SlotSet {
     }
 
     pub(crate) fn contains(&self, slot: u8) -> bool {
-        self.0
-            .get(usize::from(slot / 64))
-            .is_some_and(|word| word >> (slot % 64) & 1 != 0)
+        self.0.get(usize::from(slot / 64)).is_some_and(|word| word >> (slot % 64) & 1 != 0)
     }
 
     pub(crate) fn and(&self, other: &Self) -> Self {
@@ -79,12 +77,7 @@ impl Iterator for Slots {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
-        let (index, word) = self
-            .0
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, word)| **word != 0)?;
+        let (index, word) = self.0.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
         let bit = word.trailing_zeros();
         *word &= *word - 1;
         Some((index as u32 * 64 + bit) as u8)
@@ -106,12 +99,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) const fn new(regions: u8) -> Self {
         let zero = [[[0; LANES]; GROUPS]; SLOTS / 64];
-        Self {
-            prbar: zero,
-            prlar: zero,
-            enabled: SlotSet([0; SLOTS / 64]),
-            regions,
-        }
+        Self { prbar: zero, prlar: zero, enabled: SlotSet([0; SLOTS / 64]), regions }
     }
 
     pub(crate) const fn regions(&self) -> u8 {
@@ -124,31 +112,14 @@ impl Table {
 
     /// The words of `slot`, whatever its EN, without that bit.
     fn raw(&self, slot: u8) -> RegionWords {
-        let of = |blocks: &[Block]| {
-            blocks
-                .as_flattened()
-                .as_flattened()
-                .get(usize::from(slot))
-                .copied()
-        };
-        RegionWords {
-            prbar: of(&self.prbar).unwrap_or_default(),
-            prlar: of(&self.prlar).unwrap_or_default(),
-        }
+        let of = |blocks: &[Block]| blocks.as_flattened().as_flattened().get(usize::from(slot)).copied();
+        RegionWords { prbar: of(&self.prbar).unwrap_or_default(), prlar: of(&self.prlar).unwrap_or_default() }
     }
 
     /// The words of `slot`; zeros where there is none.
     pub(crate) fn words(&self, slot: u8) -> RegionWords {
         let RegionWords { prbar, prlar } = self.raw(slot);
-        RegionWords {
-            prbar,
-            prlar: prlar
-                | if self.enabled.contains(slot) {
-                    PRLAR_EN
-                } else {
-                    0
-                },
-        }
+        RegionWords { prbar, prlar: prlar | if self.enabled.contains(slot) { PRLAR_EN } else { 0 } }
     }
 
     /// Writes `PRBAR` of `slot`, which the caller found to exist.
@@ -170,9 +141,7 @@ impl Table {
 
     /// Writes `PRENR`: bits of slots that do not exist are RES0.
     pub(crate) fn set_prenr(&mut self, value: u64) {
-        let mask = u32::MAX
-            .checked_shr(32_u32.saturating_sub(self.regions.into()))
-            .unwrap_or(0);
+        let mask = u32::MAX.checked_shr(32_u32.saturating_sub(self.regions.into())).unwrap_or(0);
         self.enabled.set_low(mask, value as u32);
     }
 

@@ -2,18 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Hazard, HitBy, Level, Missing, Mpu,
-    MpuReg, PendingWrite, Probe, Regime, Region, RegionWords, Rules, Shareability, SyncRule,
-    Syndrome, VmWithoutM, WriteHazard, Xn, check_guest,
+    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Hazard, HitBy, Level, Missing, Mpu, MpuReg,
+    PendingWrite, Probe, Regime, Region, RegionWords, Rules, Shareability, SyncRule, Syndrome, VmWithoutM, WriteHazard,
+    Xn, check_guest,
 };
 
-const RW: Attrs = Attrs {
-    ap: Ap::RwPrivileged,
-    xn: Xn::Never,
-    sh: Shareability::Inner,
-    attr_index: 0,
-    ns: false,
-};
+const RW: Attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
 const SCTLR_M: u64 = 1;
 const SCTLR_BR: u64 = 1 << 17;
 
@@ -45,69 +39,36 @@ fn mpu_with(rules: Rules, regions: u8, slots: &[RegionWords]) -> Mpu {
 }
 
 fn access(kind: AccessKind, addr: u64, size: u64) -> Access {
-    Access {
-        addr,
-        size,
-        kind,
-        el: El::El2,
-    }
+    Access { addr, size, kind, el: El::El2 }
 }
 
 fn denial(mpu: &Mpu, regime: Regime, access: Access) -> Option<(DenialKind, u64)> {
-    mpu.check(regime, access)
-        .result
-        .err()
-        .map(|denial| (denial.kind, denial.addr))
+    mpu.check(regime, access).result.err().map(|denial| (denial.kind, denial.addr))
 }
 
 #[test]
 fn reset_is_off_and_empty() {
     let mpu = Mpu::new(Level::El2, 24, Rules::default());
     assert_eq!(mpu.read(MpuReg::Mpuir), 24);
-    for reg in [
-        MpuReg::Prenr,
-        MpuReg::Prselr,
-        MpuReg::Prbar,
-        MpuReg::PrlarN(15),
-        MpuReg::Sctlr,
-    ] {
+    for reg in [MpuReg::Prenr, MpuReg::Prselr, MpuReg::Prbar, MpuReg::PrlarN(15), MpuReg::Sctlr] {
         assert_eq!(mpu.read(reg), 0, "{reg}");
     }
     assert_eq!(mpu.enabled().count(), 0);
-    let hit = mpu
-        .check(Regime::El2, access(AccessKind::Fetch, 0x1234, 4))
-        .result
-        .unwrap();
+    let hit = mpu.check(Regime::El2, access(AccessKind::Fetch, 0x1234, 4)).result.unwrap();
     assert_eq!((hit.by, hit.attrs), (HitBy::MpuOff, None));
 }
 
 /// AP 0b10 is read-only for EL2; read as "privileged, read-write" it would open rodata to writes.
 #[test]
 fn a_read_only_region_is_not_writable() {
-    let rodata = words(
-        0x1000,
-        0x1000,
-        Attrs {
-            ap: Ap::RoPrivileged,
-            ..RW
-        },
-    );
+    let rodata = words(0x1000, 0x1000, Attrs { ap: Ap::RoPrivileged, ..RW });
     let mpu = mpu_with(Rules::default(), 16, &[rodata]);
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1000, 8)),
-        None
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1000, 8)), None);
     let needs = AccessKind::Write;
     for kind in [AccessKind::Write, AccessKind::Rmw] {
         assert_eq!(
             denial(&mpu, Regime::El2, access(kind, 0x1ff8, 8)),
-            Some((
-                DenialKind::Permission {
-                    slot: Some(0),
-                    needs
-                },
-                0x1ff8
-            ))
+            Some((DenialKind::Permission { slot: Some(0), needs }, 0x1ff8))
         );
     }
 }
@@ -116,15 +77,7 @@ fn a_read_only_region_is_not_writable() {
 #[test]
 fn the_one_array_serves_both_levels() {
     let heap = words(0x1000, 0x1000, RW);
-    let guest = words(
-        0x8000,
-        0x1000,
-        Attrs {
-            ap: Ap::RwAll,
-            xn: Xn::Exec,
-            ..RW
-        },
-    );
+    let guest = words(0x8000, 0x1000, Attrs { ap: Ap::RwAll, xn: Xn::Exec, ..RW });
     let mpu = mpu_with(Rules::default(), 16, &[heap, guest]);
     let write = |addr| access(AccessKind::Write, addr, 4);
     assert_eq!(denial(&mpu, Regime::El2, write(0x1000)), None);
@@ -132,13 +85,7 @@ fn the_one_array_serves_both_levels() {
     assert_eq!(denial(&mpu, Regime::Stage2, write(0x8000)), None);
     assert_eq!(
         denial(&mpu, Regime::Stage2, write(0x1000)),
-        Some((
-            DenialKind::Permission {
-                slot: Some(0),
-                needs: AccessKind::Write
-            },
-            0x1000
-        ))
+        Some((DenialKind::Permission { slot: Some(0), needs: AccessKind::Write }, 0x1000))
     );
 }
 
@@ -146,86 +93,33 @@ fn the_one_array_serves_both_levels() {
 #[test]
 fn the_limit_is_the_last_byte() {
     let mpu = mpu_with(Rules::default(), 16, &[words(0x1000, 0x1000, RW)]);
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1fff, 1)),
-        None
-    );
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1ffc, 8)),
-        Some((DenialKind::NoRegion, 0x2000))
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1fff, 1)), None);
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1ffc, 8)), Some((DenialKind::NoRegion, 0x2000)));
 
-    let off_by_a_granule = RegionWords {
-        prbar: 0x1002,
-        prlar: 0x2000 | 1,
-    };
-    let mpu = mpu_with(
-        Rules::default(),
-        16,
-        &[off_by_a_granule, words(0x2000, 0x1000, RW)],
-    );
-    let overlap = DenialKind::Overlap {
-        first: 0,
-        second: 1,
-    };
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1fff, 1)),
-        None
-    );
+    let off_by_a_granule = RegionWords { prbar: 0x1002, prlar: 0x2000 | 1 };
+    let mpu = mpu_with(Rules::default(), 16, &[off_by_a_granule, words(0x2000, 0x1000, RW)]);
+    let overlap = DenialKind::Overlap { first: 0, second: 1 };
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1fff, 1)), None);
     for addr in [0x2000, 0x203f] {
-        assert_eq!(
-            denial(&mpu, Regime::El2, access(AccessKind::Read, addr, 1)),
-            Some((overlap, addr))
-        );
+        assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, addr, 1)), Some((overlap, addr)));
     }
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x2040, 4)),
-        None
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x2040, 4)), None);
 }
 
 /// An overlap is a translation fault whatever the regions permit, and comes before the background region.
 #[test]
 fn an_overlap_is_reported_as_a_translation_fault() {
-    let rules = Rules {
-        default_map: DefaultMap::Rwx,
-        ..Rules::default()
-    };
-    let read_only = Attrs {
-        ap: Ap::RoPrivileged,
-        ..RW
-    };
-    let mut mpu = mpu_with(
-        rules,
-        16,
-        &[words(0x1000, 0x80, RW), words(0x1040, 0x80, read_only)],
-    );
+    let rules = Rules { default_map: DefaultMap::Rwx, ..Rules::default() };
+    let read_only = Attrs { ap: Ap::RoPrivileged, ..RW };
+    let mut mpu = mpu_with(rules, 16, &[words(0x1000, 0x80, RW), words(0x1040, 0x80, read_only)]);
     mpu.write(MpuReg::Sctlr, SCTLR_M | SCTLR_BR).unwrap();
     mpu.context_sync();
-    let found = mpu
-        .check(Regime::El2, access(AccessKind::Write, 0x1000, 0x100))
-        .result
-        .unwrap_err();
-    assert_eq!(
-        (found.kind, found.addr),
-        (
-            DenialKind::Overlap {
-                first: 0,
-                second: 1
-            },
-            0x1040
-        )
-    );
+    let found = mpu.check(Regime::El2, access(AccessKind::Write, 0x1000, 0x100)).result.unwrap_err();
+    assert_eq!((found.kind, found.addr), (DenialKind::Overlap { first: 0, second: 1 }, 0x1040));
     assert_eq!(Syndrome::el2_own(&found).fsc(), 0b000100);
     assert_eq!(
         denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1080, 4)),
-        Some((
-            DenialKind::Permission {
-                slot: Some(1),
-                needs: AccessKind::Write
-            },
-            0x1080
-        ))
+        Some((DenialKind::Permission { slot: Some(1), needs: AccessKind::Write }, 0x1080))
     );
 }
 
@@ -235,52 +129,32 @@ fn a_span_over_several_regions_is_judged_to_its_end() {
     let pieces = [0x1080, 0x1000, 0x1040].map(|base| words(base, 0x40, RW));
     let mut mpu = mpu_with(Rules::default(), 16, &pieces);
     let span = access(AccessKind::Rmw, 0x1020, 0x80);
-    assert_eq!(
-        mpu.check(Regime::El2, span).result.unwrap().by,
-        HitBy::Slot(1)
-    );
+    assert_eq!(mpu.check(Regime::El2, span).result.unwrap().by, HitBy::Slot(1));
     mpu.write(MpuReg::Prenr, 0b011).unwrap();
     barriers(&mut mpu);
-    assert_eq!(
-        denial(&mpu, Regime::El2, span),
-        Some((DenialKind::NoRegion, 0x1040))
-    );
+    assert_eq!(denial(&mpu, Regime::El2, span), Some((DenialKind::NoRegion, 0x1040)));
 }
 
 /// Limit below base: enabled, readable, matches nothing, overlaps nothing, even from a span around it.
 #[test]
 fn a_reversed_region_matches_nothing() {
-    let reversed = RegionWords {
-        prbar: 0x1800,
-        prlar: 0x1400 | 1,
-    };
+    let reversed = RegionWords { prbar: 0x1800, prlar: 0x1400 | 1 };
     let mpu = mpu_with(Rules::default(), 16, &[reversed, words(0x1000, 0x1000, RW)]);
     assert_eq!(mpu.enabled().count(), 2);
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1000, 0x1000)),
-        None
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1000, 0x1000)), None);
     assert_eq!(mpu.nearest(0x4000).0.map(|(slot, _)| slot), Some(1));
 }
 
 /// `PRENR` has 32 bits: a mask written for more regions neither enables nor disables those beyond.
 #[test]
 fn prenr_does_not_reach_region_32() {
-    let slots: Vec<_> = (0..40)
-        .map(|slot| words(0x1000 * slot, 0x1000, RW))
-        .collect();
+    let slots: Vec<_> = (0..40).map(|slot| words(0x1000 * slot, 0x1000, RW)).collect();
     let mut mpu = mpu_with(Rules::default(), 40, &slots);
     assert_eq!(mpu.read(MpuReg::Prenr), 0xffff_ffff);
     mpu.write(MpuReg::Prenr, 0).unwrap();
     barriers(&mut mpu);
-    assert_eq!(
-        mpu.enabled().map(|(slot, _)| slot).collect::<Vec<_>>(),
-        (32..40).collect::<Vec<_>>()
-    );
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, 0x2_0000, 4)),
-        None
-    );
+    assert_eq!(mpu.enabled().map(|(slot, _)| slot).collect::<Vec<_>>(), (32..40).collect::<Vec<_>>());
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x2_0000, 4)), None);
     assert!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1_f000, 4)).is_some());
     mpu.write(MpuReg::Prenr, u64::MAX).unwrap();
     assert_eq!(mpu.read(MpuReg::Prenr), 0xffff_ffff);
@@ -305,13 +179,7 @@ fn numbered_registers_follow_the_bank() {
     mpu.write(MpuReg::PrbarN(3), 0x3000).unwrap();
     mpu.write(MpuReg::PrlarN(3), 0x3fc1).unwrap();
     mpu.write(MpuReg::Prbar, 0x2000).unwrap();
-    assert_eq!(
-        mpu.words(0x13),
-        RegionWords {
-            prbar: 0x3000,
-            prlar: 0x3fc1
-        }
-    );
+    assert_eq!(mpu.words(0x13), RegionWords { prbar: 0x3000, prlar: 0x3fc1 });
     assert_eq!(mpu.words(0x12).prbar, 0x2000);
     assert_eq!(mpu.words(3), RegionWords::default());
     assert_eq!(mpu.read(MpuReg::PrlarN(3)), 0x3fc1);
@@ -325,11 +193,7 @@ fn res0_bits_are_not_held() {
     mpu.write(MpuReg::Prbar, u64::MAX).unwrap();
     mpu.write(MpuReg::Prlar, u64::MAX).unwrap();
     assert_eq!(mpu.read(MpuReg::Prbar), 0x000f_ffff_ffff_ffff);
-    assert_eq!(
-        mpu.read(MpuReg::Prlar),
-        0x000f_ffff_ffff_ffdf,
-        "bit 5 is RES0 too"
-    );
+    assert_eq!(mpu.read(MpuReg::Prlar), 0x000f_ffff_ffff_ffdf, "bit 5 is RES0 too");
     mpu.write(MpuReg::Prselr, u64::MAX).unwrap();
     assert_eq!(mpu.read(MpuReg::Prselr), 0xff);
     mpu.write(MpuReg::Mpuir, 99).unwrap();
@@ -360,18 +224,11 @@ fn a_selector_without_isb_is_reported() {
     mpu.write(MpuReg::Prselr, 0x10).unwrap();
     assert_eq!(
         mpu.write(MpuReg::PrbarN(3), 0x3000),
-        Err(WriteHazard {
-            reg: MpuReg::PrbarN(3),
-            stale_slot: 0x03,
-            new_slot: 0x13
-        })
+        Err(WriteHazard { reg: MpuReg::PrbarN(3), stale_slot: 0x03, new_slot: 0x13 })
     );
     assert_eq!(mpu.words(0x13).prbar, 0x3000);
     mpu.dsb();
-    assert!(
-        mpu.write(MpuReg::Prbar, 0x3000).is_err(),
-        "a DSB does not synchronise the selector"
-    );
+    assert!(mpu.write(MpuReg::Prbar, 0x3000).is_err(), "a DSB does not synchronise the selector");
     // Within one bank the numbered registers do not care; the plain ones do.
     mpu.context_sync();
     mpu.write(MpuReg::Prselr, 0x11).unwrap();
@@ -386,12 +243,7 @@ fn a_dsb_alone_or_an_isb_before_it_puts_nothing_in_force() {
     let mut mpu = mpu_with(Rules::default(), 16, &[words(0x1000, 0x1000, RW)]);
     mpu.write(MpuReg::Prenr, 0).unwrap();
     let expected = |missing| Hazard {
-        write: PendingWrite {
-            reg: MpuReg::Prenr,
-            slot: None,
-            value: 0,
-            missing,
-        },
+        write: PendingWrite { reg: MpuReg::Prenr, slot: None, value: 0, missing },
         in_force_allows: true,
         newest_allows: false,
         overflow: false,
@@ -401,10 +253,7 @@ fn a_dsb_alone_or_an_isb_before_it_puts_nothing_in_force() {
     assert_eq!(verdict.hazard, Some(expected(Missing::DsbThenContextSync)));
     assert_eq!(verdict.result.unwrap_err().kind, DenialKind::NoRegion);
     mpu.dsb();
-    assert_eq!(
-        mpu.check(Regime::El2, read).hazard,
-        Some(expected(Missing::ContextSync))
-    );
+    assert_eq!(mpu.check(Regime::El2, read).hazard, Some(expected(Missing::ContextSync)));
     mpu.context_sync();
     assert_eq!(mpu.check(Regime::El2, read).hazard, None);
     assert!(mpu.check(Regime::El2, read).result.is_err());
@@ -412,17 +261,11 @@ fn a_dsb_alone_or_an_isb_before_it_puts_nothing_in_force() {
 
 #[test]
 fn an_isb_alone_is_enough_under_the_weaker_rule() {
-    let rules = Rules {
-        sync: SyncRule::ContextSyncOnly,
-        ..Rules::default()
-    };
+    let rules = Rules { sync: SyncRule::ContextSyncOnly, ..Rules::default() };
     let mut mpu = mpu_with(rules, 16, &[words(0x1000, 0x1000, RW)]);
     mpu.write(MpuReg::Prenr, 0).unwrap();
     let read = access(AccessKind::Read, 0x1000, 4);
-    assert_eq!(
-        mpu.check(Regime::El2, read).hazard.unwrap().write.missing,
-        Missing::ContextSync
-    );
+    assert_eq!(mpu.check(Regime::El2, read).hazard.unwrap().write.missing, Missing::ContextSync);
     mpu.dsb();
     assert!(mpu.check(Regime::El2, read).hazard.is_some());
     mpu.context_sync();
@@ -458,15 +301,7 @@ fn moving_a_live_region_shows_the_state_between() {
 #[test]
 fn sctlr_waits_for_a_context_synchronisation_only() {
     let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
-    let text = words(
-        0,
-        0x1000,
-        Attrs {
-            ap: Ap::RoPrivileged,
-            xn: Xn::Exec,
-            ..RW
-        },
-    );
+    let text = words(0, 0x1000, Attrs { ap: Ap::RoPrivileged, xn: Xn::Exec, ..RW });
     mpu.write(MpuReg::Prbar, text.prbar).unwrap();
     mpu.write(MpuReg::Prlar, text.prlar).unwrap();
     mpu.dsb();
@@ -475,10 +310,7 @@ fn sctlr_waits_for_a_context_synchronisation_only() {
     assert_eq!(missing, [Missing::ContextSync; 3]);
     mpu.context_sync();
     assert_eq!(mpu.pending().count(), 0);
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Fetch, 0x800, 4)),
-        None
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Fetch, 0x800, 4)), None);
 
     // Without the DSB the MPU is on and its regions are not.
     let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
@@ -499,11 +331,7 @@ fn an_overflowing_log_denies_until_everything_is_in_force() {
     for value in 1..=1024 {
         mpu.write(MpuReg::Prbar, value << 6).unwrap();
     }
-    assert_eq!(
-        mpu.check(Regime::El2, read).hazard,
-        None,
-        "the log is full and complete"
-    );
+    assert_eq!(mpu.check(Regime::El2, read).hazard, None, "the log is full and complete");
     mpu.write(MpuReg::Prbar, 0x7000_0000).unwrap();
     mpu.write(MpuReg::Prbar, 0x7000_0040).unwrap();
 
@@ -522,11 +350,7 @@ fn an_overflowing_log_denies_until_everything_is_in_force() {
     assert_eq!(overflow(&mpu), Missing::ContextSync);
     mpu.write(MpuReg::Prbar, 0x7000_0080).unwrap();
     mpu.context_sync();
-    assert_eq!(
-        overflow(&mpu),
-        Missing::DsbThenContextSync,
-        "the last write came after the DSB"
-    );
+    assert_eq!(overflow(&mpu), Missing::DsbThenContextSync, "the last write came after the DSB");
     barriers(&mut mpu);
     assert_eq!(mpu.pending().count(), 0);
     assert_eq!(mpu.check(Regime::El2, read).hazard, None);
@@ -550,112 +374,46 @@ fn a_write_that_changes_nothing_is_not_pending() {
 #[test]
 fn the_background_region_serves_privileged_stage_1_only() {
     let with = |default_map| {
-        let mut mpu = mpu_with(
-            Rules {
-                default_map,
-                ..Rules::default()
-            },
-            16,
-            &[],
-        );
+        let mut mpu = mpu_with(Rules { default_map, ..Rules::default() }, 16, &[]);
         mpu.write(MpuReg::Sctlr, SCTLR_M | SCTLR_BR).unwrap();
         mpu.context_sync();
         mpu
     };
     let by = |mpu: &Mpu, regime, el, kind| {
-        let access = Access {
-            el,
-            ..access(kind, 0x5000, 4)
-        };
-        mpu.check(regime, access)
-            .result
-            .map(|hit| hit.by)
-            .map_err(|denial| denial.kind)
+        let access = Access { el, ..access(kind, 0x5000, 4) };
+        mpu.check(regime, access).result.map(|hit| hit.by).map_err(|denial| denial.kind)
     };
     let mpu = with(DefaultMap::RwNoExec);
-    assert_eq!(
-        by(&mpu, Regime::El2, El::El2, AccessKind::Rmw),
-        Ok(HitBy::Background)
-    );
-    assert_eq!(
-        by(&mpu, Regime::El1, El::El1, AccessKind::Rmw),
-        Ok(HitBy::Background)
-    );
-    assert_eq!(
-        by(&mpu, Regime::El1, El::El0, AccessKind::Read),
-        Err(DenialKind::NoRegion)
-    );
-    assert_eq!(
-        by(&mpu, Regime::Stage2, El::El1, AccessKind::Read),
-        Err(DenialKind::NoRegion)
-    );
+    assert_eq!(by(&mpu, Regime::El2, El::El2, AccessKind::Rmw), Ok(HitBy::Background));
+    assert_eq!(by(&mpu, Regime::El1, El::El1, AccessKind::Rmw), Ok(HitBy::Background));
+    assert_eq!(by(&mpu, Regime::El1, El::El0, AccessKind::Read), Err(DenialKind::NoRegion));
+    assert_eq!(by(&mpu, Regime::Stage2, El::El1, AccessKind::Read), Err(DenialKind::NoRegion));
     assert_eq!(
         by(&mpu, Regime::El2, El::El2, AccessKind::Fetch),
-        Err(DenialKind::Permission {
-            slot: None,
-            needs: AccessKind::Fetch
-        })
+        Err(DenialKind::Permission { slot: None, needs: AccessKind::Fetch })
     );
     let mpu = with(DefaultMap::Rwx);
-    assert_eq!(
-        by(&mpu, Regime::El2, El::El2, AccessKind::Fetch),
-        Ok(HitBy::Background)
-    );
+    assert_eq!(by(&mpu, Regime::El2, El::El2, AccessKind::Fetch), Ok(HitBy::Background));
     let mpu = with(DefaultMap::None);
-    assert_eq!(
-        by(&mpu, Regime::El2, El::El2, AccessKind::Read),
-        Err(DenialKind::NoRegion)
-    );
+    assert_eq!(by(&mpu, Regime::El2, El::El2, AccessKind::Read), Err(DenialKind::NoRegion));
 }
 
 /// `HCR_EL2.VM` with the EL2 MPU off, and EL2's own accesses at the same time.
 #[test]
 fn stage_2_of_an_mpu_that_is_off() {
-    let guest_read = Access {
-        el: El::El1,
-        ..access(AccessKind::Read, 0x1000, 4)
-    };
+    let guest_read = Access { el: El::El1, ..access(AccessKind::Read, 0x1000, 4) };
     let result = |vm_without_m| {
-        let mpu = Mpu::new(
-            Level::El2,
-            16,
-            Rules {
-                vm_without_m,
-                ..Rules::default()
-            },
-        );
+        let mpu = Mpu::new(Level::El2, 16, Rules { vm_without_m, ..Rules::default() });
         assert!(mpu.check(Regime::El2, guest_read).result.is_ok());
         assert!(check_guest(None, &mpu, false, guest_read).result.is_ok());
-        check_guest(None, &mpu, true, guest_read)
-            .result
-            .map_err(|at| at.denial.kind)
+        check_guest(None, &mpu, true, guest_read).result.map_err(|at| at.denial.kind)
     };
-    assert_eq!(
-        result(VmWithoutM::TranslationFault).unwrap_err(),
-        DenialKind::NoRegion
-    );
+    assert_eq!(result(VmWithoutM::TranslationFault).unwrap_err(), DenialKind::NoRegion);
     // No region is enabled out of reset, so that the regions apply and none holds the address.
-    assert_eq!(
-        result(VmWithoutM::RegionsApply).unwrap_err(),
-        DenialKind::NoRegion
-    );
+    assert_eq!(result(VmWithoutM::RegionsApply).unwrap_err(), DenialKind::NoRegion);
 
-    let open = words(
-        0x1000,
-        0x1000,
-        Attrs {
-            ap: Ap::RoAll,
-            ..RW
-        },
-    );
-    let mut mpu = mpu_with(
-        Rules {
-            vm_without_m: VmWithoutM::RegionsApply,
-            ..Rules::default()
-        },
-        16,
-        &[open],
-    );
+    let open = words(0x1000, 0x1000, Attrs { ap: Ap::RoAll, ..RW });
+    let mut mpu = mpu_with(Rules { vm_without_m: VmWithoutM::RegionsApply, ..Rules::default() }, 16, &[open]);
     mpu.write(MpuReg::Sctlr, 0).unwrap();
     mpu.context_sync();
     let hit = check_guest(None, &mpu, true, guest_read).result.unwrap();
@@ -665,25 +423,12 @@ fn stage_2_of_an_mpu_that_is_off() {
 /// A hazard of either array reaches the guest's verdict.
 #[test]
 fn a_guest_meets_the_hazards_of_both_arrays() {
-    let open = words(
-        0x1000,
-        0x1000,
-        Attrs {
-            ap: Ap::RwAll,
-            ..RW
-        },
-    );
-    let read = Access {
-        el: El::El1,
-        ..access(AccessKind::Read, 0x1000, 4)
-    };
+    let open = words(0x1000, 0x1000, Attrs { ap: Ap::RwAll, ..RW });
+    let read = Access { el: El::El1, ..access(AccessKind::Read, 0x1000, 4) };
     let settled = mpu_with(Rules::default(), 16, &[open]);
     let mut disturbed = settled.clone();
     disturbed.write(MpuReg::Prenr, 0).unwrap();
-    assert_eq!(
-        check_guest(Some(&settled), &settled, true, read).hazard,
-        None
-    );
+    assert_eq!(check_guest(Some(&settled), &settled, true, read).hazard, None);
     for (el1, el2) in [(&settled, &disturbed), (&disturbed, &settled)] {
         let verdict = check_guest(Some(el1), el2, true, read);
         assert_eq!(verdict.hazard.unwrap().write.reg, MpuReg::Prenr);
@@ -696,29 +441,15 @@ fn a_guest_meets_the_hazards_of_both_arrays() {
 fn a_probe_sees_the_newest_state() {
     let stack = words(0x8000, 0x1000, RW);
     let mut mpu = mpu_with(Rules::default(), 16, &[stack]);
-    let id = mpu
-        .add_probe(Probe {
-            addr: 0x8ff0,
-            kind: AccessKind::Rmw,
-        })
-        .unwrap();
+    let id = mpu.add_probe(Probe { addr: 0x8ff0, kind: AccessKind::Rmw }).unwrap();
     assert_eq!(mpu.failing_probe(), None);
     select(&mut mpu, 0);
     mpu.write(MpuReg::Prlar, stack.disabled().prlar).unwrap();
     let (failing, denial) = mpu.failing_probe().unwrap();
-    assert_eq!(
-        (failing, denial.kind, denial.addr),
-        (id, DenialKind::NoRegion, 0x8ff0)
-    );
+    assert_eq!((failing, denial.kind, denial.addr), (id, DenialKind::NoRegion, 0x8ff0));
     mpu.write(MpuReg::Prenr, 1).unwrap();
     assert_eq!(mpu.failing_probe(), None);
-    mpu.set_probe(
-        id,
-        Probe {
-            addr: 0x9000,
-            kind: AccessKind::Read,
-        },
-    );
+    mpu.set_probe(id, Probe { addr: 0x9000, kind: AccessKind::Read });
     assert!(mpu.failing_probe().is_some());
 }
 
@@ -728,28 +459,12 @@ fn the_address_space_ends() {
     let last = mpu_model::PA_LIMIT;
     let top = words(last - 0xfff, 0x1000, RW);
     let mpu = mpu_with(Rules::default(), 16, &[top]);
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, last - 3, 4)),
-        None
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, last - 3, 4)), None);
     let beyond = Some((DenialKind::AddressSize, last + 1));
-    assert_eq!(
-        denial(&mpu, Regime::El2, access(AccessKind::Read, last - 3, 8)),
-        beyond
-    );
-    assert_eq!(
-        denial(
-            &mpu,
-            Regime::El2,
-            access(AccessKind::Read, last - 3, u64::MAX)
-        ),
-        beyond
-    );
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, last - 3, 8)), beyond);
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, last - 3, u64::MAX)), beyond);
     let off = Mpu::new(Level::El2, 16, Rules::default());
-    assert_eq!(
-        denial(&off, Regime::El2, access(AccessKind::Read, last - 3, 8)),
-        beyond
-    );
+    assert_eq!(denial(&off, Regime::El2, access(AccessKind::Read, last - 3, 8)), beyond);
     assert_eq!(
         denial(&off, Regime::El2, access(AccessKind::Read, u64::MAX, 8)),
         Some((DenialKind::AddressSize, u64::MAX))

@@ -154,3 +154,17 @@ fn round_robin_shares_a_pe() {
     let ticks = report.traps.get(&Trap::Interrupt).unwrap().calls;
     assert!((30..=90).contains(&ticks), "20,000 cycles in quanta of 250: {ticks}");
 }
+
+#[test]
+fn boot_reaches_a_granted_page_under_every_strategy() {
+    // shared_info lies outside the heap from the start, so binding the channel at boot leaves the idle view.
+    let mut parts = thread_2022();
+    for (domain, frame) in parts.domains.iter_mut().zip([0x7000_0000, 0x7010_0000]) {
+        domain.shared_info_frame = Some(common::span(frame, 0x1000));
+    }
+    for name in ["map-page", "switch-view", "hybrid"] {
+        let report = ping_pong(parts.clone(), builtin(name), 10, Config::default());
+        assert_eq!(report.outcome, Outcome::Completed, "{name}");
+        assert_eq!(report.events.delivered, 20, "{name}");
+    }
+}

@@ -11,7 +11,8 @@ use crate::replay::ReplayError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
 use sim_core::hyp::SetupError;
-use sim_core::hyp::strategy::Builtin;
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
@@ -103,7 +104,14 @@ fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Builtin, Repo
     tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
     match scenario.world(strategy.clone(), seed) {
         Ok(world) => Ok((strategy, world.run())),
-        Err(BuildError::Setup(SetupError::Refused(refused))) => Ok((strategy, Report::refused(refused))),
+        Err(BuildError::Setup(SetupError::Refused(refused))) => {
+            let mut report = Report::refused(refused);
+            let plan = Plan::sketch(&scenario.layout, strategy.needs());
+            for (used, view) in report.regions.views.iter_mut().zip(plan.views()) {
+                used.guest_bytes = view.guest_bytes(&scenario.layout);
+            }
+            Ok((strategy, report))
+        }
         Err(error) => Err(error.into()),
     }
 }

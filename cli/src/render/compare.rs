@@ -23,7 +23,7 @@ pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palett
     out.push_str(&table.render(0, palette));
     let _ = writeln!(
         out,
-        "\nregions: EL2 regions needed, of {}. Per {}: EL2 MPU register writes, barriers, cycles from trap to return.",
+        "\nregions: EL2 regions needed, of {}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
         scenario.layout.board().el2_regions,
         measured.map_or_else(|| "call".into(), words::trap),
     );
@@ -62,7 +62,7 @@ fn row(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
         Cell::new(name, Look::Bold),
         Cell::new(words::outcome(&report.outcome), look),
         report.regions.required.to_string().into(),
-        format!("{}/{}", words::number(report.events.delivered), words::number(report.events.sent)).into(),
+        delivered(report),
         per_call(|cost| cost.counts.el2_writes()),
         per_call(|cost| cost.counts.isb),
         per_call(|cost| cost.counts.dsb),
@@ -71,6 +71,15 @@ fn row(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
         cycles(report.send_to_upcall().percentile(50)),
         total,
     ]
+}
+
+/// How many events arrived; of how many, if not all did.
+fn delivered(report: &Report) -> Cell {
+    let (delivered, sent) = (report.events.delivered, report.events.sent);
+    if delivered == sent {
+        return words::number(sent).into();
+    }
+    Cell::new(format!("{}/{}", words::number(delivered), words::number(sent)), Look::Bad)
 }
 
 /// Why a strategy did not complete, in a line or two.
@@ -97,7 +106,9 @@ fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
         Outcome::Refused(refused) => refused.to_string(),
         Outcome::Hazard(None) => "the run leaned on register writes that no barrier had put in force".into(),
         Outcome::Deadlock(waiters) => format!("{} vCPUs wait for what never comes", waiters.len()),
-        Outcome::ExpectationFailed(failures) => format!("{} steps gave something else than expected", failures.len()),
+        Outcome::ExpectationFailed(failures) => {
+            format!("{} steps gave something else than expected", failures.len())
+        }
         Outcome::Limit(steps) => format!("not done after {} steps", words::number(*steps)),
     })
 }

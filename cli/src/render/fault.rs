@@ -84,7 +84,8 @@ fn what(cause: &HypervisorFault, palette: Palette) -> String {
 
 fn for_whom(scenario: &Scenario, cause: &HypervisorFault) -> String {
     let on_behalf = &cause.on_behalf;
-    let vcpu = on_behalf.vcpu.map_or_else(|| "nobody: the PE was idle".into(), |vcpu| words::vcpu(&scenario.layout, vcpu));
+    let vcpu =
+        on_behalf.vcpu.map_or_else(|| "nobody: the PE was idle".into(), |vcpu| words::vcpu(&scenario.layout, vcpu));
     let mut out = format!("on behalf of {vcpu}, in {}", words::trap(on_behalf.trap));
     if let Some([x0, x1, x2, ..]) = on_behalf.args {
         let _ = write!(out, " (x0={x0:#x} x1={x1:#x} x2={x2:#x})");
@@ -133,13 +134,7 @@ fn slot_row(scenario: &Scenario, line: &SlotLine, look: Look) -> Vec<Cell> {
 }
 
 /// What would have let the access through, with the regions it takes.
-fn remedies(
-    scenario: &Scenario,
-    strategy: &str,
-    report: &Report,
-    cause: &HypervisorFault,
-    palette: Palette,
-) -> String {
+fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &HypervisorFault, palette: Palette) -> String {
     let mut out = format!("{}\n", palette.bold("what would let it through"));
     if matches!(report.outcome, Outcome::Hazard(_)) {
         if let Some(hazard) = cause.fault.hazard {
@@ -154,7 +149,9 @@ fn remedies(
     let available = usize::from(scenario.layout.board().el2_regions);
     let now = strategy::parse(strategy, scenario.settings).map(|strategy| strategy.name().to_owned());
     for name in Builtin::NAMES.into_iter().filter(|name| *name != "naive" && now.as_deref() != Ok(*name)) {
-        let Some(other) = Builtin::from_name(name, scenario.settings) else { continue };
+        let Some(other) = Builtin::from_name(name, scenario.settings) else {
+            continue;
+        };
         let required = Plan::sketch(&scenario.layout, other.needs()).required();
         let fits = if required <= available { "fits" } else { "does not fit" };
         let _ = writeln!(out, "  --strategy {name}: {required} of {available} EL2 regions, {fits}");

@@ -177,7 +177,8 @@ fn costs(report: &Report, palette: Palette) -> String {
     for (trap, cost) in &report.traps {
         table.row(cost_row(*trap, cost));
     }
-    let mut out = format!("{}\n", palette.bold("cost per call (EL2 MPU register writes, barriers and accesses at EL2)"));
+    let mut out =
+        format!("{}\n", palette.bold("cost per call (EL2 MPU register writes, barriers and accesses at EL2)"));
     out.push_str(&table.render(2, palette));
     let Counts { el2, isb, dsb, exceptions, erets, .. } = report.counts;
     let _ = writeln!(
@@ -214,7 +215,9 @@ fn cost_row(trap: Trap, cost: &TrapCost) -> Vec<Cell> {
 /// A mean with two decimals, without trailing zeros: exact integers read as such.
 #[must_use]
 pub fn per_call(total: u64, calls: u64) -> String {
-    let Some(hundredths) = total.saturating_mul(100).checked_div(calls) else { return "-".into() };
+    let Some(hundredths) = total.saturating_mul(100).checked_div(calls) else {
+        return "-".into();
+    };
     let (whole, part) = (hundredths / 100, hundredths % 100);
     match (part % 10, part / 10) {
         (0, 0) => words::number(whole),

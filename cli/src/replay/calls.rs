@@ -168,7 +168,9 @@ impl Rig {
     /// The domain whose counting port a send is about to notify. The hypervisor runs the handler without a word to
     /// whoever watches, so where the event goes is asked beforehand.
     fn handler_of(&mut self, call: &Call) -> Result<Option<u16>, Trouble> {
-        let (Form::Event(op::SEND), [port, ..]) = (call.form, call.block.words) else { return Ok(None) };
+        let (Form::Event(op::SEND), [port, ..]) = (call.form, call.block.words) else {
+            return Ok(None);
+        };
         if self.counting.is_empty() {
             return Ok(None);
         }

@@ -110,7 +110,9 @@ impl Rig {
     }
 
     fn dump_block(&self, id: DomId, dom: DomIdx, vcpu: u32) -> Value {
-        let Some(block) = self.hyp.channels.control_block(dom, Vcpu(vcpu)) else { return Value::Null };
+        let Some(block) = self.hyp.channels.control_block(dom, Vcpu(vcpu)) else {
+            return Value::Null;
+        };
         let read = |offset: u32| self.machine.ram.read(block.address + u64::from(offset), 4) as u32;
         let heads: Vec<u32> = (0..QUEUES).map(|queue| read(HEAD + queue * 4)).collect();
         let guest = self.guests.get(&id.0).and_then(|guest| guest.vcpus.get(vcpu as usize));
@@ -130,7 +132,9 @@ impl Rig {
         let pages = self.hyp.channels.event_pages(dom);
         let mut ports = Vec::new();
         while port != 0 && ports.len() < LONGEST_QUEUE {
-            let Some(page) = pages.get((port / WORDS_PER_PAGE) as usize) else { break };
+            let Some(page) = pages.get((port / WORDS_PER_PAGE) as usize) else {
+                break;
+            };
             let word = self.machine.ram.read(page.address + u64::from(port % WORDS_PER_PAGE * 4), 4) as u32;
             if word & LINKED == 0 {
                 break;

@@ -41,7 +41,9 @@ impl Rig {
     }
 
     fn change_word(&mut self, (domain, _): (u16, u32), port: u64, op: AtomicOp) -> Out {
-        let Some(address) = self.word(domain, port) else { return Ok(json!({ "word": null })) };
+        let Some(address) = self.word(domain, port) else {
+            return Ok(json!({ "word": null }));
+        };
         let old = self.atomic(address, Width::Word, op)?;
         Ok(json!({ "word": hex_word(op.apply(old) as u32) }))
     }
@@ -55,14 +57,18 @@ impl Rig {
     }
 
     fn take_ready(&mut self, caller: (u16, u32)) -> Out {
-        let Some(block) = self.guest_vcpu(caller)?.block else { return Ok(json!({ "ready": null })) };
+        let Some(block) = self.guest_vcpu(caller)?.block else {
+            return Ok(json!({ "ready": null }));
+        };
         self.ack_upcall(caller)?;
         let ready = self.fetch_ready(caller, block)?;
         Ok(json!({ "ready": ready }))
     }
 
     fn take_one(&mut self, caller: (u16, u32), priority: u64) -> Out {
-        let Some(block) = self.guest_vcpu(caller)?.block else { return Ok(json!({ "port": null })) };
+        let Some(block) = self.guest_vcpu(caller)?.block else {
+            return Ok(json!({ "port": null }));
+        };
         let queue = usize::try_from(priority).ok();
         let Some(queue) = queue.filter(|queue| *queue < evtchn::abi::fifo::QUEUES as usize) else {
             return Err(Trouble::Step(format!("there is no queue {priority}")));
@@ -77,7 +83,9 @@ impl Rig {
         if max > MOST_TAKEN {
             return Err(Trouble::Step(format!("max is {max}; at most {MOST_TAKEN} events are taken in one step")));
         }
-        let Some(block) = self.guest_vcpu(caller)?.block else { return Ok(json!({ "ports": null })) };
+        let Some(block) = self.guest_vcpu(caller)?.block else {
+            return Ok(json!({ "ports": null }));
+        };
         self.ack_upcall(caller)?;
         let mut ready = self.fetch_ready(caller, block)?;
         let mut ports = Vec::new();

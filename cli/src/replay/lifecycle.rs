@@ -67,7 +67,9 @@ impl Rig {
 
     /// Creates a domain in the place that the event channels will give it: the first that is free.
     pub(super) fn create(&mut self, op: &Op) -> Result<Result<(), Errno>, Trouble> {
-        let Some(domain) = created(op) else { return Ok(Err(Errno::EINVAL)) };
+        let Some(domain) = created(op) else {
+            return Ok(Err(Errno::EINVAL));
+        };
         format::check_domain(&domain).map_err(|(expected, got)| Trouble::Step(format!("{got}, not {expected}")))?;
         let no_place = || Trouble::Step("there is no place for another domain".into());
         let position = self.plots.iter().position(|plot| matches!(plot, Plot::Free)).ok_or_else(no_place)?;
@@ -145,7 +147,9 @@ impl Rig {
 
     fn leave_views(&mut self) -> Result<(), Faulted> {
         let core = &mut self.hyp.core;
-        let Some(pe) = core.pes.first_mut() else { return Ok(()) };
+        let Some(pe) = core.pes.first_mut() else {
+            return Ok(());
+        };
         let mut cpu = Cpu { machine: &mut self.machine, pe: 0 };
         let mut reach = Reach { plan: &core.plan, view: &mut pe.view, p: &mut cpu };
         core.strategy.on_exit(&mut reach, ViewId::Idle)

@@ -136,7 +136,9 @@ impl Rig {
 
     /// Whose step it is: puts the vCPU on the PE, with its view.
     pub(super) fn run(&mut self, actor: Actor) -> Result<Option<(u16, u32)>, Trouble> {
-        let Actor::Guest { domain, vcpu } = actor else { return Ok(None) };
+        let Actor::Guest { domain, vcpu } = actor else {
+            return Ok(None);
+        };
         let nobody = || Trouble::Step(format!("domain {domain} has no vcpu {vcpu} now"));
         let position = self.guests.get(&domain).ok_or_else(nobody)?.position;
         let id = self.hyp.core.domains.id(position, vcpu).ok_or_else(nobody)?;
@@ -188,7 +190,9 @@ impl Rig {
         work: impl FnOnce(&mut EventChannels<Area>, Host<'_, '_>) -> Result<T, Stop<Faulted>>,
     ) -> Result<Result<T, Errno>, Faulted> {
         let (mut pe, hyp, _) = self.pe();
-        let Some(state) = hyp.core.pes.get_mut(PE) else { return Ok(Err(Errno::EINVAL)) };
+        let Some(state) = hyp.core.pes.get_mut(PE) else {
+            return Ok(Err(Errno::EINVAL));
+        };
         let back = state.view.current();
         let mut reach = Reach { plan: &hyp.core.plan, view: &mut state.view, p: &mut pe };
         hyp.core.strategy.on_entry(&mut reach)?;
@@ -197,7 +201,9 @@ impl Rig {
             Err(Stop::Errno(errno)) => Err(errno),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
-        let Some(state) = hyp.core.pes.get_mut(PE) else { return Ok(done) };
+        let Some(state) = hyp.core.pes.get_mut(PE) else {
+            return Ok(done);
+        };
         let mut reach = Reach { plan: &hyp.core.plan, view: &mut state.view, p: &mut pe };
         hyp.core.strategy.on_exit(&mut reach, back)?;
         self.machine.resume(PE, true);

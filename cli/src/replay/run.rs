@@ -113,7 +113,9 @@ impl Rig {
         for event in events.drain(..) {
             match event {
                 Event::Injected { domain, vcpu } => {
-                    let Some(id) = self.ids.get(domain).copied() else { continue };
+                    let Some(id) = self.ids.get(domain).copied() else {
+                        continue;
+                    };
                     let dom = self.hyp.core.index(domain);
                     if !dom.is_some_and(|dom| self.visible(dom, vcpu)) {
                         continue;

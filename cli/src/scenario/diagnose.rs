@@ -14,26 +14,19 @@ pub(super) fn problem(error: &toml::de::Error) -> Problem {
         None => (message, None),
     };
     let span = error.span().unwrap_or(0..0);
-    let named = |prefix: &str| {
-        found
-            .strip_prefix(prefix)
-            .map(|name| name.trim_matches('`').to_owned())
-    };
+    let named = |prefix: &str| found.strip_prefix(prefix).map(|name| name.trim_matches('`').to_owned());
     if let Some(name) = named("unknown field ") {
         let known = quoted(expected.unwrap_or_default());
-        let problem =
-            Problem::new(format!("unknown key `{name}`")).at(span, "this key is not known here");
+        let problem = Problem::new(format!("unknown key `{name}`")).at(span, "this key is not known here");
         return problem.help(known_names("keys", &name, &known));
     }
     if let Some(name) = named("unknown variant ") {
         let known = quoted(expected.unwrap_or_default());
-        let problem =
-            Problem::new(format!("unknown word `{name}`")).at(span, "this word is not known here");
+        let problem = Problem::new(format!("unknown word `{name}`")).at(span, "this word is not known here");
         return problem.help(known_names("words", &name, &known));
     }
     if let Some(name) = named("missing field ") {
-        let problem = Problem::new(format!("missing key `{name}`"))
-            .at(span, format!("`{name}` belongs in here"));
+        let problem = Problem::new(format!("missing key `{name}`")).at(span, format!("`{name}` belongs in here"));
         return problem.help(missing(&name));
     }
     let title = match found.strip_prefix("invalid type: ") {
@@ -47,9 +40,7 @@ pub(super) fn problem(error: &toml::de::Error) -> Problem {
 /// What to write for a key that is needed.
 fn missing(name: &str) -> String {
     let example = match name {
-        "heap" => {
-            "heap = { base = 0x50000000, size = 0x20000000 }, memory for the hypervisor alone"
-        }
+        "heap" => "heap = { base = 0x50000000, size = 0x20000000 }, memory for the hypervisor alone",
         "id" => "id = 1, the domain id",
         "base" => "base = 0x30000000, the first address",
         "size" => "size = 0x1000, in bytes",
@@ -68,11 +59,7 @@ fn missing(name: &str) -> String {
 
 /// What is known, nearest first if something is near.
 pub(super) fn known_names(what: &str, name: &str, known: &[String]) -> String {
-    let all = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
+    let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     match nearest(name, known) {
         Some(near) => format!("did you mean `{near}`? Known {what}: {all}"),
         None => format!("known {what}: {all}"),
@@ -81,11 +68,7 @@ pub(super) fn known_names(what: &str, name: &str, known: &[String]) -> String {
 
 /// The names between backticks.
 fn quoted(list: &str) -> Vec<String> {
-    list.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// The known name that takes the fewest edits, if they are few for its length.
@@ -93,10 +76,7 @@ fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     if name.len() > COMPARED {
         return None;
     }
-    let near = known
-        .iter()
-        .map(|known| (edits(name, known), known.as_str()))
-        .min()?;
+    let near = known.iter().map(|known| (edits(name, known), known.as_str())).min()?;
     (near.0 * 3 <= name.len().max(near.1.len())).then_some(near.1)
 }
 
@@ -105,9 +85,7 @@ fn edits(from: &str, to: &str) -> usize {
     let (from, to) = (from.as_bytes(), to.as_bytes());
     // `rows[i][j]`: edits from the first i bytes to the first j.
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
-    let cell = |rows: &[Vec<usize>], i: usize, j: usize| {
-        rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0)
-    };
+    let cell = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
     for (i, a) in from.iter().enumerate() {
         rows.push(vec![i + 1]);
         for (j, b) in to.iter().enumerate() {
@@ -143,9 +121,6 @@ mod tests {
         let known = ["board".to_owned(), "pes".to_owned()];
         assert_eq!(nearest("bord", &known), Some("board"));
         assert_eq!(nearest("x", &known), None);
-        assert_eq!(
-            known_names("keys", "bord", &known),
-            "did you mean `board`? Known keys: board, pes"
-        );
+        assert_eq!(known_names("keys", "bord", &known), "did you mean `board`? Known keys: board, pes");
     }
 }

@@ -26,11 +26,7 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new(raw: &RawScenario) -> Self {
-        let known: Vec<u64> = raw
-            .domain
-            .iter()
-            .map(|domain| domain.get_ref().id.get_ref().0)
-            .collect();
+        let known: Vec<u64> = raw.domain.iter().map(|domain| domain.get_ref().id.get_ref().0).collect();
         let mut positions = HashMap::with_capacity(known.len());
         for (position, id) in known.iter().enumerate() {
             // That there are two of one id is found before anybody asks.
@@ -48,9 +44,7 @@ impl Ids {
                 0 => "the file has no [[domain]]".to_owned(),
                 _ => format!("known ids: {}", known.join(", ")),
             };
-            Problem::new(format!("no domain has id {number}"))
-                .at(id.span(), "expected a domain's id")
-                .help(help)
+            Problem::new(format!("no domain has id {number}")).at(id.span(), "expected a domain's id").help(help)
         })
     }
 }
@@ -63,38 +57,26 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(what: &'static str) -> Self {
-        Self {
-            what,
-            used: HashMap::new(),
-        }
+        Self { what, used: HashMap::new() }
     }
 
     fn take(&mut self, name: &'a str, at: Range<usize>) -> Result<(), Problem> {
         match self.used.insert(name, at.clone()) {
             None => Ok(()),
-            Some(first) => Err(
-                Problem::new(format!("two {} have the name `{name}`", self.what))
-                    .at(at, "the second")
-                    .and(first, "the first")
-                    .help("names are how reports tell them apart"),
-            ),
+            Some(first) => Err(Problem::new(format!("two {} have the name `{name}`", self.what))
+                .at(at, "the second")
+                .and(first, "the first")
+                .help("names are how reports tell them apart")),
         }
     }
 }
 
 pub(super) fn domains(raw: &RawScenario) -> Result<Vec<DomainLayout>, Problem> {
     if let Some(first) = raw.domain.get(MAX_DOMAINS) {
-        let problem = Problem::new(format!(
-            "{} domains are more than {MAX_DOMAINS}",
-            raw.domain.len()
-        ));
+        let problem = Problem::new(format!("{} domains are more than {MAX_DOMAINS}", raw.domain.len()));
         return Err(problem.at(first.span(), "the first one too many"));
     }
-    let names: Vec<String> = raw
-        .domain
-        .iter()
-        .map(|domain| name_of(&domain.get_ref().0))
-        .collect();
+    let names: Vec<String> = raw.domain.iter().map(|domain| name_of(&domain.get_ref().0)).collect();
     let mut used = Names::new("domains");
     let mut ids: HashMap<u64, Range<usize>> = HashMap::new();
     let mut domains = Vec::with_capacity(names.len());
@@ -102,50 +84,27 @@ pub(super) fn domains(raw: &RawScenario) -> Result<Vec<DomainLayout>, Problem> {
         let id = &found.get_ref().id;
         if let Some(first) = ids.insert(id.get_ref().0, id.span()) {
             let problem = Problem::new(format!("two domains have id {}", id.get_ref().0));
-            return Err(problem
-                .at(id.span(), "the second")
-                .and(first, "the first")
-                .help("domain ids are unique"));
+            return Err(problem.at(id.span(), "the second").and(first, "the first").help("domain ids are unique"));
         }
         domains.push(domain(&found.get_ref().0, name)?);
-        let at = found
-            .get_ref()
-            .name
-            .as_ref()
-            .map_or_else(|| id.span(), Spanned::span);
+        let at = found.get_ref().name.as_ref().map_or_else(|| id.span(), Spanned::span);
         used.take(name, at)?;
     }
     Ok(domains)
 }
 
 fn name_of(raw: &RawDomain) -> String {
-    raw.name.as_ref().map_or_else(
-        || format!("dom{}", raw.id.get_ref().0),
-        |name| name.get_ref().clone(),
-    )
+    raw.name.as_ref().map_or_else(|| format!("dom{}", raw.id.get_ref().0), |name| name.get_ref().clone())
 }
 
 fn domain(raw: &RawDomain, name: &str) -> Result<DomainLayout, Problem> {
     let bank = |(index, bank)| range(&format!("RAM bank {index} of {name}"), bank);
-    let vcpus: Result<Vec<_>, _> = raw
-        .vcpu
-        .iter()
-        .enumerate()
-        .map(|(index, found)| vcpu(&found.get_ref().0, index, name))
-        .collect();
+    let vcpus: Result<Vec<_>, _> =
+        raw.vcpu.iter().enumerate().map(|(index, found)| vcpu(&found.get_ref().0, index, name)).collect();
     Ok(DomainLayout {
-        id: DomId(number::within(
-            &raw.id,
-            "id",
-            0..=u64::from(evtchn::abi::DOMID_FIRST_RESERVED) - 1,
-        )? as u16),
+        id: DomId(number::within(&raw.id, "id", 0..=u64::from(evtchn::abi::DOMID_FIRST_RESERVED) - 1)? as u16),
         name: name.to_owned(),
-        ram: raw
-            .ram
-            .iter()
-            .enumerate()
-            .map(bank)
-            .collect::<Result<_, _>>()?,
+        ram: raw.ram.iter().enumerate().map(bank).collect::<Result<_, _>>()?,
         vcpus: vcpus?,
         privileged: raw.privileged,
         max_evtchn_port: optional(
@@ -170,12 +129,10 @@ fn vcpu_infos(raw: &RawDomain) -> Result<Vec<u64>, Problem> {
         };
         if addresses.len() < index {
             let without = addresses.len();
-            let problem = Problem::new(format!(
-                "vCPU {index} names its vcpu_info, and vCPU {without} does not"
-            ));
-            return Err(problem.at(address.span(), "named here").help(format!(
-                "name vcpu_info for vCPU {without} too, or for none behind it"
-            )));
+            let problem = Problem::new(format!("vCPU {index} names its vcpu_info, and vCPU {without} does not"));
+            return Err(problem
+                .at(address.span(), "named here")
+                .help(format!("name vcpu_info for vCPU {without} too, or for none behind it")));
         }
         addresses.push(address.get_ref().0);
     }
@@ -183,28 +140,17 @@ fn vcpu_infos(raw: &RawDomain) -> Result<Vec<u64>, Problem> {
 }
 
 fn vcpu(raw: &RawVcpu, index: usize, domain: &str) -> Result<VcpuLayout, Problem> {
-    let pe = raw.pe.as_ref().map_or(Ok(0), |pe| {
-        number::within(pe, "pe", 0..=u64::from(u32::MAX))
-    })?;
-    let regions = raw.el1_mpu.iter().enumerate().map(|(slot, found)| {
-        el1_region(
-            &found.get_ref().0,
-            &format!("EL1 region {slot} of vCPU {index} of {domain}"),
-        )
-    });
-    Ok(VcpuLayout {
-        pe: usize::try_from(pe).unwrap_or(usize::MAX),
-        el1_regions: regions.collect::<Result<_, _>>()?,
-    })
+    let pe = raw.pe.as_ref().map_or(Ok(0), |pe| number::within(pe, "pe", 0..=u64::from(u32::MAX)))?;
+    let regions =
+        raw.el1_mpu.iter().enumerate().map(|(slot, found)| {
+            el1_region(&found.get_ref().0, &format!("EL1 region {slot} of vCPU {index} of {domain}"))
+        });
+    Ok(VcpuLayout { pe: usize::try_from(pe).unwrap_or(usize::MAX), el1_regions: regions.collect::<Result<_, _>>()? })
 }
 
 fn el1_region(raw: &RawRegion, what: &str) -> Result<Region, Problem> {
     let attrs = Attrs {
-        ap: if raw.access == RawAccess::Rw {
-            Ap::RwAll
-        } else {
-            Ap::RoAll
-        },
+        ap: if raw.access == RawAccess::Rw { Ap::RwAll } else { Ap::RoAll },
         xn: if raw.execute { Xn::Exec } else { Xn::Never },
         sh: Shareability::Inner,
         attr_index: ATTR_NORMAL,
@@ -213,11 +159,7 @@ fn el1_region(raw: &RawRegion, what: &str) -> Result<Region, Problem> {
     let span = span(what, &raw.base, &raw.size)?;
     Region::new(span.base(), span.limit(), attrs).map_err(|error| {
         let base_is_wrong = matches!(error, RegionError::UnalignedBase { .. });
-        let at = if base_is_wrong {
-            raw.base.span()
-        } else {
-            raw.size.span()
-        };
+        let at = if base_is_wrong { raw.base.span() } else { raw.size.span() };
         Problem::new(format!("{what}: {error}")).at(at, "")
     })
 }
@@ -235,10 +177,7 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
             for id in raw.domains.get_ref() {
                 let position = ids.position(id)?;
                 if domains.contains(&position) {
-                    let title = format!(
-                        "shared memory `{name}` names domain {} twice",
-                        id.get_ref().0
-                    );
+                    let title = format!("shared memory `{name}` names domain {} twice", id.get_ref().0);
                     return Err(Problem::new(title).at(id.span(), "the second time"));
                 }
                 domains.push(position);
@@ -247,11 +186,7 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
                 let problem = Problem::new(format!("shared memory `{name}` belongs to no domain"));
                 return Err(problem.at(raw.domains.span(), "expected at least one domain's id"));
             }
-            Ok(SharedMemory {
-                name: name.clone(),
-                span,
-                domains,
-            })
+            Ok(SharedMemory { name: name.clone(), span, domains })
         })
         .collect()
 }
@@ -264,14 +199,10 @@ pub(super) fn one_vcpu_per_pe(raw: &RawScenario) -> Result<(), Problem> {
     let mut taken: HashMap<u64, Range<usize>> = HashMap::new();
     for vcpu in raw.domain.iter().flat_map(|domain| &domain.get_ref().vcpu) {
         let pe = &vcpu.get_ref().pe;
-        let at = pe
-            .as_ref()
-            .map_or_else(|| place::header(vcpu), Spanned::span);
+        let at = pe.as_ref().map_or_else(|| place::header(vcpu), Spanned::span);
         let number = given(pe.as_ref(), Number(0)).0;
         if let Some(first) = taken.insert(number, at.clone()) {
-            let problem = Problem::new(format!(
-                "PE {number} has two vCPUs, and scheduler `null` takes one"
-            ));
+            let problem = Problem::new(format!("PE {number} has two vCPUs, and scheduler `null` takes one"));
             return Err(problem
                 .at(at, "the second")
                 .and(first, "the first")

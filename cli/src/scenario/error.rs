@@ -26,13 +26,7 @@ struct Parts {
 impl Problem {
     /// A problem at no place in particular.
     pub(super) fn new(title: impl Into<String>) -> Self {
-        let parts = Parts {
-            title: title.into(),
-            at: None,
-            label: String::new(),
-            others: Vec::new(),
-            help: None,
-        };
+        let parts = Parts { title: title.into(), at: None, label: String::new(), others: Vec::new(), help: None };
         Self(Box::new(parts))
     }
 
@@ -56,13 +50,7 @@ impl Problem {
 
     /// The problem in words and lines, free of the sources.
     pub(super) fn found_in(self, sources: &Sources<'_>) -> LoadError {
-        let Parts {
-            title,
-            at,
-            label,
-            others,
-            help,
-        } = *self.0;
+        let Parts { title, at, label, others, help } = *self.0;
         let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
         LoadError {
             report: Box::new(Report {
@@ -157,9 +145,7 @@ impl LoadError {
             others: Vec::new(),
             help: help.map(str::to_owned),
         };
-        Self {
-            report: Box::new(report),
-        }
+        Self { report: Box::new(report) }
     }
 
     /// What is wrong, without the place.
@@ -193,27 +179,15 @@ impl LoadError {
         let mut error = Group::with_title(Level::ERROR.primary_title(report.title.as_str()));
         if let Some(primary) = &report.primary {
             // Marks in one line are shown on one line.
-            let (near, far): (Vec<&Excerpt>, _) = report
-                .others
-                .iter()
-                .partition(|other| other.same_line(primary));
+            let (near, far): (Vec<&Excerpt>, _) = report.others.iter().partition(|other| other.same_line(primary));
             error = add(error, report, primary, AnnotationKind::Primary, &near);
-            error = far.into_iter().fold(error, |error, other| {
-                add(error, report, other, AnnotationKind::Context, &[])
-            });
+            error = far.into_iter().fold(error, |error, other| add(error, report, other, AnnotationKind::Context, &[]));
         } else {
             error = error.element(Origin::path(report.path.as_str()));
         }
-        let help = report
-            .help
-            .as_deref()
-            .map(|help| Group::with_title(Level::HELP.secondary_title(help)));
+        let help = report.help.as_deref().map(|help| Group::with_title(Level::HELP.secondary_title(help)));
         let groups: Vec<Group<'_>> = std::iter::once(error).chain(help).collect();
-        let renderer = if color {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&groups)
     }
 }
@@ -225,29 +199,16 @@ fn add<'a>(
     kind: AnnotationKind,
     near: &[&'a Excerpt],
 ) -> Group<'a> {
-    let path = if at.set.is_some() {
-        "--set"
-    } else {
-        report.path.as_str()
-    };
+    let path = if at.set.is_some() { "--set" } else { report.path.as_str() };
     let Some(text) = &at.text else {
         let origin = Origin::path(path).line(at.line).char_column(at.column);
-        return group
-            .element(origin)
-            .element(Level::NOTE.message(at.label.as_str()));
+        return group.element(origin).element(Level::NOTE.message(at.label.as_str()));
     };
     let mark = |at: &'a Excerpt, kind: AnnotationKind| {
         let mark = kind.span(at.range.clone());
-        if at.label.is_empty() {
-            mark
-        } else {
-            mark.label(at.label.as_str())
-        }
+        if at.label.is_empty() { mark } else { mark.label(at.label.as_str()) }
     };
     let marks = near.iter().map(|near| mark(near, AnnotationKind::Context));
-    let snippet = Snippet::source(text.as_str())
-        .line_start(at.line)
-        .path(path)
-        .annotation(mark(at, kind));
+    let snippet = Snippet::source(text.as_str()).line_start(at.line).path(path).annotation(mark(at, kind));
     group.element(snippet.annotations(marks))
 }

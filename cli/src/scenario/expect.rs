@@ -34,10 +34,9 @@ const ERRNOS: [Errno; 14] = [
 pub(super) fn nothing_to_expect(step: &str, expect: Key<'_, RawExpect>) -> Result<(), Problem> {
     match expect {
         None => Ok(()),
-        Some(expect) => Err(
-            Problem::new(format!("step `{step}` gives nothing to expect"))
-                .at(expect.span(), "leave `expect` out"),
-        ),
+        Some(expect) => {
+            Err(Problem::new(format!("step `{step}` gives nothing to expect")).at(expect.span(), "leave `expect` out"))
+        }
     }
 }
 
@@ -48,32 +47,17 @@ pub(super) fn called(op: Op, expect: Key<'_, RawExpect>) -> Result<Planned, Prob
 
 /// What a hypercall is expected to return.
 pub(super) fn result(expect: &Spanned<RawExpect>) -> Result<Expected, Problem> {
-    let at = |problem: Problem| {
-        problem.at(
-            expect.span(),
-            "expected a number, or an error such as \"-EINVAL\"",
-        )
-    };
+    let at = |problem: Problem| problem.at(expect.span(), "expected a number, or an error such as \"-EINVAL\"");
     match expect.get_ref() {
-        RawExpect::Number(number) => i64::try_from(*number).map(Expected::Rc).map_err(|_| {
-            at(Problem::new(format!(
-                "{number} is not what a hypercall returns"
-            )))
-        }),
+        RawExpect::Number(number) => i64::try_from(*number)
+            .map(Expected::Rc)
+            .map_err(|_| at(Problem::new(format!("{number} is not what a hypercall returns")))),
         RawExpect::Word(word) => {
             let named = |errno: &&Errno| word.strip_prefix('-') == Some(errno.name());
-            let errno = ERRNOS
-                .iter()
-                .find(named)
-                .map(|errno| Expected::Rc(errno.rc()));
+            let errno = ERRNOS.iter().find(named).map(|errno| Expected::Rc(errno.rc()));
             errno.ok_or_else(|| {
-                let known: Vec<String> = ERRNOS
-                    .iter()
-                    .map(|errno| format!("-{}", errno.name()))
-                    .collect();
-                let problem = at(Problem::new(format!(
-                    "`{word}` is not what a hypercall returns"
-                )));
+                let known: Vec<String> = ERRNOS.iter().map(|errno| format!("-{}", errno.name())).collect();
+                let problem = at(Problem::new(format!("`{word}` is not what a hypercall returns")));
                 problem.help(diagnose::known_names("errors", word, &known))
             })
         }
@@ -97,12 +81,7 @@ pub(super) fn refusal(expect: Key<'_, RawExpect>, step: &str) -> Result<Expected
         },
         RawExpect::Number(number) => number.to_string(),
     };
-    let problem = Problem::new(format!(
-        "step `{step}` cannot be expected to give `{shown}`"
-    ));
-    let problem = problem.at(
-        expect.span(),
-        format!("expected \"{}\"", WORDS.join("\", \"")),
-    );
+    let problem = Problem::new(format!("step `{step}` cannot be expected to give `{shown}`"));
+    let problem = problem.at(expect.span(), format!("expected \"{}\"", WORDS.join("\", \"")));
     Err(problem)
 }

@@ -16,12 +16,8 @@ use std::collections::HashMap;
 use toml::Spanned;
 
 /// VIRQs that go by name in scenario files: those of a vCPU.
-const VIRQS: [(&str, u32); 4] = [
-    ("timer", virq::TIMER),
-    ("debug", virq::DEBUG),
-    ("xenoprof", virq::XENOPROF),
-    ("xenpmu", virq::XENPMU),
-];
+const VIRQS: [(&str, u32); 4] =
+    [("timer", virq::TIMER), ("debug", virq::DEBUG), ("xenoprof", virq::XENOPROF), ("xenpmu", virq::XENPMU)];
 
 /// The static channels by name.
 pub(super) struct Channels<'a> {
@@ -34,11 +30,7 @@ pub(super) struct Channels<'a> {
 
 impl<'a> Channels<'a> {
     pub(super) fn new(raw: &'a RawScenario, ids: &Ids, layout: &Layout) -> Result<Self, Problem> {
-        let mut channels = Self {
-            by_name: HashMap::new(),
-            names: Vec::new(),
-            all: Vec::new(),
-        };
+        let mut channels = Self { by_name: HashMap::new(), names: Vec::new(), all: Vec::new() };
         let mut used = HashMap::new();
         for found in &raw.channel {
             let raw = &found.get_ref().0;
@@ -50,18 +42,12 @@ impl<'a> Channels<'a> {
                     None => Ok(end_at),
                     Some(first) => {
                         let (port, id) = (end_at.1.0, end.domain.get_ref().0);
-                        let problem =
-                            Problem::new(format!("port {port} of domain {id} is used twice"));
-                        Err(problem
-                            .at(end.port.span(), "the second time")
-                            .and(first, "the first time"))
+                        let problem = Problem::new(format!("port {port} of domain {id} is used twice"));
+                        Err(problem.at(end.port.span(), "the second time").and(first, "the first time"))
                     }
                 }
             };
-            let channel = StaticChannel {
-                listener: end(&raw.listener.0)?,
-                binder: end(&raw.binder.0)?,
-            };
+            let channel = StaticChannel { listener: end(&raw.listener.0)?, binder: end(&raw.binder.0)? };
             if channels.by_name.insert(name, channel).is_some() {
                 let problem = Problem::new(format!("two channels have the name `{name}`"));
                 return Err(problem.at(raw.name.span(), "the second"));
@@ -81,44 +67,29 @@ impl<'a> Channels<'a> {
     }
 
     /// The end of a channel that `domain` means by `name`; `None` if no channel has that name.
-    pub(super) fn end(
-        &self,
-        name: &Spanned<NumberOrName>,
-        text: &str,
-        domain: usize,
-    ) -> Option<Result<Port, Problem>> {
+    pub(super) fn end(&self, name: &Spanned<NumberOrName>, text: &str, domain: usize) -> Option<Result<Port, Problem>> {
         let (channel, side) = match text.split_once('.') {
             Some((channel, side)) => (channel, Some(side)),
             None => (text, None),
         };
         let StaticChannel { listener, binder } = *self.by_name.get(channel)?;
-        let wrong =
-            |title: String, label: &str| Some(Err(Problem::new(title).at(name.span(), label)));
+        let wrong = |title: String, label: &str| Some(Err(Problem::new(title).at(name.span(), label)));
         let own = |(owner, port): (usize, Port)| (owner == domain).then_some(port);
         let found = match side {
             Some("listener") => own(listener),
             Some("binder") => own(binder),
             Some(side) => {
-                return wrong(
-                    format!("a channel has no end `{side}`"),
-                    "expected .listener or .binder",
-                );
+                return wrong(format!("a channel has no end `{side}`"), "expected .listener or .binder");
             }
             None if listener.0 == binder.0 && listener.0 == domain => {
                 let title = format!("both ends of channel `{channel}` are in this domain");
-                return wrong(
-                    title,
-                    &format!("expected {channel}.listener or {channel}.binder"),
-                );
+                return wrong(title, &format!("expected {channel}.listener or {channel}.binder"));
             }
             None => own(listener).or(own(binder)),
         };
         match found {
             Some(port) => Some(Ok(port)),
-            None => wrong(
-                format!("`{text}` is not an end of a channel in this domain"),
-                "another domain's",
-            ),
+            None => wrong(format!("`{text}` is not an end of a channel in this domain"), "another domain's"),
         }
     }
 }
@@ -126,25 +97,18 @@ impl<'a> Channels<'a> {
 /// Names are words, so that no name can be taken for a number or for an end of a channel.
 pub(super) fn check_name(name: &Spanned<String>) -> Result<(), Problem> {
     let mut chars = name.get_ref().chars();
-    let starts_well = chars
-        .next()
-        .is_some_and(|char| char.is_ascii_alphabetic() || char == '_');
+    let starts_well = chars.next().is_some_and(|char| char.is_ascii_alphabetic() || char == '_');
     if starts_well && chars.all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-')) {
         return Ok(());
     }
     let problem = Problem::new(format!("`{}` is not a name", name.get_ref()));
-    Err(problem.at(
-        name.span(),
-        "expected a letter, then letters, digits, - and _",
-    ))
+    Err(problem.at(name.span(), "expected a letter, then letters, digits, - and _"))
 }
 
 fn port(end: &RawEnd, ids: &Ids, layout: &Layout) -> Result<Port, Problem> {
     let domain = layout.domains().get(ids.position(&end.domain)?);
     // All domains start with two-level ports, and boot code binds before a guest can ask for more.
-    let highest = domain.map_or(0, |domain| {
-        domain.max_evtchn_port.min(evtchn::abi::TWO_LEVEL_PORTS - 1)
-    });
+    let highest = domain.map_or(0, |domain| domain.max_evtchn_port.min(evtchn::abi::TWO_LEVEL_PORTS - 1));
     number::within(&end.port, "port", 1..=highest.into()).map(|port| Port(port as u32))
 }
 
@@ -153,14 +117,10 @@ pub(super) fn virq(found: &Spanned<NumberOrName>) -> Result<u32, Problem> {
     match found.get_ref() {
         NumberOrName::Number(number) => number::word(&Spanned::new(found.span(), *number), "virq"),
         NumberOrName::Name(name) => {
-            let number = VIRQS
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, number)| *number);
+            let number = VIRQS.iter().find(|(known, _)| known == name).map(|(_, number)| *number);
             number.ok_or_else(|| {
                 let known: Vec<String> = VIRQS.iter().map(|(name, _)| (*name).to_owned()).collect();
-                let problem = Problem::new(format!("unknown VIRQ `{name}`"))
-                    .at(found.span(), "no VIRQ of this name");
+                let problem = Problem::new(format!("unknown VIRQ `{name}`")).at(found.span(), "no VIRQ of this name");
                 problem.help(diagnose::known_names("VIRQs", name, &known))
             })
         }
@@ -168,33 +128,17 @@ pub(super) fn virq(found: &Spanned<NumberOrName>) -> Result<u32, Problem> {
 }
 
 /// The timers: PE, time, what they raise.
-pub(super) fn timers(
-    raw: &RawScenario,
-    ids: &Ids,
-    layout: &Layout,
-) -> Result<Vec<(usize, u64, VirqTimer)>, Problem> {
-    raw.timer
-        .iter()
-        .map(|found| timer(&found.get_ref().0, ids, layout))
-        .collect()
+pub(super) fn timers(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Vec<(usize, u64, VirqTimer)>, Problem> {
+    raw.timer.iter().map(|found| timer(&found.get_ref().0, ids, layout)).collect()
 }
 
 fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(usize, u64, VirqTimer), Problem> {
     let domain = ids.position(&raw.domain)?;
-    let vcpus = layout
-        .domains()
-        .get(domain)
-        .map_or(&[][..], |domain| &domain.vcpus);
+    let vcpus = layout.domains().get(domain).map_or(&[][..], |domain| &domain.vcpus);
     let vcpu = given(raw.vcpu.as_ref(), Number(0)).0;
     let Some(planned) = usize::try_from(vcpu).ok().and_then(|vcpu| vcpus.get(vcpu)) else {
-        let problem = Problem::new(format!(
-            "domain {} has no vCPU {vcpu}",
-            raw.domain.get_ref().0
-        ));
-        let at = raw
-            .vcpu
-            .as_ref()
-            .map_or_else(|| place::header(&raw.domain), Spanned::span);
+        let problem = Problem::new(format!("domain {} has no vCPU {vcpu}", raw.domain.get_ref().0));
+        let at = raw.vcpu.as_ref().map_or_else(|| place::header(&raw.domain), Spanned::span);
         return Err(problem.at(at, format!("it has {}, counted from 0", vcpus.len())));
     };
     let number = virq(&raw.virq)?;
@@ -209,16 +153,7 @@ fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(usize, u64, Virq
         Some(pe) => usize::try_from(number::within(pe, "pe", 0..=pes - 1)?).unwrap_or(usize::MAX),
         None => planned.pe,
     };
-    let every = raw
-        .every
-        .as_ref()
-        .map(|every| number::within(every, "every", 1..=u64::MAX))
-        .transpose()?;
-    let timer = VirqTimer {
-        domain,
-        vcpu: Vcpu(vcpu as u32),
-        virq: number,
-        every,
-    };
+    let every = raw.every.as_ref().map(|every| number::within(every, "every", 1..=u64::MAX)).transpose()?;
+    let timer = VirqTimer { domain, vcpu: Vcpu(vcpu as u32), virq: number, every };
     Ok((pe, raw.at.get_ref().0, timer))
 }

@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// No scenario is larger; what is, is not a scenario.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 3 << 20;
 
 /// A checked scenario.
 #[derive(Clone, Debug)]
@@ -103,11 +103,7 @@ impl Scenario {
                 let line = before.split(|byte| *byte == b'\n').count();
                 let byte = bytes.get(good).copied().unwrap_or_default();
                 let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
-                Err(LoadError::unread(
-                    path,
-                    title,
-                    Some("scenario files are TOML, and TOML is UTF-8"),
-                ))
+                Err(LoadError::unread(path, title, Some("scenario files are TOML, and TOML is UTF-8")))
             }
         }
     }
@@ -123,10 +119,7 @@ impl Scenario {
 
     /// A world of this scenario, ready to run.
     pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
-        let config = Config {
-            seed,
-            ..self.config.clone()
-        };
+        let config = Config { seed, ..self.config.clone() };
         let mut world = World::new(self.layout.clone(), strategy, config)?;
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
@@ -146,24 +139,17 @@ fn too_large(path: &Path) -> LoadError {
 
 /// The bytes of a file that is not too large.
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed =
-        |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
+    let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(LoadError::unread(
-            path,
-            "is a directory",
-            Some("expected a scenario file (*.toml)"),
-        ));
+        return Err(LoadError::unread(path, "is a directory", Some("expected a scenario file (*.toml)")));
     }
     if metadata.len() > MAX_BYTES {
         return Err(too_large(path));
     }
     let mut bytes = Vec::new();
     // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_large(path));
     }
@@ -191,22 +177,11 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
             });
         }
     }
-    let config = Config {
-        timers: links::timers(&raw, &ids, &layout)?,
-        channels: channels.all,
-        ..system::config(&raw, &ids)?
-    };
-    let stem = sources
-        .path()
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
+    let config =
+        Config { timers: links::timers(&raw, &ids, &layout)?, channels: channels.all, ..system::config(&raw, &ids)? };
+    let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Ok(Scenario {
-        name: raw
-            .name
-            .as_ref()
-            .map(|name| name.get_ref().clone())
-            .or(stem)
-            .unwrap_or_default(),
+        name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
         description: raw.description.clone(),
         path: sources.path().to_owned(),
         settings: system::settings(&raw)?,

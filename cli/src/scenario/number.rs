@@ -36,9 +36,7 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Number, E> {
-        u64::try_from(value)
-            .map(Number)
-            .map_err(|_| too_big(&value))
+        u64::try_from(value).map(Number).map_err(|_| too_big(&value))
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Number, E> {
@@ -54,9 +52,7 @@ impl Visitor<'_> for NumberVisitor {
         }
         match parse(text) {
             Some(value) => self.visit_u128(value),
-            None => Err(E::custom(format!(
-                "{text:?} is not a number, expected one such as \"0x1_0000\""
-            ))),
+            None => Err(E::custom(format!("{text:?} is not a number, expected one such as \"0x1_0000\""))),
         }
     }
 }
@@ -66,9 +62,7 @@ fn negative<E: de::Error>(value: &dyn fmt::Display) -> E {
 }
 
 fn too_big<E: de::Error>(value: &dyn fmt::Display) -> E {
-    E::custom(format!(
-        "{value} does not fit in 64 bits, expected at most 0xffff_ffff_ffff_ffff"
-    ))
+    E::custom(format!("{value} does not fit in 64 bits, expected at most 0xffff_ffff_ffff_ffff"))
 }
 
 /// The number a string holds.
@@ -86,17 +80,11 @@ fn parse(text: &str) -> Option<u128> {
     };
     // `from_str_radix` would take a sign of its own.
     let plain = digits.starts_with(|char: char| char.is_digit(radix));
-    plain
-        .then(|| u128::from_str_radix(&digits.replace('_', ""), radix).ok())
-        .flatten()
+    plain.then(|| u128::from_str_radix(&digits.replace('_', ""), radix).ok()).flatten()
 }
 
 /// The number, if it lies in `range`.
-pub(super) fn within(
-    number: &Spanned<Number>,
-    what: &str,
-    range: RangeInclusive<u64>,
-) -> Result<u64, Problem> {
+pub(super) fn within(number: &Spanned<Number>, what: &str, range: RangeInclusive<u64>) -> Result<u64, Problem> {
     let value = number.get_ref().0;
     if range.contains(&value) {
         return Ok(value);
@@ -106,10 +94,7 @@ pub(super) fn within(
         u64::MAX => format!("expected at least {low}"),
         _ => format!("expected {low} to {high}"),
     };
-    Err(
-        Problem::new(format!("{what} is {value}, which is out of range"))
-            .at(number.span(), expected),
-    )
+    Err(Problem::new(format!("{what} is {value}, which is out of range")).at(number.span(), expected))
 }
 
 /// The value of a key, or what it is without one.
@@ -138,13 +123,7 @@ mod tests {
 
     #[test]
     fn strings_hold_numbers_in_every_base() {
-        let cases = [
-            ("0x1_0000", 65536),
-            ("0b101", 5),
-            ("0o17", 15),
-            ("12_3", 123),
-            ("0xffffffffffffffff", u64::MAX),
-        ];
+        let cases = [("0x1_0000", 65536), ("0b101", 5), ("0o17", 15), ("12_3", 123), ("0xffffffffffffffff", u64::MAX)];
         for (text, value) in cases {
             assert_eq!(parse(text), Some(value.into()), "{text}");
         }

@@ -24,10 +24,7 @@ fn domain(raw: &RawScenario, position: usize) -> Option<&Spanned<Table<RawDomain
 }
 
 /// Base and size of an item, where the file has them.
-fn numbers<'a>(
-    raw: &'a RawScenario,
-    item: &Item,
-) -> Option<(&'a Spanned<Number>, &'a Spanned<Number>)> {
+fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>, &'a Spanned<Number>)> {
     let of = |range: &'a Spanned<Table<RawRange>>| {
         let range = &range.get_ref().0;
         (&range.base, &range.size)
@@ -37,22 +34,12 @@ fn numbers<'a>(
         Item::Pool => raw.pool.as_ref().map(of),
         Item::Uart => raw.uart.as_ref().map(of),
         Item::Gic => raw.gic.as_ref().map(of),
-        Item::Ram {
-            domain: position,
-            bank,
-            ..
-        } => Some(of(domain(raw, *position)?.get_ref().ram.get(*bank)?)),
+        Item::Ram { domain: position, bank, .. } => Some(of(domain(raw, *position)?.get_ref().ram.get(*bank)?)),
         Item::Shared { index, .. } => {
             let shared = &raw.shared.get(*index)?.get_ref().0;
             Some((&shared.base, &shared.size))
         }
-        Item::BootModules => raw
-            .sections
-            .as_ref()?
-            .get_ref()
-            .boot_modules
-            .as_ref()
-            .map(of),
+        Item::BootModules => raw.sections.as_ref()?.get_ref().boot_modules.as_ref().map(of),
         _ => None,
     }
 }
@@ -67,32 +54,13 @@ fn span(raw: &RawScenario, item: &Item) -> At {
         Item::Pool => key(raw.pool.as_ref()).or_else(|| Some(raw.heap.span())),
         Item::Uart => key(raw.uart.as_ref()).or_else(board),
         Item::Gic => key(raw.gic.as_ref()).or_else(board),
-        Item::Ram {
-            domain: position,
-            bank,
-            ..
-        } => domain(raw, *position)?
-            .get_ref()
-            .ram
-            .get(*bank)
-            .map(Spanned::span),
+        Item::Ram { domain: position, bank, .. } => domain(raw, *position)?.get_ref().ram.get(*bank).map(Spanned::span),
         Item::Shared { .. } => numbers(raw, item).map(|(base, _)| base.span()),
         Item::BootModules => key(raw.sections.as_ref()?.get_ref().boot_modules.as_ref()),
-        Item::Granted {
-            domain: position, ..
+        Item::Granted { domain: position, .. } | Item::Domain { domain: position, .. } => {
+            domain(raw, *position).map(|domain| domain.get_ref().id.span())
         }
-        | Item::Domain {
-            domain: position, ..
-        } => domain(raw, *position).map(|domain| domain.get_ref().id.span()),
-        Item::Vcpu {
-            domain: position,
-            vcpu,
-            ..
-        } => domain(raw, *position)?
-            .get_ref()
-            .vcpu
-            .get(*vcpu)
-            .map(header),
+        Item::Vcpu { domain: position, vcpu, .. } => domain(raw, *position)?.get_ref().vcpu.get(*vcpu).map(header),
         _ => None,
     }
 }
@@ -129,9 +97,7 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
     match error {
         LayoutError::Overlap { .. } => overlap(raw, error, problem),
         LayoutError::Unaligned { span, .. } => match numbers(raw, &item) {
-            Some((base, _)) if span.base() % GRANULE != 0 => {
-                problem.at(base.span(), "not a multiple of 64 (0x40)")
-            }
+            Some((base, _)) if span.base() % GRANULE != 0 => problem.at(base.span(), "not a multiple of 64 (0x40)"),
             Some((_, size)) => problem.at(size.span(), "not a multiple of 64 (0x40)"),
             None => at(problem, here, "not a multiple of 64 (0x40)"),
         },
@@ -142,58 +108,28 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
                 None => problem,
             }
         }
-        LayoutError::OutsideSection {
-            section: name,
-            section_span,
-            ..
-        } => {
+        LayoutError::OutsideSection { section: name, section_span, .. } => {
             let problem = at(problem, here, "outside");
             match section(raw, name) {
                 Some(section) => problem.and(section, format!("the section is {section_span}")),
                 None => problem,
             }
         }
-        LayoutError::NoSuchPe {
-            item:
-                Item::Vcpu {
-                    domain: position,
-                    vcpu,
-                    ..
-                },
-            ..
-        } => {
+        LayoutError::NoSuchPe { item: Item::Vcpu { domain: position, vcpu, .. }, .. } => {
             let vcpu = domain(raw, *position).and_then(|domain| domain.get_ref().vcpu.get(*vcpu));
-            at(
-                problem,
-                vcpu.and_then(|vcpu| key(vcpu.get_ref().pe.as_ref()))
-                    .or(here),
-                "no such PE",
-            )
+            at(problem, vcpu.and_then(|vcpu| key(vcpu.get_ref().pe.as_ref())).or(here), "no such PE")
         }
-        LayoutError::NoRam {
-            item: Item::Domain {
-                domain: position, ..
-            },
+        LayoutError::NoRam { item: Item::Domain { domain: position, .. } }
+        | LayoutError::VcpuCount { item: Item::Domain { domain: position, .. }, .. } => {
+            at(problem, domain(raw, *position).map(header), "this domain")
         }
-        | LayoutError::VcpuCount {
-            item: Item::Domain {
-                domain: position, ..
-            },
-            ..
-        } => at(problem, domain(raw, *position).map(header), "this domain"),
         _ => at(problem, here, ""),
     }
 }
 
 /// Both sides, the later one first.
 fn overlap(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem {
-    let LayoutError::Overlap {
-        a,
-        a_span,
-        b,
-        b_span,
-    } = error
-    else {
+    let LayoutError::Overlap { a, a_span, b, b_span } = error else {
         return problem;
     };
     let place = |(item, range)| Some((span(raw, item)?, format!("{item} is {range}")));
@@ -201,9 +137,7 @@ fn overlap(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
     let Some((at, label)) = places.next() else {
         return problem;
     };
-    places.fold(problem.at(at, label), |problem, (at, label)| {
-        problem.and(at, label)
-    })
+    places.fold(problem.at(at, label), |problem, (at, label)| problem.and(at, label))
 }
 
 fn at(problem: Problem, at: At, label: &str) -> Problem {
@@ -217,14 +151,10 @@ fn at(problem: Problem, at: At, label: &str) -> Problem {
 fn help(error: &LayoutError) -> Option<String> {
     Some(match error {
         LayoutError::BeyondBoard { .. } => {
-            "move it, or say where the board's memory is: memory = { base = .., size = .. }"
-                .to_owned()
+            "move it, or say where the board's memory is: memory = { base = .., size = .. }".to_owned()
         }
         LayoutError::OutsideSection { section, .. } => {
-            format!(
-                "move it, or widen {} in [sections]",
-                section.replace('-', "_")
-            )
+            format!("move it, or widen {} in [sections]", section.replace('-', "_"))
         }
         LayoutError::HeapTooSmall { needed, .. } => format!("give it at least {needed:#x} bytes"),
         LayoutError::PoolTooSmall { needed, .. } => {
@@ -263,46 +193,20 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
         let Some(pages) = layout.pages(position) else {
             continue;
         };
-        let keep = |start, len, what: String, at| Kept {
-            start,
-            len,
-            what,
-            at,
-            domain: header(found),
-        };
+        let keep = |start, len, what: String, at| Kept { start, len, what, at, domain: header(found) };
         let mut kept = Vec::with_capacity(domain.vcpu.len() + 2);
-        kept.push(keep(
-            pages.shared_info,
-            PAGE_SIZE,
-            "shared_info".to_owned(),
-            key(domain.shared_info.as_ref()),
-        ));
+        kept.push(keep(pages.shared_info, PAGE_SIZE, "shared_info".to_owned(), key(domain.shared_info.as_ref())));
         for (index, (address, vcpu)) in pages.vcpu_info.iter().zip(&domain.vcpu).enumerate() {
             let at = key(vcpu.get_ref().vcpu_info.as_ref());
-            kept.push(keep(
-                *address,
-                evtchn::abi::vcpu_info::SIZE.into(),
-                format!("vcpu_info of vCPU {index}"),
-                at,
-            ));
+            kept.push(keep(*address, evtchn::abi::vcpu_info::SIZE.into(), format!("vcpu_info of vCPU {index}"), at));
         }
         for kept in &kept {
             inside_ram(layout, position, kept)?;
         }
-        let scratch = layout
-            .domains()
-            .get(position)
-            .and_then(|planned| planned.ram.first());
-        if let Some(start) =
-            scratch.and_then(|bank| bank.base().checked_next_multiple_of(PAGE_SIZE))
-        {
+        let scratch = layout.domains().get(position).and_then(|planned| planned.ram.first());
+        if let Some(start) = scratch.and_then(|bank| bank.base().checked_next_multiple_of(PAGE_SIZE)) {
             let len = SCRATCH.saturating_mul(domain.vcpu.len().try_into().unwrap_or(u64::MAX));
-            kept.push(keep(
-                start,
-                len,
-                "the programs' scratch memory".to_owned(),
-                None,
-            ));
+            kept.push(keep(start, len, "the programs' scratch memory".to_owned(), None));
         }
         kept.sort_by_key(|kept| kept.start);
         for pair in kept.windows(2) {
@@ -316,34 +220,21 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
 }
 
 fn name(layout: &Layout, position: usize) -> &str {
-    layout
-        .domains()
-        .get(position)
-        .map_or("", |domain| domain.name.as_str())
+    layout.domains().get(position).map_or("", |domain| domain.name.as_str())
 }
 
 fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Problem> {
-    let Kept {
-        start, len, what, ..
-    } = kept;
+    let Kept { start, len, what, .. } = kept;
     let at = || kept.at.clone().unwrap_or_else(|| kept.domain.clone());
     let of = name(layout, position);
-    let problem = |text: &str, label: &str| {
-        Err(Problem::new(format!("{what} of {of} {text}")).at(at(), label))
-    };
+    let problem = |text: &str, label: &str| Err(Problem::new(format!("{what} of {of} {text}")).at(at(), label));
     let last = start.saturating_add(len - 1);
     let bank = layout.ram_bank(position, *start);
     if !bank.is_some_and(|bank| bank.contains(last)) {
-        return problem(
-            "is not in its RAM",
-            "expected an address in the domain's own RAM",
-        );
+        return problem("is not in its RAM", "expected an address in the domain's own RAM");
     }
     if *len == PAGE_SIZE && start % PAGE_SIZE != 0 {
-        return problem(
-            "does not start a page",
-            "expected a multiple of 4096 (0x1000)",
-        );
+        return problem("does not start a page", "expected a multiple of 4096 (0x1000)");
     }
     if start % 8 != 0 {
         return problem("is not aligned", "expected a multiple of 8");
@@ -356,18 +247,9 @@ fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Probl
 
 fn clash(layout: &Layout, position: usize, a: &Kept, b: &Kept) -> Problem {
     let of = name(layout, position);
-    let title = format!(
-        "{} ({:#x}) and {} ({:#x}) of {of} overlap",
-        a.what, a.start, b.what, b.start
-    );
-    let mut places = [b, a]
-        .into_iter()
-        .filter_map(|kept| Some((kept.at.clone()?, kept.what.as_str())));
-    let (at, label) = places
-        .next()
-        .unwrap_or_else(|| (b.domain.clone(), "this domain"));
-    let problem = places.fold(Problem::new(title).at(at, label), |problem, (at, label)| {
-        problem.and(at, label)
-    });
+    let title = format!("{} ({:#x}) and {} ({:#x}) of {of} overlap", a.what, a.start, b.what, b.start);
+    let mut places = [b, a].into_iter().filter_map(|kept| Some((kept.at.clone()?, kept.what.as_str())));
+    let (at, label) = places.next().unwrap_or_else(|| (b.domain.clone(), "this domain"));
+    let problem = places.fold(Problem::new(title).at(at, label), |problem, (at, label)| problem.and(at, label));
     problem.help("scratch memory is at the start of the first RAM bank, 64 bytes per vCPU; give each its own addresses")
 }

@@ -5,9 +5,7 @@ use super::expect::{Planned, called, nothing_to_expect};
 use super::links::{self, Channels};
 use super::number::{self, Number};
 use super::raw::Key;
-use super::raw_step::{
-    NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawPortStep, RawStep,
-};
+use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawPortStep, RawStep};
 use super::source::Sources;
 use super::{Program, StepSource, diagnose, single};
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -27,24 +25,11 @@ pub(super) fn compile(
     sources: &Sources<'_>,
     booked: &mut Vec<StepSource>,
 ) -> Result<Program, Problem> {
-    let mut compiler = Compiler {
-        domain,
-        vcpu,
-        channels,
-        sources,
-        booked,
-        variables: HashMap::new(),
-        names: Vec::new(),
-        unnamed: 0,
-    };
+    let mut compiler =
+        Compiler { domain, vcpu, channels, sources, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
     let steps = compiler.steps(steps, 0)?;
     let variables = compiler.names.len() + compiler.unnamed;
-    Ok(Program {
-        domain,
-        vcpu,
-        steps,
-        variables,
-    })
+    Ok(Program { domain, vcpu, steps, variables })
 }
 
 /// The program of a vCPU that has none: it turns the vCPU off. `found` is where the vCPU stands.
@@ -55,16 +40,7 @@ pub(super) fn none(
     booked: &mut Vec<StepSource>,
 ) -> Program {
     let id = book(sources, found, booked);
-    Program {
-        domain,
-        vcpu,
-        steps: Rc::new([Step {
-            id,
-            op: Op::Halt,
-            expect: None,
-        }]),
-        variables: 0,
-    }
+    Program { domain, vcpu, steps: Rc::new([Step { id, op: Op::Halt, expect: None }]), variables: 0 }
 }
 
 fn book(sources: &Sources<'_>, span: &Range<usize>, booked: &mut Vec<StepSource>) -> StepId {
@@ -113,11 +89,7 @@ impl Compiler<'_, '_> {
         let ok = Some(Expected::Rc(0));
         let map = (self.vcpu == 0).then_some((Op::MapSharedInfo, ok));
         let rest = [(Op::RegisterVcpuInfo, ok), (Op::EnableInterrupts, None)];
-        into.extend(
-            map.into_iter()
-                .chain(rest)
-                .map(|(op, expect)| Step { id, op, expect }),
-        );
+        into.extend(map.into_iter().chain(rest).map(|(op, expect)| Step { id, op, expect }));
     }
 
     fn step(&mut self, step: &Spanned<RawStep>, depth: usize) -> Result<Planned, Problem> {
@@ -142,9 +114,7 @@ impl Compiler<'_, '_> {
             }
             RawStep::BindVirq(found) => self.bind_virq(found),
             RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
-            RawStep::Console(found) => {
-                called(Op::Console(found.text.clone()), found.expect.as_ref())
-            }
+            RawStep::Console(found) => called(Op::Console(found.text.clone()), found.expect.as_ref()),
             RawStep::Hypercall(found) => single::hypercall(found),
             RawStep::Read(found) => single::read(found),
             RawStep::Write(found) => single::write(found),
@@ -166,12 +136,8 @@ impl Compiler<'_, '_> {
             PortOp::Send => called(Op::Send(port), found.expect.as_ref()),
             PortOp::Unmask => called(Op::Unmask(port), found.expect.as_ref()),
             PortOp::Close => called(Op::Close(port), found.expect.as_ref()),
-            PortOp::Wait => {
-                nothing_to_expect("wait", found.expect.as_ref()).map(|()| (Op::Wait(port), None))
-            }
-            PortOp::Mask => {
-                nothing_to_expect("mask", found.expect.as_ref()).map(|()| (Op::Mask(port), None))
-            }
+            PortOp::Wait => nothing_to_expect("wait", found.expect.as_ref()).map(|()| (Op::Wait(port), None)),
+            PortOp::Mask => nothing_to_expect("mask", found.expect.as_ref()).map(|()| (Op::Mask(port), None)),
         }
     }
 
@@ -219,8 +185,7 @@ impl Compiler<'_, '_> {
     fn port(&self, found: &Spanned<NumberOrName>) -> Result<PortRef, Problem> {
         let text = match found.get_ref() {
             NumberOrName::Number(number) => {
-                return number::word(&Spanned::new(found.span(), *number), "port")
-                    .map(PortRef::Number);
+                return number::word(&Spanned::new(found.span(), *number), "port").map(PortRef::Number);
             }
             NumberOrName::Name(text) => text,
         };
@@ -230,15 +195,9 @@ impl Compiler<'_, '_> {
         if let Some(end) = self.channels.end(found, text, self.domain) {
             return end.map(|port| PortRef::Number(port.0));
         }
-        let known = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .chain(self.channels.names())
-            .map(str::to_owned);
+        let known = self.names.iter().map(String::as_str).chain(self.channels.names()).map(str::to_owned);
         let known: Vec<String> = known.take(32).collect();
-        let problem = Problem::new(format!("unknown port `{text}`"))
-            .at(found.span(), "nothing has this name here");
+        let problem = Problem::new(format!("unknown port `{text}`")).at(found.span(), "nothing has this name here");
         Err(problem.help(diagnose::known_names("names here", text, &known)))
     }
 }

@@ -7,21 +7,12 @@ use sim_core::layout::Span;
 use toml::Spanned;
 
 /// The addresses of a range; not empty, and inside 64 bits.
-pub(super) fn span(
-    what: &str,
-    base: &Spanned<Number>,
-    size: &Spanned<Number>,
-) -> Result<Span, Problem> {
+pub(super) fn span(what: &str, base: &Spanned<Number>, size: &Spanned<Number>) -> Result<Span, Problem> {
     let (from, bytes) = (base.get_ref().0, size.get_ref().0);
     Span::with_size(from, bytes).ok_or_else(|| match bytes {
-        0 => {
-            Problem::new(format!("{what} has size 0")).at(size.span(), "expected at least 64 bytes")
-        }
+        0 => Problem::new(format!("{what} has size 0")).at(size.span(), "expected at least 64 bytes"),
         _ => Problem::new(format!("{what} runs past the end of the address space"))
-            .at(
-                size.span(),
-                format!("{from:#x} + {bytes:#x} does not fit in 64 bits"),
-            )
+            .at(size.span(), format!("{from:#x} + {bytes:#x} does not fit in 64 bits"))
             .and(base.span(), "from here"),
     })
 }
@@ -31,9 +22,6 @@ pub(super) fn range(what: &str, range: &Spanned<Table<RawRange>>) -> Result<Span
     span(what, &range.base, &range.size)
 }
 
-pub(super) fn maybe_range(
-    what: &str,
-    key: Key<'_, Table<RawRange>>,
-) -> Result<Option<Span>, Problem> {
+pub(super) fn maybe_range(what: &str, key: Key<'_, Table<RawRange>>) -> Result<Option<Span>, Problem> {
     key.map(|found| range(what, found)).transpose()
 }

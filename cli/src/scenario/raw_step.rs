@@ -140,27 +140,20 @@ impl<'de> Visitor<'de> for StepVisitor {
         let kind = Kind::deserialize(word.into_deserializer())?;
         match kind.takes() {
             Takes::Nothing(plain) => Ok(RawStep::Plain(plain, None)),
-            _ => Err(E::custom(format!(
-                "step `{word}` needs to be told more, expected {}",
-                kind.example()
-            ))),
+            _ => Err(E::custom(format!("step `{word}` needs to be told more, expected {}", kind.example()))),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawStep, A::Error> {
         let Some(kind) = map.next_key::<Kind>()? else {
-            return Err(de::Error::custom(
-                "an empty table is not a step, expected one such as { send = 1 }",
-            ));
+            return Err(de::Error::custom("an empty table is not a step, expected one such as { send = 1 }"));
         };
         let step = value(&mut map, kind)?;
         match map.next_key::<String>()? {
             None => Ok(step),
             Some(other) => {
                 let first = Kind::WORDS.get(kind as usize).copied().unwrap_or_default();
-                let text = format!(
-                    "`{first}` and `{other}` in one table, expected one step in each table"
-                );
+                let text = format!("`{first}` and `{other}` in one table, expected one step in each table");
                 Err(de::Error::custom(text))
             }
         }
@@ -171,10 +164,7 @@ impl<'de> Visitor<'de> for StepVisitor {
 fn value<'de, A: MapAccess<'de>>(map: &mut A, kind: Kind) -> Result<RawStep, A::Error> {
     match kind.takes() {
         Takes::Nothing(plain) => {
-            return Ok(RawStep::Plain(
-                plain,
-                map.next_value::<Table<RawPlain>>()?.0.expect,
-            ));
+            return Ok(RawStep::Plain(plain, map.next_value::<Table<RawPlain>>()?.0.expect));
         }
         Takes::Port(op) => return Ok(RawStep::Port(op, map.next_value()?)),
         Takes::Table => {}
@@ -228,10 +218,7 @@ impl<'de> Deserialize<'de> for RawPortStep {
         let form = Spanned::<OrTable<NumberOrName, LongPort>>::deserialize(deserializer)?;
         let span = form.span();
         Ok(match form.into_inner() {
-            OrTable::Short(port) => Self {
-                port: Spanned::new(span, port),
-                expect: None,
-            },
+            OrTable::Short(port) => Self { port: Spanned::new(span, port), expect: None },
             OrTable::Long(LongPort { port, expect }) => Self { port, expect },
         })
     }
@@ -246,12 +233,10 @@ pub(super) struct RawConsole {
 
 impl<'de> Deserialize<'de> for RawConsole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(
-            match OrTable::<String, LongConsole>::deserialize(deserializer)? {
-                OrTable::Short(text) => Self { text, expect: None },
-                OrTable::Long(LongConsole { text, expect }) => Self { text, expect },
-            },
-        )
+        Ok(match OrTable::<String, LongConsole>::deserialize(deserializer)? {
+            OrTable::Short(text) => Self { text, expect: None },
+            OrTable::Long(LongConsole { text, expect }) => Self { text, expect },
+        })
     }
 }
 

@@ -20,9 +20,7 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, set: &'a str, start: usize) -> R
     let whole = || start..start + set.len();
     let Some((path, value)) = set.split_once('=') else {
         let problem = Problem::new("--set without `=`").at(whole(), "expected key=value");
-        return Err(
-            problem.help("for example --set el2_regions=16 or --set domain.0.ram.0.size=0x1000")
-        );
+        return Err(problem.help("for example --set el2_regions=16 or --set domain.0.ram.0.size=0x1000"));
     };
     let value = parse(value, start + path.len() + 1)?;
     let mut offset = start;
@@ -33,9 +31,7 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, set: &'a str, start: usize) -> R
         offset = span.end + 1;
         if name.is_empty() {
             let span = span.start..span.end.max(span.start + 1);
-            return Err(
-                Problem::new("--set with an empty key").at(span, "expected a key or a position")
-            );
+            return Err(Problem::new("--set with an empty key").at(span, "expected a key or a position"));
         }
         segments.push(Segment { name, span });
     }
@@ -73,10 +69,7 @@ fn parse(text: &str, start: usize) -> Result<Value<'_>, Problem> {
             let title = format!("--set value is not TOML: {}", error.message());
             Err(Problem::new(title).at(start + span.start..start + span.end, ""))
         }
-        Err(_) => Ok(Spanned::new(
-            start..start + text.len(),
-            DeValue::String(Cow::Borrowed(trimmed)),
-        )),
+        Err(_) => Ok(Spanned::new(start..start + text.len(), DeValue::String(Cow::Borrowed(trimmed)))),
     }
 }
 
@@ -86,19 +79,14 @@ fn moved(value: Value<'_>, by: usize) -> Value<'_> {
     let inner = match value.into_inner() {
         DeValue::Array(array) => {
             let mut items = DeArray::new();
-            array
-                .into_iter()
-                .for_each(|item| items.push(moved(item, by)));
+            array.into_iter().for_each(|item| items.push(moved(item, by)));
             DeValue::Array(items)
         }
         DeValue::Table(table) => {
             let mut items = DeTable::new();
             for (key, item) in table {
                 let span = key.span();
-                items.insert(
-                    Spanned::new(span.start + by..span.end + by, key.into_inner()),
-                    moved(item, by),
-                );
+                items.insert(Spanned::new(span.start + by..span.end + by, key.into_inner()), moved(item, by));
             }
             DeValue::Table(items)
         }
@@ -110,26 +98,17 @@ fn moved(value: Value<'_>, by: usize) -> Value<'_> {
 fn insert<'a>(table: &mut DeTable<'a>, key: &Segment<'a>, value: Value<'a>) {
     // Removed first: an existing key would keep its own span.
     table.remove(key.name);
-    table.insert(
-        Spanned::new(key.span.clone(), Cow::Borrowed(key.name)),
-        value,
-    );
+    table.insert(Spanned::new(key.span.clone(), Cow::Borrowed(key.name)), value);
 }
 
 /// The value of a key; a key that is not there yet gets a table, and whether it may be there is found out later.
 fn child<'t, 'a>(table: &'t mut DeTable<'a>, key: &Segment<'a>) -> &'t mut Value<'a> {
     let new = || Spanned::new(key.span.clone(), DeValue::Table(DeTable::new()));
-    table
-        .entry(Spanned::new(key.span.clone(), Cow::Borrowed(key.name)))
-        .or_insert_with(new)
+    table.entry(Spanned::new(key.span.clone(), Cow::Borrowed(key.name))).or_insert_with(new)
 }
 
 /// One step down the path.
-fn step<'t, 'a>(
-    at: &'t mut Value<'a>,
-    behind: &Segment<'_>,
-    key: &Segment<'a>,
-) -> Result<&'t mut Value<'a>, Problem> {
+fn step<'t, 'a>(at: &'t mut Value<'a>, behind: &Segment<'_>, key: &Segment<'a>) -> Result<&'t mut Value<'a>, Problem> {
     match at.get_mut() {
         DeValue::Table(table) => Ok(child(table, key)),
         DeValue::Array(array) => element(array, behind, key),
@@ -137,12 +116,7 @@ fn step<'t, 'a>(
     }
 }
 
-fn put<'a>(
-    at: &mut Value<'a>,
-    behind: &Segment<'_>,
-    key: &Segment<'a>,
-    value: Value<'a>,
-) -> Result<(), Problem> {
+fn put<'a>(at: &mut Value<'a>, behind: &Segment<'_>, key: &Segment<'a>, value: Value<'a>) -> Result<(), Problem> {
     match at.get_mut() {
         DeValue::Table(table) => insert(table, key, value),
         DeValue::Array(array) => *element(array, behind, key)? = value,
@@ -159,10 +133,7 @@ fn element<'t, 'a>(
     let len = array.len();
     let name = behind.name;
     let Ok(index) = key.name.parse::<usize>() else {
-        let problem = Problem::new(format!(
-            "`{name}` is a list, and `{}` is not a position in it",
-            key.name
-        ));
+        let problem = Problem::new(format!("`{name}` is a list, and `{}` is not a position in it", key.name));
         let last = len.saturating_sub(1);
         return Err(problem.at(key.span.clone(), format!("expected 0 to {last}")));
     };
@@ -171,22 +142,13 @@ fn element<'t, 'a>(
         1 => format!("`{name}` has 1 element, at position 0"),
         _ => format!("`{name}` has {len} elements, at positions 0 to {}", len - 1),
     };
-    let problem =
-        || Problem::new(format!("`{name}` has no element {index}")).at(key.span.clone(), there);
+    let problem = || Problem::new(format!("`{name}` has no element {index}")).at(key.span.clone(), there);
     array.get_mut(index).ok_or_else(problem)
 }
 
 fn no_way(found: &DeValue<'_>, behind: &Segment<'_>, key: &Segment<'_>) -> Problem {
-    let title = format!(
-        "`{}` has no `{}` in it: it is a plain {}",
-        behind.name,
-        key.name,
-        found.type_str()
-    );
-    Problem::new(title).at(
-        key.span.clone(),
-        format!("expected `=` right behind `{}`", behind.name),
-    )
+    let title = format!("`{}` has no `{}` in it: it is a plain {}", behind.name, key.name, found.type_str());
+    Problem::new(title).at(key.span.clone(), format!("expected `=` right behind `{}`", behind.name))
 }
 
 /// Parses the file.

@@ -32,18 +32,9 @@ pub(super) fn hypercall(found: &RawHypercall) -> Result<Planned, Problem> {
     for (to, from) in args.iter_mut().zip(&found.args) {
         *to = from.get_ref().0;
     }
-    let imm = found.imm.as_ref().map_or(Ok(TAG.into()), |imm| {
-        number::within(imm, "imm", 0..=u16::MAX.into())
-    })?;
+    let imm = found.imm.as_ref().map_or(Ok(TAG.into()), |imm| number::within(imm, "imm", 0..=u16::MAX.into()))?;
     let expect = found.expect.as_ref().map(result).transpose()?;
-    Ok((
-        Op::Hypercall {
-            imm: imm as u16,
-            nr: found.nr.0,
-            args,
-        },
-        expect,
-    ))
+    Ok((Op::Hypercall { imm: imm as u16, nr: found.nr.0, args }, expect))
 }
 
 fn width(width: Key<'_, Number>) -> Result<Width, Problem> {
@@ -93,34 +84,16 @@ pub(super) fn read(found: &RawRead) -> Result<Planned, Problem> {
         },
         None => Expected::Success,
     };
-    Ok((
-        Op::Read {
-            address: found.at.0,
-            width,
-        },
-        Some(expected),
-    ))
+    Ok((Op::Read { address: found.at.0, width }, Some(expected)))
 }
 
 pub(super) fn write(found: &RawWrite) -> Result<Planned, Problem> {
     let width = width(found.width.as_ref())?;
     let value = fits(found.value.get_ref().0, width, found.value.span())?;
-    Ok((
-        Op::Write {
-            address: found.at.0,
-            width,
-            value,
-        },
-        Some(refusal(found.expect.as_ref(), "write")?),
-    ))
+    Ok((Op::Write { address: found.at.0, width, value }, Some(refusal(found.expect.as_ref(), "write")?)))
 }
 
 pub(super) fn execute(found: &RawExecute) -> Result<Planned, Problem> {
     let expected = refusal(found.expect.as_ref(), "execute")?;
-    Ok((
-        Op::Execute {
-            address: found.at.0,
-        },
-        Some(expected),
-    ))
+    Ok((Op::Execute { address: found.at.0 }, Some(expected)))
 }

@@ -23,11 +23,7 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn new(start: usize, text: &'a str) -> Self {
-        let newlines = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'\n')
-            .map(|(at, _)| at + 1);
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(newlines).collect();
         let mut seen = 0;
         let count = |chunk: &[u8]| {
@@ -37,23 +33,14 @@ impl<'a> Part<'a> {
         };
         let mut chars: Vec<usize> = text.as_bytes().chunks(STRIDE).map(count).collect();
         chars.push(seen);
-        Self {
-            start,
-            text,
-            lines,
-            chars,
-        }
+        Self { start, text, lines, chars }
     }
 
     /// Characters before byte `at`.
     fn chars_before(&self, at: usize) -> usize {
         let at = at.min(self.text.len());
         let mark = at / STRIDE;
-        let rest = self
-            .text
-            .as_bytes()
-            .get(mark * STRIDE..at)
-            .unwrap_or_default();
+        let rest = self.text.as_bytes().get(mark * STRIDE..at).unwrap_or_default();
         self.chars.get(mark).copied().unwrap_or_default() + starts(rest)
     }
 }
@@ -110,10 +97,7 @@ impl<'a> Sources<'a> {
     }
 
     fn part(&self, offset: usize) -> Option<(usize, &Part<'a>)> {
-        let index = self
-            .parts
-            .partition_point(|part| part.start <= offset)
-            .checked_sub(1)?;
+        let index = self.parts.partition_point(|part| part.start <= offset).checked_sub(1)?;
         Some((index, self.parts.get(index)?))
     }
 
@@ -122,14 +106,8 @@ impl<'a> Sources<'a> {
         let (index, part) = self.part(span.start)?;
         let start = (span.start - part.start).min(part.text.len());
         let line = part.lines.partition_point(|line| *line <= start);
-        let line_start = line
-            .checked_sub(1)
-            .and_then(|at| part.lines.get(at))
-            .copied()?;
-        let line_end = part
-            .lines
-            .get(line)
-            .map_or(part.text.len(), |next| next - 1);
+        let line_start = line.checked_sub(1).and_then(|at| part.lines.get(at)).copied()?;
+        let line_end = part.lines.get(line).map_or(part.text.len(), |next| next - 1);
         let text = part.text.get(line_start..line_end)?;
         let text = text.strip_suffix('\r').unwrap_or(text);
         let end = (span.end - part.start).clamp(start, line_start + text.len());
@@ -138,8 +116,7 @@ impl<'a> Sources<'a> {
             line,
             column: part.chars_before(start) - part.chars_before(line_start) + 1,
             text,
-            range: (start - line_start).min(text.len())
-                ..end.saturating_sub(line_start).min(text.len()),
+            range: (start - line_start).min(text.len())..end.saturating_sub(line_start).min(text.len()),
         })
     }
 
@@ -196,15 +173,8 @@ mod tests {
         let sources = Sources::new(Path::new("x"), "t", &sets);
         let start = sources.set_start(1);
         let place = sources.place(&(start + 2..start + 4)).unwrap();
-        assert_eq!(
-            (place.set, place.column, place.range),
-            (Some("b=22"), 3, 2..4)
-        );
-        assert_eq!(
-            sources.place(&(1..1)).unwrap().set,
-            None,
-            "the file's end is still the file"
-        );
+        assert_eq!((place.set, place.column, place.range), (Some("b=22"), 3, 2..4));
+        assert_eq!(sources.place(&(1..1)).unwrap().set, None, "the file's end is still the file");
     }
 
     #[test]

@@ -6,15 +6,12 @@ use super::error::Problem;
 use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
-use super::raw::{Key, RawDevices, RawPlacement, RawRange, RawScenario, RawScheduler, RawSync};
-use super::raw::{RawWhen, Table};
+use super::raw::{RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
 use evtchn::DomId;
 use mpu_model::{Rules, SyncRule};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
-use sim_core::layout::{
-    Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections,
-};
+use sim_core::layout::{Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
 use sim_core::world::Config;
 use toml::Spanned;
 
@@ -58,24 +55,15 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
 }
 
 fn board(raw: &RawScenario) -> Result<Board, Problem> {
-    let name = raw
-        .board
-        .as_ref()
-        .map_or("fvp-baser", |name| name.get_ref());
+    let name = raw.board.as_ref().map_or("fvp-baser", |name| name.get_ref());
     let unknown = || {
-        let names: Vec<String> = Board::preset_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> = Board::preset_names().into_iter().map(str::to_owned).collect();
         let at = raw.board.as_ref().map_or(0..0, Spanned::span);
-        let problem =
-            Problem::new(format!("unknown board `{name}`")).at(at, "no preset has this name");
+        let problem = Problem::new(format!("unknown board `{name}`")).at(at, "no preset has this name");
         problem.help(diagnose::known_names("boards", name, &names))
     };
     let mut board = Board::preset(name).ok_or_else(unknown)?;
-    let regions = |key, what, preset: u8| {
-        optional(key, what, 1..=255, preset.into()).map(|count| count as u8)
-    };
+    let regions = |key, what, preset: u8| optional(key, what, 1..=255, preset.into()).map(|count| count as u8);
     board.pes = usize::try_from(optional(raw.pes.as_ref(), "pes", 1..=MAX_PES, 1)?).unwrap_or(1);
     board.el2_regions = regions(raw.el2_regions.as_ref(), "el2_regions", board.el2_regions)?;
     board.el1_regions = regions(raw.el1_regions.as_ref(), "el1_regions", board.el1_regions)?;
@@ -109,17 +97,9 @@ fn sections(raw: &RawScenario) -> Result<Sections, Problem> {
 
 /// Settings of a run that are not about addresses; channels and timers come later.
 pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
-    let quantum = optional(
-        raw.quantum.as_ref(),
-        "quantum",
-        1..=u64::MAX,
-        DEFAULT_QUANTUM,
-    )?;
+    let quantum = optional(raw.quantum.as_ref(), "quantum", 1..=u64::MAX, DEFAULT_QUANTUM)?;
     let defaults = Config::default();
-    let hardware_domain = raw
-        .hardware_domain
-        .as_ref()
-        .map(|id| ids.position(id).map(|_| id.get_ref().0));
+    let hardware_domain = raw.hardware_domain.as_ref().map(|id| ids.position(id).map(|_| id.get_ref().0));
     Ok(Config {
         scheduler: match given(raw.scheduler.as_ref(), RawScheduler::Null) {
             RawScheduler::Null => Scheduler::Null,
@@ -132,12 +112,7 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
             },
             ..Rules::default()
         },
-        step_limit: optional(
-            raw.step_limit.as_ref(),
-            "step_limit",
-            1..=u64::MAX,
-            defaults.step_limit,
-        )?,
+        step_limit: optional(raw.step_limit.as_ref(), "step_limit", 1..=u64::MAX, defaults.step_limit)?,
         hardware_domain: hardware_domain.transpose()?.map(|id| DomId(id as u16)),
         ..defaults
     })
@@ -146,8 +121,7 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
 /// Settings of strategies.
 pub(super) fn settings(raw: &RawScenario) -> Result<Settings, Problem> {
     Ok(Settings {
-        windows: usize::try_from(optional(raw.windows.as_ref(), "windows", 1..=255, 1)?)
-            .unwrap_or(1),
+        windows: usize::try_from(optional(raw.windows.as_ref(), "windows", 1..=255, 1)?).unwrap_or(1),
         when: match given(raw.when.as_ref(), RawWhen::Entry) {
             RawWhen::Entry => When::Entry,
             RawWhen::Lazy => When::Lazy,

@@ -3,8 +3,7 @@
 use core::fmt::Debug;
 
 use crate::{
-    Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain,
-    port::State,
+    Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain, port::State,
 };
 
 impl<A: Copy + Debug> EventChannels<A> {
@@ -22,13 +21,8 @@ impl<A: Copy + Debug> EventChannels<A> {
         // The port is looked for first: a full table is -ENOSPC even for those who may not.
         let port = self.domain_mut(dom)?.free_port(h)?;
         self.may_open(caller.dom, dom, remote_dom)?;
-        let remote = if remote_dom == DomId::SELF {
-            caller_id
-        } else {
-            remote_dom
-        };
-        self.domain_mut(dom)?
-            .open(port, State::Unbound { remote }, Vcpu(0));
+        let remote = if remote_dom == DomId::SELF { caller_id } else { remote_dom };
+        self.domain_mut(dom)?.open(port, State::Unbound { remote }, Vcpu(0));
         Ok(port)
     }
 
@@ -50,12 +44,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// Does the remote port wait for this domain?
-    pub(crate) fn waiting_port(
-        &self,
-        local: DomIdx,
-        remote: DomIdx,
-        port: Port,
-    ) -> Result<(), Errno> {
+    pub(crate) fn waiting_port(&self, local: DomIdx, remote: DomIdx, port: Port) -> Result<(), Errno> {
         let id = self.domain(local)?.id;
         match self.domain(remote)?.valid(port)?.state {
             State::Unbound { remote } if remote == id => Ok(()),
@@ -76,14 +65,7 @@ impl<A: Copy + Debug> EventChannels<A> {
             channel.state = State::Interdomain { dom: local, port };
         }
         let domain = self.domain_mut(local)?;
-        domain.open(
-            port,
-            State::Interdomain {
-                dom: remote,
-                port: remote_port,
-            },
-            Vcpu(0),
-        );
+        domain.open(port, State::Interdomain { dom: remote, port: remote_port }, Vcpu(0));
         domain.set_pending(h, port, Vcpu(0)).map_err(Stop::Fault)
     }
 
@@ -196,10 +178,7 @@ mod tests {
         // The remote need not exist.
         assert_eq!(rig.unbound(d1, 777), Ok(Port(17)));
         let status = rig.ec.port_status(d1, Port(17)).unwrap();
-        assert_eq!(
-            (status.binding, status.vcpu),
-            (Binding::Unbound { dom: DomId(777) }, Vcpu(0))
-        );
+        assert_eq!((status.binding, status.vcpu), (Binding::Unbound { dom: DomId(777) }, Vcpu(0)));
     }
 
     #[test]
@@ -207,51 +186,26 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         assert_eq!(alloc(&mut rig, d1, DomId(1), DomId::SELF), Ok(Port(1)));
-        assert_eq!(
-            binding(&rig, d1, Port(1)),
-            Some(Binding::Unbound { dom: DomId(1) })
-        );
+        assert_eq!(binding(&rig, d1, Port(1)), Some(Binding::Unbound { dom: DomId(1) }));
     }
 
     #[test]
     fn bind_interdomain_checks_in_order() {
-        let mut rig = Rig::with(false, |cfg| {
-            cfg.max_evtchn_port = if cfg.id.0 == 1 { 2 } else { 1023 }
-        });
+        let mut rig = Rig::with(false, |cfg| cfg.max_evtchn_port = if cfg.id.0 == 1 { 2 } else { 1023 });
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
         assert_eq!(rig.interdomain(d1, 9, Port(5000)), Err(Errno::ESRCH));
-        assert_eq!(
-            rig.interdomain(d1, 2, Port(64)),
-            Err(Errno::EINVAL),
-            "no such bucket"
-        );
+        assert_eq!(rig.interdomain(d1, 2, Port(64)), Err(Errno::EINVAL), "no such bucket");
         assert_eq!(rig.interdomain(d1, 2, Port(1)), Err(Errno::EINVAL), "free");
         let for_0 = rig.unbound(d2, 0).unwrap();
-        assert_eq!(
-            rig.interdomain(d1, 2, for_0),
-            Err(Errno::EINVAL),
-            "waits for another"
-        );
-        assert_eq!(
-            rig.counts(d1),
-            [64, 0, 0],
-            "the local port was given back each time"
-        );
+        assert_eq!(rig.interdomain(d1, 2, for_0), Err(Errno::EINVAL), "waits for another");
+        assert_eq!(rig.counts(d1), [64, 0, 0], "the local port was given back each time");
         rig.ipi(d1, 0).unwrap();
         rig.ipi(d1, 0).unwrap();
-        assert_eq!(
-            rig.interdomain(d1, 2, Port(64)),
-            Err(Errno::ENOSPC),
-            "before the remote port is looked at"
-        );
+        assert_eq!(rig.interdomain(d1, 2, Port(64)), Err(Errno::ENOSPC), "before the remote port is looked at");
         rig.ec.begin_kill(d1).unwrap();
         assert_eq!(rig.interdomain(d1, 2, Port(64)), Err(Errno::EINVAL));
         assert_eq!(rig.interdomain(d0, 2, for_0), Ok(Port(1)));
-        assert_eq!(
-            rig.interdomain(d0, 2, for_0),
-            Err(Errno::EINVAL),
-            "no longer waiting"
-        );
+        assert_eq!(rig.interdomain(d0, 2, for_0), Err(Errno::EINVAL), "no longer waiting");
     }
 
     #[test]
@@ -263,25 +217,9 @@ mod tests {
         rig.ec.bind_vcpu(caller(d2), there, Vcpu(1)).unwrap();
         let here = rig.interdomain(d1, 2, there).unwrap();
         assert_eq!((here, there), (Port(2), Port(1)));
-        assert_eq!(
-            binding(&rig, d1, here),
-            Some(Binding::Interdomain {
-                dom: DomId(2),
-                port: there
-            })
-        );
-        assert_eq!(
-            binding(&rig, d2, there),
-            Some(Binding::Interdomain {
-                dom: DomId(1),
-                port: here
-            })
-        );
-        assert_eq!(
-            rig.ec.port_status(d2, there).unwrap().vcpu,
-            Vcpu(1),
-            "the remote keeps its vcpu"
-        );
+        assert_eq!(binding(&rig, d1, here), Some(Binding::Interdomain { dom: DomId(2), port: there }));
+        assert_eq!(binding(&rig, d2, there), Some(Binding::Interdomain { dom: DomId(1), port: here }));
+        assert_eq!(rig.ec.port_status(d2, there).unwrap().vcpu, Vcpu(1), "the remote keeps its vcpu");
         assert!(rig.is_pending(d1, here) && !rig.is_pending(d2, there));
         assert_eq!(rig.mem.injected, [(d1, 0)]);
     }
@@ -304,29 +242,13 @@ mod tests {
         let (d0, d1) = (rig.d0, rig.d1);
         assert_eq!(rig.virq(d1, 24, 9), Err(Errno::EINVAL));
         assert_eq!(rig.virq(d1, u32::MAX, 0), Err(Errno::EINVAL));
-        assert_eq!(
-            rig.virq(d1, virq::CONSOLE, 9),
-            Err(Errno::EINVAL),
-            "global, and not on vcpu 0"
-        );
+        assert_eq!(rig.virq(d1, virq::CONSOLE, 9), Err(Errno::EINVAL), "global, and not on vcpu 0");
         assert_eq!(rig.virq(d1, virq::ARGO, 1), Err(Errno::EINVAL));
         assert_eq!(rig.virq(d1, virq::TIMER, 2), Err(Errno::ENOENT));
-        assert_eq!(
-            rig.virq(d1, virq::CONSOLE, 0),
-            Err(Errno::EBUSY),
-            "not its handler"
-        );
+        assert_eq!(rig.virq(d1, virq::CONSOLE, 0), Err(Errno::EBUSY), "not its handler");
         assert_eq!(rig.virq(d1, virq::TIMER, 1), Ok(Port(1)));
-        assert_eq!(
-            rig.virq(d1, virq::TIMER, 0),
-            Ok(Port(2)),
-            "each vcpu has its own"
-        );
-        assert_eq!(
-            rig.virq(d1, virq::TIMER, 1),
-            Err(Errno::EEXIST),
-            "before the table is found full"
-        );
+        assert_eq!(rig.virq(d1, virq::TIMER, 0), Ok(Port(2)), "each vcpu has its own");
+        assert_eq!(rig.virq(d1, virq::TIMER, 1), Err(Errno::EEXIST), "before the table is found full");
         assert_eq!(rig.virq(d1, virq::DEBUG, 1), Err(Errno::ENOSPC));
         assert_eq!(rig.virq(d0, virq::CONSOLE, 0), Ok(Port(1)));
         assert_eq!(rig.virq(d0, virq::CONSOLE, 0), Err(Errno::EEXIST));
@@ -349,17 +271,11 @@ mod tests {
         assert_eq!(bind(&mut rig, d1, Port(64), 1), Err(Errno::EINVAL));
         assert_eq!(bind(&mut rig, d1, Port(0), 1), Err(Errno::EINVAL));
         assert_eq!(bind(&mut rig, d1, Port(5), 1), Err(Errno::EINVAL));
-        let fixed = [
-            rig.ipi(d1, 0).unwrap(),
-            rig.virq(d1, virq::TIMER, 0).unwrap(),
-        ];
+        let fixed = [rig.ipi(d1, 0).unwrap(), rig.virq(d1, virq::TIMER, 0).unwrap()];
         for port in fixed {
             assert_eq!(bind(&mut rig, d1, port, 1), Err(Errno::EINVAL));
         }
-        let movable = [
-            rig.unbound(d1, 1).unwrap(),
-            rig.virq(d1, virq::ARGO, 0).unwrap(),
-        ];
+        let movable = [rig.unbound(d1, 1).unwrap(), rig.virq(d1, virq::ARGO, 0).unwrap()];
         for port in movable {
             assert_eq!(bind(&mut rig, d1, port, 1), Ok(()));
             assert_eq!(rig.ec.port_status(d1, port).unwrap().vcpu, Vcpu(1));

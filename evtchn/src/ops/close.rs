@@ -2,10 +2,7 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain,
-    port::State,
-};
+use crate::{Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain, port::State};
 
 /// With whose rights a port is closed: a guest's stop at ports Xen owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +13,7 @@ pub(crate) enum Rights {
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `EVTCHNOP_close`. The peer of a connected port waits again, for this domain; it gets no event.
-    pub fn close<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        port: Port,
-    ) -> Result<(), Stop<H::Fault>> {
+    pub fn close<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, port: Port) -> Result<(), Stop<H::Fault>> {
         self.close_port(h, caller.dom, port, Rights::Guest)
     }
 
@@ -44,10 +36,7 @@ impl<A: Copy + Debug> EventChannels<A> {
                 let vcpu = channel.vcpu;
                 domain.unbind_virq(virq.into(), vcpu);
             }
-            State::Interdomain {
-                dom: peer,
-                port: peer_port,
-            } => {
+            State::Interdomain { dom: peer, port: peer_port } => {
                 let id = domain.id;
                 if let Some(channel) = self.domain_mut(peer)?.ports.get_mut(peer_port) {
                     channel.state = State::Unbound { remote: id };
@@ -67,11 +56,7 @@ impl<A: Copy + Debug> Domain<A> {
 
     /// The pending bit goes, so that the next owner does not start with it; the mask bit is the guest's and stays.
     fn free<H: Host<Area = A>>(&mut self, h: &mut H, port: Port) -> Result<(), H::Fault> {
-        if self
-            .ports
-            .get(port)
-            .is_some_and(|channel| channel.xen.is_none())
-        {
+        if self.ports.get(port).is_some_and(|channel| channel.xen.is_none()) {
             self.clear_pending(h, port)?;
         }
         self.ports.release(port);
@@ -91,12 +76,7 @@ mod tests {
         assert_eq!(rig.close(d1, Port(64)), Err(Errno::EINVAL));
         assert_eq!(rig.close(d1, Port(0)), Err(Errno::EINVAL));
         assert_eq!(rig.close(d1, Port(1)), Err(Errno::EINVAL));
-        let wanted = XenPort {
-            dom: d1,
-            vcpu: Vcpu(0),
-            remote_dom: DomId(2),
-            handler: XenHandler::DEFAULT,
-        };
+        let wanted = XenPort { dom: d1, vcpu: Vcpu(0), remote_dom: DomId(2), handler: XenHandler::DEFAULT };
         let port = rc(rig.ec.xen_alloc_unbound(&mut rig.mem, None, wanted)).unwrap();
         assert_eq!(rig.close(d1, port), Err(Errno::EINVAL));
         let port = rig.unbound(d2, 1).unwrap();
@@ -113,10 +93,7 @@ mod tests {
         rig.ec.bind_vcpu(caller(d2), there, Vcpu(1)).unwrap();
         rig.close(d1, here).unwrap();
         let status = rig.ec.port_status(d2, there).unwrap();
-        assert_eq!(
-            (status.binding, status.vcpu),
-            (Binding::Unbound { dom: DomId(1) }, Vcpu(1))
-        );
+        assert_eq!((status.binding, status.vcpu), (Binding::Unbound { dom: DomId(1) }, Vcpu(1)));
         assert!(!rig.is_pending(d2, there) && rig.mem.injected.is_empty());
         assert_eq!(rig.send(d2, there), Ok(()));
         assert!(!rig.is_pending(d1, here));

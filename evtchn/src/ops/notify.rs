@@ -22,12 +22,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// `EVTCHNOP_send`.
-    pub fn send<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        port: Port,
-    ) -> Result<(), Stop<H::Fault>> {
+    pub fn send<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, port: Port) -> Result<(), Stop<H::Fault>> {
         let route = self.route_send(caller, port)?;
         self.raise(h, route).map_err(Stop::Fault)
     }
@@ -41,12 +36,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// `EVTCHNOP_unmask`.
-    pub fn unmask<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        port: Port,
-    ) -> Result<(), Stop<H::Fault>> {
+    pub fn unmask<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, port: Port) -> Result<(), Stop<H::Fault>> {
         let route = self.route_unmask(caller, port)?;
         self.raise(h, route).map_err(Stop::Fault)
     }
@@ -69,12 +59,7 @@ mod tests {
         assert_eq!(rig.send(d1, virq), Err(Errno::EINVAL));
         let waiting = rig.unbound(d1, 2).unwrap();
         assert_eq!(rig.send(d1, waiting), Ok(()));
-        let wanted = XenPort {
-            dom: d2,
-            vcpu: Vcpu(1),
-            remote_dom: DomId(1),
-            handler: XenHandler::DEFAULT,
-        };
+        let wanted = XenPort { dom: d2, vcpu: Vcpu(1), remote_dom: DomId(1), handler: XenHandler::DEFAULT };
         let xen = rc(rig.ec.xen_alloc_unbound(&mut rig.mem, None, wanted)).unwrap();
         assert_eq!(rig.send(d2, xen), Err(Errno::EINVAL));
         assert!(rig.mem.log.is_empty(), "none of these touches memory");
@@ -115,11 +100,7 @@ mod tests {
         let route = rig.ec.route_send(caller(d1), here).unwrap();
         rc(rig.ec.kill(&mut rig.mem, d2)).unwrap();
         rc(rig.ec.destroy(&mut rig.mem, d2)).unwrap();
-        assert_eq!(
-            rig.ec.create_domain(&config(3), shared_info(d2)),
-            Ok(d2),
-            "the index is used again"
-        );
+        assert_eq!(rig.ec.create_domain(&config(3), shared_info(d2)), Ok(d2), "the index is used again");
         assert_eq!(rig.ipi(d2, 0), Ok(Port(1)));
         rig.mem.clear_signs();
         rig.ec.raise(&mut rig.mem, route).unwrap();

@@ -19,10 +19,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     /// What a port is, for dumps; none if its bucket does not exist.
     #[must_use]
     pub fn port_status(&self, dom: DomIdx, port: Port) -> Option<PortStatus> {
-        self.get(dom)?
-            .ports
-            .get(port)
-            .map(|channel| self.describe(channel))
+        self.get(dom)?.ports.get(port).map(|channel| self.describe(channel))
     }
 
     pub(crate) fn describe(&self, channel: &Channel) -> PortStatus {
@@ -37,10 +34,7 @@ impl<A: Copy + Debug> EventChannels<A> {
             State::Virq(virq) => Binding::Virq(virq.into()),
             State::Ipi => Binding::Ipi,
         };
-        PortStatus {
-            binding,
-            vcpu: channel.vcpu,
-        }
+        PortStatus { binding, vcpu: channel.vcpu }
     }
 }
 
@@ -56,10 +50,7 @@ mod tests {
         assert_eq!(ask(rig.d1, 9, 9999), Err(Errno::ESRCH));
         assert_eq!(ask(rig.d1, 2, 64), Err(Errno::EINVAL), "before rights");
         assert_eq!(ask(rig.d1, 2, 1), Err(Errno::EPERM));
-        let closed = PortStatus {
-            binding: Binding::Closed,
-            vcpu: Vcpu(0),
-        };
+        let closed = PortStatus { binding: Binding::Closed, vcpu: Vcpu(0) };
         assert_eq!(ask(rig.d0, 2, 1), Ok(closed));
         assert_eq!(ask(rig.d1, 1, 0), Ok(closed));
         assert_eq!(ask(rig.d1, DomId::SELF.0, 63), Ok(closed));
@@ -73,23 +64,9 @@ mod tests {
         let ipi = rig.ipi(d1, 1).unwrap();
         let virq = rig.virq(d1, virq::XENPMU, 1).unwrap();
         let (here, there) = rig.channel(d1, d2);
-        let ask = |port| {
-            rig.ec
-                .status(caller(d1), DomId::SELF, port)
-                .map(|s| (s.binding.code(), s.binding, s.vcpu.0))
-        };
+        let ask = |port| rig.ec.status(caller(d1), DomId::SELF, port).map(|s| (s.binding.code(), s.binding, s.vcpu.0));
         assert_eq!(ask(unbound), Ok((1, Binding::Unbound { dom: DomId(2) }, 0)));
-        assert_eq!(
-            ask(here),
-            Ok((
-                2,
-                Binding::Interdomain {
-                    dom: DomId(2),
-                    port: there
-                },
-                0
-            ))
-        );
+        assert_eq!(ask(here), Ok((2, Binding::Interdomain { dom: DomId(2), port: there }, 0)));
         assert_eq!(ask(virq), Ok((4, Binding::Virq(13), 1)));
         assert_eq!(ask(ipi), Ok((5, Binding::Ipi, 1)));
     }

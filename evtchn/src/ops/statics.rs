@@ -37,11 +37,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 }
 
 impl<A: Copy + Debug> Domain<A> {
-    fn chosen_or_free<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        port: Option<Port>,
-    ) -> Result<Port, Stop<H::Fault>> {
+    fn chosen_or_free<H: Host<Area = A>>(&mut self, h: &mut H, port: Option<Port>) -> Result<Port, Stop<H::Fault>> {
         match port {
             Some(port) => self.chosen_port(h, port),
             None => self.free_port(h),
@@ -55,19 +51,12 @@ mod tests {
     use crate::{Errno, testing::*};
 
     fn alloc(rig: &mut Rig, dom: DomIdx, port: u32) -> Result<Port, Errno> {
-        rc(rig.ec.static_alloc_unbound(
-            &mut rig.mem,
-            dom,
-            DomId(1),
-            (port != 0).then_some(Port(port)),
-        ))
+        rc(rig.ec.static_alloc_unbound(&mut rig.mem, dom, DomId(1), (port != 0).then_some(Port(port))))
     }
 
     #[test]
     fn chosen_ports_have_their_own_refusals() {
-        let mut rig = Rig::with(false, |cfg| {
-            cfg.max_evtchn_port = if cfg.id.0 == 0 { u32::MAX } else { 1023 }
-        });
+        let mut rig = Rig::with(false, |cfg| cfg.max_evtchn_port = if cfg.id.0 == 0 { u32::MAX } else { 1023 });
         let (d0, d2) = (rig.d0, rig.d2);
         assert_eq!(alloc(&mut rig, d2, 1024), Err(Errno::ENOSPC));
         assert_eq!(alloc(&mut rig, d0, 4096), Err(Errno::ENOSPC));
@@ -83,9 +72,7 @@ mod tests {
         let (d1, d2) = (rig.d1, rig.d2);
         assert_eq!(alloc(&mut rig, d2, 100), Ok(Port(100)));
         let bind = |rig: &mut Rig, remote, port| {
-            rc(rig
-                .ec
-                .static_bind_interdomain(&mut rig.mem, d1, d2, Port(remote), Some(Port(port))))
+            rc(rig.ec.static_bind_interdomain(&mut rig.mem, d1, d2, Port(remote), Some(Port(port))))
         };
         assert_eq!(bind(&mut rig, 99, 50), Err(Errno::EINVAL));
         assert_eq!(bind(&mut rig, 100, 5000), Err(Errno::ENOSPC));

@@ -3,8 +3,8 @@
 use core::fmt::Debug;
 
 use crate::{
-    DomId, DomIdx, EventChannels, Host, Port, Route, Stop, Vcpu, XenHandler, ops::close::Rights,
-    port::State, ports::Opened,
+    DomId, DomIdx, EventChannels, Host, Port, Route, Stop, Vcpu, XenHandler, ops::close::Rights, port::State,
+    ports::Opened,
 };
 
 /// A port the hypervisor wants for itself.
@@ -34,28 +34,14 @@ impl<A: Copy + Debug> EventChannels<A> {
         }
         let domain = self.domain_mut(wanted.dom)?;
         domain.require_vcpu(wanted.vcpu)?;
-        let state = State::Unbound {
-            remote: wanted.remote_dom,
-        };
-        domain.ports.open(
-            port,
-            Opened {
-                state,
-                vcpu: wanted.vcpu,
-                xen: Some(wanted.handler),
-            },
-        );
+        let state = State::Unbound { remote: wanted.remote_dom };
+        domain.ports.open(port, Opened { state, vcpu: wanted.vcpu, xen: Some(wanted.handler) });
         Ok(port)
     }
 
     /// Closes any port with the hypervisor's rights. One that a preempted kill has made invalid, or that is closed
     /// already, is left alone.
-    pub fn xen_free<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-        port: Port,
-    ) -> Result<(), H::Fault> {
+    pub fn xen_free<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx, port: Port) -> Result<(), H::Fault> {
         match self.close_port(h, dom, port, Rights::Xen) {
             Ok(()) | Err(Stop::Errno(_)) => Ok(()),
             Err(Stop::Fault(fault)) => Err(fault),
@@ -64,25 +50,17 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// Way of the hypervisor's own notification: to the peer, if the port is connected.
     pub fn route_xen_notify(&self, dom: DomIdx, port: Port) -> Route {
-        let state = self
-            .get(dom)
-            .and_then(|domain| domain.ports.get(port))
-            .map(|channel| channel.state);
+        let state = self.get(dom).and_then(|domain| domain.ports.get(port)).map(|channel| channel.state);
         match state {
-            Some(State::Interdomain { dom, port }) => self
-                .get(dom)
-                .map_or(Route::NOTHING, |peer| Route::event(peer, port)),
+            Some(State::Interdomain { dom, port }) => {
+                self.get(dom).map_or(Route::NOTHING, |peer| Route::event(peer, port))
+            }
             _ => Route::NOTHING,
         }
     }
 
     /// The hypervisor notifies the peer of its own port.
-    pub fn xen_notify<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        dom: DomIdx,
-        port: Port,
-    ) -> Result<(), H::Fault> {
+    pub fn xen_notify<H: Host<Area = A>>(&mut self, h: &mut H, dom: DomIdx, port: Port) -> Result<(), H::Fault> {
         let route = self.route_xen_notify(dom, port);
         self.raise(h, route)
     }
@@ -95,12 +73,7 @@ mod tests {
 
     fn open(rig: &mut Rig, by: Option<DomIdx>, dom: DomIdx) -> Result<Port, Errno> {
         let handler = XenHandler::new(3).unwrap();
-        let wanted = XenPort {
-            dom,
-            vcpu: Vcpu(1),
-            remote_dom: DomId(1),
-            handler,
-        };
+        let wanted = XenPort { dom, vcpu: Vcpu(1), remote_dom: DomId(1), handler };
         rc(rig.ec.xen_alloc_unbound(&mut rig.mem, by, wanted))
     }
 
@@ -152,10 +125,7 @@ mod tests {
         let port = open(&mut rig, None, d2).unwrap();
         assert_eq!(rig.close(d2, port), Err(Errno::EINVAL));
         assert_eq!(rig.send(d2, port), Err(Errno::EINVAL));
-        assert_eq!(
-            rig.ec.bind_vcpu(caller(d2), port, Vcpu(0)),
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(rig.ec.bind_vcpu(caller(d2), port, Vcpu(0)), Err(Errno::EINVAL));
         assert_eq!(rig.poll(d2, 0, &[port.0], 0), Err(Errno::EINVAL));
         rig.set_mask(d2, port, true);
         assert_eq!(rig.unmask(d2, port), Ok(()));

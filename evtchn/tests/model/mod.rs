@@ -123,14 +123,7 @@ impl Model {
         }
     }
 
-    pub(crate) fn create(
-        &mut self,
-        id: u16,
-        vcpus: u32,
-        privileged: bool,
-        max_port: u32,
-        target: Option<u16>,
-    ) {
+    pub(crate) fn create(&mut self, id: u16, vcpus: u32, privileged: bool, max_port: u32, target: Option<u16>) {
         let mut dom = Dom {
             vcpus,
             privileged,
@@ -150,20 +143,12 @@ impl Model {
 
     fn look(&self, caller: u16, id: u16) -> Rc<u16> {
         let id = if id == 0x7FF0 { caller } else { id };
-        if self.doms.contains_key(&id) {
-            Ok(id)
-        } else {
-            Err(ESRCH)
-        }
+        if self.doms.contains_key(&id) { Ok(id) } else { Err(ESRCH) }
     }
 
     fn target_rule(&self, caller: u16, id: u16) -> Rc<()> {
         let from = &self.doms[&caller];
-        if caller == id || from.privileged || from.target == Some(id) {
-            Ok(())
-        } else {
-            Err(EPERM)
-        }
+        if caller == id || from.privileged || from.target == Some(id) { Ok(()) } else { Err(EPERM) }
     }
 
     fn free_port(&mut self, id: u16) -> Rc {
@@ -180,10 +165,7 @@ impl Model {
                 }
                 Some(chan) => {
                     let words = &self.image.doms[&id].words;
-                    let busy = dom.fifo.is_some()
-                        && words
-                            .get(port as usize)
-                            .is_some_and(|word| word & LINKED != 0);
+                    let busy = dom.fifo.is_some() && words.get(port as usize).is_some_and(|word| word & LINKED != 0);
                     if chan.state == State::Free && !busy {
                         return Ok(port);
                     }
@@ -219,8 +201,7 @@ impl Model {
         if far.state != State::Unbound(by) {
             return Err(EINVAL);
         }
-        self.doms.get_mut(&remote).unwrap().chans[remote_port as usize].state =
-            State::Interdomain(by, port);
+        self.doms.get_mut(&remote).unwrap().chans[remote_port as usize].state = State::Interdomain(by, port);
         self.bind(by, port, State::Interdomain(remote, remote_port), 0, false);
         self.set_pending(by, port, 0);
         Ok(port)
@@ -241,11 +222,7 @@ impl Model {
         }
         let port = self.free_port(by)?;
         self.bind(by, port, State::Virq(virq), vcpu, false);
-        self.doms
-            .get_mut(&by)
-            .unwrap()
-            .virqs
-            .insert((virq, vcpu), port);
+        self.doms.get_mut(&by).unwrap().virqs.insert((virq, vcpu), port);
         Ok(port)
     }
 
@@ -362,18 +339,8 @@ impl Model {
         if image.registered.contains_key(&vcpu) {
             return Err(EBUSY);
         }
-        let old = if vcpu == 0 {
-            image.legacy
-        } else {
-            Info::default()
-        };
-        image.registered.insert(
-            vcpu,
-            Info {
-                selector: u64::MAX,
-                ..old
-            },
-        );
+        let old = if vcpu == 0 { image.legacy } else { Info::default() };
+        image.registered.insert(vcpu, Info { selector: u64::MAX, ..old });
         self.upcall(by, vcpu);
         Ok(0)
     }
@@ -391,10 +358,7 @@ impl Model {
             }
             let image = &self.image.doms[&by];
             let pending = if self.doms[&by].fifo.is_some() {
-                image
-                    .words
-                    .get(*port as usize)
-                    .is_some_and(|word| word & PENDING != 0)
+                image.words.get(*port as usize).is_some_and(|word| word & PENDING != 0)
             } else {
                 image.pending.contains(port)
             };
@@ -402,24 +366,13 @@ impl Model {
                 return Ok(0);
             }
         }
-        let wanted = if let [port] = ports {
-            Some(*port)
-        } else {
-            None
-        };
+        let wanted = if let [port] = ports { Some(*port) } else { None };
         self.doms.get_mut(&by).unwrap().polls.insert(vcpu, wanted);
         Ok(1)
     }
 
     pub(crate) fn poll_timeout(&mut self, dom: u16, vcpu: u32) {
-        if self
-            .doms
-            .get_mut(&dom)
-            .unwrap()
-            .polls
-            .remove(&vcpu)
-            .is_some()
-        {
+        if self.doms.get_mut(&dom).unwrap().polls.remove(&vcpu).is_some() {
             self.wakes.push((dom, vcpu));
         }
     }
@@ -553,11 +506,7 @@ impl Model {
     }
 
     pub(crate) fn xen_notify(&mut self, dom: u16, port: u32) {
-        if let Ok(Chan {
-            state: State::Interdomain(peer, peer_port),
-            ..
-        }) = self.doms[&dom].chan(port)
-        {
+        if let Ok(Chan { state: State::Interdomain(peer, peer_port), .. }) = self.doms[&dom].chan(port) {
             let (peer, peer_port) = (*peer, *peer_port);
             let far = self.doms[&peer].chans[peer_port as usize].clone();
             if !far.xen {
@@ -657,9 +606,7 @@ impl Model {
                 tails.remove(&chan.last_queue);
             }
             chan.last_queue = queue;
-            let tail = tails
-                .insert(queue, port)
-                .and_then(|tail| image.words.get_mut(tail as usize));
+            let tail = tails.insert(queue, port).and_then(|tail| image.words.get_mut(tail as usize));
             match tail {
                 Some(tail) if *tail & LINKED != 0 => *tail = *tail & !BUSY & !LINK | port,
                 _ => {
@@ -680,14 +627,7 @@ impl Model {
 
 impl Dom {
     fn bucket(&mut self) {
-        let chan = Chan {
-            state: State::Free,
-            vcpu: 0,
-            xen: false,
-            priority: 0,
-            latched: false,
-            last_queue: (0, 0),
-        };
+        let chan = Chan { state: State::Free, vcpu: 0, xen: false, priority: 0, latched: false, last_queue: (0, 0) };
         self.chans.extend(vec![chan; 64]);
     }
 

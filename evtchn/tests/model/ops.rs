@@ -1,8 +1,7 @@
 //! Random operations, done to the real state machine and to the model.
 
 use evtchn::{
-    Caller, DomId, DomIdx, DomainConfig, EventChannels, Policy, Poll, Port, ResetFrom, Stop, Vcpu,
-    XenHandler, XenPort,
+    Caller, DomId, DomIdx, DomainConfig, EventChannels, Policy, Poll, Port, ResetFrom, Stop, Vcpu, XenHandler, XenPort,
 };
 use proptest::prelude::*;
 
@@ -192,13 +191,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         (dom(), 0u32..6, any::<bool>()).prop_map(|(dom, port, on)| Op::Mask { dom, port, on }),
         (dom(), 0u32..2).prop_map(|(dom, vcpu)| Op::Acknowledge { dom, vcpu }),
         (dom(), 0u32..6).prop_map(|(dom, port)| Op::Consume { dom, port }),
-        (dom(), 0u32..6, 0u32..16, 0u32..70).prop_map(|(dom, port, bits, link)| {
-            Op::Scribble {
-                dom,
-                port,
-                value: bits << 28 | link,
-            }
-        }),
+        (dom(), 0u32..6, 0u32..16, 0u32..70)
+            .prop_map(|(dom, port, bits, link)| { Op::Scribble { dom, port, value: bits << 28 | link } }),
     ];
     prop_oneof![6 => binds, 8 => events, 3 => control, 5 => guest]
 }
@@ -227,38 +221,15 @@ fn domain(id: u16) -> DomainConfig {
 pub(crate) fn create(model: &mut Model, id: u16) {
     let cfg = domain(id);
     let limit = cfg.max_evtchn_port.min(0x7FFF_FFFF);
-    model.create(
-        id,
-        cfg.vcpus,
-        cfg.privileged,
-        limit,
-        cfg.target.map(|target| target.0),
-    );
+    model.create(id, cfg.vcpus, cfg.privileged, limit, cfg.target.map(|target| target.0));
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let mut ec = EventChannels::new(
-            Policy {
-                hardware_domain: Some(DomId(0)),
-                silo: false,
-            },
-            DUMMY,
-        );
-        let [d0, d1, d2, _] = [0, 1, 2, 3].map(|id| {
-            ec.create_domain(&domain(id), 0xE000_0000 + 4096 * u64::from(id))
-                .unwrap()
-        });
-        Self {
-            rig: Rig {
-                ec,
-                mem: Flat::default(),
-                d0,
-                d1,
-                d2,
-            },
-            next_page: 0,
-        }
+        let mut ec = EventChannels::new(Policy { hardware_domain: Some(DomId(0)), silo: false }, DUMMY);
+        let [d0, d1, d2, _] =
+            [0, 1, 2, 3].map(|id| ec.create_domain(&domain(id), 0xE000_0000 + 4096 * u64::from(id)).unwrap());
+        Self { rig: Rig { ec, mem: Flat::default(), d0, d1, d2 }, next_page: 0 }
     }
 
     pub(crate) fn idx(&self, id: u16) -> DomIdx {
@@ -271,10 +242,7 @@ impl World {
     }
 
     fn caller(&self, id: u16, vcpu: u32) -> Caller {
-        Caller {
-            dom: self.idx(id),
-            vcpu: Vcpu(vcpu),
-        }
+        Caller { dom: self.idx(id), vcpu: Vcpu(vcpu) }
     }
 
     /// One operation; ports and other numbers come as a number, things without a number as 0.
@@ -282,81 +250,43 @@ impl World {
         match *op {
             Op::AllocUnbound { by, dom, remote } => {
                 let caller = self.caller(by, 0);
-                let port = self.rig.ec.alloc_unbound(
-                    &mut self.rig.mem,
-                    caller,
-                    DomId(dom),
-                    DomId(remote),
-                )?;
+                let port = self.rig.ec.alloc_unbound(&mut self.rig.mem, caller, DomId(dom), DomId(remote))?;
                 Ok(port.0)
             }
             Op::BindInterdomain { by, remote, port } => {
                 let caller = self.caller(by, 0);
-                let port = self.rig.ec.bind_interdomain(
-                    &mut self.rig.mem,
-                    caller,
-                    DomId(remote),
-                    Port(port),
-                )?;
+                let port = self.rig.ec.bind_interdomain(&mut self.rig.mem, caller, DomId(remote), Port(port))?;
                 Ok(port.0)
             }
             Op::BindVirq { by, virq, vcpu } => {
                 let caller = self.caller(by, 0);
-                Ok(self
-                    .rig
-                    .ec
-                    .bind_virq(&mut self.rig.mem, caller, virq, Vcpu(vcpu))?
-                    .0)
+                Ok(self.rig.ec.bind_virq(&mut self.rig.mem, caller, virq, Vcpu(vcpu))?.0)
             }
             Op::BindIpi { by, vcpu } => {
                 let caller = self.caller(by, 0);
-                Ok(self
-                    .rig
-                    .ec
-                    .bind_ipi(&mut self.rig.mem, caller, Vcpu(vcpu))?
-                    .0)
+                Ok(self.rig.ec.bind_ipi(&mut self.rig.mem, caller, Vcpu(vcpu))?.0)
             }
             Op::BindVcpu { by, port, vcpu } => {
                 let caller = self.caller(by, 0);
-                Ok(self
-                    .rig
-                    .ec
-                    .bind_vcpu(caller, Port(port), Vcpu(vcpu))
-                    .map(|()| 0)?)
+                Ok(self.rig.ec.bind_vcpu(caller, Port(port), Vcpu(vcpu)).map(|()| 0)?)
             }
             Op::Close { by, port } => {
                 let caller = self.caller(by, 0);
-                self.rig
-                    .ec
-                    .close(&mut self.rig.mem, caller, Port(port))
-                    .map(|()| 0)
+                self.rig.ec.close(&mut self.rig.mem, caller, Port(port)).map(|()| 0)
             }
             Op::Send { by, port } => {
                 let caller = self.caller(by, 0);
-                self.rig
-                    .ec
-                    .send(&mut self.rig.mem, caller, Port(port))
-                    .map(|()| 0)
+                self.rig.ec.send(&mut self.rig.mem, caller, Port(port)).map(|()| 0)
             }
             Op::Status { by, dom, port } => {
-                let status = self
-                    .rig
-                    .ec
-                    .status(self.caller(by, 0), DomId(dom), Port(port))?;
+                let status = self.rig.ec.status(self.caller(by, 0), DomId(dom), Port(port))?;
                 Ok(status.binding.code())
             }
             Op::Unmask { by, port } => {
                 let caller = self.caller(by, 0);
-                self.rig
-                    .ec
-                    .unmask(&mut self.rig.mem, caller, Port(port))
-                    .map(|()| 0)
+                self.rig.ec.unmask(&mut self.rig.mem, caller, Port(port)).map(|()| 0)
             }
-            Op::Poll {
-                by,
-                vcpu,
-                ref ports,
-            } => self.poll(self.caller(by, vcpu), ports),
+            Op::Poll { by, vcpu, ref ports } => self.poll(self.caller(by, vcpu), ports),
             _ => self.apply_control(op),
         }
     }
@@ -368,41 +298,25 @@ impl World {
             Op::Register { by, vcpu } => {
                 let caller = self.caller(by, 0);
                 let frame = gfn(caller.dom, page);
-                self.rig
-                    .ec
-                    .register_vcpu_info(&mut self.rig.mem, caller, Vcpu(vcpu), frame, 64)
-                    .map(|()| 0)
+                self.rig.ec.register_vcpu_info(&mut self.rig.mem, caller, Vcpu(vcpu), frame, 64).map(|()| 0)
             }
             Op::InitControl { by, vcpu } => {
                 let caller = self.caller(by, 0);
                 let frame = gfn(caller.dom, page);
-                self.rig
-                    .ec
-                    .init_control(&mut self.rig.mem, caller, Vcpu(vcpu), frame, 0)
-                    .map(u32::from)
+                self.rig.ec.init_control(&mut self.rig.mem, caller, Vcpu(vcpu), frame, 0).map(u32::from)
             }
             Op::ExpandArray { by } => {
                 let caller = self.caller(by, 0);
                 let frame = gfn(caller.dom, page);
-                self.rig
-                    .ec
-                    .expand_array(&mut self.rig.mem, caller, frame)
-                    .map(|()| 0)
+                self.rig.ec.expand_array(&mut self.rig.mem, caller, frame).map(|()| 0)
             }
             Op::SetPriority { by, port, priority } => {
                 let caller = self.caller(by, 0);
-                Ok(self
-                    .rig
-                    .ec
-                    .set_priority(caller, Port(port), priority)
-                    .map(|()| 0)?)
+                Ok(self.rig.ec.set_priority(caller, Port(port), priority).map(|()| 0)?)
             }
             Op::Reset { by, dom } => {
                 let caller = self.caller(by, 0);
-                self.rig
-                    .ec
-                    .reset(&mut self.rig.mem, caller, DomId(dom), ResetFrom::Start)
-                    .map(|()| 0)
+                self.rig.ec.reset(&mut self.rig.mem, caller, DomId(dom), ResetFrom::Start).map(|()| 0)
             }
             _ => self.apply_xen(op),
         }
@@ -413,11 +327,7 @@ impl World {
         for (addr, port) in (list..).step_by(4).zip(ports) {
             self.rig.mem.poke(addr, *port);
         }
-        let request = evtchn::PollRequest {
-            ports: list,
-            nr_ports: ports.len() as u32,
-            timeout: 0,
-        };
+        let request = evtchn::PollRequest { ports: list, nr_ports: ports.len() as u32, timeout: 0 };
         let result = self.rig.ec.poll(&mut self.rig.mem, caller, request);
         for (addr, _) in (list..).step_by(4).zip(ports) {
             self.rig.mem.poke(addr, 0);
@@ -449,25 +359,13 @@ impl World {
             }
             Op::Pause { dom, on } => {
                 let dom = self.idx(dom);
-                let result = if on {
-                    self.rig.ec.pause(dom)
-                } else {
-                    self.rig.ec.unpause(dom)
-                };
+                let result = if on { self.rig.ec.pause(dom) } else { self.rig.ec.unpause(dom) };
                 Ok(result.map(|()| 0)?)
             }
             Op::XenAlloc { dom, vcpu, remote } => {
                 let dom = self.idx(dom);
-                let wanted = XenPort {
-                    dom,
-                    vcpu: Vcpu(vcpu),
-                    remote_dom: DomId(remote),
-                    handler: XenHandler::DEFAULT,
-                };
-                self.rig
-                    .ec
-                    .xen_alloc_unbound(&mut self.rig.mem, None, wanted)
-                    .map(|port| port.0)
+                let wanted = XenPort { dom, vcpu: Vcpu(vcpu), remote_dom: DomId(remote), handler: XenHandler::DEFAULT };
+                self.rig.ec.xen_alloc_unbound(&mut self.rig.mem, None, wanted).map(|port| port.0)
             }
             Op::XenFree { dom, port } => {
                 let dom = self.idx(dom);
@@ -482,10 +380,7 @@ impl World {
                 self.rig.ec.kill(&mut self.rig.mem, idx)?;
                 self.rig.ec.destroy(&mut self.rig.mem, idx)?;
                 let (low, high) = (shared_info(idx), shared_info(idx) + 4096);
-                self.rig
-                    .mem
-                    .words
-                    .retain(|addr, _| !(low..high).contains(addr));
+                self.rig.mem.words.retain(|addr, _| !(low..high).contains(addr));
                 assert_eq!(self.rig.ec.create_domain(&domain(dom), low), Ok(idx));
                 Ok(0)
             }
@@ -513,21 +408,14 @@ impl World {
                 if self.rig.ec.event_pages(dom).is_empty() {
                     self.rig.mem.set_bit(shared_info(dom) + 48, port, false);
                 } else {
-                    let (addr, old) = (
-                        self.rig.word_addr(dom, Port(port)),
-                        self.rig.word(dom, Port(port)),
-                    );
+                    let (addr, old) = (self.rig.word_addr(dom, Port(port)), self.rig.word(dom, Port(port)));
                     self.rig.mem.poke(addr, old & 1 << 30);
                 }
             }
             Op::Scribble { dom, port, value } => {
                 let dom = self.idx(dom);
                 let fifo = !self.rig.ec.event_pages(dom).is_empty();
-                let addr = if fifo {
-                    self.rig.word_addr(dom, Port(port))
-                } else {
-                    self.rig.info(dom, 0)
-                };
+                let addr = if fifo { self.rig.word_addr(dom, Port(port)) } else { self.rig.info(dom, 0) };
                 self.rig.mem.poke(addr, value);
             }
             _ => unreachable!("{op:?} is not a guest's step"),
@@ -548,9 +436,7 @@ impl World {
                 words
                     .flat_map(|(addr, word)| {
                         let first = (addr - shared - base) as u32 * 8;
-                        (0..32)
-                            .filter(move |n| word >> n & 1 != 0)
-                            .map(move |n| first + n)
+                        (0..32).filter(move |n| word >> n & 1 != 0).map(move |n| first + n)
                     })
                     .collect()
             };
@@ -562,13 +448,7 @@ impl World {
             let blocks = vcpus().filter_map(|vcpu| {
                 let area = rig.ec.control_block(dom, vcpu)?;
                 let heads = core::array::from_fn(|n| rig.mem.peek(area + 8 + 4 * n as u64));
-                Some((
-                    vcpu.0,
-                    Block {
-                        ready: rig.mem.peek(area),
-                        heads,
-                    },
-                ))
+                Some((vcpu.0, Block { ready: rig.mem.peek(area), heads }))
             });
             let mut words = vec![];
             for page in rig.ec.event_pages(dom) {
@@ -588,10 +468,7 @@ impl World {
             };
             (id.0, image)
         });
-        Image {
-            doms: doms.collect(),
-            dummy: info(DUMMY),
-        }
+        Image { doms: doms.collect(), dummy: info(DUMMY) }
     }
 }
 
@@ -611,11 +488,7 @@ pub(crate) fn apply_model(model: &mut Model, op: &Op) -> Result<u32, evtchn::Err
         Op::Status { by, dom, port } => model.status(by, dom, port),
         Op::Unmask { by, port } => model.unmask(by, port),
         Op::Register { by, vcpu } => model.register(by, vcpu),
-        Op::Poll {
-            by,
-            vcpu,
-            ref ports,
-        } => model.poll(by, vcpu, ports),
+        Op::Poll { by, vcpu, ref ports } => model.poll(by, vcpu, ports),
         Op::SetHandler { dom, virq } => model.set_handler(dom, virq),
         Op::Reset { by, dom } => model.reset(by, dom),
         Op::Pause { dom, on } => model.pause(dom, on),
@@ -644,8 +517,6 @@ pub(crate) fn apply_model(model: &mut Model, op: &Op) -> Result<u32, evtchn::Err
             create(model, dom);
             Ok(0)
         }
-        Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. } => {
-            Ok(0)
-        }
+        Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. } => Ok(0),
     }
 }

@@ -13,48 +13,21 @@ fn compare_tables(world: &World, model: &Model) -> Result<(), TestCaseError> {
     let ec = &world.rig.ec;
     for (id, dom) in &model.doms {
         let idx = world.idx(*id);
-        let kind = if dom.fifo.is_some() {
-            AbiKind::Fifo
-        } else {
-            AbiKind::TwoLevel
-        };
+        let kind = if dom.fifo.is_some() { AbiKind::Fifo } else { AbiKind::TwoLevel };
         prop_assert_eq!(ec.abi_kind(idx), Some(kind));
         let open = dom.chans.iter().filter(|chan| chan.open());
-        let counts = [
-            dom.chans.len(),
-            open.clone().count(),
-            open.filter(|chan| chan.xen).count(),
-        ];
-        prop_assert_eq!(
-            world.rig.counts(idx).map(|count| count as usize),
-            counts,
-            "domain {}",
-            id
-        );
+        let counts = [dom.chans.len(), open.clone().count(), open.filter(|chan| chan.xen).count()];
+        prop_assert_eq!(world.rig.counts(idx).map(|count| count as usize), counts, "domain {}", id);
         let real: Vec<_> = ec
             .channels(idx)
             .map(|used| {
-                (
-                    used.port.0,
-                    used.status.binding,
-                    used.status.vcpu.0,
-                    used.xen_owned,
-                    u32::from(used.priority),
-                )
+                (used.port.0, used.status.binding, used.status.vcpu.0, used.xen_owned, u32::from(used.priority))
             })
             .collect();
         let plain: Vec<_> = (0..)
             .zip(&dom.chans)
             .filter(|(_, chan)| chan.open())
-            .map(|(port, chan)| {
-                (
-                    port,
-                    binding(chan.state),
-                    chan.vcpu,
-                    chan.xen,
-                    chan.priority,
-                )
-            })
+            .map(|(port, chan)| (port, binding(chan.state), chan.vcpu, chan.xen, chan.priority))
             .collect();
         prop_assert_eq!(real, plain, "channels of domain {}", id);
         for vcpu in 0..dom.vcpus {
@@ -81,23 +54,15 @@ fn compare_tables(world: &World, model: &Model) -> Result<(), TestCaseError> {
 fn binding(state: State) -> Binding {
     match state {
         State::Free | State::Reserved => Binding::Closed,
-        State::Unbound(dom) => Binding::Unbound {
-            dom: evtchn::DomId(dom),
-        },
-        State::Interdomain(dom, port) => Binding::Interdomain {
-            dom: evtchn::DomId(dom),
-            port: Port(port),
-        },
+        State::Unbound(dom) => Binding::Unbound { dom: evtchn::DomId(dom) },
+        State::Interdomain(dom, port) => Binding::Interdomain { dom: evtchn::DomId(dom), port: Port(port) },
         State::Virq(virq) => Binding::Virq(virq),
         State::Ipi => Binding::Ipi,
     }
 }
 
 fn is_guest_step(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. }
-    )
+    matches!(op, Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. })
 }
 
 proptest! {

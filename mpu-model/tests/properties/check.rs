@@ -1,8 +1,6 @@
 //! `check` against the oracle.
 
-use mpu_model::{
-    Access, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, RegionWords, Stage, check_guest,
-};
+use mpu_model::{Access, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, RegionWords, Stage, check_guest};
 use proptest::prelude::*;
 
 use crate::oracle::{self, Regs, outcome, program};

@@ -2,8 +2,8 @@
 //! tests are fed with: few addresses, close together, so that most of them hit something.
 
 use mpu_model::{
-    Access, AccessKind, DefaultMap, DenialKind, El, HitBy, Level, Mpu, MpuReg, PA_LIMIT, Regime,
-    Rules, S2XnModel, SyncRule, VmWithoutM,
+    Access, AccessKind, DefaultMap, DenialKind, El, HitBy, Level, Mpu, MpuReg, PA_LIMIT, Regime, Rules, S2XnModel,
+    SyncRule, VmWithoutM,
 };
 use proptest::prelude::*;
 
@@ -19,20 +19,14 @@ pub(crate) type Outcome = Result<HitBy, (DenialKind, u64)>;
 
 impl Regs {
     pub(crate) fn new(regions: u8) -> Self {
-        Self {
-            regions,
-            slots: vec![(0, 0); regions.into()],
-            sctlr: 0,
-        }
+        Self { regions, slots: vec![(0, 0); regions.into()], sctlr: 0 }
     }
 
     pub(crate) fn judge(&self, rules: Rules, regime: Regime, access: Access) -> Outcome {
         let mut first = None;
         for offset in 0..access.size.max(1) {
             let hit = match access.addr.checked_add(offset) {
-                Some(addr) => self
-                    .byte(rules, regime, access, addr)
-                    .map_err(|kind| (kind, addr))?,
+                Some(addr) => self.byte(rules, regime, access, addr).map_err(|kind| (kind, addr))?,
                 None => panic!("bytes before the wrap are denied"),
             };
             first = first.or(Some(hit));
@@ -40,13 +34,7 @@ impl Regs {
         Ok(first.unwrap())
     }
 
-    fn byte(
-        &self,
-        rules: Rules,
-        regime: Regime,
-        access: Access,
-        addr: u64,
-    ) -> Result<HitBy, DenialKind> {
+    fn byte(&self, rules: Rules, regime: Regime, access: Access, addr: u64) -> Result<HitBy, DenialKind> {
         if addr > PA_LIMIT {
             return Err(DenialKind::AddressSize);
         }
@@ -70,10 +58,7 @@ impl Regs {
             }
         }
         if hits.len() > 1 {
-            return Err(DenialKind::Overlap {
-                first: hits[0],
-                second: hits[1],
-            });
+            return Err(DenialKind::Overlap { first: hits[0], second: hits[1] });
         }
         let (read, write, fetch, by);
         if hits.is_empty() {
@@ -86,14 +71,8 @@ impl Regs {
         } else {
             by = HitBy::Slot(hits[0]);
             let prbar = self.slots[usize::from(hits[0])].0;
-            let (xn0, xn1, ap0, ap1) = (
-                prbar & 1 != 0,
-                prbar & 2 != 0,
-                prbar & 4 != 0,
-                prbar & 8 != 0,
-            );
-            let outsider =
-                regime == Regime::Stage2 || regime == Regime::El1 && access.el == El::El0;
+            let (xn0, xn1, ap0, ap1) = (prbar & 1 != 0, prbar & 2 != 0, prbar & 4 != 0, prbar & 8 != 0);
+            let outsider = regime == Regime::Stage2 || regime == Regime::El1 && access.el == El::El0;
             read = !outsider || ap0;
             write = read && !ap1;
             let never = if regime == Regime::Stage2 {
@@ -163,10 +142,7 @@ pub(crate) fn outcome(mpu: &Mpu, regime: Regime, access: Access) -> Outcome {
     if let Err(denial) = verdict.result {
         assert_eq!((denial.access, denial.regime), (access, regime));
     }
-    verdict
-        .result
-        .map(|hit| hit.by)
-        .map_err(|denial| (denial.kind, denial.addr))
+    verdict.result.map(|hit| hit.by).map_err(|denial| (denial.kind, denial.addr))
 }
 
 /// Granules in play: from 0 on, or the last ones of the address space.
@@ -180,42 +156,20 @@ pub(crate) fn address() -> impl Strategy<Value = u64> {
 /// Raw words with borders among the granules in play. Most are enabled and most are the right way round.
 pub(crate) fn words() -> impl Strategy<Value = (u64, u64)> {
     let limit = |base| prop_oneof![8 => base..GRANULES, 1 => 0..GRANULES];
-    (0..GRANULES)
-        .prop_flat_map(move |base| (Just(base), limit(base)))
-        .prop_flat_map(|(base, limit)| {
-            (0..64_u64, 0..16_u64, prop::bool::weighted(0.8)).prop_map(move |(bar, lar, en)| {
-                (base << 6 | bar, limit << 6 | lar << 1 | u64::from(en))
-            })
-        })
+    (0..GRANULES).prop_flat_map(move |base| (Just(base), limit(base))).prop_flat_map(|(base, limit)| {
+        (0..64_u64, 0..16_u64, prop::bool::weighted(0.8))
+            .prop_map(move |(bar, lar, en)| (base << 6 | bar, limit << 6 | lar << 1 | u64::from(en)))
+    })
 }
 
 pub(crate) fn rules() -> impl Strategy<Value = Rules> {
     (
-        prop_oneof![
-            Just(SyncRule::DsbThenContextSync),
-            Just(SyncRule::ContextSyncOnly)
-        ],
-        prop_oneof![
-            Just(S2XnModel::Xnx),
-            Just(S2XnModel::Bit1Only),
-            Just(S2XnModel::Bit0Only)
-        ],
-        prop_oneof![
-            Just(VmWithoutM::TranslationFault),
-            Just(VmWithoutM::RegionsApply)
-        ],
-        prop_oneof![
-            Just(DefaultMap::None),
-            Just(DefaultMap::RwNoExec),
-            Just(DefaultMap::Rwx)
-        ],
+        prop_oneof![Just(SyncRule::DsbThenContextSync), Just(SyncRule::ContextSyncOnly)],
+        prop_oneof![Just(S2XnModel::Xnx), Just(S2XnModel::Bit1Only), Just(S2XnModel::Bit0Only)],
+        prop_oneof![Just(VmWithoutM::TranslationFault), Just(VmWithoutM::RegionsApply)],
+        prop_oneof![Just(DefaultMap::None), Just(DefaultMap::RwNoExec), Just(DefaultMap::Rwx)],
     )
-        .prop_map(|(sync, s2_xn, vm_without_m, default_map)| Rules {
-            sync,
-            s2_xn,
-            vm_without_m,
-            default_map,
-        })
+        .prop_map(|(sync, s2_xn, vm_without_m, default_map)| Rules { sync, s2_xn, vm_without_m, default_map })
 }
 
 /// `SCTLR` values, the MPU mostly on.
@@ -232,56 +186,32 @@ pub(crate) fn count() -> impl Strategy<Value = u8> {
 pub(crate) fn regs() -> impl Strategy<Value = Regs> {
     let placed = prop::collection::vec((any::<prop::sample::Index>(), words()), 0..5);
     (count(), placed, sctlr(), any::<bool>()).prop_map(|(regions, placed, sctlr, at_top)| {
-        let mut regs = Regs {
-            sctlr,
-            ..Regs::new(regions)
-        };
+        let mut regs = Regs { sctlr, ..Regs::new(regions) };
         for (index, (mut prbar, mut prlar)) in placed {
             if at_top {
                 let shift = PA_LIMIT + 1 - GRANULES * 64;
                 (prbar, prlar) = (prbar + shift, prlar + shift);
             }
-            regs.write(
-                MpuReg::Prbar,
-                Some(index.index(regions.into()) as u8),
-                prbar,
-            );
-            regs.write(
-                MpuReg::Prlar,
-                Some(index.index(regions.into()) as u8),
-                prlar & !0x20,
-            );
+            regs.write(MpuReg::Prbar, Some(index.index(regions.into()) as u8), prbar);
+            regs.write(MpuReg::Prlar, Some(index.index(regions.into()) as u8), prlar & !0x20);
         }
         regs
     })
 }
 
 pub(crate) fn kind() -> impl Strategy<Value = AccessKind> {
-    prop_oneof![
-        Just(AccessKind::Read),
-        Just(AccessKind::Write),
-        Just(AccessKind::Fetch),
-        Just(AccessKind::Rmw)
-    ]
+    prop_oneof![Just(AccessKind::Read), Just(AccessKind::Write), Just(AccessKind::Fetch), Just(AccessKind::Rmw)]
 }
 
 pub(crate) fn access() -> impl Strategy<Value = Access> {
     let size = prop_oneof![Just(1), Just(4), Just(8), Just(64), 0..200_u64];
     let el = prop_oneof![Just(El::El0), Just(El::El1), Just(El::El2)];
-    (address(), size, kind(), el).prop_map(|(addr, size, kind, el)| Access {
-        addr,
-        size,
-        kind,
-        el,
-    })
+    (address(), size, kind(), el).prop_map(|(addr, size, kind, el)| Access { addr, size, kind, el })
 }
 
 /// The same access among the last granules of the address space, or across its end.
 pub(crate) fn at_top(access: Access) -> Access {
-    Access {
-        addr: access.addr + PA_LIMIT + 1 - GRANULES * 64,
-        ..access
-    }
+    Access { addr: access.addr + PA_LIMIT + 1 - GRANULES * 64, ..access }
 }
 
 pub(crate) fn regime() -> impl Strategy<Value = Regime> {

@@ -14,16 +14,10 @@ enum Step {
 }
 
 fn probe() -> impl Strategy<Value = Probe> {
-    (oracle::address(), oracle::kind(), prop::bool::weighted(0.1)).prop_map(
-        |(addr, kind, beyond)| Probe {
-            addr: if beyond {
-                addr + mpu_model::PA_LIMIT - 100
-            } else {
-                addr
-            },
-            kind,
-        },
-    )
+    (oracle::address(), oracle::kind(), prop::bool::weighted(0.1)).prop_map(|(addr, kind, beyond)| Probe {
+        addr: if beyond { addr + mpu_model::PA_LIMIT - 100 } else { addr },
+        kind,
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {

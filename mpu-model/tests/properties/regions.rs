@@ -1,39 +1,22 @@
 //! Regions, their words, and the way there and back.
 
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules,
-    Shareability, Xn,
+    Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules, Shareability, Xn,
 };
 use proptest::prelude::*;
 
 use crate::oracle::{Regs, outcome, program};
 
 fn attrs() -> impl Strategy<Value = Attrs> {
-    let ap = prop_oneof![
-        Just(Ap::RwPrivileged),
-        Just(Ap::RwAll),
-        Just(Ap::RoPrivileged),
-        Just(Ap::RoAll)
-    ];
-    let xn = prop_oneof![
-        Just(Xn::Exec),
-        Just(Xn::Bits01),
-        Just(Xn::Never),
-        Just(Xn::Bits11)
-    ];
+    let ap = prop_oneof![Just(Ap::RwPrivileged), Just(Ap::RwAll), Just(Ap::RoPrivileged), Just(Ap::RoAll)];
+    let xn = prop_oneof![Just(Xn::Exec), Just(Xn::Bits01), Just(Xn::Never), Just(Xn::Bits11)];
     let sh = prop_oneof![
         Just(Shareability::Non),
         Just(Shareability::Reserved),
         Just(Shareability::Outer),
         Just(Shareability::Inner)
     ];
-    (ap, xn, sh, 0..8_u8, any::<bool>()).prop_map(|(ap, xn, sh, attr_index, ns)| Attrs {
-        ap,
-        xn,
-        sh,
-        attr_index,
-        ns,
-    })
+    (ap, xn, sh, 0..8_u8, any::<bool>()).prop_map(|(ap, xn, sh, attr_index, ns)| Attrs { ap, xn, sh, attr_index, ns })
 }
 
 /// Any range of whole granules.

@@ -1,8 +1,6 @@
 //! Pending writes against a replay of everything written so far.
 
-use mpu_model::{
-    DenialKind, Hazard, Level, Missing, Mpu, MpuReg, PendingWrite, Regime, Rules, SyncRule,
-};
+use mpu_model::{DenialKind, Hazard, Level, Missing, Mpu, MpuReg, PendingWrite, Regime, Rules, SyncRule};
 use proptest::prelude::*;
 
 use crate::oracle::{self, Outcome, Regs};
@@ -71,13 +69,7 @@ struct Replay {
 
 impl Replay {
     fn new(regions: u8, sync: SyncRule) -> Self {
-        Self {
-            in_force: Regs::new(regions),
-            newest: Regs::new(regions),
-            made: Vec::new(),
-            selections: vec![0],
-            sync,
-        }
+        Self { in_force: Regs::new(regions), newest: Regs::new(regions), made: Vec::new(), selections: vec![0], sync }
     }
 
     /// Makes `op`. For a write to a region: the slots that it may go to, the newest selection's last.
@@ -88,12 +80,7 @@ impl Replay {
                 let slots = self.slots(reg);
                 let slot = slots.last().copied();
                 self.newest.write(reg, slot, value);
-                self.made.push(Made {
-                    reg,
-                    slot,
-                    value,
-                    fenced: false,
-                });
+                self.made.push(Made { reg, slot, value, fenced: false });
                 return slots;
             }
             Op::Dsb => self.made.iter_mut().for_each(|made| made.fenced = true),
@@ -112,24 +99,14 @@ impl Replay {
     fn slots(&self, reg: MpuReg) -> Vec<u8> {
         let slot = |selection: u8| match reg {
             MpuReg::Prbar | MpuReg::Prlar => Some(selection),
-            MpuReg::PrbarN(n @ 1..=15) | MpuReg::PrlarN(n @ 1..=15) => {
-                Some(selection / 16 * 16 + n)
-            }
+            MpuReg::PrbarN(n @ 1..=15) | MpuReg::PrlarN(n @ 1..=15) => Some(selection / 16 * 16 + n),
             _ => None,
         };
-        self.selections
-            .iter()
-            .filter_map(|selection| slot(*selection))
-            .collect()
+        self.selections.iter().filter_map(|selection| slot(*selection)).collect()
     }
 
     /// The verdicts of the state in force and of each prefix, and the write at its end.
-    fn verdicts(
-        &self,
-        rules: Rules,
-        regime: Regime,
-        access: mpu_model::Access,
-    ) -> Vec<(Option<Made>, Outcome)> {
+    fn verdicts(&self, rules: Rules, regime: Regime, access: mpu_model::Access) -> Vec<(Option<Made>, Outcome)> {
         let mut regs = self.in_force.clone();
         let mut verdicts = vec![(None, regs.judge(rules, regime, access))];
         for made in &self.made {
@@ -148,41 +125,25 @@ impl Made {
 }
 
 fn class(outcome: &Outcome) -> Option<core::mem::Discriminant<DenialKind>> {
-    outcome
-        .err()
-        .map(|(kind, _)| core::mem::discriminant(&kind))
+    outcome.err().map(|(kind, _)| core::mem::discriminant(&kind))
 }
 
 /// Verdict and hazard, stated once more: the first denial among all, and the first write that makes a difference.
 fn expected(verdicts: &[(Option<Made>, Outcome)], sync: SyncRule) -> (Outcome, Option<Hazard>) {
     let before = verdicts[0].1;
     let after = verdicts.last().unwrap().1;
-    let culprit = verdicts
-        .iter()
-        .find(|(_, outcome)| class(outcome) != class(&before));
+    let culprit = verdicts.iter().find(|(_, outcome)| class(outcome) != class(&before));
     let hazard = culprit.map(|(made, _)| {
         let made = made.unwrap();
-        let missing = if made.ready(sync) {
-            Missing::ContextSync
-        } else {
-            Missing::DsbThenContextSync
-        };
+        let missing = if made.ready(sync) { Missing::ContextSync } else { Missing::DsbThenContextSync };
         Hazard {
-            write: PendingWrite {
-                reg: made.reg,
-                slot: made.slot,
-                value: made.value,
-                missing,
-            },
+            write: PendingWrite { reg: made.reg, slot: made.slot, value: made.value, missing },
             in_force_allows: before.is_ok(),
             newest_allows: after.is_ok(),
             overflow: false,
         }
     });
-    let denial = verdicts
-        .iter()
-        .map(|(_, outcome)| *outcome)
-        .find(Result::is_err);
+    let denial = verdicts.iter().map(|(_, outcome)| *outcome).find(Result::is_err);
     (denial.unwrap_or(before), hazard)
 }
 

@@ -154,9 +154,14 @@ enum Micro {
     /// An access the step is judged by.
     Probe(Action),
     /// A load whose value goes into a variable, if the call before it succeeded.
-    Keep { address: u64, variable: usize },
+    Keep {
+        address: u64,
+        variable: usize,
+    },
     Registered,
-    AwaitEvent { port: u32 },
+    AwaitEvent {
+        port: u32,
+    },
 }
 
 /// A vCPU that runs steps.
@@ -381,7 +386,9 @@ impl StepGuest {
                     continue;
                 }
                 Micro::AwaitEvent { port } => {
-                    let Some((_, found, waited)) = self.counter(port) else { continue };
+                    let Some((_, found, waited)) = self.counter(port) else {
+                        continue;
+                    };
                     if *found > *waited {
                         *waited += 1;
                         continue;

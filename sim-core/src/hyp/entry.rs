@@ -25,7 +25,7 @@ const WNR: u64 = 1 << 6;
 impl<S: Strategy> Hypervisor<S> {
     /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
     pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
-        self.core.with_strategy(p, S::on_entry)?;
+        self.core.enter_unasked(p)?;
         match cause {
             Cause::Sync => self.synchronous(p, frame)?,
             Cause::Irq => self.interrupt(p)?,
@@ -37,7 +37,9 @@ impl<S: Strategy> Hypervisor<S> {
     pub fn leave<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<Next, P::Fault> {
         let core = &mut self.core;
         let now = p.now();
-        let Some(pe) = core.pes.get_mut(p.pe()) else { return Ok(Next::Idle) };
+        let Some(pe) = core.pes.get_mut(p.pe()) else {
+            return Ok(Next::Idle);
+        };
         let before = pe.queue.current;
         let state = before.and_then(|id| core.domains.vcpu(id));
         let runnable = state.is_some_and(|vcpu| vcpu.run == RunState::Runnable);
@@ -45,7 +47,9 @@ impl<S: Strategy> Hypervisor<S> {
         if let Some(next) = next {
             core.switch(p, frame, next)?;
         }
-        let Some(pe) = core.pes.get_mut(p.pe()) else { return Ok(Next::Idle) };
+        let Some(pe) = core.pes.get_mut(p.pe()) else {
+            return Ok(Next::Idle);
+        };
         if fresh {
             pe.queue.begin_quantum(core.scheduler, p.now());
         }
@@ -54,7 +58,7 @@ impl<S: Strategy> Hypervisor<S> {
             program_timer(p, deadline)?;
         }
         let Some(vcpu) = next.and_then(|id| core.domains.vcpu_mut(id)) else {
-            core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, ViewId::Idle))?;
+            core.leave_to(p, ViewId::Idle)?;
             return Ok(Next::Idle);
         };
         if core::mem::take(&mut vcpu.event_pending) {
@@ -63,7 +67,7 @@ impl<S: Strategy> Hypervisor<S> {
             p.write(SysReg::IchLr0, (held & list_register::ACTIVE) | event)?;
         }
         let view = ViewId::Guest(vcpu.domain);
-        core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))?;
+        core.leave_to(p, view)?;
         Ok(Next::Guest)
     }
 
@@ -71,7 +75,7 @@ impl<S: Strategy> Hypervisor<S> {
     pub fn run_on<P: Platform>(&mut self, p: &mut P, id: VcpuId, frame: &mut Frame) -> Result<(), P::Fault> {
         self.core.switch(p, frame, id)?;
         let view = self.core.domains.vcpu(id).map_or(ViewId::Idle, |vcpu| ViewId::Guest(vcpu.domain));
-        self.core.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
+        self.core.leave_to(p, view)
     }
 
     fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
@@ -110,7 +114,9 @@ impl<S: Strategy> Hypervisor<S> {
                 return inject(p, frame, ec::UNKNOWN, 0, None);
             }
         }
-        let Some(caller) = self.core.caller(p.pe()) else { return Ok(()) };
+        let Some(caller) = self.core.caller(p.pe()) else {
+            return Ok(());
+        };
         let [x0, x1, x2, x3, x4, ..] = frame.x;
         let call = Call { nr: frame.x[16], args: [x0, x1, x2, x3, x4] };
         match self.dispatch(p, caller, call) {
@@ -131,7 +137,9 @@ impl<S: Strategy> Hypervisor<S> {
     fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) {
         /// SMCCC: the function is not known.
         const NOT_SUPPORTED: u64 = u64::MAX;
-        let Some(id) = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current) else { return };
+        let Some(id) = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current) else {
+            return;
+        };
         match frame.x[0] & 0xffff_ffff {
             psci::CPU_OFF => self.core.domains.offline(id),
             psci::SYSTEM_OFF => self.core.shutdown_domain_of(id),
@@ -154,13 +162,17 @@ impl<S: Strategy> Hypervisor<S> {
 
     fn timer<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         let now = p.now();
-        let Some(pe) = self.core.pes.get_mut(p.pe()) else { return Ok(()) };
+        let Some(pe) = self.core.pes.get_mut(p.pe()) else {
+            return Ok(());
+        };
         // The comparator fired; whatever comes next is programmed on the way out.
         pe.deadline = None;
         let due = pe.queue.take_due(now);
         p.write(SysReg::CnthpCtl, 0)?;
         for VirqTimer { domain, vcpu, virq, .. } in due {
-            let Some(dom) = self.core.indices.get(domain).copied() else { continue };
+            let Some(dom) = self.core.indices.get(domain).copied() else {
+                continue;
+            };
             let mut host = Cx { core: &mut self.core, p };
             self.channels.raise_virq_vcpu(&mut host, dom, vcpu, virq)?;
         }
@@ -169,9 +181,22 @@ impl<S: Strategy> Hypervisor<S> {
 }
 
 impl<S: Strategy> Core<S> {
+    /// Begins work at EL2 as every entry does; also for work that no guest asked for.
+    pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        self.with_strategy(p, S::on_entry)
+    }
+
+    /// Ends work at EL2: `view` is in force when it is left.
+    pub fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
+        self.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
+    }
+
     /// Makes `next` the vCPU whose registers are on the PE.
     fn switch<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, next: VcpuId) -> Result<(), P::Fault> {
-        let Some(pe) = self.pes.get_mut(p.pe()) else { return Ok(()) };
+        let Some(pe) = self.pes.get_mut(p.pe()) else {
+            return Ok(());
+        };
+        pe.queue.take(next);
         let before = pe.queue.current.replace(next);
         if before == Some(next) {
             return Ok(());
@@ -191,7 +216,9 @@ impl<S: Strategy> Core<S> {
         p: &mut P,
         work: impl FnOnce(&mut S, &mut Reach<'_, P>) -> Result<(), P::Fault>,
     ) -> Result<(), P::Fault> {
-        let Some(pe) = self.pes.get_mut(p.pe()) else { return Ok(()) };
+        let Some(pe) = self.pes.get_mut(p.pe()) else {
+            return Ok(());
+        };
         work(&mut self.strategy, &mut Reach { plan: &self.plan, view: &mut pe.view, p })
     }
 }
@@ -207,13 +234,7 @@ fn program_timer<P: Platform>(p: &mut P, deadline: Option<u64>) -> Result<(), P:
 }
 
 /// Makes the guest take a synchronous exception at EL1, as the architecture would have on its own instruction.
-fn inject<P: Platform>(
-    p: &mut P,
-    frame: &mut Frame,
-    class: u64,
-    iss: u64,
-    far: Option<u64>,
-) -> Result<(), P::Fault> {
+fn inject<P: Platform>(p: &mut P, frame: &mut Frame, class: u64, iss: u64, far: Option<u64>) -> Result<(), P::Fault> {
     p.write(SysReg::EsrEl1, (class << 26) | ESR_IL | iss)?;
     if let Some(far) = far {
         p.write(SysReg::FarEl1, far)?;

@@ -8,7 +8,7 @@ use super::strategy::{Reach, Strategy};
 use super::view::Wanted;
 use crate::layout::{Owner, Span};
 use crate::outcome::Area;
-use crate::platform::{Event, Platform, Rmw, Width};
+use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
 use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Stop, Vcpu};
 
 /// The hypervisor's state beside the event-channel tables, and the platform: what those tables reach the world through.
@@ -22,7 +22,9 @@ pub struct Cx<'a, P, S> {
 
 impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     fn reach(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
-        let Some(pe) = self.core.pes.get_mut(self.p.pe()) else { return Ok(wanted.span.limit()) };
+        let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
+            return Ok(wanted.span.limit());
+        };
         let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
         self.core.strategy.reach(&mut cx, wanted)
     }
@@ -101,7 +103,9 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
 
     /// Writes one byte to a device's register.
     pub fn device_write(&mut self, frame: Span, offset: u64, byte: u8) -> Result<(), P::Fault> {
-        let Some(span) = Span::with_size(frame.base().wrapping_add(offset), 1) else { return Ok(()) };
+        let Some(span) = Span::with_size(frame.base().wrapping_add(offset), 1) else {
+            return Ok(());
+        };
         self.pieces(span, frame, true, |p, at, width, _| p.store(at, width, u64::from(byte)))
     }
 
@@ -122,7 +126,9 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
 
     /// A guest's buffer, checked whole before any byte of it is touched.
     fn buffer(&self, dom: DomIdx, ptr: u64, len: usize) -> Result<Option<Span>, Errno> {
-        let Ok(len) = u64::try_from(len) else { return Err(Errno::EFAULT) };
+        let Ok(len) = u64::try_from(len) else {
+            return Err(Errno::EFAULT);
+        };
         if len == 0 {
             return Ok(None);
         }
@@ -193,7 +199,9 @@ impl<P: Platform, S: Strategy> EventMemory for Cx<'_, P, S> {
 
 impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     fn read_guest(&mut self, dom: DomIdx, ptr: u64, buf: &mut [u8]) -> Result<(), Stop<P::Fault>> {
-        let Some(span) = self.buffer(dom, ptr, buf.len())? else { return Ok(()) };
+        let Some(span) = self.buffer(dom, ptr, buf.len())? else {
+            return Ok(());
+        };
         self.each_part(dom, span, |cx, part, range, done| {
             let into = buf.get_mut(done..).unwrap_or_default();
             cx.copy_from(part, range, into).map_err(Stop::Fault)
@@ -201,7 +209,9 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn write_guest(&mut self, dom: DomIdx, ptr: u64, buf: &[u8]) -> Result<(), Stop<P::Fault>> {
-        let Some(span) = self.buffer(dom, ptr, buf.len())? else { return Ok(()) };
+        let Some(span) = self.buffer(dom, ptr, buf.len())? else {
+            return Ok(());
+        };
         self.each_part(dom, span, |cx, part, range, done| {
             cx.copy_to(part, range, buf.get(done..).unwrap_or_default()).map_err(Stop::Fault)
         })
@@ -238,7 +248,15 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn interrupt_deliverable(&mut self, dom: DomIdx, vcpu: Vcpu) -> bool {
-        let id = self.core.domains.id(dom.get(), vcpu.0);
-        id.and_then(|id| self.core.domains.vcpu(id)).is_some_and(super::domain::VcpuState::has_interrupt)
+        let Some(id) = self.core.domains.id(dom.get(), vcpu.0) else {
+            return false;
+        };
+        let current = self.core.pes.get(self.p.pe()).is_some_and(|pe| pe.queue.current == Some(id));
+        // Of the vCPU that runs, the list register itself tells; of others, what they left with.
+        let held = current && self.p.read(SysReg::IchLr0) & list_register::PENDING != 0;
+        self.core
+            .domains
+            .vcpu(id)
+            .is_some_and(|state| held || (!current && state.has_interrupt()) || state.event_pending)
     }
 }

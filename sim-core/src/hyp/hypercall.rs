@@ -30,12 +30,7 @@ pub enum Done {
 
 impl<S: Strategy> Hypervisor<S> {
     /// Carries out one hypercall of `caller`. An errno is the guest's to see; a fault ends the run.
-    pub fn dispatch<P: Platform>(
-        &mut self,
-        p: &mut P,
-        caller: Caller,
-        call: Call,
-    ) -> Result<Done, Stop<P::Fault>> {
+    pub fn dispatch<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
         match call.nr {
             nr::MEMORY_OP => self.memory_op(p, caller, call).map(Done::Rc),
             nr::CONSOLE_IO => self.console_io(p, caller, call),
@@ -46,12 +41,7 @@ impl<S: Strategy> Hypervisor<S> {
         }
     }
 
-    fn event_channel_op<P: Platform>(
-        &mut self,
-        p: &mut P,
-        caller: Caller,
-        call: Call,
-    ) -> Result<Done, Stop<P::Fault>> {
+    fn event_channel_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
         let [cmd, arg, ..] = call.args;
         let mut host = Cx { core: &mut self.core, p };
         Ok(match self.channels.event_channel_op(&mut host, caller, cmd as u32, arg)? {

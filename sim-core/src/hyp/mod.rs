@@ -42,7 +42,7 @@ pub mod upcall;
 pub mod view;
 
 use crate::layout::{Layout, PAGE_SIZE, Span};
-use crate::outcome::{Area, Refused};
+use crate::outcome::{Area, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
 use domain::Domains;
@@ -189,7 +189,9 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// Sets up the PE that `p` is: EL2 MPU on with the idle view, stage 2 and interrupt routing for guests.
     pub fn boot<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
-        let Some(pe) = self.core.pes.get_mut(p.pe()) else { return Ok(()) };
+        let Some(pe) = self.core.pes.get_mut(p.pe()) else {
+            return Ok(());
+        };
         pe.view.boot(&self.core.plan, p)?;
         p.write(SysReg::HcrEl2, hcr::VM | hcr::IMO | hcr::TWI)?;
         p.isb()
@@ -201,10 +203,11 @@ impl<S: Strategy> Hypervisor<S> {
         let index = |position: usize| self.core.indices.get(position).copied().ok_or(Errno::ESRCH);
         let (listener, binder) = (index(channel.listener.0)?, index(channel.binder.0)?);
         let binder_id = self.channels.id_of(binder).ok_or(Errno::ESRCH)?;
+        self.core.enter_unasked(p).map_err(Stop::Fault)?;
         let mut host = Cx { core: &mut self.core, p };
         self.channels.static_alloc_unbound(&mut host, listener, binder_id, Some(listener_port))?;
         self.channels.static_bind_interdomain(&mut host, binder, listener, listener_port, Some(binder_port))?;
-        Ok(())
+        self.core.leave_to(p, ViewId::Idle).map_err(Stop::Fault)
     }
 
     /// Arms a timer of a PE that raises a VIRQ.

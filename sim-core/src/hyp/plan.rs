@@ -232,12 +232,9 @@ fn guest(layout: &Layout, domain: usize) -> View {
         let open = match owner {
             Owner::Ram(of) if *of == domain => Some(GUEST_RAM),
             Owner::Granted(of) if *of == domain => Some(GUEST_DATA),
-            Owner::Shared(index) => layout
-                .parts()
-                .shared
-                .get(*index)
-                .filter(|shared| shared.domains.contains(&domain))
-                .map(|_| GUEST_DATA),
+            Owner::Shared(index) => {
+                layout.parts().shared.get(*index).filter(|shared| shared.domains.contains(&domain)).map(|_| GUEST_DATA)
+            }
             Owner::Pool(of) => Some(if *of == Some(domain) { GUEST_DATA } else { PRIVATE }),
             _ => None,
         };

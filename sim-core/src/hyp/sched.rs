@@ -48,6 +48,11 @@ impl RunQueue {
         }
     }
 
+    /// Takes a vCPU out of those that wait: it runs.
+    pub fn take(&mut self, vcpu: VcpuId) {
+        self.waiting.retain(|waiting| *waiting != vcpu);
+    }
+
     /// Whether somebody waits for the PE.
     #[must_use]
     pub fn contended(&self) -> bool {
@@ -56,7 +61,13 @@ impl RunQueue {
 
     /// Decides who runs next, and whether a new quantum begins with it. The current vCPU goes on if it is runnable and
     /// neither gave way nor used up its quantum.
-    pub fn pick(&mut self, rule: Scheduler, now: u64, current_runnable: bool, gives_way: bool) -> (Option<VcpuId>, bool) {
+    pub fn pick(
+        &mut self,
+        rule: Scheduler,
+        now: u64,
+        current_runnable: bool,
+        gives_way: bool,
+    ) -> (Option<VcpuId>, bool) {
         let used_up = rule != Scheduler::Null && self.quantum_end.is_some_and(|end| end <= now);
         let stays = current_runnable && !(self.contended() && (gives_way || used_up));
         let next = if stays {

@@ -17,8 +17,12 @@ impl<S> Core<S> {
     /// Raises the event interrupt for a vCPU: wakes it if it is blocked, kicks its PE if it runs elsewhere. A vCPU that is
     /// off loses it.
     pub(super) fn inject_event<P: Platform>(&mut self, p: &mut P, dom: DomIdx, vcpu: Vcpu) {
-        let Some(id) = self.domains.id(dom.get(), vcpu.0) else { return };
-        let Some(state) = self.domains.vcpu_mut(id) else { return };
+        let Some(id) = self.domains.id(dom.get(), vcpu.0) else {
+            return;
+        };
+        let Some(state) = self.domains.vcpu_mut(id) else {
+            return;
+        };
         match state.run {
             RunState::Offline => {}
             RunState::Blocked => {
@@ -38,10 +42,14 @@ impl<S> Core<S> {
 
     /// Makes a blocked vCPU runnable; its PE, if another, is told.
     pub(super) fn wake<P: Platform>(&mut self, p: &mut P, id: VcpuId) {
-        let Some(state) = self.domains.vcpu_mut(id).filter(|state| state.run == RunState::Blocked) else { return };
+        let Some(state) = self.domains.vcpu_mut(id).filter(|state| state.run == RunState::Blocked) else {
+            return;
+        };
         state.run = RunState::Runnable;
         let pe = state.pe;
-        let Some(there) = self.pes.get_mut(pe) else { return };
+        let Some(there) = self.pes.get_mut(pe) else {
+            return;
+        };
         // One that was not switched out yet just goes on.
         if there.queue.current != Some(id) {
             there.queue.push(id);
@@ -65,7 +73,9 @@ impl<S> Core<S> {
 
     /// Turns every vCPU of the domain off that `id` belongs to. Those on other PEs stop at their next entry to EL2.
     pub(super) fn shutdown_domain_of(&mut self, id: VcpuId) {
-        let Some(domain) = self.domains.vcpu(id).map(|vcpu| vcpu.domain) else { return };
+        let Some(domain) = self.domains.vcpu(id).map(|vcpu| vcpu.domain) else {
+            return;
+        };
         let mut index = 0;
         while let Some(id) = self.domains.id(domain, index) {
             self.domains.offline(id);

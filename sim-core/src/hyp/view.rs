@@ -138,7 +138,9 @@ impl PeView {
     /// Maps the pages of `wanted` through a window, the least recently used if none is free. Gives the last byte of
     /// `wanted` that can be reached through it.
     pub fn open_window<P: Platform>(&mut self, plan: &Plan, p: &mut P, wanted: &Wanted) -> Result<u64, P::Fault> {
-        let Some(index) = self.pick_window() else { return Ok(wanted.span.limit()) };
+        let Some(index) = self.pick_window() else {
+            return Ok(wanted.span.limit());
+        };
         let slot = plan.window_slot(index);
         if self.windows.get(index).is_some_and(|window| window.span.is_some()) {
             // The old limit must not stand beside the new base, nor the old base beside the new limit: off first.
@@ -151,7 +153,9 @@ impl PeView {
         }
         let span = self.mappable(plan, wanted);
         let attrs = if wanted.device { DEVICE } else { PRIVATE };
-        let Ok(region) = Region::new(span.base(), span.limit(), attrs) else { return Ok(wanted.span.limit()) };
+        let Ok(region) = Region::new(span.base(), span.limit(), attrs) else {
+            return Ok(wanted.span.limit());
+        };
         self.slots.write(p, slot, region.words())?;
         p.dsb()?;
         p.isb()?;

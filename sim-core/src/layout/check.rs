@@ -209,7 +209,9 @@ pub enum LayoutError {
         available: u8,
     },
     /// No room for the pages the layout was asked to pick.
-    #[error("{item} has no room in its first RAM bank for shared_info and vcpu_info; name their addresses or give it more RAM")]
+    #[error(
+        "{item} has no room in its first RAM bank for shared_info and vcpu_info; name their addresses or give it more RAM"
+    )]
     NoRoomForPages {
         /// The domain.
         item: Item,
@@ -260,7 +262,9 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
             return Err(LayoutError::ReservedId { item: item(), id: domain.id.0 });
         }
         match ids.binary_search(&domain.id.0) {
-            Ok(_) => return Err(LayoutError::DuplicateId { item: item(), id: domain.id.0 }),
+            Ok(_) => {
+                return Err(LayoutError::DuplicateId { item: item(), id: domain.id.0 });
+            }
             Err(at) => ids.insert(at, domain.id.0),
         }
         if domain.ram.is_empty() {
@@ -284,11 +288,7 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
 }
 
 /// Every owned range, checked against the board and against each other, sorted.
-pub(super) fn owners(
-    parts: &LayoutParts,
-    heap: Span,
-    pool: Option<Span>,
-) -> Result<Vec<(Span, Owner)>, LayoutError> {
+pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Result<Vec<(Span, Owner)>, LayoutError> {
     let mut all = claims(parts, heap, pool);
     for (span, item, owner) in &all {
         if span.base() % GRANULE != 0 || span.limit() % GRANULE != GRANULE - 1 {
@@ -305,7 +305,9 @@ pub(super) fn owners(
     }
     all.sort_by_key(|(span, ..)| *span);
     for pair in all.windows(2) {
-        let [(a_span, a, _), (b_span, b, _)] = pair else { continue };
+        let [(a_span, a, _), (b_span, b, _)] = pair else {
+            continue;
+        };
         if a_span.overlaps(b_span) {
             let (a, b) = (a.clone(), b.clone());
             return Err(LayoutError::Overlap { a, a_span: *a_span, b, b_span: *b_span });

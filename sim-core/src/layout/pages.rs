@@ -71,12 +71,7 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
             let own = Span::with_size(next, size).ok_or_else(no_room)?;
             next = own.limit().saturating_add(1);
             let vcpu_info = strided(own.base().saturating_add(PAGE_SIZE)).ok_or_else(no_room)?;
-            all.push(GuestPages {
-                shared_info: own.base(),
-                shared_info_placed: true,
-                vcpu_info,
-                own_pool: Some(own),
-            });
+            all.push(GuestPages { shared_info: own.base(), shared_info_placed: true, vcpu_info, own_pool: Some(own) });
             continue;
         }
         let frame = domain.shared_info_frame.map(|frame| frame.base());
@@ -87,9 +82,8 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
             None if named => (0, Vec::new()),
             None => return Err(no_room()),
         };
-        let vcpu_info = (0..vcpus)
-            .filter_map(|vcpu| domain.vcpu_info.get(vcpu).or_else(|| infos.get(vcpu)).copied())
-            .collect();
+        let vcpu_info =
+            (0..vcpus).filter_map(|vcpu| domain.vcpu_info.get(vcpu).or_else(|| infos.get(vcpu)).copied()).collect();
         all.push(GuestPages {
             shared_info: frame.or(domain.shared_info).unwrap_or(page),
             shared_info_placed: frame.is_some(),
@@ -100,15 +94,15 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
     Ok(all)
 }
 
-/// Pages in the first RAM bank: the second for `shared_info`, the third and on for `vcpu_info`. The first is the guest's
-/// scratch page.
+/// Pages in the first RAM bank: the guest's scratch memory first, as much per vCPU as a `vcpu_info` takes; then
+/// `shared_info`; then `vcpu_info`.
 fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
     let domain = parts.domains.get(position)?;
     let bank = domain.ram.first()?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
-    let page = first.checked_add(PAGE_SIZE)?;
-    let infos = page.checked_add(PAGE_SIZE)?;
     let bytes = pages_for(domain.vcpus.len())?.checked_sub(1)?.checked_mul(PAGE_SIZE)?;
+    let page = first.checked_add(bytes)?;
+    let infos = page.checked_add(PAGE_SIZE)?;
     bank.contains(infos.checked_add(bytes)?.checked_sub(1)?).then_some((page, infos))
 }
 

@@ -19,7 +19,9 @@ impl Span {
     /// `size` bytes from `base`; `None` if `size` is 0 or the range runs past the top of the address space.
     #[must_use]
     pub const fn with_size(base: u64, size: u64) -> Option<Self> {
-        let Some(last) = size.checked_sub(1) else { return None };
+        let Some(last) = size.checked_sub(1) else {
+            return None;
+        };
         match base.checked_add(last) {
             Some(limit) => Some(Self { base, limit }),
             None => None,
@@ -80,10 +82,7 @@ impl Span {
     /// This range widened to whole 4 KiB pages.
     #[must_use]
     pub const fn page_rounded(&self) -> Self {
-        Self {
-            base: self.base & !(super::PAGE_SIZE - 1),
-            limit: self.limit | (super::PAGE_SIZE - 1),
-        }
+        Self { base: self.base & !(super::PAGE_SIZE - 1), limit: self.limit | (super::PAGE_SIZE - 1) }
     }
 
     /// What is left of this range without `hole`: the part below and the part above.

@@ -57,7 +57,9 @@ impl Machine {
     }
 
     fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
-        let Some(state) = self.pes.get_mut(pe) else { return Ok(()) };
+        let Some(state) = self.pes.get_mut(pe) else {
+            return Ok(());
+        };
         state.charge(|counts| &mut counts.el2_accesses, self.profile.el2_access);
         let verdict = state.el2.check(Regime::El2, Access { addr, size, kind, el: El::El2 });
         match verdict.result {
@@ -111,7 +113,9 @@ impl Cpu<'_> {
 
     fn mpu_write(&mut self, level: mpu_model::Level, reg: MpuReg, value: u64) -> Result<(), Faulted> {
         let cycles = self.machine.profile.mpu_write;
-        let Some(state) = self.machine.pes.get_mut(self.pe) else { return Ok(()) };
+        let Some(state) = self.machine.pes.get_mut(self.pe) else {
+            return Ok(());
+        };
         state.clock = state.clock.saturating_add(cycles);
         let (mpu, counts) = match level {
             mpu_model::Level::El1 => (&mut state.el1, &mut state.counts.el1),
@@ -195,7 +199,9 @@ impl Platform for Cpu<'_> {
             SysReg::El1(reg) => return self.mpu_write(mpu_model::Level::El1, reg, value),
             _ => {}
         }
-        let Some(state) = self.state() else { return Ok(()) };
+        let Some(state) = self.state() else {
+            return Ok(());
+        };
         state.charge(|counts| &mut counts.sysreg_writes, cycles);
         match reg {
             SysReg::HcrEl2 => state.hcr = value,
@@ -218,7 +224,9 @@ impl Platform for Cpu<'_> {
 
     fn isb(&mut self) -> Result<(), Faulted> {
         let cycles = self.machine.profile.isb;
-        let Some(state) = self.state() else { return Ok(()) };
+        let Some(state) = self.state() else {
+            return Ok(());
+        };
         state.charge(|counts| &mut counts.isb, cycles);
         state.context_sync();
         self.machine.probe(self.pe)
@@ -226,7 +234,9 @@ impl Platform for Cpu<'_> {
 
     fn dsb(&mut self) -> Result<(), Faulted> {
         let cycles = self.machine.profile.dsb;
-        let Some(state) = self.state() else { return Ok(()) };
+        let Some(state) = self.state() else {
+            return Ok(());
+        };
         state.charge(|counts| &mut counts.dsb, cycles);
         state.el2.dsb();
         state.el1.dsb();

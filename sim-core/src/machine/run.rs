@@ -1,7 +1,7 @@
 //! Guests on PEs: one action at a time, exceptions to EL1 and EL2, and the return from EL2.
 
-use super::pe::{PSTATE_I, Pe, Running};
 use super::bus::external_abort;
+use super::pe::{PSTATE_I, Pe, Running};
 use super::{Faulted, Machine};
 use crate::convention::{Cause, ESR_IL, PSTATE_EL1H_MASKED, VECTOR_SYNC, ec};
 use crate::guest::{Action, Guest, Input};
@@ -75,7 +75,9 @@ pub enum Stop {
 impl Machine {
     /// Lets a PE take an interrupt or its guest act once. An idle PE's clock moves on to the interrupt that ends its sleep.
     pub fn step(&mut self, pe: usize) -> Result<Stop, Faulted> {
-        let Some(state) = self.pes.get_mut(pe) else { return Ok(Stop::Acted) };
+        let Some(state) = self.pes.get_mut(pe) else {
+            return Ok(Stop::Acted);
+        };
         if state.running == Running::Idle {
             let wakes = state.next_interrupt().unwrap_or(state.clock);
             state.clock = state.clock.max(wakes);
@@ -83,10 +85,14 @@ impl Machine {
         if state.physical_interrupt().is_some() {
             return self.trap(pe, Cause::Irq, 0, 0);
         }
-        let Running::Guest(guest) = state.running else { return Ok(Stop::Acted) };
+        let Running::Guest(guest) = state.running else {
+            return Ok(Stop::Acted);
+        };
         let pc = state.frame.elr;
         let takes = state.virtual_interrupt() && state.frame.spsr & PSTATE_I == 0;
-        let Some(slot) = self.guests.get_mut(guest) else { return Ok(Stop::Acted) };
+        let Some(slot) = self.guests.get_mut(guest) else {
+            return Ok(Stop::Acted);
+        };
         if takes && slot.again.is_none() {
             slot.held = Some(slot.next);
             slot.next = Input::Interrupt;
@@ -96,13 +102,15 @@ impl Machine {
             state.charge(|counts| &mut counts.guest_actions, self.profile.guest_action);
         }
         let again = slot.again.take();
-        let action = again.unwrap_or_else(|| loop {
-            match slot.program.resume(slot.next) {
-                Action::Mark(mark) => {
-                    self.marks.push((guest, mark));
-                    slot.next = Input::Value(0);
+        let action = again.unwrap_or_else(|| {
+            loop {
+                match slot.program.resume(slot.next) {
+                    Action::Mark(mark) => {
+                        self.marks.push((guest, mark));
+                        slot.next = Input::Value(0);
+                    }
+                    action => break action,
                 }
-                action => break action,
             }
         });
         self.act(pe, guest, action, again.is_some())
@@ -110,7 +118,9 @@ impl Machine {
 
     fn act(&mut self, pe: usize, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
         let cost = self.profile.guest_action;
-        let Some(state) = self.pes.get_mut(pe) else { return Ok(Stop::Acted) };
+        let Some(state) = self.pes.get_mut(pe) else {
+            return Ok(Stop::Acted);
+        };
         let pc = state.frame.elr;
         state.charge(|counts| &mut counts.guest_actions, if matches!(action, Action::Compute(_)) { 0 } else { cost });
         let value = match action {
@@ -210,7 +220,9 @@ impl Machine {
             _ => return Ok(0),
         };
         let size = width.bytes();
-        let Some(state) = self.pes.get(pe) else { return Ok(0) };
+        let Some(state) = self.pes.get(pe) else {
+            return Ok(0);
+        };
         let access = Access { addr, size, kind, el: El::El1 };
         let verdict = check_guest(Some(&state.el1), &state.el2, state.hcr & hcr::VM != 0, access);
         if let Err(refused) = verdict.result {
@@ -268,7 +280,9 @@ impl Machine {
 
     /// EL2 is left: by ERET into the guest whose VMID and vCPU number are in force (`guest`), or to sleep.
     pub fn resume(&mut self, pe: usize, guest: bool) {
-        let Some(state) = self.pes.get_mut(pe) else { return };
+        let Some(state) = self.pes.get_mut(pe) else {
+            return;
+        };
         if !guest {
             state.running = Running::Idle;
             return;

@@ -18,8 +18,8 @@ use crate::machine::clock::Profile;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
-    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, StepId, Trap, TrapCost, VcpuRef, WaitsFor,
-    Waiter,
+    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, StepId, Trap, TrapCost, VcpuRef, Waiter,
+    WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -175,7 +175,9 @@ impl<S: Strategy> World<S> {
             return report::stopped(self);
         }
         loop {
-            let Some(pe) = self.next_pe().filter(|_| self.anybody_left()) else { return self.end() };
+            let Some(pe) = self.next_pe().filter(|_| self.anybody_left()) else {
+                return self.end();
+            };
             if self.steps >= self.config.step_limit {
                 return Outcome::Limit(self.config.step_limit);
             }
@@ -278,7 +280,9 @@ impl<S: Strategy> World<S> {
 
     /// Who trapped and why, from what the exception left in the registers.
     fn note_trap(&mut self, pe: usize, cause: Cause) {
-        let Some(state) = self.machine.pes.get(pe) else { return };
+        let Some(state) = self.machine.pes.get(pe) else {
+            return;
+        };
         let guest = match state.running {
             Running::Guest(guest) => self.machine.guests().get(guest),
             _ => None,
@@ -321,7 +325,9 @@ impl<S: Strategy> World<S> {
         let rc = frame.x[0].cast_signed();
         self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
         self.resume(pe, &frame, next);
-        let Some(state) = self.machine.pes.get(pe) else { return Ok(()) };
+        let Some(state) = self.machine.pes.get(pe) else {
+            return Ok(());
+        };
         let cost = self.traps.entry(self.on_behalf.trap).or_default();
         cost.calls += 1;
         cost.counts = cost.counts.plus(state.counts - before);

@@ -4,9 +4,7 @@ use super::World;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
 use crate::layout::Layout;
-use crate::outcome::{
-    Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse,
-};
+use crate::outcome::{Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +12,9 @@ use mpu_model::RegionWords;
 
 /// The machine stopped at EL2: a fault, or a hazard that led to one.
 pub(super) fn stopped<S: Strategy>(world: &mut World<S>) -> Outcome {
-    let Some(fault) = world.machine.faults().0 else { return Outcome::Hazard(None) };
+    let Some(fault) = world.machine.faults().0 else {
+        return Outcome::Hazard(None);
+    };
     let recursive = world.last_words(&fault);
     let address = fault.syndrome.far;
     let core = &world.hyp.core;

@@ -38,7 +38,9 @@ impl Tracker {
     /// A pending bit as the hypervisor set it. `sent` is the time of the trap, if that was a send; `unmasked` tells of a
     /// port of a domain whether its mask bit is clear.
     pub(super) fn event(&mut self, event: Event, sent: Option<u64>, unmasked: impl Fn(usize, u32) -> bool) {
-        let Event::EventWord { domain, object: Object::SharedInfo, offset, bits, old } = event else { return };
+        let Event::EventWord { domain, object: Object::SharedInfo, offset, bits, old } = event else {
+            return;
+        };
         let pending = abi::shared_info::PENDING..abi::shared_info::MASK;
         if !pending.contains(&offset) {
             return;

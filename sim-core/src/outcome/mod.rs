@@ -1,0 +1,303 @@
+//! What runs end in: typed results and causes. No wording: whoever prints them words them, in one place.
+
+mod counts;
+mod report;
+
+pub use counts::{Counts, Distribution, MpuCounts};
+pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
+
+use crate::layout::{Owner, Span};
+use alloc::vec::Vec;
+use evtchn::Object;
+use mpu_model::{AccessKind, Denial, Hazard, RegionWords, Syndrome, WriteHazard};
+
+/// Which set of regions a PE has enabled beyond the fixed ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ViewId {
+    /// Fixed regions only: no vCPU runs here.
+    Idle,
+    /// The domain at that position runs here.
+    Guest(usize),
+    /// All domains' memory, for EL2 alone.
+    Hypervisor,
+}
+
+/// Slots one view takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewBudget {
+    /// Which view.
+    pub view: ViewId,
+    /// Fixed regions.
+    pub fixed: usize,
+    /// Windows.
+    pub windows: usize,
+    /// The view's own regions.
+    pub own: usize,
+}
+
+impl ViewBudget {
+    /// All slots of the view.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.fixed + self.windows + self.own
+    }
+}
+
+/// A system whose views do not fit the board.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("needs {required} EL2 regions, and the board has {available}")]
+pub struct Refused {
+    /// R: the number that would do.
+    pub required: usize,
+    /// What the board has.
+    pub available: u8,
+    /// What each view takes.
+    pub views: Vec<ViewBudget>,
+}
+
+/// An accepted area of memory that an event-channel structure lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Its first byte.
+    pub address: u64,
+    /// The owner's range it lies in; a mapping of the area never leaves it.
+    pub within: Span,
+    /// Position of the domain whose it is; `None`: the hypervisor's stand-in for the `vcpu_info` of vCPUs that registered
+    /// none.
+    pub domain: Option<usize>,
+    /// What lives there.
+    pub object: Object,
+}
+
+/// Which step of a guest's program, as its author numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub u32);
+
+/// A vCPU as reports name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VcpuRef {
+    /// Position of its domain.
+    pub domain: usize,
+    /// Its number in the domain.
+    pub vcpu: u32,
+}
+
+/// A hypercall by number and, where it has one, command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HypercallId {
+    /// x16.
+    pub nr: u64,
+    /// The command, for hypercalls that take one in x0.
+    pub cmd: Option<u32>,
+}
+
+/// Why EL2 was running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trap {
+    /// A hypercall.
+    Hypercall(HypercallId),
+    /// `HVC #0`: PSCI and its kin.
+    Smccc,
+    /// An HVC whose immediate is neither.
+    UnknownHvc(u16),
+    /// `WFI`.
+    WaitForInterrupt,
+    /// A guest's access that stage 2 refused.
+    StageTwoAbort,
+    /// A physical interrupt.
+    Interrupt,
+    /// Boot code.
+    Boot,
+}
+
+/// What an EL2 exception from EL2 was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The EL2 MPU refused an access the hypervisor made.
+    Access(Denial),
+    /// The EL2 MPU no longer lets the hypervisor's own code run: its text, rodata or stack is not reachable.
+    OwnImage(Denial),
+    /// The MPU let the access through and nothing answers at that address.
+    External {
+        /// The address.
+        address: u64,
+        /// The kind of access.
+        access: AccessKind,
+    },
+}
+
+/// An EL2 exception taken from EL2, as the machine saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct El2Fault {
+    /// On which PE.
+    pub pe: usize,
+    /// What it was.
+    pub kind: FaultKind,
+    /// `ESR_EL2` and `FAR_EL2`.
+    pub syndrome: Syndrome,
+    /// The pending register write on which the verdict hung.
+    pub hazard: Option<Hazard>,
+}
+
+impl El2Fault {
+    /// The kind of access that was refused.
+    #[must_use]
+    pub const fn access(&self) -> AccessKind {
+        match self.kind {
+            FaultKind::Access(denial) | FaultKind::OwnImage(denial) => denial.access.kind,
+            FaultKind::External { access, .. } => access,
+        }
+    }
+}
+
+/// A use of the MPU that hardware may answer either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HazardKind {
+    /// An access whose verdict depends on a write that no barrier has put in force.
+    Unsynchronised(Hazard, Denial),
+    /// A region register written through a PRSELR that is not in force.
+    StaleSelector(WriteHazard),
+}
+
+/// A hazard, where it was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HazardReport {
+    /// On which PE.
+    pub pe: usize,
+    /// What it was.
+    pub kind: HazardKind,
+}
+
+/// On whose behalf the hypervisor was running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// Why EL2 was entered.
+    pub trap: Trap,
+    /// The vCPU that trapped, unless nobody ran.
+    pub vcpu: Option<VcpuRef>,
+    /// The hypercall's arguments x0 to x4, if it was one.
+    pub args: Option<[u64; 5]>,
+    /// The step of the guest's program.
+    pub step: Option<StepId>,
+}
+
+/// One slot of the EL2 MPU as a report shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotLine {
+    /// The slot.
+    pub slot: u8,
+    /// Its register words.
+    pub words: RegionWords,
+    /// Whose memory it covers; empty for a window.
+    pub owners: Vec<Owner>,
+}
+
+/// A hypervisor fault with everything its report needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HypervisorFault {
+    /// The exception.
+    pub fault: El2Fault,
+    /// For whom.
+    pub on_behalf: OnBehalf,
+    /// Who owns the address.
+    pub owner: Owner,
+    /// What lives there, and the byte offset in it.
+    pub object: Option<(Area, u64)>,
+    /// The view in force.
+    pub view: ViewId,
+    /// Every enabled slot.
+    pub slots: Vec<SlotLine>,
+    /// The enabled region below the address.
+    pub below: Option<SlotLine>,
+    /// The enabled region above the address.
+    pub above: Option<SlotLine>,
+    /// The fault raised while the hypervisor printed its last words, if it got no further.
+    pub recursive: Option<El2Fault>,
+}
+
+/// What a vCPU waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// An event on this port of its own.
+    Event(u32),
+    /// Any interrupt.
+    Interrupt,
+    /// Its turn: it could run and does not.
+    Turn,
+}
+
+/// A vCPU that will never go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// Which.
+    pub vcpu: VcpuRef,
+    /// For what.
+    pub waits_for: WaitsFor,
+    /// At which step.
+    pub step: Option<StepId>,
+}
+
+/// A step whose result was not the expected one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFailure {
+    /// Whose.
+    pub vcpu: VcpuRef,
+    /// Which.
+    pub step: StepId,
+    /// What was expected.
+    pub expected: Expected,
+    /// What came.
+    pub got: Got,
+}
+
+/// What a step expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A hypercall returns this.
+    Rc(i64),
+    /// An access succeeds.
+    Success,
+    /// A load gives this value.
+    Value(u64),
+    /// The access is refused by either stage.
+    Fault,
+    /// The access is refused by stage 1.
+    StageOne,
+    /// The access is refused by stage 2.
+    StageTwo,
+}
+
+/// What came instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// A hypercall returned this.
+    Rc(i64),
+    /// The access succeeded, with this value if it was a load.
+    Value(u64),
+    /// The guest took an exception.
+    Abort {
+        /// `ESR_EL1`.
+        esr: u64,
+        /// `FAR_EL1`.
+        far: u64,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every vCPU came to its end.
+    Completed,
+    /// The hypervisor took an exception from itself.
+    HypervisorFault(alloc::boxed::Box<HypervisorFault>),
+    /// The run leaned on a register write not in force. With the fault it led to, if it led to one.
+    Hazard(Option<alloc::boxed::Box<HypervisorFault>>),
+    /// Nothing can happen any more, and somebody still waits.
+    Deadlock(Vec<Waiter>),
+    /// The views do not fit the board; nothing ran.
+    Refused(Refused),
+    /// Steps did not give what they were expected to.
+    ExpectationFailed(Vec<StepFailure>),
+    /// The limit of steps was reached.
+    Limit(u64),
+}

@@ -1,0 +1,160 @@
+//! The report of a run.
+
+use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, Refused, Trap, ViewId};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What became of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventTotals {
+    /// Sends that reached a port.
+    pub sent: u64,
+    /// Of these, the ones a guest's handler found.
+    pub delivered: u64,
+    /// Of these, the ones that found the port pending already.
+    pub coalesced: u64,
+    /// Of these, the ones on an unmasked port that no handler found by the end of the run.
+    pub lost: u64,
+    /// Events nobody sent: the one a bind raises, VIRQs.
+    pub raised: u64,
+    /// Of these, the ones a guest's handler found.
+    pub raised_delivered: u64,
+}
+
+/// What became of the events of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortEvents {
+    /// Position of the receiving domain.
+    pub domain: usize,
+    /// Its port.
+    pub port: u32,
+    /// What became of its events.
+    pub totals: EventTotals,
+    /// Cycles from the trap of a send to the handler that found the event.
+    pub latency: Distribution,
+}
+
+/// What traps of one kind cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrapCost {
+    /// How many there were.
+    pub calls: u64,
+    /// Of hypercalls: how many returned which errno.
+    pub errors: BTreeMap<i64, u64>,
+    /// What they did.
+    pub counts: Counts,
+    /// Cycles from the exception to the return.
+    pub cycles: Distribution,
+}
+
+/// Use of one view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewUse {
+    /// Which view.
+    pub view: ViewId,
+    /// Slots of fixed regions.
+    pub fixed: usize,
+    /// Slots of windows.
+    pub windows: usize,
+    /// Slots of its own.
+    pub own: usize,
+    /// Bytes that belong to guests and can be reached at EL2 in it.
+    pub guest_bytes: u64,
+}
+
+/// Use of regions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionUse {
+    /// What the board has.
+    pub el2_total: u8,
+    /// R: what the system needs under this strategy.
+    pub required: usize,
+    /// Fixed regions.
+    pub fixed: usize,
+    /// The most that were enabled at once on any PE.
+    pub peak: usize,
+    /// Per view.
+    pub views: Vec<ViewUse>,
+}
+
+impl Trap {
+    /// Whether it is `EVTCHNOP_send`.
+    #[must_use]
+    pub fn is_send(&self) -> bool {
+        let send = HypercallId { nr: crate::convention::nr::EVENT_CHANNEL_OP, cmd: Some(evtchn::abi::op::SEND) };
+        *self == Self::Hypercall(send)
+    }
+}
+
+impl Report {
+    /// Cycles from the trap of a send to the handler that found the event, over all ports.
+    #[must_use]
+    pub fn send_to_upcall(&self) -> Distribution {
+        let mut all = Distribution::default();
+        self.ports.iter().for_each(|port| all.merge(&port.latency));
+        all
+    }
+
+    /// The report of a system that does not fit: nothing ran.
+    #[must_use]
+    pub fn refused(refused: Refused) -> Self {
+        let views = refused.views.iter().map(|budget| ViewUse {
+            view: budget.view,
+            fixed: budget.fixed,
+            windows: budget.windows,
+            own: budget.own,
+            guest_bytes: 0,
+        });
+        let regions = RegionUse {
+            el2_total: refused.available,
+            required: refused.required,
+            fixed: refused.views.first().map_or(0, |budget| budget.fixed),
+            peak: 0,
+            views: views.collect(),
+        };
+        Self {
+            outcome: Outcome::Refused(refused),
+            hazards: Vec::new(),
+            events: EventTotals::default(),
+            ports: Vec::new(),
+            traps: BTreeMap::new(),
+            regions,
+            counts: Counts::default(),
+            boot_counts: Counts::default(),
+            cycles: 0,
+            lock_wait: 0,
+            steps: 0,
+            console: String::new(),
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Uses of the MPU that hardware may answer either way, the first of them.
+    pub hazards: Vec<HazardReport>,
+    /// Events, all ports together.
+    pub events: EventTotals,
+    /// Events per port.
+    pub ports: Vec<PortEvents>,
+    /// Cost per kind of trap.
+    pub traps: BTreeMap<Trap, TrapCost>,
+    /// Regions.
+    pub regions: RegionUse,
+    /// All that was done since the first guest ran.
+    pub counts: Counts,
+    /// All that was done before.
+    pub boot_counts: Counts,
+    /// The latest clock of all PEs.
+    pub cycles: u64,
+    /// Cycles PEs waited for the hypervisor lock.
+    pub lock_wait: u64,
+    /// Actions taken.
+    pub steps: u64,
+    /// What was written to the console.
+    pub console: String,
+}
