@@ -23,6 +23,9 @@ pub enum Cause {
 /// PSTATE of a guest at its first instruction and in an exception handler: `EL1h` with D, A, I and F masked.
 pub const PSTATE_EL1H_MASKED: u64 = 0x3c5;
 
+/// PSTATE.I: interrupts are masked.
+pub const PSTATE_I: u64 = 1 << 7;
+
 /// Exception classes (`ESR_ELx.EC`, Arm ARM).
 pub mod ec {
     /// Unknown reason: an undefined instruction.
@@ -57,6 +60,10 @@ pub const TAG: u16 = 0xea1;
 pub mod nr {
     /// `memory_op`.
     pub const MEMORY_OP: u64 = 12;
+    /// `multicall`.
+    pub const MULTICALL: u64 = 13;
+    /// `xen_version`.
+    pub const XEN_VERSION: u64 = 17;
     /// `console_io`.
     pub const CONSOLE_IO: u64 = 18;
     /// `vcpu_op`.
@@ -65,10 +72,15 @@ pub mod nr {
     pub const SCHED_OP: u64 = 29;
     /// `event_channel_op`.
     pub const EVENT_CHANNEL_OP: u64 = 32;
+    /// `hvm_op`.
+    pub const HVM_OP: u64 = 34;
 }
 
 /// `memory_op` command `XENMEM_add_to_physmap`.
 pub const XENMEM_ADD_TO_PHYSMAP: u32 = 7;
+
+/// `memory_op` command `XENMEM_remove_from_physmap`.
+pub const XENMEM_REMOVE_FROM_PHYSMAP: u32 = 15;
 
 /// `console_io` command: write to the console.
 pub const CONSOLEIO_WRITE: u32 = 0;
@@ -81,6 +93,8 @@ pub mod sched_cmd {
     pub const BLOCK: u32 = 1;
     /// End the domain.
     pub const SHUTDOWN: u32 = 2;
+    /// Wait for one of several ports.
+    pub const POLL: u32 = 3;
 }
 
 /// PSCI function ids (Arm DEN 0022), through `HVC #0` with the id in x0.

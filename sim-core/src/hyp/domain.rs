@@ -48,6 +48,8 @@ pub struct VcpuState {
     pub run: RunState,
     /// The event interrupt was raised and has not reached a list register yet.
     pub event_pending: bool,
+    /// When the poll it is blocked in is over at the latest.
+    pub(super) poll_until: Option<u64>,
     frame: Frame,
     el1: El1Context,
 }
@@ -136,7 +138,16 @@ impl Domains {
                 let frame = Frame { elr: ENTRY_POINT, spsr: PSTATE_EL1H_MASKED, ..Frame::default() };
                 let (pe, run) = (vcpu.pe, RunState::Runnable);
                 domains.online += 1;
-                domains.vcpus.push(VcpuState { domain, index, pe, run, event_pending: false, frame, el1 });
+                domains.vcpus.push(VcpuState {
+                    domain,
+                    index,
+                    pe,
+                    run,
+                    event_pending: false,
+                    poll_until: None,
+                    frame,
+                    el1,
+                });
             }
         }
         domains

@@ -3,13 +3,13 @@
 use super::domain::{RunState, VcpuId};
 use super::guest_mem::Cx;
 use super::hypercall::{self, Call};
-use super::sched::VirqTimer;
+use super::sched::{Timer, VirqTimer};
 use super::strategy::{Reach, Strategy};
 use super::{Core, Hypervisor};
-use crate::convention::{Cause, ESR_IL, FSC_EXTERNAL, Frame, PSTATE_EL1H_MASKED, TAG, VECTOR_SYNC, ec, psci};
+use crate::convention::{Cause, ESR_IL, FSC_EXTERNAL, Frame, PSTATE_EL1H_MASKED, PSTATE_I, TAG, VECTOR_SYNC, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
-use evtchn::Stop;
+use evtchn::{Stop, Vcpu};
 
 /// What the PE does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ const WNR: u64 = 1 << 6;
 impl<S: Strategy> Hypervisor<S> {
     /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
     pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
+        self.core.note_mask(p.pe(), frame);
         self.core.enter_unasked(p)?;
         match cause {
             Cause::Sync => self.synchronous(p, frame)?,
@@ -169,18 +170,37 @@ impl<S: Strategy> Hypervisor<S> {
         pe.deadline = None;
         let due = pe.queue.take_due(now);
         p.write(SysReg::CnthpCtl, 0)?;
-        for VirqTimer { domain, vcpu, virq, .. } in due {
-            let Some(dom) = self.core.indices.get(domain).copied() else {
-                continue;
-            };
-            let mut host = Cx { core: &mut self.core, p };
-            self.channels.raise_virq_vcpu(&mut host, dom, vcpu, virq)?;
+        for (at, timer) in due {
+            match timer {
+                Timer::Virq(VirqTimer { domain, vcpu, virq, .. }) => {
+                    let Some(dom) = self.core.index(domain) else { continue };
+                    let mut host = Cx { core: &mut self.core, p };
+                    self.channels.raise_virq_vcpu(&mut host, dom, vcpu, virq)?;
+                }
+                Timer::Poll(id) => self.poll_timed_out(p, id, at),
+            }
         }
         Ok(())
+    }
+
+    /// The timer of a poll fired: it counts only if the vCPU still is in the poll that armed it.
+    fn poll_timed_out<P: Platform>(&mut self, p: &mut P, id: VcpuId, at: u64) {
+        let polling = self.core.domains.vcpu(id).filter(|vcpu| vcpu.poll_until == Some(at));
+        let Some((domain, vcpu)) = polling.map(|vcpu| (vcpu.domain, Vcpu(vcpu.index))) else { return };
+        if let Some(dom) = self.core.index(domain) {
+            self.channels.poll_timeout(&mut Cx { core: &mut self.core, p }, dom, vcpu);
+        }
     }
 }
 
 impl<S: Strategy> Core<S> {
+    /// Notes whether the guest had interrupts open when it trapped.
+    fn note_mask(&mut self, pe: usize, frame: &Frame) {
+        if let Some(pe) = self.pes.get_mut(pe) {
+            pe.interrupts_open = frame.spsr & PSTATE_I == 0;
+        }
+    }
+
     /// Begins work at EL2 as every entry does; also for work that no guest asked for.
     pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         self.with_strategy(p, S::on_entry)

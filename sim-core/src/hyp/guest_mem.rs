@@ -251,12 +251,14 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
         let Some(id) = self.core.domains.id(dom.get(), vcpu.0) else {
             return false;
         };
-        let current = self.core.pes.get(self.p.pe()).is_some_and(|pe| pe.queue.current == Some(id));
+        let here = self.core.pes.get(self.p.pe());
+        let current = here.is_some_and(|pe| pe.queue.current == Some(id));
+        if current && !here.is_some_and(|pe| pe.interrupts_open) {
+            return false;
+        }
         // Of the vCPU that runs, the list register itself tells; of others, what they left with.
         let held = current && self.p.read(SysReg::IchLr0) & list_register::PENDING != 0;
-        self.core
-            .domains
-            .vcpu(id)
-            .is_some_and(|state| held || (!current && state.has_interrupt()) || state.event_pending)
+        let state = self.core.domains.vcpu(id);
+        state.is_some_and(|state| held || state.event_pending || (!current && state.has_interrupt()))
     }
 }

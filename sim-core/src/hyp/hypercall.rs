@@ -5,7 +5,7 @@ use super::guest_mem::Cx;
 use super::strategy::Strategy;
 use crate::convention::{CONSOLEIO_WRITE, nr, sched_cmd};
 use crate::platform::{Event, Platform};
-use evtchn::{Caller, Errno, Host, Stop};
+use evtchn::{Caller, DomId, DomIdx, Errno, Host, Poll, Stop};
 
 /// Bytes taken from the guest at a time, and between two looks for something more urgent.
 const CONSOLE_CHUNK: u64 = 128;
@@ -33,12 +33,24 @@ impl<S: Strategy> Hypervisor<S> {
     pub fn dispatch<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
         match call.nr {
             nr::MEMORY_OP => self.memory_op(p, caller, call).map(Done::Rc),
+            nr::MULTICALL => self.multicall(p, caller, call),
+            nr::XEN_VERSION => self.xen_version(p, caller, call).map(Done::Rc),
             nr::CONSOLE_IO => self.console_io(p, caller, call),
             nr::VCPU_OP => self.vcpu_op(p, caller, call).map(Done::Rc),
-            nr::SCHED_OP => self.sched_op(p, call).map(Done::Rc),
+            nr::SCHED_OP => self.sched_op(p, caller, call).map(Done::Rc),
             nr::EVENT_CHANNEL_OP => self.event_channel_op(p, caller, call),
+            nr::HVM_OP => self.hvm_op(p, caller, call).map(Done::Rc),
             _ => Err(Errno::ENOSYS.into()),
         }
+    }
+
+    /// The domain that an argument names: the caller itself, or one it may act upon.
+    pub(super) fn target(&self, caller: Caller, id: u16) -> Result<DomIdx, Errno> {
+        let id = DomId(id);
+        let dom = if id == DomId::SELF { Some(caller.dom) } else { self.channels.lookup(id) };
+        let dom = dom.ok_or(Errno::ESRCH)?;
+        self.channels.may_target(caller.dom, dom)?;
+        Ok(dom)
     }
 
     fn event_channel_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
@@ -60,7 +72,7 @@ impl<S: Strategy> Hypervisor<S> {
         self.channels.vcpu_op(&mut host, caller, cmd as u32, vcpu as u32, arg)
     }
 
-    fn sched_op<P: Platform>(&mut self, p: &mut P, call: Call) -> Result<i64, Stop<P::Fault>> {
+    fn sched_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<i64, Stop<P::Fault>> {
         let pe = p.pe();
         match call.args[0] as u32 {
             sched_cmd::YIELD => self.core.give_way(pe),
@@ -68,6 +80,12 @@ impl<S: Strategy> Hypervisor<S> {
             sched_cmd::SHUTDOWN => {
                 if let Some(id) = self.core.pes.get(pe).and_then(|pe| pe.queue.current) {
                     self.core.shutdown_domain_of(id);
+                }
+            }
+            sched_cmd::POLL => {
+                let mut host = Cx { core: &mut self.core, p };
+                if let Poll::Block { timeout } = self.channels.sched_poll(&mut host, caller, call.args[1])? {
+                    self.core.block_in_poll(pe, timeout);
                 }
             }
             _ => return Err(Errno::ENOSYS.into()),

@@ -4,10 +4,10 @@ use super::Hypervisor;
 use super::guest_mem::Cx;
 use super::hypercall::Call;
 use super::strategy::Strategy;
-use crate::convention::XENMEM_ADD_TO_PHYSMAP;
+use crate::convention::{XENMEM_ADD_TO_PHYSMAP, XENMEM_REMOVE_FROM_PHYSMAP};
 use crate::layout::PAGE_SIZE;
 use crate::platform::Platform;
-use evtchn::{Caller, DomId, Errno, Host, Object, Stop};
+use evtchn::{Caller, Errno, Host, Object, Stop};
 
 /// Spaces of `add_to_physmap`.
 mod space {
@@ -51,6 +51,7 @@ impl<S: Strategy> Hypervisor<S> {
         let [cmd, arg, ..] = call.args;
         match cmd as u32 {
             XENMEM_ADD_TO_PHYSMAP => self.add_to_physmap(p, caller, arg),
+            XENMEM_REMOVE_FROM_PHYSMAP => self.remove_from_physmap(p, caller, arg),
             _ => Err(Errno::ENOSYS.into()),
         }
     }
@@ -59,16 +60,13 @@ impl<S: Strategy> Hypervisor<S> {
     /// there (the proposal of 2022: direct-mapped domains cannot be given a page of the hypervisor's).
     fn add_to_physmap<P: Platform>(&mut self, p: &mut P, caller: Caller, arg: u64) -> Result<i64, Stop<P::Fault>> {
         let mut raw = [0; AddToPhysmap::SIZE];
-        let mut host = Cx { core: &mut self.core, p };
-        host.read_guest(caller.dom, arg, &mut raw)?;
+        Cx { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
         let request = AddToPhysmap::parse(raw);
         if request.space == space::GMFN_FOREIGN {
             return Err(Errno::ENOSYS.into());
         }
-        let id = DomId(request.domid);
-        let dom = if id == DomId::SELF { Some(caller.dom) } else { self.channels.lookup(id) };
-        let dom = dom.ok_or(Errno::ESRCH)?;
-        self.channels.may_target(caller.dom, dom)?;
+        let dom = self.target(caller, request.domid)?;
+        let mut host = Cx { core: &mut self.core, p };
         if request.gpfn == u64::MAX || request.space != space::SHARED_INFO || request.idx != 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -81,6 +79,30 @@ impl<S: Strategy> Hypervisor<S> {
         self.channels.set_shared_info(&mut host, dom, area)?;
         if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {
             *mapped = true;
+        }
+        Ok(0)
+    }
+
+    /// Takes `shared_info` back from the page the domain put it in; it may be placed anew then. Other frames are the
+    /// domain's RAM, which an MPU maps as a whole: they stay (-EOPNOTSUPP). `struct xen_remove_from_physmap`: domid u16 at
+    /// 0, gpfn u64 at 8.
+    fn remove_from_physmap<P: Platform>(&mut self, p: &mut P, caller: Caller, arg: u64) -> Result<i64, Stop<P::Fault>> {
+        let mut raw = [0; 16];
+        Cx { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
+        let [d0, d1, _, _, _, _, _, _, gpfn @ ..] = raw;
+        let dom = self.target(caller, u16::from_le_bytes([d0, d1]))?;
+        let mut host = Cx { core: &mut self.core, p };
+        let gaddr = u64::from_le_bytes(gpfn).checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
+        let placed = self.channels.shared_info(dom).filter(|area| area.address == gaddr);
+        let movable = host.core.layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed);
+        if placed.is_none() || !movable {
+            let known = host.core.layout.ram_bank(dom.get(), gaddr).is_some();
+            return Err(if known || placed.is_some() { Errno::EOPNOTSUPP } else { Errno::EINVAL }.into());
+        }
+        let home = super::initial_shared_info(&host.core.layout, dom.get()).0;
+        self.channels.set_shared_info(&mut host, dom, home)?;
+        if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {
+            *mapped = false;
         }
         Ok(0)
     }

@@ -13,17 +13,17 @@
 //!
 //! # Who touches whose memory
 //!
-//! Every operation below may touch memory that the view in force does not map, and has a test under `naive` (it faults)
-//! and under `map-page` (it works).
+//! Each row has a test under `naive`, where the hypervisor faults if the memory is another domain's, and under `map-page`
+//! (`tests/touches.rs`).
 //!
 //! | operation | memory it touches |
 //! |---|---|
-//! | send, interdomain | the peer's `shared_info`, then the `vcpu_info` of the vCPU told |
-//! | bind of an interdomain channel | the caller's own `shared_info` and `vcpu_info`; at boot, those of the binding domain |
-//! | VIRQ raised for a vCPU that is not current (timer) | that domain's `shared_info` and `vcpu_info`, from whatever view is in force, the idle view included |
-//! | close of another domain's channel end | none: the peer's bits stay as they are |
-//! | registering another vCPU's `vcpu_info` | the caller's own domain only |
+//! | send | the receiver's `shared_info`, then the `vcpu_info` of the vCPU told |
+//! | unmask, bind, register, close | the caller's own; nothing of the peer's |
+//! | binding at boot | the binder's `shared_info` and `vcpu_info`, from the idle view |
+//! | VIRQ of a timer | that domain's `shared_info` and `vcpu_info`, from whatever view is in force, the idle view included |
 //! | `XENMEM_add_to_physmap` for another domain | that domain's page |
+//! | `alloc_unbound` in another domain on FIFO | that domain's event words, to see whether a free port is still linked |
 //! | console output | the UART frame |
 //!
 //! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`].
@@ -32,7 +32,9 @@ pub mod domain;
 pub mod entry;
 pub mod guest_mem;
 pub mod hypercall;
+mod info_ops;
 mod memory_op;
+mod multicall;
 pub mod panic;
 pub mod plan;
 pub mod sched;
@@ -49,7 +51,7 @@ use domain::Domains;
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu};
 use guest_mem::Cx;
 use plan::Plan;
-use sched::{RunQueue, Scheduler, VirqTimer};
+use sched::{RunQueue, Scheduler, Timer, VirqTimer};
 use slots::Slots;
 use strategy::Strategy;
 use view::PeView;
@@ -63,6 +65,8 @@ pub struct PeState {
     el1_slots: Slots,
     /// Who runs and who waits.
     pub queue: RunQueue,
+    /// The current vCPU had interrupts open when it trapped.
+    interrupts_open: bool,
     /// The current vCPU asked to give way.
     gives_way: bool,
     /// The timer as programmed.
@@ -105,6 +109,8 @@ pub struct Hypervisor<S> {
     pub core: Core<S>,
     /// The event channels of all domains.
     pub channels: EventChannels<Area>,
+    /// The domain that owns the hardware, if there is one.
+    hardware_domain: Option<DomId>,
 }
 
 /// Why a hypervisor cannot be set up.
@@ -154,6 +160,7 @@ impl<S: Strategy> Hypervisor<S> {
             view: PeView::new(&plan),
             el1_slots: domain::el1_slots(&layout),
             queue: RunQueue::default(),
+            interrupts_open: false,
             gives_way: false,
             deadline: None,
         };
@@ -184,7 +191,7 @@ impl<S: Strategy> Hypervisor<S> {
             shared_info_mapped.push(mapped);
         }
         let core = Core { layout, plan, strategy, scheduler, domains, pes, indices, shared_info_mapped };
-        Ok(Self { core, channels })
+        Ok(Self { core, channels, hardware_domain })
     }
 
     /// Sets up the PE that `p` is: EL2 MPU on with the idle view, stage 2 and interrupt routing for guests.
@@ -213,7 +220,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Arms a timer of a PE that raises a VIRQ.
     pub fn arm(&mut self, pe: usize, at: u64, timer: VirqTimer) {
         if let Some(pe) = self.core.pes.get_mut(pe) {
-            pe.queue.arm(at, timer);
+            pe.queue.arm(at, Timer::Virq(timer));
         }
     }
 

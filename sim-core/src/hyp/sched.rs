@@ -30,6 +30,15 @@ pub struct VirqTimer {
     pub every: Option<u64>,
 }
 
+/// What a timer does when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// It raises a VIRQ.
+    Virq(VirqTimer),
+    /// It ends the poll of a vCPU, if that still goes on.
+    Poll(VcpuId),
+}
+
 /// What one PE runs and what waits on it.
 #[derive(Clone, Debug, Default)]
 pub struct RunQueue {
@@ -37,7 +46,7 @@ pub struct RunQueue {
     pub current: Option<VcpuId>,
     waiting: VecDeque<VcpuId>,
     quantum_end: Option<u64>,
-    timers: BTreeMap<u64, Vec<VirqTimer>>,
+    timers: BTreeMap<u64, Vec<Timer>>,
 }
 
 impl RunQueue {
@@ -90,12 +99,12 @@ impl RunQueue {
     }
 
     /// Arms a timer.
-    pub fn arm(&mut self, at: u64, timer: VirqTimer) {
+    pub fn arm(&mut self, at: u64, timer: Timer) {
         self.timers.entry(at).or_default().push(timer);
     }
 
-    /// Takes the timers due at `now`; periodic ones are armed again.
-    pub fn take_due(&mut self, now: u64) -> Vec<VirqTimer> {
+    /// Takes the timers due at `now`, with the time each was armed for; periodic ones are armed again.
+    pub fn take_due(&mut self, now: u64) -> Vec<(u64, Timer)> {
         let mut due = Vec::new();
         while let Some(entry) = self.timers.first_entry() {
             let at = *entry.key();
@@ -103,12 +112,12 @@ impl RunQueue {
                 break;
             }
             for timer in entry.remove() {
-                if let Some(every) = timer.every {
+                if let Timer::Virq(VirqTimer { every: Some(every), .. }) = timer {
                     // Ticks that were missed are dropped: the next one lies in the future.
                     let behind = (now - at).checked_div(every).unwrap_or(0).saturating_add(1);
                     self.arm(at.saturating_add(behind.saturating_mul(every.max(1))), timer);
                 }
-                due.push(timer);
+                due.push((at, timer));
             }
         }
         due
@@ -165,10 +174,10 @@ mod tests {
     #[test]
     fn periodic_timers_skip_what_was_missed() {
         let mut queue = RunQueue::default();
-        let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(10) };
+        let timer = Timer::Virq(VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(10) });
         queue.arm(5, timer);
         assert_eq!(queue.take_due(4), []);
-        assert_eq!(queue.take_due(27), [timer]);
+        assert_eq!(queue.take_due(27), [(5, timer)]);
         assert_eq!(queue.deadline(), Some(35));
     }
 }

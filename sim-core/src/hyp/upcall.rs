@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::domain::{RunState, VcpuId};
+use super::sched::Timer;
 use crate::platform::{Platform, SysReg, list_register};
 use evtchn::{Caller, DomIdx, Vcpu};
 
@@ -46,6 +47,7 @@ impl<S> Core<S> {
             return;
         };
         state.run = RunState::Runnable;
+        state.poll_until = None;
         let pe = state.pe;
         let Some(there) = self.pes.get_mut(pe) else {
             return;
@@ -68,6 +70,19 @@ impl<S> Core<S> {
             && !pending
         {
             vcpu.run = RunState::Blocked;
+        }
+    }
+
+    /// Blocks the current vCPU in a poll; `timeout` is the time at which it is over at the latest, 0 for never. An interrupt
+    /// that is masked at the PE does not keep it awake.
+    pub(super) fn block_in_poll(&mut self, pe: usize, timeout: u64) {
+        let Some(pe) = self.pes.get_mut(pe) else { return };
+        let Some(id) = pe.queue.current else { return };
+        let Some(vcpu) = self.domains.vcpu_mut(id) else { return };
+        vcpu.run = RunState::Blocked;
+        vcpu.poll_until = (timeout != 0).then_some(timeout);
+        if timeout != 0 {
+            pe.queue.arm(timeout, Timer::Poll(id));
         }
     }
 

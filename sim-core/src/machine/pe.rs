@@ -18,9 +18,6 @@ pub enum Running {
     Idle,
 }
 
-/// PSTATE.I.
-pub const PSTATE_I: u64 = 1 << 7;
-
 /// One PE.
 #[derive(Debug)]
 pub struct Pe {

@@ -1,9 +1,9 @@
 //! Guests on PEs: one action at a time, exceptions to EL1 and EL2, and the return from EL2.
 
 use super::bus::external_abort;
-use super::pe::{PSTATE_I, Pe, Running};
+use super::pe::{Pe, Running};
 use super::{Faulted, Machine};
-use crate::convention::{Cause, ESR_IL, PSTATE_EL1H_MASKED, VECTOR_SYNC, ec};
+use crate::convention::{Cause, ESR_IL, PSTATE_EL1H_MASKED, PSTATE_I, VECTOR_SYNC, ec};
 use crate::guest::{Action, Guest, Input};
 use crate::outcome::HazardKind;
 use crate::platform::{Width, hcr};

@@ -1,0 +1,157 @@
+//! The hypercalls beside event channels, as a guest meets them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
+mod common;
+
+use common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
+use sim_core::convention::nr;
+use sim_core::guest::steps::{Op, PortRef, Step};
+use sim_core::outcome::{Expected, Outcome, Report};
+use sim_core::platform::Width;
+use sim_core::world::Config;
+
+/// Memory of domU1 that nothing else uses.
+const BLOCK: u64 = 0x3000_8000;
+
+fn write(offset: u64, value: u64) -> Step {
+    step(Op::Write { address: BLOCK + offset, width: Width::Double, value })
+}
+
+fn reads(offset: u64, width: Width, value: u64) -> Step {
+    expecting(Op::Read { address: BLOCK + offset, width }, Expected::Value(value))
+}
+
+fn call(nr: u64, args: [u64; 5], rc: i64) -> Step {
+    expecting(Op::Hypercall { imm: 0xea1, nr, args }, Expected::Rc(rc))
+}
+
+/// Runs steps on domU1 under a strategy; domU2 only sets itself up.
+fn run(name: &str, steps: Vec<Step>) -> Report {
+    let config = Config { channels: vec![channel()], ..Config::default() };
+    world(thread_2022(), builtin(name), config, vec![(0, 0, steps), (1, 0, setup())]).run()
+}
+
+fn completes(steps: &[Step]) {
+    for name in ["map-page", "switch-view", "hybrid"] {
+        assert_eq!(run(name, steps.to_vec()).outcome, Outcome::Completed, "{name}");
+    }
+}
+
+#[test]
+fn xen_version_tells_version_page_size_and_features() {
+    let version = |cmd, rc| call(nr::XEN_VERSION, [cmd, BLOCK, 0, 0, 0], rc);
+    completes(&[
+        version(0, 0x4_0017),
+        version(7, 4096),
+        version(1, 0),
+        reads(0, Width::Double, u64::from_le_bytes(*b"-mpusim\0")),
+        write(0, 0),
+        version(6, 0),
+        // Submap 0: among others bit 15, RAM mapped one to one.
+        reads(4, Width::Word, 0xe005),
+        version(99, -38),
+        call(nr::XEN_VERSION, [1, 0x2000_0000, 0, 0, 0], -14),
+    ]);
+}
+
+#[test]
+fn hvm_params_are_read_and_not_written() {
+    let param = |op, rc| call(nr::HVM_OP, [op, BLOCK, 0, 0, 0], rc);
+    let index = |index: u64| write(0, 0x7ff0 | (index << 32));
+    completes(&[
+        index(2),
+        write(8, 77),
+        param(1, 0),
+        reads(8, Width::Double, 0),
+        param(0, -1),
+        index(39),
+        param(1, -22),
+        // Another domain's are nobody's business.
+        write(0, 2),
+        param(1, -1),
+        write(0, 9),
+        param(1, -3),
+        param(7, -38),
+    ]);
+}
+
+#[test]
+fn a_multicall_does_each_call_and_writes_each_result() {
+    let entry = |at: u64, nr: u64, a0: u64, a1: u64| {
+        [write(at, nr), write(at + 8, 0xdead), write(at + 16, a0), write(at + 24, a1)]
+    };
+    let mut steps = setup();
+    steps.extend(entry(0, nr::XEN_VERSION, 0, 0));
+    steps.extend(entry(64, nr::MULTICALL, BLOCK, 1));
+    steps.extend(entry(128, nr::EVENT_CHANNEL_OP, 4, BLOCK + 0x400));
+    steps.push(step(Op::Write { address: BLOCK + 0x400, width: Width::Word, value: u64::from(PORTS.0) }));
+    steps.extend([
+        call(nr::MULTICALL, [BLOCK, 3, 0, 0, 0], 0),
+        reads(8, Width::Double, 0x4_0017),
+        reads(64 + 8, Width::Double, (-22i64).cast_unsigned()),
+        reads(128 + 8, Width::Double, 0),
+        call(nr::MULTICALL, [0x4eff_ffe0, 1, 0, 0, 0], -14),
+    ]);
+    completes(&steps);
+    let report = run("map-page", steps);
+    assert_eq!(report.ports.iter().find(|port| port.port == PORTS.1).unwrap().totals.raised, 1, "the send in the list");
+}
+
+#[test]
+fn shared_info_can_be_taken_back_and_placed_anew() {
+    let remove = |rc| call(nr::MEMORY_OP, [15, BLOCK, 0, 0, 0], rc);
+    let place = |rc| call(nr::MEMORY_OP, [7, BLOCK + 64, 0, 0, 0], rc);
+    completes(&[
+        step(Op::MapSharedInfo),
+        expecting(Op::MapSharedInfo, Expected::Rc(-16)),
+        write(0, 0x7ff0),
+        write(8, 0x3001_0000 / 4096),
+        remove(0),
+        // It is not there any more; the frame is RAM like any other.
+        remove(-95),
+        write(8, 0x2001_0000 / 4096),
+        remove(-22),
+        write(64, 0x7ff0),
+        write(64 + 8, 0),
+        write(64 + 16, 0x3002_0000 / 4096),
+        place(0),
+        // The binder's event was raised before anything was placed and came along both times.
+        expecting(Op::Read { address: 0x3002_0000 + 48, width: Width::Double }, Expected::Value(1 << PORTS.0)),
+    ]);
+}
+
+#[test]
+fn a_poll_ends_with_the_event_or_with_its_timeout() {
+    let poll = |timeout: u64| {
+        vec![
+            write(0, BLOCK + 64),
+            write(8, 1),
+            write(16, timeout),
+            step(Op::Write { address: BLOCK + 64, width: Width::Word, value: u64::from(PORTS.0) }),
+            call(nr::SCHED_OP, [3, BLOCK, 0, 0, 0], 0),
+        ]
+    };
+    // Interrupts stay masked, so only the port or the timer ends the poll. The binder's own event is pending: at once.
+    let mut steps = vec![step(Op::MapSharedInfo)];
+    steps.extend(poll(0));
+    // Taken; now nothing is pending, and the timer ends the wait.
+    steps.push(step(Op::Write { address: 0x3001_0000 + 48, width: Width::Double, value: 0 }));
+    steps.extend(poll(50_000));
+    for name in ["map-page", "switch-view", "hybrid"] {
+        let report = run(name, steps.clone());
+        assert_eq!(report.outcome, Outcome::Completed, "{name}");
+        assert!(report.cycles >= 50_000, "{name}");
+    }
+    // Without a timer it waits for the peer's send.
+    let mut steps = vec![step(Op::MapSharedInfo)];
+    steps.push(step(Op::Write { address: 0x3001_0000 + 48, width: Width::Double, value: 0 }));
+    steps.extend(poll(0));
+    let mut peer = setup();
+    peer.push(step(Op::Compute(20_000)));
+    peer.push(step(Op::Send(PortRef::Number(PORTS.1))));
+    let config = Config { channels: vec![channel()], ..Config::default() };
+    let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, steps.clone()), (1, 0, peer)]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert!(report.cycles > 20_000);
+    assert!(matches!(run("map-page", steps).outcome, Outcome::Deadlock(_)), "nobody sends");
+}
