@@ -130,6 +130,10 @@ pub struct Replay {
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
+    /// The files are transcripts of a running Xen: compare every record, and tell known differences from others.
+    #[arg(long, conflicts_with = "skip_unsupported")]
+    pub xen_transcript: bool,
+
     /// Leave out files that need something unsupported, and count them, instead of refusing.
     #[arg(long)]
     pub skip_unsupported: bool,

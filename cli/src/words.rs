@@ -89,6 +89,11 @@ fn shared_info_field(offset: u64) -> String {
     }
 }
 
+fn control_block_field(offset: u64) -> String {
+    let head = u64::from(abi::control_block::HEAD);
+    if offset < 4 { "ready".into() } else { format!("head[{}]", offset.saturating_sub(head) / 4) }
+}
+
 fn vcpu_info_field(offset: u64) -> String {
     match offset {
         0..8 => "evtchn_upcall_pending".into(),
@@ -105,7 +110,11 @@ pub fn object(layout: &Layout, area: &Area, offset: u64) -> String {
         Object::VcpuInfo(number) => {
             format!("vcpu_info of vCPU {number}: {}", vcpu_info_field(offset))
         }
-        other => format!("{other}+{offset}"),
+        Object::EventArray(page) => {
+            let port = u64::from(page) * u64::from(abi::fifo::WORDS_PER_PAGE) + offset / 4;
+            format!("event word of port {port}")
+        }
+        Object::ControlBlock(number) => format!("control block of vCPU {number}: {}", control_block_field(offset)),
     };
     match area.domain {
         Some(position) => format!("{}'s {field}", domain(layout, position)),

@@ -6,8 +6,16 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 6] =
-    ["thread-2022", "thread-2022-one-pe", "fvp-2023", "four-ring", "uart-from-guest-context", "idle-view"];
+const ALL: [&str; 8] = [
+    "thread-2022",
+    "thread-2022-one-pe",
+    "fvp-2023",
+    "four-ring",
+    "uart-from-guest-context",
+    "idle-view",
+    "fifo-two-domains",
+    "fifo-migration",
+];
 const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
 
 fn path(name: &str) -> PathBuf {
@@ -88,6 +96,22 @@ fn the_ring_passes_the_token_a_thousand_times() {
         let events = run(&load("four-ring", &[]), strategy, 0).events;
         let told = (events.sent, events.delivered, events.lost, events.coalesced);
         assert_eq!(told, (1000, 1000, 0, 0), "{strategy}");
+    }
+}
+
+#[test]
+fn fifo_events_all_arrive_with_one_window_and_with_four() {
+    for (name, sent, raised) in [("fifo-two-domains", 1801, 3), ("fifo-migration", 403, 2)] {
+        for windows in ["windows=1", "windows=4"] {
+            for strategy in WORKING {
+                let report = run(&load(name, &[windows]), strategy, 0);
+                assert_eq!(report.outcome, Outcome::Completed, "{name} under {strategy}, {windows}");
+                let events = report.events;
+                let told = (events.sent, events.delivered, events.lost, events.coalesced);
+                assert_eq!(told, (sent, sent, 0, 0), "{name} under {strategy}, {windows}");
+                assert_eq!((events.raised, events.raised_delivered), (raised, raised), "{name} under {strategy}");
+            }
+        }
     }
 }
 

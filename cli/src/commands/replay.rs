@@ -3,12 +3,18 @@
 use super::{CommandError, Done, Io, json, wants_json};
 use crate::args::Replay;
 use crate::output;
-use crate::replay::{Options, render, replay as run};
+use crate::replay::{Options, render, replay as run, transcript};
 use sim_core::hyp::strategy::Settings;
 
 /// Replays vectors and prints what differed.
 pub fn replay(args: &Replay, io: Io) -> Result<Done, CommandError> {
     let strategy = crate::strategy::parse(&args.strategy, Settings::default())?;
+    if args.xen_transcript {
+        let summary = transcript::replay(&args.files, &strategy)?;
+        let text = if wants_json(args.format) { json(&summary)? } else { transcript::render(&summary, io.out) };
+        output::print(&text)?;
+        return Ok(if summary.is_clean() { Done::Well } else { Done::Failed });
+    }
     let options = Options { strategy, skip_unsupported: args.skip_unsupported };
     let summary = run(&args.files, &options)?;
     let text = if wants_json(args.format) { json(&summary)? } else { render(&summary, io.out) };

@@ -11,6 +11,8 @@
 //!   the recording.
 //! - `pe` and `recorded`: where a recording differs from what the machine would do.
 //! - `render`: for people.
+//!
+//! `transcript` does the same for transcripts of a running Xen, which are another format.
 
 mod calls;
 mod control;
@@ -28,6 +30,7 @@ mod render;
 mod rig;
 mod run;
 mod system;
+pub mod transcript;
 
 use std::path::PathBuf;
 

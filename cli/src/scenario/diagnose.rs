@@ -49,6 +49,8 @@ fn missing(name: &str) -> String {
         "port" => "port = 10, a port of that domain",
         "times" => "times = 10",
         "at" => "at = 0x1000",
+        "priority" => "priority = 7, from 0 (most urgent) to 15",
+        "ports" => "ports = [1, 2]",
         "steps" => "steps = [\"yield\"]",
         "access" => "access = \"rw\" or access = \"ro\"",
         "execute" => "execute = true or execute = false",

@@ -4,7 +4,7 @@
 //!
 //! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
 //! 2. `sets`: the file is parsed, and `--set` edits the tree.
-//! 3. `raw`, `raw_step`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
+//! 3. `raw`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
 //! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
 //! 5. `links`: channels and timers. `program`, `single`, `expect`: steps become what guests carry out.
 //! 6. `error`: anything wrong on the way, shown at its place.
@@ -19,6 +19,7 @@ mod place;
 mod program;
 mod range;
 mod raw;
+mod raw_poll;
 mod raw_step;
 mod sets;
 mod single;

@@ -5,10 +5,11 @@ use super::expect::{Planned, called, nothing_to_expect};
 use super::links::{self, Channels};
 use super::number::{self, Number};
 use super::raw::Key;
+use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawPortStep, RawStep};
 use super::source::Sources;
 use super::{Program, StepSource, diagnose, single};
-use sim_core::guest::steps::{Op, PortRef, Step};
+use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
 use sim_core::outcome::{Expected, StepId};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -113,6 +114,15 @@ impl Compiler<'_, '_> {
                 called(Op::BindIpi { vcpu, port }, found.expect.as_ref())
             }
             RawStep::BindVirq(found) => self.bind_virq(found),
+            RawStep::InitControl(found) => single::init_control(found),
+            RawStep::ExpandArray(found) => single::expand_array(found),
+            RawStep::SetPriority(found) => {
+                // Also numbers that are no priority: the hypercall refuses them.
+                let priority = number::word(&found.priority, "priority")?;
+                let port = self.port(&found.port)?;
+                called(Op::SetPriority { port, priority }, found.expect.as_ref())
+            }
+            RawStep::Poll(found) => self.poll(found),
             RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
             RawStep::Console(found) => called(Op::Console(found.text.clone()), found.expect.as_ref()),
             RawStep::Hypercall(found) => single::hypercall(found),
@@ -139,6 +149,16 @@ impl Compiler<'_, '_> {
             PortOp::Wait => nothing_to_expect("wait", found.expect.as_ref()).map(|()| (Op::Wait(port), None)),
             PortOp::Mask => nothing_to_expect("mask", found.expect.as_ref()).map(|()| (Op::Mask(port), None)),
         }
+    }
+
+    fn poll(&mut self, found: &RawPoll) -> Result<Planned, Problem> {
+        if let Some(port) = found.ports.get(MAX_POLLED) {
+            let problem = Problem::new(format!("poll names {} ports", found.ports.len()));
+            return Err(problem.at(port.span(), format!("expected at most {MAX_POLLED}")));
+        }
+        let ports: Result<Vec<PortRef>, Problem> = found.ports.iter().map(|port| self.port(port)).collect();
+        let timeout = number::given(found.timeout.as_ref(), Number(0)).0;
+        called(Op::Poll { ports: ports?.into(), timeout }, found.expect.as_ref())
     }
 
     fn bind_interdomain(&mut self, found: &RawBindInterdomain) -> Result<Planned, Problem> {

@@ -2,6 +2,7 @@
 
 use super::number::Number;
 use super::raw::{Maybe, Table, choice};
+use super::raw_poll::RawPoll;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use std::fmt;
@@ -27,6 +28,10 @@ choice!(
         BindInterdomain = "bind_interdomain",
         BindIpi = "bind_ipi",
         BindVirq = "bind_virq",
+        InitControl = "init_control",
+        ExpandArray = "expand_array",
+        SetPriority = "set_priority",
+        Poll = "poll",
         Compute = "compute",
         Console = "console",
         Hypercall = "hypercall",
@@ -90,6 +95,9 @@ impl Kind {
             Self::BindInterdomain => "{ bind_interdomain = { remote = 2, port = 1, as = \"x\" } }",
             Self::BindIpi => "{ bind_ipi = { vcpu = 0, as = \"x\" } }",
             Self::BindVirq => "{ bind_virq = { virq = \"timer\", vcpu = 0, as = \"x\" } }",
+            Self::ExpandArray => "{ expand_array = { at = 0x30020000 } }",
+            Self::SetPriority => "{ set_priority = { port = 1, priority = 0 } }",
+            Self::Poll => "{ poll = [1, 2] }, with ports' numbers or names",
             Self::Compute => "{ compute = 100 }",
             Self::Console => "{ console = \"text\\n\" }",
             Self::Hypercall => "{ hypercall = { nr = 32, args = [4, 0] } }",
@@ -112,6 +120,10 @@ pub(super) enum RawStep {
     BindInterdomain(RawBindInterdomain),
     BindIpi(RawBindIpi),
     BindVirq(RawBindVirq),
+    InitControl(RawInitControl),
+    ExpandArray(RawExpandArray),
+    SetPriority(RawSetPriority),
+    Poll(RawPoll),
     Compute(Number),
     Console(RawConsole),
     Hypercall(RawHypercall),
@@ -140,6 +152,7 @@ impl<'de> Visitor<'de> for StepVisitor {
         let kind = Kind::deserialize(word.into_deserializer())?;
         match kind.takes() {
             Takes::Nothing(plain) => Ok(RawStep::Plain(plain, None)),
+            _ if kind == Kind::InitControl => Ok(RawStep::InitControl(RawInitControl { at: None, expect: None })),
             _ => Err(E::custom(format!("step `{word}` needs to be told more, expected {}", kind.example()))),
         }
     }
@@ -175,6 +188,10 @@ fn value<'de, A: MapAccess<'de>>(map: &mut A, kind: Kind) -> Result<RawStep, A::
         Kind::BindInterdomain => RawStep::BindInterdomain(map.next_value::<Table<_>>()?.0),
         Kind::BindIpi => RawStep::BindIpi(map.next_value::<Table<_>>()?.0),
         Kind::BindVirq => RawStep::BindVirq(map.next_value::<Table<_>>()?.0),
+        Kind::InitControl => RawStep::InitControl(map.next_value::<Table<_>>()?.0),
+        Kind::ExpandArray => RawStep::ExpandArray(map.next_value::<Table<_>>()?.0),
+        Kind::SetPriority => RawStep::SetPriority(map.next_value::<Table<_>>()?.0),
+        Kind::Poll => RawStep::Poll(map.next_value()?),
         Kind::Console => RawStep::Console(map.next_value()?),
         Kind::Hypercall => RawStep::Hypercall(map.next_value::<Table<_>>()?.0),
         Kind::Read => RawStep::Read(map.next_value::<Table<_>>()?.0),
@@ -357,6 +374,9 @@ step! {
         name: Maybe<String>,
         expect: Maybe<RawExpect>,
     }
+    RawInitControl { at: Maybe<Number>, expect: Maybe<RawExpect> }
+    RawExpandArray { at: Spanned<Number>, expect: Maybe<RawExpect> }
+    RawSetPriority { port: Spanned<NumberOrName>, priority: Spanned<Number>, expect: Maybe<RawExpect> }
     RawHypercall {
         nr: Number,
         #[serde(default)]

@@ -4,9 +4,10 @@ use super::error::Problem;
 use super::expect::{Planned, called, nothing_to_expect, refusal, result};
 use super::number::{self, Number};
 use super::raw::Key;
-use super::raw_step::{Plain, RawExecute, RawExpect, RawHypercall, RawRead, RawWrite};
+use super::raw_step::{Plain, RawExecute, RawExpandArray, RawExpect, RawHypercall, RawInitControl, RawRead, RawWrite};
 use sim_core::convention::TAG;
 use sim_core::guest::steps::Op;
+use sim_core::layout::PAGE_SIZE;
 use sim_core::outcome::Expected;
 use sim_core::platform::Width;
 use std::ops::Range;
@@ -35,6 +36,21 @@ pub(super) fn hypercall(found: &RawHypercall) -> Result<Planned, Problem> {
     let imm = found.imm.as_ref().map_or(Ok(TAG.into()), |imm| number::within(imm, "imm", 0..=u16::MAX.into()))?;
     let expect = found.expect.as_ref().map(result).transpose()?;
     Ok((Op::Hypercall { imm: imm as u16, nr: found.nr.0, args }, expect))
+}
+
+pub(super) fn init_control(found: &RawInitControl) -> Result<Planned, Problem> {
+    let at = found.at.as_ref().map(|at| at.get_ref().0);
+    called(Op::InitControl { at }, found.expect.as_ref())
+}
+
+/// The hypercall names a frame, so an address inside one cannot be said.
+pub(super) fn expand_array(found: &RawExpandArray) -> Result<Planned, Problem> {
+    let at = found.at.get_ref().0;
+    if !at.is_multiple_of(PAGE_SIZE) {
+        let problem = Problem::new(format!("{at:#x} is not the address of a page"));
+        return Err(problem.at(found.at.span(), format!("expected a multiple of {PAGE_SIZE:#x}")));
+    }
+    called(Op::ExpandArray { at }, found.expect.as_ref())
 }
 
 fn width(width: Key<'_, Number>) -> Result<Width, Problem> {

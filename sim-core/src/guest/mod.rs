@@ -5,6 +5,7 @@
 
 pub mod asynch;
 pub mod consumer;
+pub mod fifo;
 pub mod steps;
 
 use crate::convention::{TAG, psci};
@@ -20,6 +21,13 @@ pub enum AtomicOp {
     And(u64),
     /// Set these bits.
     Or(u64),
+    /// If memory holds `current`, put `new`.
+    CompareExchange {
+        /// Expected value.
+        current: u64,
+        /// Value to put.
+        new: u64,
+    },
 }
 
 impl AtomicOp {
@@ -30,6 +38,13 @@ impl AtomicOp {
             Self::Swap(value) => value,
             Self::And(bits) => old & bits,
             Self::Or(bits) => old | bits,
+            Self::CompareExchange { current, new } => {
+                if old == current {
+                    new
+                } else {
+                    old
+                }
+            }
         }
     }
 }
@@ -156,6 +171,8 @@ pub struct Home {
     pub vcpu_info: u64,
     /// Memory of its own for argument blocks, 64 bytes.
     pub scratch: u64,
+    /// Where its FIFO control block goes unless its program says where.
+    pub control_block: u64,
 }
 
 /// The guest's side of the hypercall convention: what turns a vCPU off.

@@ -1,141 +1,19 @@
 //! Guests written as steps: what scenario files hold, interpreted directly.
 
+mod op;
+mod start;
+
+pub use op::{MAX_POLLED, Op, PortRef, Step};
+
 use super::consumer::{self, Consumer};
-use super::{Action, CPU_OFF, Guest, Home, Input, Mark, hypercall};
-use crate::convention::{FSC_EXTERNAL, XENMEM_ADD_TO_PHYSMAP, nr};
-use crate::layout::PAGE_SIZE;
+use super::fifo::{self, Structures};
+use super::{Action, CPU_OFF, Guest, Home, Input, Mark};
+use crate::convention::FSC_EXTERNAL;
 use crate::outcome::{Expected, Got, StepId, WaitsFor};
 use crate::platform::Width;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
-use evtchn::abi;
-
-/// A port as a step names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PortRef {
-    /// By number.
-    Number(u32),
-    /// By the variable an earlier step of the same program put it in.
-    Variable(usize),
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Names the page for `shared_info`, unless it is placed already.
-    MapSharedInfo,
-    /// Registers this vCPU's `vcpu_info`.
-    RegisterVcpuInfo,
-    /// Opens PSTATE.I.
-    EnableInterrupts,
-    /// `EVTCHNOP_alloc_unbound` in the caller for `remote`.
-    AllocUnbound {
-        /// Domain id of who may bind.
-        remote: u16,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_interdomain`.
-    BindInterdomain {
-        /// Domain id of the peer.
-        remote: u16,
-        /// The peer's port.
-        remote_port: u32,
-        /// Where the own port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_ipi`.
-    BindIpi {
-        /// The vCPU told.
-        vcpu: u32,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_virq`.
-    BindVirq {
-        /// The VIRQ.
-        virq: u32,
-        /// The vCPU.
-        vcpu: u32,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_vcpu`.
-    BindVcpu {
-        /// The port.
-        port: PortRef,
-        /// The vCPU told from now on.
-        vcpu: u32,
-    },
-    /// `EVTCHNOP_close`.
-    Close(PortRef),
-    /// `EVTCHNOP_send`.
-    Send(PortRef),
-    /// `EVTCHNOP_unmask`.
-    Unmask(PortRef),
-    /// Sets the port's mask bit in memory.
-    Mask(PortRef),
-    /// Waits until the handler has found one more event on the port than was waited for so far.
-    Wait(PortRef),
-    /// Works.
-    Compute(u64),
-    /// `SCHEDOP_yield`.
-    Yield,
-    /// `CONSOLEIO_write`, up to 48 bytes at a time.
-    Console(String),
-    /// Any hypercall, with raw registers.
-    Hypercall {
-        /// The HVC's immediate.
-        imm: u16,
-        /// x16.
-        nr: u64,
-        /// x0 to x4.
-        args: [u64; 5],
-    },
-    /// A load.
-    Read {
-        /// Where.
-        address: u64,
-        /// How wide.
-        width: Width,
-    },
-    /// A store.
-    Write {
-        /// Where.
-        address: u64,
-        /// How wide.
-        width: Width,
-        /// What.
-        value: u64,
-    },
-    /// An instruction fetch.
-    Execute {
-        /// Where.
-        address: u64,
-    },
-    /// Runs steps several times.
-    Repeat {
-        /// How often.
-        times: u64,
-        /// The steps.
-        steps: Rc<[Step]>,
-    },
-    /// Turns the vCPU off.
-    Halt,
-}
-
-/// One step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Its number in the source.
-    pub id: StepId,
-    /// What it does.
-    pub op: Op,
-    /// What it is to give; `None`: anything.
-    pub expect: Option<Expected>,
-}
 
 /// What is left of a list of steps.
 #[derive(Clone, Debug)]
@@ -159,9 +37,33 @@ enum Micro {
         variable: usize,
     },
     Registered,
+    /// The control block is handed over, if the call before it succeeded.
+    HasBlock {
+        address: u64,
+    },
+    /// A page of event words is handed over, if the call before it succeeded.
+    HasPage {
+        address: u64,
+    },
     AwaitEvent {
         port: u32,
     },
+}
+
+/// The upcall handler, by the ABI the vCPU follows.
+#[derive(Clone, Debug)]
+enum Handler {
+    TwoLevel(Consumer),
+    Fifo(fifo::Consumer),
+}
+
+impl Handler {
+    fn resume(&mut self, input: Input) -> consumer::Step {
+        match self {
+            Self::TwoLevel(consumer) => consumer.resume(input),
+            Self::Fifo(consumer) => consumer.resume(input),
+        }
+    }
 }
 
 /// A vCPU that runs steps.
@@ -175,7 +77,11 @@ pub struct StepGuest {
     failed: bool,
     variables: Vec<u32>,
     vcpu_info: u64,
-    handler: Option<Consumer>,
+    /// Whether the program opened PSTATE.I.
+    open: bool,
+    /// Once it has a control block.
+    fifo: Option<Structures>,
+    handler: Option<Handler>,
     /// Per port: events found, events waited for.
     events: Vec<(u32, u64, u64)>,
 }
@@ -194,6 +100,8 @@ impl StepGuest {
             variables: alloc::vec![0; variables],
             // vCPU 0 has a place in shared_info from the start; the others have none they can see.
             vcpu_info: if home.vcpu == 0 { home.shared_info } else { home.vcpu_info },
+            open: false,
+            fifo: None,
             handler: None,
             events: Vec::new(),
         }
@@ -229,114 +137,6 @@ impl StepGuest {
             } else {
                 level.next = 0;
             }
-        }
-    }
-
-    /// Writes an argument block of 32-bit words and makes the call.
-    fn call(&mut self, nr: u64, args: [u64; 5], block: &[u32]) {
-        for (offset, value) in (0u64..).step_by(4).zip(block) {
-            let address = self.home.scratch.wrapping_add(offset);
-            let value = u64::from(*value);
-            self.todo.push_back(Micro::Act(Action::Store { address, width: Width::Word, value }));
-        }
-        self.todo.push_back(Micro::Call(hypercall(nr, args)));
-    }
-
-    fn evtchn(&mut self, cmd: u32, block: &[u32]) {
-        let args = [u64::from(cmd), self.home.scratch, 0, 0, 0];
-        self.call(nr::EVENT_CHANNEL_OP, args, block);
-    }
-
-    fn keep(&mut self, offset: u64, variable: usize) {
-        let address = self.home.scratch.wrapping_add(offset);
-        self.todo.push_back(Micro::Keep { address, variable });
-    }
-
-    /// Takes a step apart.
-    fn start(&mut self, step: Step) {
-        self.current = Some((step.id, step.expect));
-        self.failed = false;
-        match step.op {
-            Op::MapSharedInfo => self.map_shared_info(),
-            Op::RegisterVcpuInfo => self.register_vcpu_info(),
-            Op::EnableInterrupts => self.todo.push_back(Micro::Act(Action::Interrupts(true))),
-            Op::AllocUnbound { remote, port } => {
-                let own = u32::from(abi::DOMID_SELF);
-                self.evtchn(abi::op::ALLOC_UNBOUND, &[own | (u32::from(remote) << 16), 0]);
-                self.keep(4, port);
-            }
-            Op::BindInterdomain { remote, remote_port, port } => {
-                self.evtchn(abi::op::BIND_INTERDOMAIN, &[u32::from(remote), remote_port, 0]);
-                self.keep(8, port);
-            }
-            Op::BindIpi { vcpu, port } => {
-                self.evtchn(abi::op::BIND_IPI, &[vcpu, 0]);
-                self.keep(4, port);
-            }
-            Op::BindVirq { virq, vcpu, port } => {
-                self.evtchn(abi::op::BIND_VIRQ, &[virq, vcpu, 0]);
-                self.keep(8, port);
-            }
-            Op::BindVcpu { port, vcpu } => self.evtchn(abi::op::BIND_VCPU, &[self.port(port), vcpu]),
-            Op::Close(port) => self.evtchn(abi::op::CLOSE, &[self.port(port)]),
-            Op::Send(port) => self.evtchn(abi::op::SEND, &[self.port(port)]),
-            Op::Unmask(port) => self.evtchn(abi::op::UNMASK, &[self.port(port)]),
-            Op::Mask(port) => self.mask(port),
-            Op::Wait(port) => self.todo.push_back(Micro::AwaitEvent { port: self.port(port) }),
-            Op::Compute(cycles) => self.todo.push_back(Micro::Act(Action::Compute(cycles))),
-            Op::Yield => self.call(nr::SCHED_OP, [0; 5], &[]),
-            Op::Console(text) => self.console(&text),
-            Op::Hypercall { imm, nr, args } => self.todo.push_back(Micro::Call(Action::Hvc { imm, nr, args })),
-            Op::Read { address, width } => self.todo.push_back(Micro::Probe(Action::Load { address, width })),
-            Op::Write { address, width, value } => {
-                self.todo.push_back(Micro::Probe(Action::Store { address, width, value }));
-            }
-            Op::Execute { address } => self.todo.push_back(Micro::Probe(Action::Fetch { address })),
-            Op::Repeat { times, steps } => {
-                if times > 0 {
-                    self.levels.push(Level { steps, next: 0, rounds: times });
-                }
-            }
-            Op::Halt => self.levels.clear(),
-        }
-    }
-
-    fn map_shared_info(&mut self) {
-        if self.home.shared_info_placed {
-            return;
-        }
-        let gpfn = self.home.shared_info / PAGE_SIZE;
-        let block = [u32::from(abi::DOMID_SELF), 0, 0, 0, gpfn as u32, (gpfn >> 32) as u32];
-        let cmd = u64::from(XENMEM_ADD_TO_PHYSMAP);
-        self.call(nr::MEMORY_OP, [cmd, self.home.scratch, 0, 0, 0], &block);
-    }
-
-    fn register_vcpu_info(&mut self) {
-        let (frame, offset) = (self.home.vcpu_info / PAGE_SIZE, self.home.vcpu_info % PAGE_SIZE);
-        let block = [frame as u32, (frame >> 32) as u32, offset as u32, 0];
-        let cmd = u64::from(abi::VCPUOP_REGISTER_VCPU_INFO);
-        self.call(nr::VCPU_OP, [cmd, u64::from(self.home.vcpu), self.home.scratch, 0, 0], &block);
-        self.todo.push_back(Micro::Registered);
-    }
-
-    fn mask(&mut self, port: PortRef) {
-        let port = u64::from(self.port(port));
-        let offset = u64::from(abi::shared_info::MASK).wrapping_add(port / 64 * 8);
-        let address = self.home.shared_info.wrapping_add(offset);
-        let op = super::AtomicOp::Or(1 << (port % 64));
-        self.todo.push_back(Micro::Act(Action::Atomic { address, width: Width::Double, op }));
-    }
-
-    fn console(&mut self, text: &str) {
-        /// As many bytes as the scratch memory takes beside other blocks.
-        const CHUNK: usize = 48;
-        for chunk in text.as_bytes().chunks(CHUNK) {
-            let words: Vec<u32> = chunk
-                .chunks(4)
-                .map(|bytes| bytes.iter().rev().fold(0, |word, byte| (word << 8) | u32::from(*byte)))
-                .collect();
-            let args = [0, u64::try_from(chunk.len()).unwrap_or(0), self.home.scratch, 0, 0];
-            self.call(nr::CONSOLE_IO, args, &words);
         }
     }
 
@@ -385,6 +185,18 @@ impl StepGuest {
                     }
                     continue;
                 }
+                Micro::HasBlock { address } => {
+                    if !self.failed {
+                        self.fifo = Some(Structures::new(address));
+                    }
+                    continue;
+                }
+                Micro::HasPage { address } => {
+                    if let Some(fifo) = self.fifo.as_mut().filter(|_| !self.failed) {
+                        fifo.add(address);
+                    }
+                    continue;
+                }
                 Micro::AwaitEvent { port } => {
                     let Some((_, found, waited)) = self.counter(port) else {
                         continue;
@@ -407,7 +219,10 @@ impl StepGuest {
 impl Guest for StepGuest {
     fn resume(&mut self, input: Input) -> Action {
         if input == Input::Interrupt {
-            self.handler = Some(Consumer::new(self.home, self.vcpu_info));
+            self.handler = Some(match &self.fifo {
+                None => Handler::TwoLevel(Consumer::new(self.home, self.vcpu_info)),
+                Some(structures) => Handler::Fifo(fifo::Consumer::new(structures.clone(), self.vcpu_info)),
+            });
         }
         if let Some(handler) = &mut self.handler {
             return match handler.resume(input) {

@@ -7,7 +7,7 @@
 //! 3. the `evtchn` crate: checks, tables, and the ABI's memory operations in ABI order.
 //! 4. [`guest_mem`]: domain and offset to physical address, software bounds; [`strategy::Strategy::reach`].
 //! 5. [`strategy`] through [`view`] and [`slots`]: nothing, a window, another view.
-//! 6. the platform: the access as hardware judges it. Denied: [`panic`], and nothing after it.
+//! 6. the platform: the access as hardware judges it. Denied: [`mod@panic`], and nothing after it.
 //! 7. [`upcall`]: the event interrupt for a vCPU, a kick for its PE.
 //! 8. [`entry`] again: who runs next ([`sched`]), its view ([`strategy::Strategy::on_exit`]), its registers.
 //!
@@ -48,7 +48,7 @@ use crate::outcome::{Area, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
 use domain::Domains;
-use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu};
+use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use guest_mem::Cx;
 use plan::Plan;
 use sched::{RunQueue, Scheduler, Timer, VirqTimer};
@@ -234,13 +234,16 @@ impl<S: Strategy> Hypervisor<S> {
         let dummy = heap_area(&self.core.layout, 0, None, Object::VcpuInfo(Vcpu(0)));
         let of_domain = |(_, dom): (DomId, DomIdx)| {
             let vcpus = self.core.layout.domains().get(dom.get()).map_or(0, |planned| planned.vcpus.len());
-            let infos = (0..u32::try_from(vcpus).unwrap_or(0)).filter_map(move |vcpu| {
-                match self.channels.vcpu_info(dom, Vcpu(vcpu))? {
-                    evtchn::VcpuInfoPlace::Registered(area) => inside(area, 48),
+            let of_vcpu = (0..u32::try_from(vcpus).unwrap_or(0)).filter_map(move |vcpu| {
+                let registered = match self.channels.vcpu_info(dom, Vcpu(vcpu))? {
+                    evtchn::VcpuInfoPlace::Registered(area) => inside(area, u64::from(abi::vcpu_info::SIZE)),
                     _ => None,
-                }
+                };
+                let control = || self.channels.control_block(dom, Vcpu(vcpu));
+                registered.or_else(|| inside(control()?, u64::from(abi::control_block::SIZE)))
             });
-            infos.chain(self.channels.shared_info(dom).and_then(|area| inside(area, PAGE_SIZE))).next()
+            let pages = self.channels.event_pages(dom).iter().filter_map(move |area| inside(*area, PAGE_SIZE));
+            of_vcpu.chain(pages).chain(self.channels.shared_info(dom).and_then(|area| inside(area, PAGE_SIZE))).next()
         };
         let found = self.channels.domains().find_map(of_domain);
         found.or_else(|| inside(dummy, 48))

@@ -28,7 +28,7 @@ use ram::Ram;
 /// Hazards kept; the first tell most.
 const MAX_HAZARDS: usize = 16;
 
-/// The machine stopped: what happened is in [`Machine::fault`].
+/// The machine stopped: what happened is in [`Machine::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulted(());
 

@@ -111,14 +111,37 @@ pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
     const SCRATCH: u64 = 64;
     let pages = layout.pages(position)?;
     let bank = layout.domains().get(position)?.ram.first()?;
-    let scratch = bank.base().checked_next_multiple_of(PAGE_SIZE)?.checked_add(u64::from(vcpu) * SCRATCH)?;
+    let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
+    let scratch = first.checked_add(u64::from(vcpu) * SCRATCH)?;
     Some(Home {
         vcpu,
         shared_info: pages.shared_info,
         shared_info_placed: pages.shared_info_placed,
         vcpu_info: pages.vcpu_info.get(usize::try_from(vcpu).ok()?).copied()?,
         scratch,
+        control_block: control_block(layout, position, vcpu, first)?,
     })
+}
+
+/// A page of the domain's own for control blocks, behind what else is picked from `first` on and beside what the layout
+/// names; under placement `pool` the end of the domain's last page there.
+fn control_block(layout: &Layout, position: usize, vcpu: u32, first: u64) -> Option<u64> {
+    /// Bytes from one control block to the next.
+    const STRIDE: u64 = 128;
+    let pages = layout.pages(position)?;
+    let vcpus = u64::try_from(layout.domains().get(position)?.vcpus.len()).ok()?;
+    let offset = u64::from(vcpu).checked_mul(STRIDE)?;
+    if let Some(own) = pages.own_pool {
+        return own.limit().checked_sub(offset)?.checked_sub(STRIDE - 1);
+    }
+    let size = vcpus.checked_mul(STRIDE)?.checked_next_multiple_of(PAGE_SIZE)?;
+    // Scratch memory and the vcpu_info take no more pages each, and shared_info one.
+    let mut base = first.checked_add(size.checked_mul(2)?)?.checked_add(PAGE_SIZE)?;
+    let named = || pages.vcpu_info.iter().copied().chain([pages.shared_info]).map(|at| at / PAGE_SIZE * PAGE_SIZE);
+    while let Some(taken) = named().find(|page| (base..base.saturating_add(size)).contains(page)) {
+        base = taken.checked_add(PAGE_SIZE)?;
+    }
+    base.checked_add(offset)
 }
 
 impl<S: Strategy> World<S> {

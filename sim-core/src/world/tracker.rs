@@ -36,18 +36,26 @@ const MAX_FAILURES: usize = 64;
 
 impl Tracker {
     /// A pending bit as the hypervisor set it. `sent` is the time of the trap, if that was a send; `unmasked` tells of a
-    /// port of a domain whether its mask bit is clear.
+    /// two-level port of a domain whether its mask bit is clear.
     pub(super) fn event(&mut self, event: Event, sent: Option<u64>, unmasked: impl Fn(usize, u32) -> bool) {
-        let Event::EventWord { domain, object: Object::SharedInfo, offset, bits, old } = event else {
+        let Event::EventWord { domain, object, offset, bits, old } = event else {
             return;
         };
-        let pending = abi::shared_info::PENDING..abi::shared_info::MASK;
-        if !pending.contains(&offset) {
+        let Some(number) = port_of(object, offset, bits) else {
             return;
-        }
-        let number = (offset - abi::shared_info::PENDING) * 8 + bits.trailing_zeros();
+        };
+        let unmasked = match object {
+            Object::EventArray(_) => old & abi::fifo::MASKED == 0,
+            _ => unmasked(domain, number),
+        };
         let port = self.ports.entry((domain, number)).or_default();
         let coalesced = old & bits != 0;
+        // Pending in two-level days, raised again with its page of event words: still the one event.
+        let carried = sent.is_none() && !coalesced && matches!(object, Object::EventArray(_));
+        if let (true, Some((_, was_unmasked))) = (carried, &mut port.outstanding) {
+            *was_unmasked = unmasked;
+            return;
+        }
         match sent {
             Some(_) => {
                 port.totals.sent += 1;
@@ -56,7 +64,7 @@ impl Tracker {
             None => port.totals.raised += 1,
         }
         if !coalesced {
-            port.outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), unmasked(domain, number)));
+            port.outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), unmasked));
         }
     }
 
@@ -103,5 +111,20 @@ impl Tracker {
             ports.push(PortEvents { domain, port: number, totals, latency: port.latency });
         }
         (all, ports)
+    }
+}
+
+/// The port whose pending bit is set when `bits` are set in that word; `None`: no pending bit is.
+fn port_of(object: Object, offset: u32, bits: u32) -> Option<u32> {
+    let two_level = abi::shared_info::PENDING..abi::shared_info::MASK;
+    match object {
+        Object::SharedInfo if two_level.contains(&offset) => {
+            Some((offset - abi::shared_info::PENDING) * 8 + bits.trailing_zeros())
+        }
+        // Setting LINKED or BUSY is no event.
+        Object::EventArray(page) if bits & abi::fifo::PENDING != 0 => {
+            Some(page * abi::fifo::WORDS_PER_PAGE + offset / 4)
+        }
+        _ => None,
     }
 }
