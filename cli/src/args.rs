@@ -78,7 +78,8 @@ pub struct Run {
     #[command(flatten)]
     pub source: Source,
 
-    /// The strategy: naive, map-page[:WINDOWS], switch-view[:entry|:lazy], hybrid[:WINDOWS].
+    /// The strategy: naive, map-page, switch-view, hybrid; with an option behind a colon: map-page:2, hybrid:2,
+    /// switch-view:lazy.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 

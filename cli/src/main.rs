@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    mpusim::logging::start(cli.verbose);
     let io = Io::new(cli.color);
+    mpusim::logging::start(cli.verbose, io.err_color);
     let done = match &cli.command {
         Command::Run(args) => commands::run::run(args, io),
         Command::Compare(args) => commands::compare::compare(args, io),

@@ -24,7 +24,8 @@ use thiserror::Error;
 pub struct Io {
     /// Standard output.
     pub out: Palette,
-    err_color: bool,
+    /// Whether standard error takes colour.
+    pub err_color: bool,
 }
 
 impl Io {

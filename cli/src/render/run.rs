@@ -122,6 +122,9 @@ fn details(scenario: &Scenario, outcome: &Outcome) -> String {
 }
 
 fn deliveries(scenario: &Scenario, report: &Report, palette: Palette) -> String {
+    if report.ports.is_empty() {
+        return "no events\n".into();
+    }
     let header = ["port", "sent", "delivered", "coalesced", "lost", "raised by Xen", "p50", "p99", "max cycles"];
     let mut table = Table::new(1, &header);
     for port in &report.ports {
