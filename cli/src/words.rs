@@ -137,6 +137,9 @@ pub fn hypercall(id: HypercallId) -> String {
             format!("sched_op.{}", command(&[(0, "yield"), (1, "block"), (2, "shutdown"), (3, "poll")]))
         }
         nr::EVENT_CHANNEL_OP => format!("event_channel_op.{}", command(EVTCHNOP)),
+        nr::MULTICALL => "multicall".into(),
+        nr::XEN_VERSION => format!("xen_version.{}", command(&[(0, "version"), (6, "get_features"), (7, "pagesize")])),
+        nr::HVM_OP => format!("hvm_op.{}", command(&[(0, "set_param"), (1, "get_param")])),
         number => format!("hypercall.{number}"),
     }
 }

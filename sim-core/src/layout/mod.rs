@@ -263,7 +263,7 @@ impl Layout {
         &self.owners
     }
 
-    /// The part of `span` that is RAM of the domain at `position`, if its first byte is; with the bank it lies in.
+    /// The RAM bank of the domain at `position` that holds `address`.
     #[must_use]
     pub fn ram_bank(&self, position: usize, address: u64) -> Option<Span> {
         let domain = self.parts.domains.get(position)?;

@@ -48,14 +48,6 @@ impl Machine {
         }
     }
 
-    /// The span that a failing probe stands for: 0 text, 1 rodata, 2 stack.
-    #[must_use]
-    pub fn failing_part(&self, pe: usize) -> Option<usize> {
-        let state = self.pes.get(pe)?;
-        let (failing, _) = state.el2.failing_probe()?;
-        state.probes?.iter().position(|id| *id == failing)
-    }
-
     fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(());

@@ -5,7 +5,7 @@ use crate::convention::Frame;
 use crate::outcome::Counts;
 use crate::platform::{intid, list_register};
 use alloc::boxed::Box;
-use mpu_model::{Level, Mpu, Probe, ProbeId, Rules};
+use mpu_model::{Level, Mpu, Probe, Rules};
 
 /// What a PE is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,6 @@ pub struct Pe {
     pub(super) kicked: Option<u64>,
     pub(super) timer_at: u64,
     pub(super) timer_on: bool,
-    /// The probes of the hypervisor's own image: what each stands for.
-    pub(super) probes: Option<[ProbeId; 3]>,
 }
 
 impl Pe {
@@ -77,15 +75,14 @@ impl Pe {
             kicked: None,
             timer_at: 0,
             timer_on: false,
-            probes: None,
         }
     }
 
     /// Watches that EL2 keeps what it needs to run: fetch of its text, read of its rodata, atomic access to its stack.
     pub fn watch(&mut self, probes: [Probe; 3]) {
-        let [text, rodata, stack] = probes.map(|probe| self.el2.add_probe(probe));
-        if let (Some(text), Some(rodata), Some(stack)) = (text, rodata, stack) {
-            self.probes = Some([text, rodata, stack]);
+        for probe in probes {
+            // A fresh MPU has room for these.
+            self.el2.add_probe(probe);
         }
     }
 

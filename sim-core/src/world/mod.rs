@@ -18,8 +18,7 @@ use crate::machine::clock::Profile;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
-    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, StepId, Trap, TrapCost, VcpuRef, Waiter,
-    WaitsFor,
+    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef, Waiter, WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -419,13 +418,6 @@ impl<S: Strategy> World<S> {
         let said = panic::report(&mut Cpu { machine: &mut self.machine, pe: fault.pe }, uart);
         said.err().and_then(|_| self.machine.faults().1)
     }
-
-    /// The step that a vCPU is at.
-    #[must_use]
-    pub fn step_of(&self, domain: usize, vcpu: u32) -> Option<StepId> {
-        let key = (vmid(domain), u64::from(vcpu));
-        self.machine.guests().iter().find(|slot| slot.key() == key)?.program().step()
-    }
 }
 
 /// `VSCTLR_EL2.VMID` of a domain: 0 is left for nobody.
@@ -439,7 +431,8 @@ fn vcpu_ref((vmid, vcpu): (u64, u64)) -> VcpuRef {
 
 /// A hypercall as books are kept on it: commands of one number apart.
 fn hypercall_id(number: u64, x0: u64) -> HypercallId {
-    let takes_command =
-        matches!(number, nr::MEMORY_OP | nr::CONSOLE_IO | nr::VCPU_OP | nr::SCHED_OP | nr::EVENT_CHANNEL_OP);
-    HypercallId { nr: number, cmd: takes_command.then_some(x0 as u32) }
+    let commanded =
+        [nr::MEMORY_OP, nr::XEN_VERSION, nr::CONSOLE_IO, nr::VCPU_OP, nr::SCHED_OP, nr::EVENT_CHANNEL_OP, nr::HVM_OP];
+    let cmd = commanded.contains(&number).then_some(x0 as u32);
+    HypercallId { nr: number, cmd }
 }
