@@ -66,12 +66,19 @@
 #![deny(missing_docs)]
 #![allow(clippy::similar_names, reason = "PRBAR and PRLAR are what the architecture calls them")]
 
+#[cfg(feature = "proptest")]
+extern crate std;
+
 mod access;
 mod attrs;
 mod check;
+mod driver;
+#[cfg(feature = "proptest")]
+pub mod exhaustion;
 mod fields;
 mod mpu;
 mod pending;
+pub mod planner;
 mod probe;
 mod region;
 mod regs;
@@ -82,6 +89,7 @@ mod table;
 
 pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
+pub use driver::{Registers, SlotSet, Slots};
 pub use mpu::Mpu;
 pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};
 pub use probe::{Probe, ProbeId};

@@ -87,6 +87,14 @@ impl Region {
         }
     }
 
+    /// The granules from `base` to `limit` with the same attributes; `None` if that is not a range of granules.
+    pub(crate) const fn part(&self, base: u64, limit: u64) -> Option<Self> {
+        match Self::new(base, limit, self.attrs) {
+            Ok(part) => Some(part),
+            Err(_) => None,
+        }
+    }
+
     /// The first byte.
     #[must_use]
     pub const fn base(&self) -> u64 {

@@ -1,0 +1,284 @@
+//! The slot driver: how regions get into the registers of an MPU, on hardware and on the model alike.
+//!
+//! PMSAv8-64 reaches region *n* through `PRBAR<n mod 16>` once `PRSELR` holds the bank (*n* rounded down to 16); plain
+//! `PRBAR` is the bank's first. So `PRSELR` is kept a multiple of 16 and written, with an ISB behind it, only when the
+//! bank changes. `PRENR` holds the enable bits of slots 0 to 31; slots above are reached through their own PRLAR.
+//!
+//! A slot that is on is turned off, and that is synchronised, before it gets another range: base and limit are two
+//! registers, and between their writes the old limit would stand beside the new base.
+
+use crate::mpu::Mpu;
+use crate::pending::WriteHazard;
+use crate::planner::Update;
+use crate::planner::switch::{self, Cost, NoRoom};
+use crate::regs::{MpuReg, RegionWords};
+
+/// The registers of one MPU and the barriers of its PE.
+pub trait Registers {
+    /// What can go wrong at an access; `Infallible` on hardware, where an exception is taken instead.
+    type Fault;
+
+    /// Reads a register.
+    fn read(&mut self, reg: MpuReg) -> u64;
+    /// Writes a register.
+    fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), Self::Fault>;
+    /// An ISB.
+    fn isb(&mut self) -> Result<(), Self::Fault>;
+    /// A DSB.
+    fn dsb(&mut self) -> Result<(), Self::Fault>;
+}
+
+impl Registers for Mpu {
+    type Fault = WriteHazard;
+
+    fn read(&mut self, reg: MpuReg) -> u64 {
+        Self::read(self, reg)
+    }
+
+    fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), WriteHazard> {
+        Self::write(self, reg, value)
+    }
+
+    fn isb(&mut self) -> Result<(), WriteHazard> {
+        self.context_sync();
+        Ok(())
+    }
+
+    fn dsb(&mut self) -> Result<(), WriteHazard> {
+        Self::dsb(self);
+        Ok(())
+    }
+}
+
+/// A set of slots, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotSet([u64; 4]);
+
+impl SlotSet {
+    /// Adds a slot.
+    pub fn insert(&mut self, slot: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
+            *word |= 1 << (slot % 64);
+        }
+    }
+
+    /// Takes a slot out.
+    pub fn remove(&mut self, slot: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
+            *word &= !(1 << (slot % 64));
+        }
+    }
+
+    /// Whether a slot is in.
+    #[must_use]
+    pub fn contains(&self, slot: u8) -> bool {
+        self.0.get(usize::from(slot / 64)).is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// How many slots are in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether no slot is in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// The enable bits of slots 0 to 31, as PRENR has them.
+    fn prenr(&self) -> u64 {
+        self.0[0] & 0xffff_ffff
+    }
+}
+
+impl Extend<u8> for SlotSet {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, slots: I) {
+        slots.into_iter().for_each(|slot| self.insert(slot));
+    }
+}
+
+/// What the driver remembers of one MPU.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    regions: u8,
+    bank: u8,
+    enabled: SlotSet,
+}
+
+impl Slots {
+    /// The driver of an MPU with `regions` slots, just out of reset.
+    #[must_use]
+    pub const fn new(regions: u8) -> Self {
+        Self { regions, bank: 0, enabled: SlotSet([0; 4]) }
+    }
+
+    /// How many slots there are.
+    #[must_use]
+    pub const fn regions(&self) -> u8 {
+        self.regions
+    }
+
+    /// The slots enabled as of the last write.
+    #[must_use]
+    pub const fn enabled(&self) -> SlotSet {
+        self.enabled
+    }
+
+    fn select<R: Registers>(&mut self, registers: &mut R, slot: u8) -> Result<(), R::Fault> {
+        let bank = slot & 0xf0;
+        if bank != self.bank {
+            registers.write(MpuReg::Prselr, u64::from(bank))?;
+            registers.isb()?;
+            self.bank = bank;
+        }
+        Ok(())
+    }
+
+    fn set_prbar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
+        self.select(registers, slot)?;
+        registers.write(prbar(slot), value)
+    }
+
+    fn set_prlar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
+        self.select(registers, slot)?;
+        registers.write(prlar(slot), value)?;
+        if value & crate::regs::PRLAR_EN == 0 {
+            self.enabled.remove(slot);
+        } else {
+            self.enabled.insert(slot);
+        }
+        Ok(())
+    }
+
+    /// Writes a region into a slot that is disabled: base first, the limit with the enable bit last. In force after the
+    /// caller's barriers.
+    pub fn write<R: Registers>(&mut self, registers: &mut R, slot: u8, words: RegionWords) -> Result<(), R::Fault> {
+        self.set_prbar(registers, slot, words.prbar)?;
+        self.set_prlar(registers, slot, words.prlar)
+    }
+
+    /// Turns `slots` off: one PRENR write for slots 0 to 31, which keep their limits, and one PRLAR write for each above.
+    /// Slots that are off already cost nothing. In force after the caller's barriers.
+    pub fn disable<R: Registers>(&mut self, registers: &mut R, slots: &SlotSet) -> Result<(), R::Fault> {
+        let before = self.enabled;
+        for (word, off) in self.enabled.0.iter_mut().zip(slots.0) {
+            *word &= !off;
+        }
+        if self.enabled.prenr() != before.prenr() {
+            registers.write(MpuReg::Prenr, self.enabled.prenr())?;
+        }
+        for slot in (32..self.regions).filter(|slot| before.contains(*slot) && slots.contains(*slot)) {
+            self.set_prlar(registers, slot, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what a [`crate::planner::Mappings`] decided, barriers included.
+    pub fn apply<R: Registers>(&mut self, registers: &mut R, update: Update) -> Result<(), R::Fault> {
+        let (slot, words) = match update {
+            Update::Nothing { .. } => return Ok(()),
+            Update::Disable { slot } => (slot, None),
+            Update::Write { slot, words } | Update::Replace { slot, words } => (slot, Some(words)),
+        };
+        let mut off = SlotSet::default();
+        off.insert(slot);
+        if self.enabled.contains(slot) {
+            self.disable(registers, &off)?;
+            sync(registers)?;
+        }
+        if let Some(words) = words {
+            self.write(registers, slot, words)?;
+            sync(registers)?;
+        }
+        Ok(())
+    }
+
+    /// Goes from the regions in slots `first` and on to those of another view with the fewest writes (see
+    /// [`switch::place`]), barriers included. `held` is what those slots hold and becomes what they hold then.
+    ///
+    /// No step overlaps two regions: those that leave or move are off, and that is synchronised, before another comes.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is a fault at a register. The inner one is more regions than slots; nothing was written then.
+    pub fn switch<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        first: u8,
+        held: &mut [RegionWords],
+        wanted: &[RegionWords],
+    ) -> Result<Result<Cost, NoRoom>, R::Fault> {
+        let mut before = [RegionWords::default(); switch::MAX_SLOTS];
+        before.iter_mut().zip(&*held).for_each(|(before, held)| *before = *held);
+        let cost = match switch::place(held, wanted) {
+            Ok(cost) => cost,
+            Err(error) => return Ok(Err(error)),
+        };
+        let changed = || (first..self.regions).zip(before.iter().zip(&*held)).filter(|(_, (old, new))| old != new);
+        let mut off = SlotSet::default();
+        off.extend(changed().filter(|(_, (old, new))| !switch::in_place(**old, **new)).map(|(slot, _)| slot));
+        let comes = changed().filter(|(_, (_, new))| new.enabled());
+        let mut todo = [None; switch::MAX_SLOTS];
+        for (todo, (slot, (old, new))) in todo.iter_mut().zip(comes) {
+            *todo = Some((slot, switch::writes(*old, *new), *new));
+        }
+        let enabled = self.enabled;
+        self.disable(registers, &off)?;
+        if self.enabled != enabled {
+            sync(registers)?;
+        }
+        for (slot, (base, limit), words) in todo.into_iter().flatten() {
+            if base {
+                self.set_prbar(registers, slot, words.prbar)?;
+            }
+            if limit {
+                self.set_prlar(registers, slot, words.prlar)?;
+            }
+        }
+        if todo.iter().any(Option::is_some) {
+            sync(registers)?;
+        }
+        Ok(Ok(cost))
+    }
+
+    /// Reads all slots into `into`, as many as fit: the save half of a vCPU switch.
+    pub fn save<R: Registers>(&mut self, registers: &mut R, into: &mut [RegionWords]) -> Result<(), R::Fault> {
+        for (slot, words) in (0..self.regions).zip(into) {
+            self.select(registers, slot)?;
+            words.prbar = registers.read(prbar(slot));
+            words.prlar = registers.read(prlar(slot));
+        }
+        Ok(())
+    }
+
+    /// Writes all slots from `from`: the restore half. The MPU must be off or the caller must not depend on it: base and
+    /// limit of a live slot change one after the other.
+    pub fn restore<R: Registers>(&mut self, registers: &mut R, from: &[RegionWords]) -> Result<(), R::Fault> {
+        for (slot, words) in (0..self.regions).zip(from) {
+            self.write(registers, slot, *words)?;
+        }
+        Ok(())
+    }
+}
+
+/// A DSB and an ISB: what was written is in force behind them, under either synchronisation rule.
+fn sync<R: Registers>(registers: &mut R) -> Result<(), R::Fault> {
+    registers.dsb()?;
+    registers.isb()
+}
+
+const fn prbar(slot: u8) -> MpuReg {
+    match slot & 0xf {
+        0 => MpuReg::Prbar,
+        n => MpuReg::PrbarN(n),
+    }
+}
+
+const fn prlar(slot: u8) -> MpuReg {
+    match slot & 0xf {
+        0 => MpuReg::Prlar,
+        n => MpuReg::PrlarN(n),
+    }
+}

@@ -1,0 +1,154 @@
+//! The allocator of this crate under its own properties, and the planner against slow and obvious answers.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+
+use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, boards, layouts, regions};
+use mpu_model::planner::{Cover, Demand, Mapping, switch};
+use mpu_model::{Region, RegionWords, Slots};
+use proptest::prelude::*;
+use proptest_state_machine::prop_state_machine;
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mapping_and_unmapping(sequential 1..60 => AllocatorTest<Mapped>);
+}
+
+/// The regions as a cover, drawn in order.
+fn with_cover<T>(regions: &[Region], then: impl FnOnce(&Cover<'_, usize>) -> T) -> T {
+    let mappings: Vec<_> = (0..).zip(regions).map(|(owner, region)| Mapping { region: *region, owner }).collect();
+    let mut room = mappings.repeat(2);
+    let mut cover = Cover::new(&mut room);
+    cover.draw_all(mappings.iter().copied()).unwrap();
+    then(&cover)
+}
+
+/// The fewest disjoint regions that map the bytes as drawn: tries every set of regions that starts at the lowest byte left.
+fn fewest(seen: &[Option<mpu_model::Attrs>]) -> usize {
+    let Some(first) = seen.iter().position(Option::is_some) else {
+        return 0;
+    };
+    let rest = &seen[first..];
+    let ends = (1..=rest.len()).filter(|end| rest[..*end].iter().all(|attrs| *attrs == rest[0]));
+    ends.map(|end| 1 + fewest(&rest[end..])).min().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_cover_shows_the_last_one_drawn(drawn in prop::collection::vec(regions(0, 512), 1..12)) {
+        with_cover(&drawn, |cover| {
+            for at in (0..512 * 64).step_by(64) {
+                let seen = cover.at(at).map(|strip| (strip.owner, strip.region.attrs()));
+                let last = drawn.iter().enumerate().rev().find(|(_, region)| region.contains(at));
+                assert_eq!(seen, last.map(|(owner, region)| (owner, region.attrs())));
+                let run = cover.runs().find(|run| run.region.contains(at)).map(|run| run.region.attrs());
+                assert_eq!(run, seen.map(|(_, attrs)| attrs));
+            }
+            let runs: Vec<_> = cover.runs().collect();
+            assert!(runs.windows(2).all(|pair| pair[0].region.limit() < pair[1].region.base()));
+        });
+    }
+
+    #[test]
+    fn no_fewer_regions_map_a_cover(drawn in prop::collection::vec(regions(0, 14), 1..7)) {
+        let attrs = |granule: u64| drawn.iter().rev().find(|region| region.contains(granule * 64)).map(Region::attrs);
+        let seen: Vec<_> = (0..14).map(attrs).collect();
+        with_cover(&drawn, |cover| assert_eq!(cover.runs().count(), fewest(&seen)));
+    }
+
+    #[test]
+    fn r_is_the_number_that_fits(layout in layouts(6), windows in 0..3_usize) {
+        let filler = Mapping { region: layout.fixed[0], owner: 0 };
+        let draw = |regions: &[Region]| (regions.to_vec(), vec![filler; 2 * regions.len()]);
+        let (fixed, mut fixed_room) = draw(&layout.fixed);
+        let mut rooms: Vec<_> = layout.views.iter().map(|view| draw(view)).collect();
+        let mut fixed_cover = Cover::new(&mut fixed_room);
+        fixed_cover.draw_all(fixed.iter().map(|region| Mapping { region: *region, owner: 0 })).unwrap();
+        let covers: Vec<_> = rooms.iter_mut().map(|(regions, room)| {
+            let mut cover = Cover::new(room);
+            cover.draw_all(regions.iter().map(|region| Mapping { region: *region, owner: 0 })).unwrap();
+            cover
+        }).collect();
+        let demand = |available| Demand { available, fixed: &fixed_cover, windows, views: &covers };
+        let (required, _) = demand(0).required();
+        let required = u8::try_from(required).unwrap();
+        prop_assert_eq!(demand(required).check(), Ok(()));
+        prop_assert!(demand(required - 1).check().is_err());
+    }
+
+    /// Slots in any state, a few regions to place: against every way of placing them.
+    #[test]
+    fn a_switch_changes_the_fewest_words(
+        held in prop::collection::vec((prop::option::of(regions(0, 256)), any::<bool>()), 0..=5),
+        wanted in prop::collection::vec(regions(0, 256), 0..=4),
+    ) {
+        let words = |(region, on): &(Option<Region>, bool)| {
+            let words = region.as_ref().map(Region::words).unwrap_or_default();
+            if *on { words } else { words.disabled() }
+        };
+        let held: Vec<RegionWords> = held.iter().map(words).collect();
+        let mut unique: Vec<RegionWords> = wanted.iter().map(Region::words).collect();
+        unique.sort_by_key(|words| (words.prbar, words.prlar));
+        unique.dedup();
+        let mut slots = held.clone();
+        match switch::place(&mut slots, &unique) {
+            Err(_) => prop_assert!(unique.len() > held.len() && slots == held),
+            Ok(cost) => {
+                prop_assert_eq!(cost.words, cheapest(&held, &unique));
+                let mut placed: Vec<_> = slots.into_iter().filter(RegionWords::enabled).collect();
+                placed.sort_by_key(|words| (words.prbar, words.prlar));
+                prop_assert_eq!(placed, unique);
+            }
+        }
+    }
+
+    /// One view after the other on the hardware: no write overlaps two regions or uncovers what runs, and each view is there
+    /// when the switch returns.
+    #[test]
+    fn a_switch_of_views_never_overlaps_and_never_uncovers_what_runs(layout in layouts(8), board in boards()) {
+        let Layout { fixed, views } = layout;
+        let first = u8::try_from(fixed.len()).unwrap();
+        prop_assume!(board > first);
+        let mut hardware = Hardware::new(board, &fixed);
+        let mut slots = Slots::new(board);
+        for (slot, region) in (0..).zip(&fixed) {
+            slots.write(&mut hardware, slot, region.words()).unwrap();
+        }
+        let mut held = vec![RegionWords::default(); usize::from(board - first)];
+        for view in &views {
+            let wanted: Vec<_> = view.iter().map(Region::words).collect();
+            let before = slots.enabled();
+            let writes = hardware.writes();
+            if let Ok(cost) = slots.switch(&mut hardware, first, &mut held, &wanted).unwrap() {
+                    let made = hardware.writes() - writes;
+                    let off = if cost.off == 0 { 0 } else { 1 + cost.off };
+                    let banks = 2 * usize::from(board / 16);
+                    prop_assert!(cost.words <= made && made <= cost.words + off + banks);
+                    let stands: Vec<_> = hardware.mpu().enabled().skip(fixed.len()).map(|(_, words)| words).collect();
+                    prop_assert!(wanted.iter().all(|words| stands.contains(words)) && stands.len() == wanted.len());
+                    prop_assert_eq!(hardware.mpu().pending().count(), 0);
+            } else {
+                    prop_assert!(wanted.len() > held.len());
+                    prop_assert_eq!(slots.enabled(), before);
+                    prop_assert_eq!(hardware.writes(), writes);
+            }
+            prop_assert_eq!(hardware.broken(), None);
+        }
+    }
+}
+
+/// The fewest words, by trying every slot for every region.
+fn cheapest(held: &[RegionWords], wanted: &[RegionWords]) -> usize {
+    let Some((first, rest)) = wanted.split_first() else {
+        return 0;
+    };
+    let each = (0..held.len()).map(|slot| {
+        let (base, limit) = switch::writes(held[slot], *first);
+        let mut others = held.to_vec();
+        others.remove(slot);
+        usize::from(base) + usize::from(limit) + cheapest(&others, rest)
+    });
+    each.min().unwrap_or(0)
+}
