@@ -127,8 +127,10 @@ impl Matching<'_> {
     /// Finds a slot at `cost` for `region`, moving regions placed at the same cost to others of theirs if need be.
     fn augment(&mut self, region: usize, cost: usize, tried: &mut [bool; MAX_SLOTS]) -> bool {
         for slot in 0..self.slots.len() {
-            let seen = tried.get_mut(slot).is_none_or(|tried| core::mem::replace(tried, true));
-            if seen || self.cost(slot, region) != cost {
+            // Only a slot that this region could have counts as tried: another region on the way may have others.
+            if self.cost(slot, region) != cost
+                || tried.get_mut(slot).is_none_or(|tried| core::mem::replace(tried, true))
+            {
                 continue;
             }
             let free = match self.of_slot.get(slot).copied().flatten() {
