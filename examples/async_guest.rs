@@ -55,6 +55,8 @@ fn system() -> Option<Layout> {
         shared_info: None,
         vcpu_info: Vec::new(),
         shared_info_frame: None,
+        read_only_frame: None,
+        vacant: false,
     };
     let parts = LayoutParts {
         image: Image::at(board.image_base, board.pes)?,

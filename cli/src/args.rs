@@ -86,6 +86,11 @@ pub struct Run {
     /// Decides among PEs that are equal in time; 0 takes the lowest number.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+
+    /// Ask the isolation oracle, at each exit from EL2 and in full at the end, whether the MPUs let through exactly what
+    /// the layout grants.
+    #[arg(long)]
+    pub paranoid: bool,
 }
 
 /// `compare`.
@@ -102,6 +107,11 @@ pub struct Compare {
     /// Decides among PEs that are equal in time; 0 takes the lowest number.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+
+    /// Ask the isolation oracle, at each exit from EL2 and in full at the end, whether the MPUs let through exactly what
+    /// the layout grants.
+    #[arg(long)]
+    pub paranoid: bool,
 }
 
 /// `view`.

@@ -264,6 +264,7 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
     let at = |step| words::step(scenario, step).unwrap_or_default();
     match outcome {
         Outcome::Refused(refused) => Some(vec![refused.to_string()]),
+        Outcome::IsolationBroken(breach) => Some(vec![words::breach(&scenario.layout, breach)]),
         Outcome::Limit(steps) => Some(vec![format!("{steps} steps were taken and guests still run")]),
         Outcome::Deadlock(waiters) => Some(
             waiters

@@ -6,7 +6,8 @@ use mpu_model::{DenialKind, Hazard};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner};
 use sim_core::outcome::{
-    Area, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId, WaitsFor,
+    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId,
+    WaitsFor,
 };
 
 /// The outcome's name in JSON and tables.
@@ -20,6 +21,25 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::Refused(_) => "refused",
         Outcome::ExpectationFailed(_) => "expectation-failed",
         Outcome::Limit(_) => "limit",
+        Outcome::IsolationBroken(_) => "isolation-broken",
+    }
+}
+
+/// What the isolation oracle found, in a sentence without its end.
+#[must_use]
+pub fn breach(layout: &Layout, breach: &Breach) -> String {
+    let Breach { pe, runs, kind, span, owner: owned_by } = *breach;
+    let who = runs.map_or_else(|| "no guest".into(), |position| domain(layout, position).to_owned());
+    let place = format!("{span}, which belongs to {}", owner(layout, owned_by));
+    match kind {
+        BreachKind::Exposed => format!("PE {pe} runs {who}, and the EL2 MPU lets guests touch {place}"),
+        BreachKind::Withheld => format!("PE {pe} runs {who}, and the EL2 MPU keeps it from {place}"),
+        BreachKind::Rights => {
+            format!("PE {pe} runs {who}, and the EL2 MPU grants it other rights than it has to {place}")
+        }
+        BreachKind::Overlap => format!("PE {pe} runs {who}, and two enabled EL2 regions share {place}"),
+        BreachKind::Off => format!("PE {pe} runs {who} with the EL2 MPU or stage 2 turned off"),
+        BreachKind::StageOne => format!("PE {pe} runs {who}, and the EL1 MPU does not hold the regions of its vCPU"),
     }
 }
 
@@ -50,6 +70,7 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
         Owner::Gic => "GIC".into(),
         Owner::Ram(position) => domain(layout, position).into(),
         Owner::Granted(position) => format!("shared_info frame of {}", domain(layout, position)),
+        Owner::ReadOnly(position) => format!("read-only frame of {}", domain(layout, position)),
         Owner::Shared(index) => {
             let name = layout.parts().shared.get(index).map_or("?", |shared| &shared.name);
             format!("shared memory {name}")

@@ -43,7 +43,7 @@ fn what_is_left_out_has_defaults() {
     assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (0, 0));
     let config = &scenario.config;
     assert_eq!((config.scheduler, config.seed, config.step_limit), (Scheduler::Null, 0, Config::default().step_limit));
-    assert_eq!((config.rules.sync, config.hardware_domain), (SyncRule::DsbThenContextSync, None));
+    assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::DsbThenContextSync, None));
     assert_eq!((scenario.settings.windows, scenario.settings.when), (1, When::Entry));
     let program = &scenario.programs[0];
     assert_eq!((program.steps.len(), &program.steps[0].op), (1, &Op::Halt), "a vCPU without a program is off");
@@ -72,6 +72,7 @@ when = "lazy"
 sync = "cse"
 step_limit = 5
 hardware_domain = 1
+silo = true
 heap = { base = 0x50000000, size = "0x2000_0000" }
 pool = { base = 0x70000000, size = 0x10000 }
 sections.boot_modules = { base = 0x20000000, size = 0x1000 }
@@ -134,7 +135,8 @@ virq = 13
     assert_eq!((attrs(0), attrs(1)), ((Ap::RwAll, Xn::Never), (Ap::RoAll, Xn::Exec)));
     let config = &scenario.config;
     assert_eq!((config.scheduler, config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
-    assert_eq!((config.rules.sync, config.hardware_domain), (SyncRule::ContextSyncOnly, Some(DomId(1))));
+    assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::ContextSyncOnly, Some(DomId(1))));
+    assert!(config.policy.silo);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
     assert_eq!(config.channels, [StaticChannel { listener: (0, Port(10)), binder: (0, Port(4095)) }]);
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 13, every: Some(6) };

@@ -49,6 +49,12 @@ pub struct UsedPort {
 }
 
 impl<A: Copy + Debug> EventChannels<A> {
+    /// How many pauses of a domain have not been taken back.
+    #[must_use]
+    pub fn pause_count(&self, dom: DomIdx) -> u32 {
+        self.get(dom).map_or(0, |domain| domain.pause_count)
+    }
+
     /// Counters of a domain's ports.
     #[must_use]
     pub fn port_counts(&self, dom: DomIdx) -> Option<PortCounts> {

@@ -2,7 +2,7 @@
 //!
 //! The trait stands at the level of the architecture: a system register, a barrier, an access to a physical
 //! word. It holds no policy, and no method hides a barrier: where hardware needs an `ISB`, the hypervisor above
-//! calls [`Platform::isb`]. The slot driver ([`crate::hyp::slots`]) is therefore the same source on a laptop and on
+//! calls [`Platform::isb`]. The slot driver ([`mpu_model::Slots`]) is therefore the same source on a laptop and on
 //! a board.
 
 use mpu_model::MpuReg;
@@ -166,6 +166,17 @@ pub enum Event {
         domain: usize,
         /// The vCPU.
         vcpu: u32,
+    },
+    /// The handler of a channel that the hypervisor owns itself was called.
+    XenHandler {
+        /// Position of the domain the port belongs to.
+        domain: usize,
+        /// The vCPU it is bound to.
+        vcpu: u32,
+        /// The port.
+        port: u32,
+        /// Which handler.
+        handler: evtchn::XenHandler,
     },
     /// A byte for the console.
     Console(u8),

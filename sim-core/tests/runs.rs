@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::{PORTS, builtin, channel, ping, ping_pong, setup, step, thread_2022, world};
-use evtchn::Vcpu;
+use common::{PORTS, builtin, channel, expecting, ping, ping_pong, setup, step, thread_2022, world};
+use evtchn::{Policy, Vcpu};
 use sim_core::convention::nr;
 use sim_core::guest::asynch::{AsyncGuest, Env};
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::layout::Layout;
-use sim_core::outcome::{Outcome, Trap, WaitsFor};
+use sim_core::outcome::{Expected, Outcome, Trap, WaitsFor};
 use sim_core::platform::Width;
 use sim_core::world::{Config, World, home};
 
@@ -48,6 +48,16 @@ fn an_unexpected_result_is_reported() {
     let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
     let Outcome::ExpectationFailed(failures) = report.run().outcome else { panic!("not noticed") };
     assert_eq!(failures.len(), 1);
+}
+
+#[test]
+fn silo_keeps_ordinary_domains_apart() {
+    for (silo, rc) in [(false, 0), (true, -1)] {
+        let config = Config { policy: Policy { silo, ..Policy::default() }, ..Config::default() };
+        let offer = expecting(Op::AllocUnbound { remote: 2, port: 0 }, Expected::Rc(rc));
+        let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, vec![offer])]).run();
+        assert_eq!(report.outcome, Outcome::Completed);
+    }
 }
 
 #[test]

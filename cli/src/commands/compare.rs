@@ -6,7 +6,8 @@ use crate::{json as form, output, render};
 
 /// Runs a scenario under each strategy and prints them side by side. Faults and refusals are results.
 pub fn compare(args: &Compare, io: Io) -> Result<Done, CommandError> {
-    let scenario = load(&args.source)?;
+    let mut scenario = load(&args.source)?;
+    scenario.config.paranoid = args.paranoid;
     let mut rows = Vec::with_capacity(args.strategies.len());
     for name in &args.strategies {
         let (_, report) = simulate(&scenario, name, args.seed)?;

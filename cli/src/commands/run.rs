@@ -6,7 +6,8 @@ use crate::{json as form, output, render};
 
 /// Runs a scenario under one strategy and prints what came of it.
 pub fn run(args: &Run, io: Io) -> Result<Done, CommandError> {
-    let scenario = load(&args.source)?;
+    let mut scenario = load(&args.source)?;
+    scenario.config.paranoid = args.paranoid;
     let (_, report) = simulate(&scenario, &args.strategy, args.seed)?;
     let text = if wants_json(args.source.format) {
         json(&form::run(&scenario, &args.strategy, args.seed, &report))?

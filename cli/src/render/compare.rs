@@ -109,6 +109,7 @@ fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
         Outcome::ExpectationFailed(failures) => {
             format!("{} steps gave something else than expected", failures.len())
         }
+        Outcome::IsolationBroken(breach) => words::breach(&scenario.layout, breach),
         Outcome::Limit(steps) => format!("not done after {} steps", words::number(*steps)),
     })
 }

@@ -109,6 +109,9 @@ fn details(scenario: &Scenario, outcome: &Outcome) -> String {
                 let _ = writeln!(out, "    got {got}");
             }
         }
+        Outcome::IsolationBroken(breach) => {
+            let _ = writeln!(out, "{}", words::breach(&scenario.layout, breach));
+        }
         Outcome::Limit(steps) => {
             let _ = writeln!(
                 out,

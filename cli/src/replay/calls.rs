@@ -1,16 +1,16 @@
 //! Hypercalls: the argument block as the guest writes it, the trap, and what comes back in the block.
 
+use evtchn::Errno;
 use evtchn::abi::{self, hypercall as nr, op};
-use evtchn::{Errno, Poll, Port};
 use serde_json::{Value, json};
+use sim_core::convention::sched_cmd;
 use sim_core::hyp::domain::RunState;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
 
 use super::format::{BadArg, Op};
-use super::recorded::Recorded;
 use super::rig::{Rig, Trouble};
-use super::system::PORT_LIST;
+use super::system::{Ground, PORT_LIST};
 
 /// What stands in output fields before the call: no result looks like this.
 const UNWRITTEN: u32 = 0xa5a5_5a5a;
@@ -149,34 +149,23 @@ impl Rig {
     }
 
     fn call(&mut self, caller: (u16, u32), call: &Call) -> Result<(i64, Value), Trouble> {
-        let arguments = self.guest_vcpu(caller)?.arguments;
-        self.write_block(arguments, &call.block)?;
+        let mut arguments = self.guest_vcpu(caller)?.arguments;
+        if call.bad == Some(BadArg::Out) {
+            // Where the guest can read and not write; what stands there, the control domain put there.
+            arguments += Ground::TO_READ_ONLY;
+            for (address, word) in (arguments..).step_by(4).zip(call.block.words).take(call.block.len) {
+                self.machine.ram.write(address, 4, word.into());
+            }
+        } else {
+            self.write_block(arguments, &call.block)?;
+        }
         let arg = if call.bad == Some(BadArg::In) { NOWHERE } else { arguments };
-        let hit = self.handler_of(call)?;
-        let rc = match (call.form, call.bad) {
-            (Form::Event(cmd), Some(BadArg::Out)) => self.unwritable_call(cmd, arg)?,
-            (Form::Event(cmd), _) => self.hypercall(nr::EVENT_CHANNEL_OP, [cmd.into(), arg, 0, 0, 0])?,
-            (Form::Vcpu(cmd, vcpu), _) => self.hypercall(nr::VCPU_OP, [cmd.into(), vcpu.into(), arg, 0, 0])?,
-            (Form::Compat, _) => self.hypercall(nr::EVENT_CHANNEL_OP_COMPAT, [arg, 0, 0, 0, 0])?,
+        let rc = match call.form {
+            Form::Event(cmd) => self.hypercall(nr::EVENT_CHANNEL_OP, [cmd.into(), arg, 0, 0, 0])?,
+            Form::Vcpu(cmd, vcpu) => self.hypercall(nr::VCPU_OP, [cmd.into(), vcpu.into(), arg, 0, 0])?,
+            Form::Compat => self.hypercall(nr::EVENT_CHANNEL_OP_COMPAT, [arg, 0, 0, 0, 0])?,
         };
-        if let Some(domain) = hit.filter(|_| rc == 0) {
-            self.guest(domain)?.xen_hits += 1;
-        }
         self.result(call, arguments, rc)
-    }
-
-    /// The domain whose counting port a send is about to notify. The hypervisor runs the handler without a word to
-    /// whoever watches, so where the event goes is asked beforehand.
-    fn handler_of(&mut self, call: &Call) -> Result<Option<u16>, Trouble> {
-        let (Form::Event(op::SEND), [port, ..]) = (call.form, call.block.words) else {
-            return Ok(None);
-        };
-        if self.counting.is_empty() {
-            return Ok(None);
-        }
-        let route = self.hyp.channels.route_send(self.caller()?, Port(port)).ok();
-        let target = route.and_then(|route| route.target()).filter(|target| self.counting.contains(target));
-        Ok(target.and_then(|(dom, _)| self.hyp.channels.id_of(dom)).map(|id| id.0))
     }
 
     fn result(&mut self, call: &Call, arguments: u64, rc: i64) -> Result<(i64, Value), Trouble> {
@@ -204,21 +193,6 @@ impl Rig {
         Ok(Block { words, len })
     }
 
-    /// An `event_channel_op` whose block cannot be written. The machine's guests have no such memory, so the copy to the
-    /// guest fails here instead, behind the same trap.
-    fn unwritable_call(&mut self, cmd: u32, arg: u64) -> Result<i64, Trouble> {
-        let caller = self.caller()?;
-        let done = self.at_el2(|channels, host| {
-            let mut host = Recorded { host, writable: false };
-            channels.event_channel_op(&mut host, caller, cmd, arg)
-        })?;
-        Ok(match done {
-            Ok(evtchn::Done::Rc(rc)) => rc,
-            Ok(evtchn::Done::Continue { .. }) => Errno::ERESTART.rc(),
-            Err(errno) => errno.rc(),
-        })
-    }
-
     fn poll(
         &mut self,
         caller: (u16, u32),
@@ -239,29 +213,14 @@ impl Rig {
         let block = [low(list), high(list), count, 0, low(timeout), high(timeout)];
         self.write_block(arguments, &Block::new(block))?;
         let arg = if bad == Some(BadArg::In) { NOWHERE } else { arguments };
-        let who = self.caller()?;
-        let done =
-            self.at_el2(|channels, host| channels.sched_poll(&mut Recorded { host, writable: true }, who, arg))?;
-        let (rc, blocks) = match done {
-            Ok(Poll::Block { .. }) => (0, true),
-            Ok(Poll::Ready) => (0, false),
-            Err(errno) => (errno.rc(), false),
-        };
-        if blocks {
-            self.set_run_state(caller, RunState::Blocked)?;
-        }
+        let rc = self.hypercall(nr::SCHED_OP, [sched_cmd::POLL.into(), arg, 0, 0, 0])?;
+        let position = self.guest(caller.0)?.position;
+        let domains = &self.hyp.core.domains;
+        let state = domains.id(position, caller.1).and_then(|id| domains.vcpu(id));
+        let blocks = rc == 0 && state.is_some_and(|vcpu| vcpu.run == RunState::Blocked);
         // Where the block could not be read, recordings say nothing.
         let out = if rc == Errno::EFAULT.rc() { json!({}) } else { json!({ "blocked": blocks }) };
         Ok((rc, out))
-    }
-
-    fn set_run_state(&mut self, (domain, vcpu): (u16, u32), run: RunState) -> Result<(), Trouble> {
-        let position = self.guest(domain)?.position;
-        let domains = &mut self.hyp.core.domains;
-        if let Some(state) = domains.id(position, vcpu).and_then(|id| domains.vcpu_mut(id)) {
-            state.run = run;
-        }
-        Ok(())
     }
 
     /// What the guest knows once the hypervisor agreed.

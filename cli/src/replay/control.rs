@@ -45,8 +45,16 @@ impl Rig {
                 let handler = channels.virq_handler(virq::DOM_EXC).and_then(|dom| channels.id_of(dom));
                 (0, json!({ "dom": handler.map_or(-1, |id| i32::from(id.0)) }))
             }
-            Op::Pause { dom } => done(lookup(dom, channels).and_then(|dom| channels.pause(dom))),
-            Op::Unpause { dom } => done(lookup(dom, channels).and_then(|dom| channels.unpause(dom))),
+            Op::Pause { dom } => {
+                let dom = self.lookup(dom);
+                let (mut pe, hyp, _) = self.pe();
+                done(dom.and_then(|dom| hyp.pause(&mut pe, dom)))
+            }
+            Op::Unpause { dom } => {
+                let dom = self.lookup(dom);
+                let (mut pe, hyp, _) = self.pe();
+                done(dom.and_then(|dom| hyp.unpause(&mut pe, dom)))
+            }
             Op::PollTimeout { dom, vcpu } => {
                 let dom = self.lookup(dom);
                 done(self.at_el2(|channels, mut host| {
@@ -89,7 +97,6 @@ impl Rig {
             }
             Op::XenFree { dom, port } => {
                 let (dom, port) = (self.lookup(dom), Port(port as u32));
-                self.counting.retain(|counting| Ok(counting.0) != dom || counting.1 != port);
                 done(self.at_el2(|channels, mut host| channels.xen_free(&mut host, dom?, port).map_err(Stop::Fault))?)
             }
             Op::XenNotify { dom, port } => {
@@ -123,7 +130,6 @@ impl Rig {
         remote_dom: DomId,
         handler: u64,
     ) -> Result<Told, Trouble> {
-        let counts = handler == 1;
         let Some(handler) = u8::try_from(handler).ok().and_then(XenHandler::new) else {
             return Err(Trouble::Step(format!("there is no handler {handler}")));
         };
@@ -135,9 +141,6 @@ impl Rig {
             let wanted = XenPort { dom: dom?, vcpu, remote_dom, handler };
             channels.xen_alloc_unbound(&mut host, on_behalf, wanted)
         })?;
-        if let (true, Ok(dom), Ok(port)) = (counts, dom, made) {
-            self.counting.push((dom, port));
-        }
         Ok(told(made, |port| json!({ "port": port.0 })))
     }
 }

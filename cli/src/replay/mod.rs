@@ -9,7 +9,7 @@
 //! - `system` lays the file's domains out; `rig` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
-//! - `pe` and `recorded`: where a recording differs from what the machine would do.
+//! - `pe`: where a recording differs from what the machine would do.
 //! - `render`: for people.
 //!
 //! `transcript` does the same for transcripts of a running Xen, which are another format.
@@ -25,7 +25,6 @@ mod guest;
 mod guest_fifo;
 mod lifecycle;
 mod pe;
-mod recorded;
 mod render;
 mod rig;
 mod run;

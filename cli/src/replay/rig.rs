@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evtchn::{Caller, DomIdx, Errno, EventChannels, Port, Stop, Vcpu};
+use evtchn::{Caller, DomIdx, Errno, EventChannels, Policy, Stop, Vcpu};
 use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec};
 use sim_core::guest::Action;
 use sim_core::hyp::Hypervisor;
@@ -20,12 +20,12 @@ use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
 use super::guest::GuestDomain;
 use super::lifecycle;
 use super::pe::ForcedPe;
-use super::system::{Ground, Plot};
+use super::system::Ground;
 
 /// Where the guests' one HVC instruction stands.
 const PC: u64 = ENTRY_POINT;
 /// Everything runs on this PE.
-const PE: usize = 0;
+pub(super) const PE: usize = 0;
 /// What a hypercall gives that is to be executed again.
 const PREEMPTED: i64 = Errno::ERESTART.rc();
 
@@ -61,14 +61,11 @@ pub(super) struct Rig {
     pub(super) machine: Machine,
     pub(super) hyp: Hypervisor<Builtin>,
     pub(super) ground: Ground,
-    pub(super) plots: Vec<Plot>,
     /// Live domains by id.
     pub(super) guests: BTreeMap<u16, GuestDomain>,
     /// Ids by position, of domains that are gone too: events tell positions.
     pub(super) ids: Vec<u16>,
     pub(super) checks: u64,
-    /// Xen-owned ports whose handler counts.
-    pub(super) counting: Vec<(DomIdx, Port)>,
     frame: Frame,
     pub(super) events: Vec<Event>,
 }
@@ -80,38 +77,31 @@ impl Rig {
         if most > MAX_DOMAINS {
             return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
         }
-        let spare = most.saturating_sub(header.domains.len());
         // One that cannot be is told when its step comes.
         let created = steps.iter().filter_map(|step| lifecycle::created(&step.op));
         let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
-        let mut plots: Vec<_> = header.domains.iter().cloned().map(Plot::Taken).collect();
-        plots.resize(plots.len() + spare, Plot::Free);
         let windows = strategy.needs().windows;
-        let ground = Ground::above(header.domains.iter().chain(&created), plots.len(), windows)
+        let ground = Ground::above(header.domains.iter().chain(&created), most, windows)
             .ok_or("the domains leave no room in memory")?;
-        let layout = ground.layout(&plots)?;
+        let layout = ground.layout(&header.domains)?;
         let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let hardware_domain = header.hardware_domain.map(evtchn::DomId);
-        let hyp = Hypervisor::new(layout, strategy, scheduler, hardware_domain).map_err(|error| error.to_string())?;
+        let policy = Policy { hardware_domain, silo: false };
+        let hyp = Hypervisor::new(layout, strategy, scheduler, policy).map_err(|error| error.to_string())?;
         let mut rig = Self {
             machine,
             hyp,
             ground,
-            ids: plots.iter().map(|plot| if let Plot::Taken(domain) = plot { domain.id } else { 0 }).collect(),
-            plots,
+            ids: vec![0; most],
             guests: BTreeMap::new(),
             checks: 0,
-            counting: Vec::new(),
             frame: Frame::default(),
             events: Vec::new(),
         };
         rig.boot().map_err(|_| "the hypervisor does not boot")?;
-        for position in 0..rig.plots.len() {
-            match rig.plots.get(position).cloned() {
-                Some(Plot::Taken(domain)) => rig.settle(position, &domain),
-                _ => rig.clear_stand_in(position)?,
-            }
+        for (position, domain) in header.domains.iter().enumerate() {
+            rig.settle(position, domain);
         }
         Ok(rig)
     }
@@ -129,7 +119,7 @@ impl Rig {
         self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.ground));
     }
 
-    fn pe(&mut self) -> (ForcedPe<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
+    pub(super) fn pe(&mut self) -> (ForcedPe<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
         let cpu = Cpu { machine: &mut self.machine, pe: PE };
         (ForcedPe { cpu, checks: &mut self.checks }, &mut self.hyp, &mut self.frame)
     }

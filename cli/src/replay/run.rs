@@ -125,6 +125,12 @@ impl Rig {
                         vcpu.kicks += 1;
                     }
                 }
+                // Recordings count what handler 1 saw.
+                Event::XenHandler { domain, handler, .. } if handler.get() == 1 => {
+                    if let Some(guest) = self.ids.get(domain).and_then(|id| self.guests.get_mut(id)) {
+                        guest.xen_hits += 1;
+                    }
+                }
                 Event::Unblocked { domain, vcpu } => {
                     got.woken.extend(self.ids.get(domain).map(|id| (*id, vcpu)));
                 }

@@ -3,22 +3,13 @@
 
 use evtchn::DomId;
 use mpu_model::{Attrs, Region, RegionError};
-use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM};
+use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
     VcpuLayout,
 };
 
 use super::format::DomainHeader;
-
-/// A place for a domain. Its number is the domain's position in the layout and its index in the event-channel tables.
-#[derive(Debug, Clone)]
-pub(super) enum Plot {
-    /// A domain lives there.
-    Taken(DomainHeader),
-    /// Nobody does; a page of memory of its own stands in.
-    Free,
-}
 
 /// Bytes of the frame granted to each domain: a page of `shared_info`, then argument blocks.
 const GRANT: u64 = 64 * PAGE_SIZE;
@@ -27,8 +18,11 @@ const ARGUMENTS: u64 = 1024;
 /// Where the list of ports is in them.
 pub(super) const PORT_LIST: u64 = 64;
 
+/// Bytes behind the grant that the domain can only read: the same blocks once more.
+const READ_ONLY: u64 = 64 * PAGE_SIZE;
+
 // 128 vCPUs have room beside shared_info.
-const _: () = assert!(128 * ARGUMENTS + PAGE_SIZE <= GRANT);
+const _: () = assert!(128 * ARGUMENTS + PAGE_SIZE <= GRANT && GRANT <= READ_ONLY);
 
 /// Where things are in the simulator's own part of memory.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +32,11 @@ pub(super) struct Ground {
     heap: Span,
     devices: [Span; 2],
     grants: u64,
-    stand_ins: u64,
     el2_regions: u8,
 }
 
 impl Ground {
-    /// Room for `plots` domains above all RAM of the `domains` that ever live. `None` if memory has no such place.
+    /// Room for `plots` domains at once above all RAM of the `domains` that ever live. `None` if memory has no such place.
     pub(super) fn above<'a>(
         domains: impl Iterator<Item = &'a DomainHeader>,
         plots: usize,
@@ -56,24 +49,22 @@ impl Ground {
         let uart = Span::with_size(heap.limit() + 1, PAGE_SIZE)?;
         let gic = Span::with_size(uart.limit() + 1, PAGE_SIZE)?;
         let grants = gic.limit() + 1;
-        let stand_ins = grants + count * GRANT;
-        let limit = stand_ins + count * PAGE_SIZE - 1;
+        let limit = grants + count * (GRANT + READ_ONLY) - 1;
         // Image, heap and devices take 6 slots; the hypervisor view one per bank and per run of grants; some to spare.
-        let regions = windows.saturating_add(plots).saturating_add(16).max(16);
+        let regions = windows.saturating_add(plots.saturating_mul(2)).saturating_add(16).max(16);
         Some(Self {
             memory: Span::new(0, limit)?,
             image,
             heap,
             devices: [uart, gic],
             grants,
-            stand_ins,
             el2_regions: u8::try_from(regions).unwrap_or(u8::MAX),
         })
     }
 
     /// A domain's `shared_info`.
     pub(super) fn shared_info(&self, position: usize) -> u64 {
-        self.grants + position as u64 * GRANT
+        self.grants + position as u64 * (GRANT + READ_ONLY)
     }
 
     /// The frame granted to a domain.
@@ -81,13 +72,16 @@ impl Ground {
         Span::with_size(self.shared_info(position), GRANT)
     }
 
+    /// Distance from a vCPU's argument blocks to where it can read and not write the same.
+    pub(super) const TO_READ_ONLY: u64 = GRANT;
+
     /// The argument blocks of a vCPU.
     pub(super) fn arguments(&self, position: usize, vcpu: u32) -> u64 {
         self.shared_info(position) + PAGE_SIZE + u64::from(vcpu) * ARGUMENTS
     }
 
-    /// The layout of the domains as they are placed now.
-    pub(super) fn layout(&self, plots: &[Plot]) -> Result<Layout, String> {
+    /// The layout of the first domains.
+    pub(super) fn layout(&self, domains: &[DomainHeader]) -> Result<Layout, String> {
         let image = Image::at(self.image, 1).ok_or("the image has no place")?;
         let device = |name: &str, span: Span| Device { name: name.into(), span };
         let [uart, gic] = self.devices;
@@ -95,23 +89,14 @@ impl Ground {
             name: "replay".into(),
             pes: 1,
             el2_regions: self.el2_regions,
-            el1_regions: 2,
+            el1_regions: 3,
             memory: self.memory,
             image_base: self.image,
             uart: device("uart", uart),
             gic: device("gic", gic),
         };
-        let taken: Vec<u16> = plots.iter().filter_map(Plot::id).collect();
-        let mut unused = (1..=0x7fef_u16).rev().filter(|id| !taken.contains(id));
-        let domains = plots
-            .iter()
-            .enumerate()
-            .map(|(position, plot)| match plot {
-                Plot::Taken(domain) => self.domain(position, domain),
-                Plot::Free => self.stand_in(position, unused.next()),
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or("a domain has no place")?;
+        let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
+        let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;
         let parts = LayoutParts {
             board,
             image,
@@ -126,10 +111,13 @@ impl Ground {
         Layout::new(parts).map_err(|error| error.to_string())
     }
 
-    fn domain(&self, position: usize, domain: &DomainHeader) -> Option<DomainLayout> {
+    /// A domain as it lives at `position`.
+    pub(super) fn domain(&self, position: usize, domain: &DomainHeader) -> Option<DomainLayout> {
         let grant = self.grant(position)?;
         let ram = Span::with_size(domain.gfn_base * PAGE_SIZE, domain.nr_pages * PAGE_SIZE)?;
-        let el1_regions = vec![region(ram, GUEST_RAM).ok()?, region(grant, GUEST_DATA).ok()?];
+        let read_only = Span::with_size(grant.limit() + 1, READ_ONLY)?;
+        let el1_regions =
+            vec![region(ram, GUEST_RAM).ok()?, region(grant, GUEST_DATA).ok()?, region(read_only, GUEST_RODATA).ok()?];
         let vcpus = usize::try_from(domain.vcpus).ok()?;
         Some(DomainLayout {
             id: DomId(domain.id),
@@ -143,30 +131,9 @@ impl Ground {
             // Nobody asks for these: recordings name their own.
             vcpu_info: vec![ram.base(); vcpus],
             shared_info_frame: Some(grant),
+            read_only_frame: Some(read_only),
+            vacant: false,
         })
-    }
-
-    fn stand_in(&self, position: usize, id: Option<u16>) -> Option<DomainLayout> {
-        let base = self.stand_ins + position as u64 * PAGE_SIZE;
-        let header = DomainHeader {
-            id: id?,
-            vcpus: 1,
-            privileged: false,
-            max_evtchn_port: 0,
-            gfn_base: base / PAGE_SIZE,
-            nr_pages: 1,
-            target: None,
-        };
-        self.domain(position, &header)
-    }
-}
-
-impl Plot {
-    fn id(&self) -> Option<u16> {
-        match self {
-            Self::Taken(domain) => Some(domain.id),
-            Self::Free => None,
-        }
     }
 }
 

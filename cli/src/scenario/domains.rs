@@ -117,6 +117,8 @@ fn domain(raw: &RawDomain, name: &str) -> Result<DomainLayout, Problem> {
         shared_info: raw.shared_info.as_ref().map(|address| address.get_ref().0),
         vcpu_info: vcpu_infos(raw)?,
         shared_info_frame: None,
+        read_only_frame: None,
+        vacant: false,
     })
 }
 

@@ -106,6 +106,8 @@ pub(super) struct RawScenario {
     pub(super) sync: Maybe<RawSync>,
     pub(super) step_limit: Maybe<Number>,
     pub(super) hardware_domain: Maybe<Number>,
+    #[serde(default)]
+    pub(super) silo: bool,
     pub(super) heap: Spanned<Table<RawRange>>,
     pub(super) pool: Maybe<Table<RawRange>>,
     pub(super) sections: Maybe<Table<RawSections>>,

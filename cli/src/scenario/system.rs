@@ -7,7 +7,7 @@ use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
 use super::raw::{RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
-use evtchn::DomId;
+use evtchn::{DomId, Policy};
 use mpu_model::{Rules, SyncRule};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
@@ -113,7 +113,7 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
             ..Rules::default()
         },
         step_limit: optional(raw.step_limit.as_ref(), "step_limit", 1..=u64::MAX, defaults.step_limit)?,
-        hardware_domain: hardware_domain.transpose()?.map(|id| DomId(id as u16)),
+        policy: Policy { hardware_domain: hardware_domain.transpose()?.map(|id| DomId(id as u16)), silo: raw.silo },
         ..defaults
     })
 }

@@ -1,11 +1,11 @@
 //! Domains and vCPUs: what the hypervisor remembers of its guests.
 
-use super::slots::Slots;
+use super::registers::El1;
 use crate::convention::{Frame, PSTATE_EL1H_MASKED};
-use crate::layout::{Layout, PAGE_SIZE, Span};
+use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::platform::{Platform, SysReg, list_register};
 use alloc::vec::Vec;
-use mpu_model::{Level, MpuReg, RegionWords};
+use mpu_model::{MpuReg, RegionWords, Slots};
 
 /// A vCPU, by its place in [`Domains`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,8 @@ pub struct VcpuState {
     pub pe: usize,
     /// Whether it can run.
     pub run: RunState,
+    /// Its domain is paused.
+    paused: bool,
     /// The event interrupt was raised and has not reached a list register yet.
     pub event_pending: bool,
     /// When the poll it is blocked in is over at the latest.
@@ -55,6 +57,49 @@ pub struct VcpuState {
 }
 
 impl VcpuState {
+    /// A vCPU that has not run yet.
+    fn new(domain: usize, index: u32, planned: &VcpuLayout, el1_regions: u8) -> Self {
+        let mut regions = alloc::vec![RegionWords::default(); usize::from(el1_regions)];
+        for (slot, region) in regions.iter_mut().zip(&planned.el1_regions) {
+            *slot = region.words();
+        }
+        let el1_on = !planned.el1_regions.is_empty();
+        let el1 = El1Context {
+            sctlr: mpu_model::Sctlr::ZERO.with_m(el1_on).raw_value(),
+            esr: 0,
+            far: 0,
+            elr: 0,
+            spsr: 0,
+            vbar: 0,
+            list_register: 0,
+            regions,
+        };
+        let frame = Frame { elr: ENTRY_POINT, spsr: PSTATE_EL1H_MASKED, ..Frame::default() };
+        Self {
+            domain,
+            index,
+            pe: planned.pe,
+            run: RunState::Runnable,
+            paused: false,
+            event_pending: false,
+            poll_until: None,
+            frame,
+            el1,
+        }
+    }
+
+    /// Whether it is runnable and its domain not paused.
+    #[must_use]
+    pub fn can_run(&self) -> bool {
+        self.run == RunState::Runnable && !self.paused
+    }
+
+    /// Whether its domain is paused.
+    #[must_use]
+    pub const fn paused(&self) -> bool {
+        self.paused
+    }
+
     /// Whether an interrupt is on its way to the vCPU, in the books or in the list register it left with.
     #[must_use]
     pub fn has_interrupt(&self) -> bool {
@@ -71,7 +116,7 @@ impl VcpuState {
         self.el1.spsr = p.read(SysReg::SpsrEl1);
         self.el1.vbar = p.read(SysReg::VbarEl1);
         self.el1.list_register = p.read(SysReg::IchLr0);
-        el1_slots.save(p, &mut self.el1.regions)
+        el1_slots.save(&mut El1(p), &mut self.el1.regions)
     }
 
     /// Puts the vCPU on its PE. The EL1 MPU is off while its slots change.
@@ -85,7 +130,7 @@ impl VcpuState {
         p.write(SysReg::El1(MpuReg::Sctlr), 0)?;
         p.dsb()?;
         p.isb()?;
-        el1_slots.restore(p, &self.el1.regions)?;
+        el1_slots.restore(&mut El1(p), &self.el1.regions)?;
         p.write(SysReg::El1(MpuReg::Sctlr), self.el1.sctlr)?;
         p.dsb()?;
         p.write(SysReg::EsrEl1, self.el1.esr)?;
@@ -107,6 +152,8 @@ pub struct Domains {
     vcpus: Vec<VcpuState>,
     /// Of each domain: its first vCPU.
     first: Vec<usize>,
+    /// Of each domain: how many it has.
+    counts: Vec<usize>,
     /// vCPUs that are not off.
     online: usize,
 }
@@ -116,48 +163,46 @@ impl Domains {
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
         let mut domains = Self::default();
-        let el1_regions = usize::from(layout.board().el1_regions);
         for (domain, planned) in layout.domains().iter().enumerate() {
-            domains.first.push(domains.vcpus.len());
-            for (index, vcpu) in (0u32..).zip(&planned.vcpus) {
-                let mut regions = alloc::vec![RegionWords::default(); el1_regions];
-                for (slot, region) in regions.iter_mut().zip(&vcpu.el1_regions) {
-                    *slot = region.words();
-                }
-                let el1_on = !vcpu.el1_regions.is_empty();
-                let el1 = El1Context {
-                    sctlr: mpu_model::Sctlr::ZERO.with_m(el1_on).raw_value(),
-                    esr: 0,
-                    far: 0,
-                    elr: 0,
-                    spsr: 0,
-                    vbar: 0,
-                    list_register: 0,
-                    regions,
-                };
-                let frame = Frame { elr: ENTRY_POINT, spsr: PSTATE_EL1H_MASKED, ..Frame::default() };
-                let (pe, run) = (vcpu.pe, RunState::Runnable);
-                domains.online += 1;
-                domains.vcpus.push(VcpuState {
-                    domain,
-                    index,
-                    pe,
-                    run,
-                    event_pending: false,
-                    poll_until: None,
-                    frame,
-                    el1,
-                });
-            }
+            domains.create(domain, &planned.vcpus, layout.board().el1_regions);
         }
         domains
+    }
+
+    /// Puts the vCPUs of a new domain at `position`; those of one that was there before are off.
+    pub(super) fn create(&mut self, position: usize, planned: &[VcpuLayout], el1_regions: u8) {
+        let before = self.first.get(position).copied().filter(|first| {
+            // The places of a domain that is gone are taken again if they are enough.
+            let of_domain = self.vcpus.iter().skip(*first).take_while(|vcpu| vcpu.domain == position);
+            of_domain.count() >= planned.len()
+        });
+        let first = before.unwrap_or(self.vcpus.len());
+        self.first.resize(self.first.len().max(position + 1), first);
+        if let Some(place) = self.first.get_mut(position) {
+            *place = first;
+        }
+        if let Some(count) = self.counts.get_mut(position) {
+            *count = planned.len();
+        } else {
+            self.counts.resize(position, 0);
+            self.counts.push(planned.len());
+        }
+        for (id, (index, vcpu)) in (first..).zip((0u32..).zip(planned)) {
+            let state = VcpuState::new(position, index, vcpu, el1_regions);
+            match self.vcpus.get_mut(id) {
+                Some(place) => *place = state,
+                None => self.vcpus.push(state),
+            }
+        }
+        self.online += planned.len();
     }
 
     /// The vCPU with that number in the domain at that position.
     #[must_use]
     pub fn id(&self, domain: usize, vcpu: u32) -> Option<VcpuId> {
-        let id = self.first.get(domain)?.checked_add(usize::try_from(vcpu).ok()?)?;
-        self.vcpus.get(id).filter(|state| state.domain == domain).map(|_| VcpuId(id))
+        let vcpu =
+            usize::try_from(vcpu).ok().filter(|vcpu| self.counts.get(domain).is_some_and(|count| vcpu < count))?;
+        self.first.get(domain)?.checked_add(vcpu).map(VcpuId)
     }
 
     /// A vCPU.
@@ -171,8 +216,13 @@ impl Domains {
         self.vcpus.get_mut(id.0)
     }
 
-    /// Turns a vCPU off for good.
-    pub fn offline(&mut self, id: VcpuId) {
+    pub(super) fn set_paused(&mut self, id: VcpuId, paused: bool) {
+        if let Some(vcpu) = self.vcpus.get_mut(id.0) {
+            vcpu.paused = paused;
+        }
+    }
+
+    pub(super) fn offline(&mut self, id: VcpuId) {
         if let Some(vcpu) = self.vcpus.get_mut(id.0)
             && vcpu.run != RunState::Offline
         {
@@ -199,7 +249,7 @@ pub const ENTRY_POINT: u64 = 0x8_0000;
 /// The EL1 slot driver of each PE.
 #[must_use]
 pub fn el1_slots(layout: &Layout) -> Slots {
-    Slots::new(Level::El1, layout.board().el1_regions)
+    Slots::new(layout.board().el1_regions)
 }
 
 /// Addresses of the pages the hypervisor keeps in its heap: the dummy `vcpu_info`, then each domain's initial

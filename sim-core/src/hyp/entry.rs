@@ -1,6 +1,6 @@
 //! Trap entry: why EL2 was entered, who answers, and who runs next.
 
-use super::domain::{RunState, VcpuId};
+use super::domain::{VcpuId, VcpuState};
 use super::guest_mem::Cx;
 use super::hypercall::{self, Call};
 use super::sched::{Timer, VirqTimer};
@@ -43,7 +43,7 @@ impl<S: Strategy> Hypervisor<S> {
         };
         let before = pe.queue.current;
         let state = before.and_then(|id| core.domains.vcpu(id));
-        let runnable = state.is_some_and(|vcpu| vcpu.run == RunState::Runnable);
+        let runnable = state.is_some_and(VcpuState::can_run);
         let (next, fresh) = pe.queue.pick(core.scheduler, now, runnable, core::mem::take(&mut pe.gives_way));
         if let Some(next) = next {
             core.switch(p, frame, next)?;
@@ -142,7 +142,7 @@ impl<S: Strategy> Hypervisor<S> {
             return;
         };
         match frame.x[0] & 0xffff_ffff {
-            psci::CPU_OFF => self.core.domains.offline(id),
+            psci::CPU_OFF => self.core.offline(id),
             psci::SYSTEM_OFF => self.core.shutdown_domain_of(id),
             _ => frame.x[0] = NOT_SUPPORTED,
         }

@@ -9,7 +9,7 @@ use super::view::Wanted;
 use crate::layout::{Owner, Span};
 use crate::outcome::Area;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
-use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Stop, Vcpu};
+use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, XenHandler};
 
 /// The hypervisor's state beside the event-channel tables, and the platform: what those tables reach the world through.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
 
     /// Calls `access` for each naturally aligned piece of `span`, reachable when it is called. The pieces are as wide as
     /// alignment allows.
-    fn pieces(
+    pub(super) fn pieces(
         &mut self,
         span: Span,
         within: Span,
@@ -109,12 +109,14 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         self.pieces(span, frame, true, |p, at, width, _| p.store(at, width, u64::from(byte)))
     }
 
-    /// The part of a guest's buffer from `address` on that lies in one of its own ranges, and that range.
-    fn own_range(&self, dom: DomIdx, address: u64, limit: u64) -> Option<(Span, Span)> {
+    /// The part of a guest's buffer from `address` on that lies in one of its own ranges, and that range. What is to be
+    /// written must be the guest's to write.
+    fn own_range(&self, dom: DomIdx, address: u64, limit: u64, write: bool) -> Option<(Span, Span)> {
         let layout = &self.core.layout;
         let (owner, range) = layout.owner(address);
         let own = match owner {
             Owner::Ram(of) | Owner::Granted(of) | Owner::Pool(Some(of)) => of == dom.get(),
+            Owner::ReadOnly(of) => of == dom.get() && !write,
             Owner::Shared(index) => {
                 layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&dom.get()))
             }
@@ -125,7 +127,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     }
 
     /// A guest's buffer, checked whole before any byte of it is touched.
-    fn buffer(&self, dom: DomIdx, ptr: u64, len: usize) -> Result<Option<Span>, Errno> {
+    fn buffer(&self, dom: DomIdx, ptr: u64, len: usize, write: bool) -> Result<Option<Span>, Errno> {
         let Ok(len) = u64::try_from(len) else {
             return Err(Errno::EFAULT);
         };
@@ -135,7 +137,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         let span = Span::with_size(ptr, len).ok_or(Errno::EFAULT)?;
         let mut at = ptr;
         loop {
-            let (part, _) = self.own_range(dom, at, span.limit()).ok_or(Errno::EFAULT)?;
+            let (part, _) = self.own_range(dom, at, span.limit(), write).ok_or(Errno::EFAULT)?;
             if part.limit() == span.limit() {
                 return Ok(Some(span));
             }
@@ -152,7 +154,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         let mut at = span.base();
         let mut done = 0usize;
         loop {
-            let (part, range) = self.own_range(dom, at, span.limit()).ok_or(Errno::EFAULT)?;
+            let (part, range) = self.own_range(dom, at, span.limit(), false).ok_or(Errno::EFAULT)?;
             copy(self, part, range, done)?;
             if part.limit() == span.limit() {
                 return Ok(());
@@ -199,7 +201,7 @@ impl<P: Platform, S: Strategy> EventMemory for Cx<'_, P, S> {
 
 impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     fn read_guest(&mut self, dom: DomIdx, ptr: u64, buf: &mut [u8]) -> Result<(), Stop<P::Fault>> {
-        let Some(span) = self.buffer(dom, ptr, buf.len())? else {
+        let Some(span) = self.buffer(dom, ptr, buf.len(), false)? else {
             return Ok(());
         };
         self.each_part(dom, span, |cx, part, range, done| {
@@ -209,7 +211,7 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn write_guest(&mut self, dom: DomIdx, ptr: u64, buf: &[u8]) -> Result<(), Stop<P::Fault>> {
-        let Some(span) = self.buffer(dom, ptr, buf.len())? else {
+        let Some(span) = self.buffer(dom, ptr, buf.len(), true)? else {
             return Ok(());
         };
         self.each_part(dom, span, |cx, part, range, done| {
@@ -245,6 +247,10 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
 
     fn preemption_due(&mut self) -> bool {
         self.p.preemption_due()
+    }
+
+    fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {
+        self.p.event(Event::XenHandler { domain: dom.get(), vcpu: vcpu.0, port: port.0, handler });
     }
 
     fn interrupt_deliverable(&mut self, dom: DomIdx, vcpu: Vcpu) -> bool {

@@ -6,7 +6,7 @@
 //! 2. [`hypercall`]: one flat match over hypercall numbers.
 //! 3. the `evtchn` crate: checks, tables, and the ABI's memory operations in ABI order.
 //! 4. [`guest_mem`]: domain and offset to physical address, software bounds; [`strategy::Strategy::reach`].
-//! 5. [`strategy`] through [`view`] and [`slots`]: nothing, a window, another view.
+//! 5. [`strategy`] through [`view`] and the slot driver of `mpu-model`: nothing, a window, another view.
 //! 6. the platform: the access as hardware judges it. Denied: [`mod@panic`], and nothing after it.
 //! 7. [`upcall`]: the event interrupt for a vCPU, a kick for its PE.
 //! 8. [`entry`] again: who runs next ([`sched`]), its view ([`strategy::Strategy::on_exit`]), its registers.
@@ -18,8 +18,13 @@
 //!
 //! | operation | memory it touches |
 //! |---|---|
-//! | send | the receiver's `shared_info`, then the `vcpu_info` of the vCPU told |
-//! | unmask, bind, register, close | the caller's own; nothing of the peer's |
+//! | send, two-level | the receiver's `shared_info`, then the `vcpu_info` of the vCPU told |
+//! | send, FIFO | the receiver's event word, the word of the queue's tail or the control block, then the `vcpu_info` |
+//! | waking a vCPU that polls | what the send touches, and nothing more |
+//! | unmask, bind, close | the caller's own; nothing of the peer's |
+//! | `VCPUOP_register_vcpu_info`, for another vCPU too | the caller's domain |
+//! | reset of another domain, a domain's end | the `shared_info` or event words of the ports that close |
+//! | domain creation | all of the new domain's memory: it is cleared |
 //! | binding at boot | the binder's `shared_info` and `vcpu_info`, from the idle view |
 //! | VIRQ of a timer | that domain's `shared_info` and `vcpu_info`, from whatever view is in force, the idle view included |
 //! | `XENMEM_add_to_physmap` for another domain | that domain's page |
@@ -33,26 +38,27 @@ pub mod entry;
 pub mod guest_mem;
 pub mod hypercall;
 mod info_ops;
+pub mod lifecycle;
 mod memory_op;
 mod multicall;
 pub mod panic;
 pub mod plan;
+mod registers;
 pub mod sched;
-pub mod slots;
 pub mod strategy;
 pub mod upcall;
 pub mod view;
 
-use crate::layout::{Layout, PAGE_SIZE, Span};
+use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Span};
 use crate::outcome::{Area, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
 use domain::Domains;
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use guest_mem::Cx;
+use mpu_model::Slots;
 use plan::Plan;
 use sched::{RunQueue, Scheduler, Timer, VirqTimer};
-use slots::Slots;
 use strategy::Strategy;
 use view::PeView;
 
@@ -89,7 +95,7 @@ pub struct Core<S> {
     /// Per PE.
     pub pes: Vec<PeState>,
     /// Of each domain: its index in the event-channel tables.
-    indices: Vec<DomIdx>,
+    indices: Vec<Option<DomIdx>>,
     /// Of each domain: whether its `shared_info` has the page it stays in.
     shared_info_mapped: Vec<bool>,
 }
@@ -98,7 +104,7 @@ impl<S> Core<S> {
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
     pub fn index(&self, position: usize) -> Option<DomIdx> {
-        self.indices.get(position).copied()
+        self.indices.get(position).copied().flatten()
     }
 }
 
@@ -111,6 +117,17 @@ pub struct Hypervisor<S> {
     pub channels: EventChannels<Area>,
     /// The domain that owns the hardware, if there is one.
     hardware_domain: Option<DomId>,
+}
+
+/// What the event-channel tables are told of a domain.
+fn domain_config(planned: &DomainLayout) -> DomainConfig {
+    DomainConfig {
+        id: planned.id,
+        vcpus: u32::try_from(planned.vcpus.len()).unwrap_or(u32::MAX),
+        privileged: planned.privileged,
+        max_evtchn_port: planned.max_evtchn_port,
+        target: planned.target,
+    }
 }
 
 /// Why a hypervisor cannot be set up.
@@ -147,13 +164,9 @@ pub struct StaticChannel {
 }
 
 impl<S: Strategy> Hypervisor<S> {
-    /// The hypervisor of `layout`, with all its domains created and nothing run. `hardware_domain` handles global VIRQs.
-    pub fn new(
-        layout: Layout,
-        strategy: S,
-        scheduler: Scheduler,
-        hardware_domain: Option<DomId>,
-    ) -> Result<Self, SetupError> {
+    /// The hypervisor of `layout`, with all its domains created and nothing run. `policy` names the handler
+    /// of global VIRQs and says whether domains are kept apart from each other.
+    pub fn new(layout: Layout, strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
         let plan = Plan::new(&layout, strategy.needs())?;
         let domains = Domains::new(&layout);
         let pe = PeState {
@@ -173,25 +186,18 @@ impl<S: Strategy> Hypervisor<S> {
                 return Err(SetupError::TooManyVcpus { pe, vcpus });
             }
         }
-        let policy = Policy { hardware_domain, silo: false };
         let mut channels = EventChannels::new(policy, heap_area(&layout, 0, None, Object::VcpuInfo(Vcpu(0))));
         let mut indices = Vec::with_capacity(layout.domains().len());
         let mut shared_info_mapped = Vec::with_capacity(layout.domains().len());
         for (position, planned) in layout.domains().iter().enumerate() {
             let (area, mapped) = initial_shared_info(&layout, position);
-            let config = DomainConfig {
-                id: planned.id,
-                vcpus: u32::try_from(planned.vcpus.len()).unwrap_or(u32::MAX),
-                privileged: planned.privileged,
-                max_evtchn_port: planned.max_evtchn_port,
-                target: planned.target,
-            };
+            let config = domain_config(planned);
             let refused = |errno| SetupError::Domain { domain: planned.id.0, errno };
-            indices.push(channels.create_domain(&config, area).map_err(refused)?);
+            indices.push(Some(channels.create_domain(&config, area).map_err(refused)?));
             shared_info_mapped.push(mapped);
         }
         let core = Core { layout, plan, strategy, scheduler, domains, pes, indices, shared_info_mapped };
-        Ok(Self { core, channels, hardware_domain })
+        Ok(Self { core, channels, hardware_domain: policy.hardware_domain })
     }
 
     /// Sets up the PE that `p` is: EL2 MPU on with the idle view, stage 2 and interrupt routing for guests.
@@ -207,7 +213,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Binds a channel as boot code does, before guests run.
     pub fn bind_static<P: Platform>(&mut self, p: &mut P, channel: StaticChannel) -> Result<(), Stop<P::Fault>> {
         let (listener_port, binder_port) = (channel.listener.1, channel.binder.1);
-        let index = |position: usize| self.core.indices.get(position).copied().ok_or(Errno::ESRCH);
+        let index = |position: usize| self.core.index(position).ok_or(Errno::ESRCH);
         let (listener, binder) = (index(channel.listener.0)?, index(channel.binder.0)?);
         let binder_id = self.channels.id_of(binder).ok_or(Errno::ESRCH)?;
         self.core.enter_unasked(p).map_err(Stop::Fault)?;

@@ -31,6 +31,9 @@ pub const GUEST_RAM: Attrs = attrs(Ap::RwAll, Xn::Exec, ATTR_NORMAL);
 /// Shared memory and a guest's own pool pages in its own view.
 pub const GUEST_DATA: Attrs = attrs(Ap::RwAll, Xn::Never, ATTR_NORMAL);
 
+/// What a guest can only read.
+pub const GUEST_RODATA: Attrs = attrs(Ap::RoAll, Xn::Never, ATTR_NORMAL);
+
 /// One region of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRegion {
@@ -56,7 +59,10 @@ impl View {
     #[must_use]
     pub fn guest_bytes(&self, layout: &Layout) -> u64 {
         let of_guests = |owner: &Owner| {
-            matches!(owner, Owner::Ram(_) | Owner::Granted(_) | Owner::Shared(_) | Owner::Pool(Some(_)))
+            matches!(
+                owner,
+                Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(Some(_))
+            )
         };
         let owned = layout.owners().iter().filter(|(_, owner)| of_guests(owner));
         // A region is made of whole owned ranges, so a range is in it or not.
@@ -232,6 +238,7 @@ fn guest(layout: &Layout, domain: usize) -> View {
         let open = match owner {
             Owner::Ram(of) if *of == domain => Some(GUEST_RAM),
             Owner::Granted(of) if *of == domain => Some(GUEST_DATA),
+            Owner::ReadOnly(of) if *of == domain => Some(GUEST_RODATA),
             Owner::Shared(index) => {
                 layout.parts().shared.get(*index).filter(|shared| shared.domains.contains(&domain)).map(|_| GUEST_DATA)
             }
@@ -247,7 +254,9 @@ fn hypervisor(layout: &Layout) -> View {
     let mut regions: Vec<_> = layout
         .owners()
         .iter()
-        .filter(|(_, owner)| matches!(owner, Owner::Ram(_) | Owner::Granted(_) | Owner::Shared(_) | Owner::Pool(_)))
+        .filter(|(_, owner)| {
+            matches!(owner, Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(_))
+        })
         .filter_map(|(span, owner)| planned(*span, PRIVATE, *owner))
         .collect();
     if layout.parts().hyp_devices == HypDevices::Switched {

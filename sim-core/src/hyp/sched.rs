@@ -98,6 +98,14 @@ impl RunQueue {
         };
     }
 
+    /// Drops the timers of the domain at a position.
+    pub fn drop_timers(&mut self, position: usize) {
+        for timers in self.timers.values_mut() {
+            timers.retain(|timer| !matches!(timer, Timer::Virq(virq) if virq.domain == position));
+        }
+        self.timers.retain(|_, timers| !timers.is_empty());
+    }
+
     /// Arms a timer.
     pub fn arm(&mut self, at: u64, timer: Timer) {
         self.timers.entry(at).or_default().push(timer);

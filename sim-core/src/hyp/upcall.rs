@@ -12,7 +12,7 @@ impl<S> Core<S> {
     pub fn caller(&self, pe: usize) -> Option<Caller> {
         let id = self.pes.get(pe)?.queue.current?;
         let vcpu = self.domains.vcpu(id)?;
-        Some(Caller { dom: *self.indices.get(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
+        Some(Caller { dom: self.index(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
     }
 
     /// Raises the event interrupt for a vCPU: wakes it if it is blocked, kicks its PE if it runs elsewhere. A vCPU that is
@@ -48,12 +48,12 @@ impl<S> Core<S> {
         };
         state.run = RunState::Runnable;
         state.poll_until = None;
-        let pe = state.pe;
+        let (pe, paused) = (state.pe, state.paused());
         let Some(there) = self.pes.get_mut(pe) else {
             return;
         };
-        // One that was not switched out yet just goes on.
-        if there.queue.current != Some(id) {
+        // One that was not switched out yet just goes on; one that is paused takes its turn when that is over.
+        if there.queue.current != Some(id) && !paused {
             there.queue.push(id);
         }
         if pe != p.pe() {
@@ -93,7 +93,7 @@ impl<S> Core<S> {
         };
         let mut index = 0;
         while let Some(id) = self.domains.id(domain, index) {
-            self.domains.offline(id);
+            self.offline(id);
             index += 1;
         }
     }

@@ -4,12 +4,12 @@
 //! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
 
 use super::plan::{DEVICE, PRIVATE, Plan};
-use super::slots::{SlotSet, Slots};
+use super::registers::El2;
 use crate::layout::Span;
 use crate::outcome::ViewId;
 use crate::platform::{Event, Platform, SysReg};
 use alloc::vec::Vec;
-use mpu_model::{Level, MpuReg, Region, RegionWords, Sctlr};
+use mpu_model::{MpuReg, Region, RegionWords, Sctlr, SlotSet, Slots};
 
 /// Memory the hypervisor is about to touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl PeView {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
-            slots: Slots::new(Level::El2, plan.el2_regions()),
+            slots: Slots::new(plan.el2_regions()),
             current: ViewId::Idle,
             windows: alloc::vec![Window { span: None, last_use: 0 }; plan.windows()],
             open_windows: 0,
@@ -62,9 +62,9 @@ impl PeView {
     /// Fills the table with the MPU off, every slot written since reset values are not to be relied on, and turns it on
     /// with the idle view.
     pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P) -> Result<(), P::Fault> {
-        for slot in 0..self.slots.len() {
+        for slot in 0..self.slots.regions() {
             let fixed = plan.fixed().get(usize::from(slot));
-            self.slots.write(p, slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
+            self.slots.write(&mut El2(p), slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
         }
         self.write_tail(plan, ViewId::Idle, p)?;
         p.dsb()?;
@@ -147,7 +147,7 @@ impl PeView {
             let mut set = SlotSet::default();
             set.insert(slot);
             self.forget_window(index);
-            self.slots.disable(p, &set)?;
+            self.slots.disable(&mut El2(p), &set)?;
             p.dsb()?;
             p.isb()?;
         }
@@ -156,7 +156,7 @@ impl PeView {
         let Ok(region) = Region::new(span.base(), span.limit(), attrs) else {
             return Ok(wanted.span.limit());
         };
-        self.slots.write(p, slot, region.words())?;
+        self.slots.write(&mut El2(p), slot, region.words())?;
         p.dsb()?;
         p.isb()?;
         self.uses += 1;
@@ -198,19 +198,20 @@ impl PeView {
     /// where the view is in force already and no window is open. The last `ISB` is left out where the caller's ERET
     /// follows (`eret`): an exception return synchronises too.
     pub fn load<P: Platform>(&mut self, plan: &Plan, p: &mut P, next: ViewId, eret: bool) -> Result<(), P::Fault> {
-        let mut off = self.take_windows(plan);
+        let windows = self.take_windows(plan);
         if next == self.current {
-            if off.is_empty() {
+            if windows.is_empty() {
                 return Ok(());
             }
-            self.slots.disable(p, &off)?;
+            self.slots.disable(&mut El2(p), &windows)?;
             return Self::finish(p, eret);
         }
-        for index in 0..plan.view(self.current).regions.len() {
-            off.insert(plan.tail_slot(index));
-        }
+        // All that is not fixed goes, whichever plan it came by.
+        let mut off = SlotSet::default();
+        let enabled = self.slots.enabled();
+        off.extend((plan.window_slot(0)..self.slots.regions()).filter(|slot| enabled.contains(*slot)));
         let was_off = off.is_empty();
-        self.slots.disable(p, &off)?;
+        self.slots.disable(&mut El2(p), &off)?;
         let nothing_comes = plan.view(next).regions.is_empty();
         if !was_off && !nothing_comes {
             p.dsb()?;
@@ -227,7 +228,7 @@ impl PeView {
 
     fn write_tail<P: Platform>(&mut self, plan: &Plan, next: ViewId, p: &mut P) -> Result<(), P::Fault> {
         for (index, planned) in plan.view(next).regions.iter().enumerate() {
-            self.slots.write(p, plan.tail_slot(index), planned.words)?;
+            self.slots.write(&mut El2(p), plan.tail_slot(index), planned.words)?;
         }
         self.current = next;
         self.note_peak();

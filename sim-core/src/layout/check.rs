@@ -41,6 +41,13 @@ pub enum Item {
         /// Its name.
         name: String,
     },
+    /// The frame a domain can only read.
+    ReadOnly {
+        /// Position of the domain.
+        domain: usize,
+        /// Its name.
+        name: String,
+    },
     /// A static shared memory.
     Shared {
         /// Its position.
@@ -80,6 +87,7 @@ impl fmt::Display for Item {
             Self::Gic => f.write_str("the GIC"),
             Self::Ram { name, bank, .. } => write!(f, "RAM bank {bank} of {name}"),
             Self::Granted { name, .. } => write!(f, "the shared_info frame of {name}"),
+            Self::ReadOnly { name, .. } => write!(f, "the read-only frame of {name}"),
             Self::Shared { name, .. } => write!(f, "shared memory {name:?}"),
             Self::BootModules => f.write_str("the boot modules"),
             Self::Domain { name, .. } => write!(f, "domain {name}"),
@@ -256,7 +264,7 @@ pub(super) fn domain_item(parts: &LayoutParts, domain: usize) -> Item {
 /// Ids, vCPUs, PEs and region counts of the domains.
 pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
     let mut ids: Vec<u16> = Vec::with_capacity(parts.domains.len());
-    for (position, domain) in parts.domains.iter().enumerate() {
+    for (position, domain) in parts.domains.iter().enumerate().filter(|(_, domain)| !domain.vacant) {
         let item = || domain_item(parts, position);
         if domain.id.0 >= evtchn::DomId::SELF.0 {
             return Err(LayoutError::ReservedId { item: item(), id: domain.id.0 });
@@ -343,6 +351,9 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         }
         if let Some(span) = planned.shared_info_frame {
             all.push((span, Item::Granted { domain, name: name.clone() }, Some(Owner::Granted(domain))));
+        }
+        if let Some(span) = planned.read_only_frame {
+            all.push((span, Item::ReadOnly { domain, name: name.clone() }, Some(Owner::ReadOnly(domain))));
         }
     }
     for (index, shared) in parts.shared.iter().enumerate() {

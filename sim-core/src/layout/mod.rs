@@ -113,6 +113,36 @@ pub struct DomainLayout {
     /// A frame beside the RAM that holds `shared_info` from the start and belongs to the domain; used where somebody else
     /// placed it already (recordings).
     pub shared_info_frame: Option<Span>,
+    /// A frame beside the RAM that the domain can read and not write, as a toolstack maps what it only shows to a guest.
+    pub read_only_frame: Option<Span>,
+    /// Nobody lives here: the position of a domain that is gone, to be given again.
+    pub vacant: bool,
+}
+
+impl DomainLayout {
+    /// The position of a domain that is gone.
+    #[must_use]
+    pub const fn vacancy() -> Self {
+        Self {
+            id: DomId(0),
+            name: String::new(),
+            ram: Vec::new(),
+            vcpus: Vec::new(),
+            privileged: false,
+            max_evtchn_port: 0,
+            target: None,
+            shared_info: None,
+            vcpu_info: Vec::new(),
+            shared_info_frame: None,
+            read_only_frame: None,
+            vacant: true,
+        }
+    }
+
+    /// Everything that belongs to the domain alone.
+    pub fn own(&self) -> impl Iterator<Item = Span> + '_ {
+        self.ram.iter().copied().chain(self.shared_info_frame).chain(self.read_only_frame)
+    }
 }
 
 /// Ranges an integrator sets aside (the `mpu,*-section` properties of the 2022 drafts). Each is optional.
@@ -174,6 +204,8 @@ pub enum Owner {
     Ram(usize),
     /// The frame granted to the domain at that position for `shared_info`.
     Granted(usize),
+    /// The frame that the domain at that position can only read.
+    ReadOnly(usize),
     /// The static shared memory at that position.
     Shared(usize),
     /// Nobody.

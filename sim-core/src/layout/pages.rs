@@ -34,8 +34,11 @@ pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), La
     if parts.placement == Placement::GuestRam {
         return if heap.size() >= kept { Ok((heap, None)) } else { Err(too_small(kept)) };
     }
-    let pages: Option<u64> =
-        parts.domains.iter().try_fold(0u64, |sum, domain| sum.checked_add(pages_for(domain.vcpus.len())?));
+    let pages: Option<u64> = parts
+        .domains
+        .iter()
+        .filter(|domain| !domain.vacant)
+        .try_fold(0u64, |sum, domain| sum.checked_add(pages_for(domain.vcpus.len())?));
     let needed = pages.unwrap_or(u64::MAX).saturating_mul(PAGE_SIZE).max(PAGE_SIZE);
     if let Some(pool) = parts.pool {
         return if pool.size() < needed {
@@ -63,6 +66,10 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
     for (position, domain) in parts.domains.iter().enumerate() {
         let vcpus = domain.vcpus.len();
         let no_room = || LayoutError::NoRoomForPages { item: check::domain_item(parts, position) };
+        if domain.vacant {
+            all.push(GuestPages { shared_info: 0, shared_info_placed: false, vcpu_info: Vec::new(), own_pool: None });
+            continue;
+        }
         let strided = |base: u64| -> Option<Vec<u64>> {
             (0..vcpus).map(|vcpu| base.checked_add(u64::try_from(vcpu).ok()?.checked_mul(VCPU_INFO_STRIDE)?)).collect()
         };

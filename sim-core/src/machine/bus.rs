@@ -280,7 +280,7 @@ impl Platform for Cpu<'_> {
                 }
             }
             Event::Console(byte) => self.machine.console.push(byte),
-            Event::EventWord { .. } | Event::Injected { .. } | Event::Unblocked { .. } => {
+            Event::XenHandler { .. } | Event::EventWord { .. } | Event::Injected { .. } | Event::Unblocked { .. } => {
                 self.machine.events.push(event);
             }
         }

@@ -92,6 +92,12 @@ impl Pe {
         self.clock = self.clock.saturating_add(cycles);
     }
 
+    /// `HCR_EL2`.
+    #[must_use]
+    pub const fn hcr(&self) -> u64 {
+        self.hcr
+    }
+
     /// `ESR_EL2`.
     #[must_use]
     pub const fn esr(&self) -> u64 {

@@ -80,6 +80,10 @@ impl Ram {
         let value = value.to_le_bytes();
         let (directory, entry, within) = self.place(address);
         let end = within.wrapping_add(size);
+        if value == [0; 8] && end <= PAGE_SIZE as usize && self.frame(directory, entry).is_none() {
+            // Zeros over what was never written need no frame: clearing a bank costs no memory.
+            return;
+        }
         if let Some(bytes) = self.frame_mut(directory, entry).and_then(|frame| frame.get_mut(within..end)) {
             for (to, from) in bytes.iter_mut().zip(value) {
                 *to = from;

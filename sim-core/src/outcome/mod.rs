@@ -283,6 +283,38 @@ pub enum Got {
     },
 }
 
+/// Isolation that did not hold: an MPU let a guest touch what it must not, or kept its own from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// On which PE.
+    pub pe: usize,
+    /// Position of the domain that ran there; `None`: nobody did.
+    pub runs: Option<usize>,
+    /// What was wrong.
+    pub kind: BreachKind,
+    /// Where.
+    pub span: Span,
+    /// Who owns its first byte.
+    pub owner: Owner,
+}
+
+/// How isolation can be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreachKind {
+    /// A guest can touch what it has no share in.
+    Exposed,
+    /// A guest cannot touch what is its own.
+    Withheld,
+    /// A guest can do something else with what is its own than it should.
+    Rights,
+    /// Two enabled regions share bytes.
+    Overlap,
+    /// The EL2 MPU is off, or stage 2 is, while a guest runs.
+    Off,
+    /// The EL1 MPU does not hold the regions of the vCPU that runs.
+    StageOne,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -300,4 +332,6 @@ pub enum Outcome {
     ExpectationFailed(Vec<StepFailure>),
     /// The limit of steps was reached.
     Limit(u64),
+    /// The isolation oracle found the MPUs at odds with the layout.
+    IsolationBroken(Breach),
 }

@@ -4,6 +4,7 @@
 //! a seed, one drawn from a generator that the seed alone decides. Nothing else decides the order, so the same
 //! configuration gives the same run on every host.
 
+mod oracle;
 mod report;
 mod tracker;
 
@@ -18,14 +19,16 @@ use crate::machine::clock::Profile;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
-    Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef, Waiter, WaitsFor,
+    Breach, Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef, Waiter,
+    WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use evtchn::{DomId, abi};
+use evtchn::{Policy, abi};
 use mpu_model::Rules;
+use oracle::Oracle;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tracker::Tracker;
@@ -41,10 +44,12 @@ pub struct Config {
     pub profile: Profile,
     /// Decides among PEs that are equal in time; 0: the lowest number.
     pub seed: u64,
+    /// Whether the isolation oracle looks at a PE each time it leaves EL2.
+    pub paranoid: bool,
     /// Actions after which the run is ended.
     pub step_limit: u64,
-    /// The handler of global VIRQs.
-    pub hardware_domain: Option<DomId>,
+    /// The handler of global VIRQs, and whether domains are kept from talking to each other.
+    pub policy: Policy,
     /// Channels bound before guests run.
     pub channels: Vec<StaticChannel>,
     /// Timers: PE, time, what they raise.
@@ -58,8 +63,9 @@ impl Default for Config {
             rules: Rules::default(),
             profile: Profile::COUNTS,
             seed: 0,
+            paranoid: false,
             step_limit: 10_000_000,
-            hardware_domain: None,
+            policy: Policy::default(),
             channels: Vec::new(),
             timers: Vec::new(),
         }
@@ -101,6 +107,8 @@ pub struct World<S> {
     steps: u64,
     events: Vec<Event>,
     marks: Vec<(usize, Mark)>,
+    oracle: Oracle,
+    breach: Option<Breach>,
 }
 
 /// What a vCPU of the domain at `position` knows about where it lives.
@@ -147,7 +155,7 @@ impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.profile.clone());
-        let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.hardware_domain)?;
+        let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.policy)?;
         let pes = machine.pes.len();
         let mut bound = Ok(());
         for pe in 0..pes {
@@ -175,6 +183,8 @@ impl<S: Strategy> World<S> {
             steps: 0,
             events: Vec::new(),
             marks: Vec::new(),
+            oracle: Oracle::default(),
+            breach: None,
             machine,
             hyp,
             config,
@@ -197,8 +207,11 @@ impl<S: Strategy> World<S> {
             return report::stopped(self);
         }
         loop {
+            if let Some(breach) = self.breach {
+                return Outcome::IsolationBroken(breach);
+            }
             let Some(pe) = self.next_pe().filter(|_| self.anybody_left()) else {
-                return self.end();
+                return self.isolation().unwrap_or_else(|| self.end());
             };
             if self.steps >= self.config.step_limit {
                 return Outcome::Limit(self.config.step_limit);
@@ -227,11 +240,12 @@ impl<S: Strategy> World<S> {
 
     /// vCPUs without a program are off.
     fn turn_off_the_empty(&mut self) {
-        let domains = &mut self.hyp.core.domains;
-        let keys: Vec<_> = domains.iter().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
+        let core = &mut self.hyp.core;
+        let keys: Vec<_> =
+            core.domains.iter().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
         for (id, vmid, vcpu) in keys {
             if self.machine.guests().binary_search_by_key(&(vmid, vcpu), crate::machine::GuestSlot::key).is_err() {
-                domains.offline(id);
+                core.offline(id);
             }
         }
     }
@@ -248,6 +262,15 @@ impl<S: Strategy> World<S> {
             state.frame = *frame;
         }
         self.machine.resume(pe, next == Next::Guest);
+        if self.config.paranoid {
+            self.look(pe, false);
+        }
+    }
+
+    /// Asks the isolation oracle about a PE; the first breach is kept.
+    fn look(&mut self, pe: usize, again: bool) {
+        let found = self.oracle.look(&self.hyp.core.layout, &self.machine, pe, again);
+        self.breach = self.breach.or(found);
     }
 
     /// The PE that is furthest behind among those that can act.
@@ -380,6 +403,16 @@ impl<S: Strategy> World<S> {
                 self.tracker.mark(vcpu_ref(slot.key()), mark, now);
             }
         }
+    }
+
+    /// Asks about every PE in full, if the run asks at all.
+    fn isolation(&mut self) -> Option<Outcome> {
+        if self.config.paranoid {
+            for pe in 0..self.machine.pes.len() {
+                self.look(pe, true);
+            }
+        }
+        self.breach.map(Outcome::IsolationBroken)
     }
 
     /// No PE can act any more: everybody is off, or the rest waits for ever.

@@ -31,6 +31,8 @@ pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
         shared_info: None,
         vcpu_info: Vec::new(),
         shared_info_frame: None,
+        read_only_frame: None,
+        vacant: false,
     }
 }
 
@@ -111,6 +113,8 @@ pub fn world<S: Strategy>(
     programs: Vec<(usize, u32, Vec<Step>)>,
 ) -> World<S> {
     let layout = Layout::new(parts).unwrap();
+    // The isolation oracle looks on in every test.
+    let config = Config { paranoid: true, ..config };
     let mut world = World::new(layout.clone(), strategy, config).unwrap();
     for (domain, vcpu, steps) in programs {
         let home = home(&layout, domain, vcpu).unwrap();

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use evtchn::{DomId, DomainConfig, EventChannels, Object, Policy, Port, Stop, Vcpu};
+use evtchn::{DomId, Policy, Port, Stop};
 use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec, nr};
 use sim_core::guest::Action;
-use sim_core::hyp::domain::{ENTRY_POINT, heap_page};
+use sim_core::hyp::domain::ENTRY_POINT;
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
@@ -13,7 +13,6 @@ use sim_core::hyp::{Hypervisor, StaticChannel};
 use sim_core::layout::PAGE_SIZE;
 use sim_core::machine::clock::Profile;
 use sim_core::machine::{Cpu, Faulted, Machine};
-use sim_core::outcome::Area;
 use sim_core::platform::{Event, Platform, SysReg, Width};
 
 use super::super::pe::ForcedPe;
@@ -101,10 +100,8 @@ impl Rig {
         let layout = system.layout(strategy.needs().windows)?;
         let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
-        let hardware_domain = system.hardware_domain();
-        let mut hyp =
-            Hypervisor::new(layout, strategy.clone(), scheduler, hardware_domain).map_err(|error| error.to_string())?;
-        hyp.channels = tables(&hyp, Policy { hardware_domain, silo: system.silo })?;
+        let policy = Policy { hardware_domain: system.hardware_domain(), silo: system.silo };
+        let hyp = Hypervisor::new(layout, strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;
         let guests = system.domains.iter().enumerate().map(|(position, (id, _))| (*id, Guest::new(position)));
         let guests = guests.collect();
         let mut rig = Self { machine, hyp, guests, frame: Frame::default(), checks: 0, events: Vec::new() };
@@ -206,28 +203,4 @@ impl Rig {
         self.machine.guest_access(PE, Action::Store { address, width, value })?;
         Ok(())
     }
-}
-
-/// Event-channel tables as the hypervisor has them, under another policy.
-fn tables(hyp: &Hypervisor<Builtin>, policy: Policy) -> Result<EventChannels<Area>, String> {
-    let layout = &hyp.core.layout;
-    let heap = heap_page(layout, 0).ok_or("the heap has no page")?;
-    let dummy = Area { address: heap.base(), within: heap, domain: None, object: Object::VcpuInfo(Vcpu(0)) };
-    let mut channels = EventChannels::new(policy, dummy);
-    for (position, planned) in layout.domains().iter().enumerate() {
-        let index = hyp.core.index(position).ok_or("a domain was not created")?;
-        let shared_info = hyp.channels.shared_info(index).ok_or("a domain has no shared_info")?;
-        let config = DomainConfig {
-            id: DomId(planned.id.0),
-            vcpus: u32::try_from(planned.vcpus.len()).unwrap_or(u32::MAX),
-            privileged: planned.privileged,
-            max_evtchn_port: planned.max_evtchn_port,
-            target: None,
-        };
-        let made = channels.create_domain(&config, shared_info).map_err(|errno| errno.to_string())?;
-        if made != index {
-            return Err("a domain's index changed".into());
-        }
-    }
-    Ok(channels)
 }

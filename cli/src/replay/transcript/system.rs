@@ -135,6 +135,8 @@ fn place_domain(position: usize, (id, vcpus): (u16, u32)) -> Option<DomainLayout
         shared_info: None,
         vcpu_info: Vec::new(),
         shared_info_frame: None,
+        read_only_frame: None,
+        vacant: false,
     })
 }
 

@@ -1,0 +1,279 @@
+//! Domains that come, pause and go: what a control domain's toolstack asks for.
+//!
+//! A domain's position in the layout is its index in the event-channel tables. Both are given again once their domain is
+//! gone, so a domain's end leaves nothing behind that names them: no vCPU in a run queue or on a PE, no timer.
+//!
+//! Creating and killing enter and leave EL2 as a trap does: an ERET follows, and the view that was in force is in force again.
+
+use super::domain::{RunState, VcpuId};
+use super::guest_mem::Cx;
+use super::plan::Plan;
+use super::sched::Scheduler;
+use super::strategy::Strategy;
+use super::view::Wanted;
+use super::{Core, Hypervisor, domain_config, initial_shared_info};
+use crate::layout::{DomainLayout, Layout, LayoutError, LayoutParts, PAGE_SIZE, Span};
+use crate::outcome::{Refused, ViewId};
+use crate::platform::{Platform, Width};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use evtchn::{DomIdx, Errno, Stop};
+
+/// Why a domain cannot be created. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// It does not go with what is there.
+    #[error("{0}")]
+    Layout(Box<LayoutError>),
+    /// The views would not fit the board.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A PE would have more vCPUs than its scheduler takes.
+    #[error("PE {pe} runs a vCPU already, and scheduler \"null\" takes one")]
+    PeTaken {
+        /// The PE.
+        pe: usize,
+    },
+    /// The event-channel tables refuse it.
+    #[error("the event-channel tables refuse it: {0}")]
+    Tables(Errno),
+}
+
+impl CreateError {
+    /// What a toolstack is told.
+    #[must_use]
+    pub const fn errno(&self) -> Errno {
+        match self {
+            Self::Layout(_) => Errno::EINVAL,
+            Self::Refused(_) => Errno::ENOMEM,
+            Self::PeTaken { .. } => Errno::EBUSY,
+            Self::Tables(errno) => *errno,
+        }
+    }
+}
+
+impl<S: Strategy> Hypervisor<S> {
+    /// Creates a domain at the first position that is free, and clears its memory, which somebody else may have had: each
+    /// range through whatever the strategy reaches it by. Its vCPUs wait for their turn. Gives its position.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is a fault at EL2, the inner one a refusal.
+    pub fn create_domain<P: Platform>(
+        &mut self,
+        p: &mut P,
+        planned: DomainLayout,
+    ) -> Result<Result<usize, CreateError>, P::Fault> {
+        if let Some(pe) = self.core.taken_pe(&planned) {
+            return Ok(Err(CreateError::PeTaken { pe }));
+        }
+        let back = self.view(p);
+        let mut parts = self.core.layout.parts().clone();
+        let vacant = parts.domains.iter().position(|domain| domain.vacant);
+        let position = vacant.unwrap_or(parts.domains.len());
+        match parts.domains.get_mut(position) {
+            Some(place) => *place = planned,
+            None => parts.domains.push(planned),
+        }
+        let (layout, plan) = match self.plan(parts) {
+            Ok(new) => new,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(config) = layout.domains().get(position).map(domain_config) else {
+            return Ok(Err(CreateError::Tables(Errno::EINVAL)));
+        };
+        let (shared_info, mapped) = initial_shared_info(&layout, position);
+        let index = match self.channels.create_domain(&config, shared_info) {
+            Ok(index) => index,
+            Err(errno) => return Ok(Err(CreateError::Tables(errno))),
+        };
+        self.replace(p, layout, plan)?;
+        let core = &mut self.core;
+        core.put_index(position, Some(index), mapped);
+        let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
+        core.domains.create(position, vcpus, core.layout.board().el1_regions);
+        for (vcpu, planned) in (0..).zip(vcpus) {
+            if let (Some(id), Some(pe)) = (core.domains.id(position, vcpu), core.pes.get_mut(planned.pe)) {
+                pe.queue.push(id);
+            }
+        }
+        self.core.enter_unasked(p)?;
+        self.scrub(p, position, Span::with_size(shared_info.address, PAGE_SIZE))?;
+        self.core.leave_to(p, back)?;
+        Ok(Ok(position))
+    }
+
+    /// Stops a domain's vCPUs until [`Hypervisor::unpause`]; pauses add up. One that runs on another PE stops there at
+    /// its next entry to EL2, for which it is kicked.
+    pub fn pause<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Errno> {
+        self.channels.pause(dom)?;
+        self.core.set_paused(p, dom.get(), true);
+        Ok(())
+    }
+
+    /// Takes one pause back. -EINVAL: there was none.
+    pub fn unpause<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Errno> {
+        self.channels.unpause(dom)?;
+        if self.channels.pause_count(dom) == 0 {
+            self.core.set_paused(p, dom.get(), false);
+        }
+        Ok(())
+    }
+
+    /// Ends a domain: its vCPUs stop for good, its channels close (peers see what `EVTCHNOP_close` on the far side
+    /// shows), the handler of VIRQ 3 is told, and its memory belongs to nobody and is in no view.
+    ///
+    /// # Errors
+    ///
+    /// -ERESTART: not done yet, because something more urgent came up or a vCPU of it still runs on another PE, which
+    /// was kicked. Call again.
+    pub fn kill<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Stop<P::Fault>> {
+        let position = dom.get();
+        self.channels.begin_kill(dom)?;
+        let mut vcpu = 0;
+        while let Some(id) = self.core.domains.id(position, vcpu) {
+            self.core.offline(id);
+            vcpu += 1;
+        }
+        if self.core.runs_elsewhere(p, position) {
+            return Err(Errno::ERESTART.into());
+        }
+        let back = match self.view(p) {
+            ViewId::Guest(of) if of == position => ViewId::Idle,
+            view => view,
+        };
+        self.core.enter_unasked(p).map_err(Stop::Fault)?;
+        let mut host = Cx { core: &mut self.core, p: &mut *p };
+        let done = self.channels.kill(&mut host, dom);
+        let done = done.and_then(|()| self.channels.destroy(&mut host, dom));
+        if let Err(stop) = done {
+            self.core.leave_to(p, back).map_err(Stop::Fault)?;
+            return Err(stop);
+        }
+        self.core.forget(position);
+        let mut parts = self.core.layout.parts().clone();
+        if let Some(place) = parts.domains.get_mut(position) {
+            *place = DomainLayout::vacancy();
+        }
+        // Less of what fits fits as well.
+        let (layout, plan) = self.plan(parts).map_err(|error| error.errno())?;
+        self.replace(p, layout, plan).map_err(Stop::Fault)?;
+        self.core.leave_to(p, back).map_err(Stop::Fault)
+    }
+
+    /// The view that is to be in force again on the PE that `p` is.
+    fn view<P: Platform>(&self, p: &P) -> ViewId {
+        self.core.pes.get(p.pe()).map_or(ViewId::Idle, |pe| pe.view.current())
+    }
+
+    fn plan(&self, parts: LayoutParts) -> Result<(Layout, Plan), CreateError> {
+        let layout = Layout::new(parts).map_err(|error| CreateError::Layout(Box::new(error)))?;
+        let plan = Plan::new(&layout, self.core.strategy.needs())?;
+        Ok((layout, plan))
+    }
+
+    /// Puts another layout and plan in force. This PE goes to the idle view first; guests' views that stand on other PEs are
+    /// the same in both plans.
+    fn replace<P: Platform>(&mut self, p: &mut P, layout: Layout, plan: Plan) -> Result<(), P::Fault> {
+        self.core.leave_to(p, ViewId::Idle)?;
+        self.core.layout = layout;
+        self.core.plan = plan;
+        Ok(())
+    }
+
+    /// Clears all that belongs to the domain at `position`, and `page`.
+    fn scrub<P: Platform>(&mut self, p: &mut P, position: usize, page: Option<Span>) -> Result<(), P::Fault> {
+        let planned = self.core.layout.domains().get(position);
+        let frames = planned.into_iter().flat_map(DomainLayout::own).chain(page);
+        let frames: Vec<Span> = frames.collect();
+        let mut host = Cx { core: &mut self.core, p };
+        for span in frames {
+            host.clear(&Wanted { span, within: span, device: false })?;
+        }
+        Ok(())
+    }
+}
+
+impl<S> Core<S> {
+    /// Turns a vCPU off for good: it waits for no turn any more.
+    pub fn offline(&mut self, id: VcpuId) {
+        self.domains.offline(id);
+        for pe in &mut self.pes {
+            pe.queue.take(id);
+        }
+    }
+
+    /// A PE that has no room for one of the vCPUs of `planned`.
+    fn taken_pe(&self, planned: &DomainLayout) -> Option<usize> {
+        if self.scheduler != Scheduler::Null {
+            return None;
+        }
+        let alive = self.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, vcpu)| vcpu.pe);
+        let mut taken: Vec<usize> = alive.collect();
+        planned.vcpus.iter().map(|vcpu| vcpu.pe).find(|pe| {
+            let again = taken.contains(pe);
+            taken.push(*pe);
+            again
+        })
+    }
+
+    fn set_paused<P: Platform>(&mut self, p: &mut P, position: usize, paused: bool) {
+        let mut vcpu = 0;
+        while let Some(id) = self.domains.id(position, vcpu) {
+            vcpu += 1;
+            self.domains.set_paused(id, paused);
+            let Some(state) = self.domains.vcpu(id) else { continue };
+            let Some(pe) = self.pes.get_mut(state.pe) else { continue };
+            let runs_there = pe.queue.current == Some(id);
+            match (paused, state.can_run()) {
+                (true, _) => pe.queue.take(id),
+                (false, true) if !runs_there => pe.queue.push(id),
+                (false, _) => {}
+            }
+            if state.pe != p.pe() {
+                p.kick(state.pe);
+            }
+        }
+    }
+
+    /// Whether another PE has the domain's view in force; such PEs are kicked.
+    fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: usize) -> bool {
+        let mut any = false;
+        let here = p.pe();
+        for (number, pe) in self.pes.iter().enumerate() {
+            if number != here && pe.view.current() == ViewId::Guest(position) {
+                p.kick(number);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Nothing names the domain any more.
+    fn forget(&mut self, position: usize) {
+        for pe in &mut self.pes {
+            let of_domain = |id: &VcpuId| self.domains.vcpu(*id).is_some_and(|vcpu| vcpu.domain == position);
+            pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
+            pe.queue.drop_timers(position);
+        }
+        self.put_index(position, None, false);
+    }
+
+    fn put_index(&mut self, position: usize, index: Option<DomIdx>, mapped: bool) {
+        let len = self.indices.len().max(position.saturating_add(1));
+        self.indices.resize(len, None);
+        self.shared_info_mapped.resize(len, false);
+        if let (Some(place), Some(shared_info)) =
+            (self.indices.get_mut(position), self.shared_info_mapped.get_mut(position))
+        {
+            (*place, *shared_info) = (index, mapped);
+        }
+    }
+}
+
+impl<P: Platform, S: Strategy> Cx<'_, P, S> {
+    /// Writes zeros over `wanted`.
+    fn clear(&mut self, wanted: &Wanted) -> Result<(), P::Fault> {
+        self.pieces(wanted.span, wanted.within, wanted.device, |p, at, width: Width, _| p.store(at, width, 0))
+    }
+}

@@ -1,0 +1,159 @@
+//! The isolation oracle: who may touch what, byte by byte, held against what the MPUs let through.
+//!
+//! The truth comes from the layout alone: which ranges a domain owns or shares, and with which rights. It is kept as
+//! intervals. What the MPUs let through comes from their registers and from their own rule book. The two are compared
+//! whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies, plans and the
+//! slot driver have no say in it: a mistake in any of them shows here.
+
+use crate::layout::{Layout, Owner, Span};
+use crate::machine::Machine;
+use crate::machine::pe::{Pe, Running};
+use crate::outcome::{Breach, BreachKind};
+use crate::platform::hcr;
+use alloc::vec::Vec;
+use mpu_model::{Access, AccessKind, El, Mpu, MpuReg, Regime, RegionWords, Sctlr};
+
+/// What a guest may do with a range: read, write, fetch.
+type Rights = [bool; 3];
+
+const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind::Fetch];
+
+/// What was found at each PE when it was last looked at.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    seen: Vec<Seen>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    vcpu: Option<(usize, u32)>,
+    el2: Vec<(u8, RegionWords)>,
+    el1: Vec<(u8, RegionWords)>,
+}
+
+impl Oracle {
+    /// Looks at a PE that has left EL2. `again` looks even if nothing changed since.
+    pub(super) fn look(&mut self, layout: &Layout, machine: &Machine, pe: usize, again: bool) -> Option<Breach> {
+        let state = machine.pes.get(pe)?;
+        if self.seen.len() <= pe {
+            self.seen.resize_with(pe + 1, Seen::default);
+        }
+        let vcpu = running(machine, state);
+        let mut el2: Vec<_> = state.el2.enabled().collect();
+        el2.sort_by_key(|(_, words)| words.base());
+        let found = Seen { vcpu, el2, el1: vcpu.map(|_| state.el1.enabled().collect()).unwrap_or_default() };
+        let place = self.seen.get_mut(pe)?;
+        if *place == found && !again {
+            return None;
+        }
+        *place = found;
+        judge(layout, state, place).map(|(kind, span)| {
+            let (owner, _) = layout.owner(span.base());
+            Breach { pe, runs: vcpu.map(|(domain, _)| domain), kind, span, owner }
+        })
+    }
+}
+
+/// The domain and the vCPU that a PE runs.
+fn running(machine: &Machine, state: &Pe) -> Option<(usize, u32)> {
+    let Running::Guest(guest) = state.running else {
+        return None;
+    };
+    let vcpu = super::vcpu_ref(machine.guests().get(guest)?.key());
+    Some((vcpu.domain, vcpu.vcpu))
+}
+
+fn judge(layout: &Layout, state: &Pe, seen: &Seen) -> Option<(BreachKind, Span)> {
+    let everything = Span::new(0, mpu_model::PA_LIMIT)?;
+    if let Some(overlap) = seen.el2.windows(2).find_map(shared) {
+        return Some((BreachKind::Overlap, overlap));
+    }
+    let on = Sctlr::new_with_raw_value(state.el2.read(MpuReg::Sctlr)).m();
+    let Some((domain, vcpu)) = seen.vcpu else {
+        // Nobody runs: whatever is open stands there for whoever comes next.
+        let open = open(&seen.el2).next();
+        return open.map(|span| (BreachKind::Exposed, span));
+    };
+    if !on || state.hcr() & hcr::VM == 0 {
+        return Some((BreachKind::Off, everything));
+    }
+    let exposed = || open(&seen.el2).find_map(|region| beyond(layout, &state.el2, domain, region));
+    let withheld = || truth(layout, domain).find_map(|(span, _)| missing(&seen.el2, span));
+    let stage_one = || {
+        let planned = &layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
+        let words = || seen.el1.iter().map(|(_, words)| *words);
+        let same = words().eq(planned.iter().map(mpu_model::Region::words));
+        (!same).then_some((BreachKind::StageOne, everything))
+    };
+    exposed().or_else(|| withheld().map(|span| (BreachKind::Withheld, span))).or_else(stage_one)
+}
+
+/// The bytes that two neighbours in order of base share.
+fn shared(pair: &[(u8, RegionWords)]) -> Option<Span> {
+    let [(_, low), (_, high)] = pair else {
+        return None;
+    };
+    Span::new(high.base(), low.limit().min(high.limit()))
+}
+
+/// The ranges that are open to guests.
+fn open(regions: &[(u8, RegionWords)]) -> impl Iterator<Item = Span> {
+    let lower = regions.iter().filter(|(_, words)| words.attrs().ap.lower());
+    lower.filter_map(|(_, words)| Span::new(words.base(), words.limit()))
+}
+
+/// What `domain` may do where `owner` is at home.
+fn rights(layout: &Layout, domain: usize, owner: Owner) -> Option<Rights> {
+    let shares = |index: usize| layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&domain));
+    match owner {
+        Owner::Ram(of) if of == domain => Some([true; 3]),
+        Owner::ReadOnly(of) if of == domain => Some([true, false, false]),
+        Owner::Granted(of) | Owner::Pool(Some(of)) if of == domain => Some([true, true, false]),
+        Owner::Shared(index) if shares(index) => Some([true, true, false]),
+        _ => None,
+    }
+}
+
+/// Every range that `domain` may touch.
+fn truth(layout: &Layout, domain: usize) -> impl Iterator<Item = (Span, Rights)> {
+    layout.owners().iter().filter_map(move |(span, owner)| Some((*span, rights(layout, domain, *owner)?)))
+}
+
+/// The first part of `region` that is open to `domain` and must not be, or not so.
+fn beyond(layout: &Layout, mpu: &Mpu, domain: usize, region: Span) -> Option<(BreachKind, Span)> {
+    let mut at = region.base();
+    for (span, owner) in layout.owners().iter().filter(|(span, _)| span.overlaps(&region)) {
+        let part = span.intersection(&region)?;
+        if let Some(gap) = part.base().checked_sub(1).and_then(|last| Span::new(at, last)) {
+            return Some((BreachKind::Exposed, gap));
+        }
+        let Some(rights) = rights(layout, domain, *owner) else {
+            return Some((BreachKind::Exposed, part));
+        };
+        if granted(mpu, part.base()) != rights {
+            return Some((BreachKind::Rights, part));
+        }
+        at = part.limit() + 1;
+    }
+    Span::new(at, region.limit()).map(|gap| (BreachKind::Exposed, gap))
+}
+
+/// What the MPU grants a guest at `addr`.
+fn granted(mpu: &Mpu, addr: u64) -> Rights {
+    KINDS.map(|kind| {
+        let size = if kind == AccessKind::Fetch { 4 } else { 1 };
+        mpu.check(Regime::Stage2, Access { addr, size, kind, el: El::El1 }).result.is_ok()
+    })
+}
+
+/// The first part of `span` that is not open to guests. `regions` is in order of base.
+fn missing(regions: &[(u8, RegionWords)], span: Span) -> Option<Span> {
+    let mut at = span.base();
+    for part in open(regions).filter_map(|region| region.intersection(&span)) {
+        if let Some(hole) = part.base().checked_sub(1).and_then(|last| Span::new(at, last)) {
+            return Some(hole);
+        }
+        at = part.limit().checked_add(1)?;
+    }
+    Span::new(at, span.limit())
+}

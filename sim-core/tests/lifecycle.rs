@@ -1,0 +1,158 @@
+//! Domains that come, pause and go while the system runs.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
+
+mod common;
+
+use common::{PORTS, builtin, channel, domain, ping, pong, setup, span, step, thread_2022, world};
+use evtchn::{DomId, Errno, Policy, Port, Stop, Vcpu};
+use sim_core::guest::steps::{Op, PortRef};
+use sim_core::hyp::Hypervisor;
+use sim_core::hyp::lifecycle::CreateError;
+use sim_core::hyp::sched::{Scheduler, VirqTimer};
+use sim_core::hyp::strategy::Builtin;
+use sim_core::layout::{DomainLayout, Layout, LayoutParts, Owner};
+use sim_core::machine::clock::Profile;
+use sim_core::machine::{Cpu, Machine};
+use sim_core::outcome::{Outcome, ViewId, WaitsFor};
+use sim_core::world::Config;
+
+const RR: Scheduler = Scheduler::RoundRobin { quantum: 1000 };
+
+/// A booted system and nobody running.
+fn booted(parts: LayoutParts, strategy: &str) -> (Machine, Hypervisor<Builtin>) {
+    let layout = Layout::new(parts).unwrap();
+    let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+    let mut hyp = Hypervisor::new(layout, builtin(strategy), RR, Policy::default()).unwrap();
+    for pe in 0..machine.pes.len() {
+        hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
+    }
+    (machine, hyp)
+}
+
+fn newcomer() -> DomainLayout {
+    domain(9, &[span(0x6000_0000, 0x10_0000)], &[0])
+}
+
+#[test]
+fn a_new_domain_finds_its_memory_cleared() {
+    for name in ["map-page", "switch-view", "hybrid"] {
+        let mut parts = thread_2022();
+        parts.heap = span(0x5000_0000, 0x1000_0000);
+        let (mut machine, mut hyp) = booted(parts, name);
+        for address in [0x6000_0000, 0x600f_fff8] {
+            machine.ram.write(address, 8, 0x5ec7_e700);
+        }
+        let position = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: 0 }, newcomer()).unwrap().unwrap();
+        assert_eq!(position, 2, "{name}");
+        assert_eq!([0x6000_0000, 0x600f_fff8].map(|address| machine.ram.read(address, 8)), [0, 0], "{name}");
+        assert_eq!(hyp.core.pes[0].view.current(), ViewId::Idle, "{name}");
+        assert_eq!(machine.hazards, [], "{name}");
+    }
+}
+
+#[test]
+fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
+    let mut parts = thread_2022();
+    parts.heap = span(0x5000_0000, 0x1000_0000);
+    let (mut machine, mut hyp) = booted(parts, "map-page");
+    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    hyp.bind_static(&mut cpu, channel()).unwrap();
+    hyp.arm(1, 10, VirqTimer { domain: 1, vcpu: Vcpu(0), virq: 0, every: None });
+    let second = hyp.core.index(1).unwrap();
+    hyp.kill(&mut cpu, second).unwrap();
+    assert_eq!((hyp.core.index(1), hyp.channels.lookup(DomId(2))), (None, None));
+    assert_eq!(hyp.core.layout.owner(0x2000_0000).0, Owner::Nobody);
+    assert_eq!(hyp.core.pes[1].queue.deadline(), None, "its timer is gone");
+    assert!(!hyp.core.pes[1].queue.contended(), "nobody of it waits");
+    // The peer sees its end unbound.
+    let first = hyp.core.index(0).unwrap();
+    let left: Vec<_> = hyp.channels.channels(first).map(|used| (used.port, used.status)).collect();
+    assert!(matches!(*left, [(Port(port), evtchn::PortStatus { .. })] if port == PORTS.0), "{left:?}");
+
+    // Another takes the position, on another PE with more vCPUs; events find it, not who was there.
+    let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0, 0]);
+    assert_eq!(hyp.create_domain(&mut cpu, newcomer).unwrap(), Ok(1));
+    assert_eq!(hyp.channels.lookup(DomId(9)), hyp.core.index(1));
+    assert_eq!(hyp.core.index(1).unwrap().get(), 1, "position and index stay one");
+    let vcpus: Vec<_> = (0..3).map(|vcpu| hyp.core.domains.id(1, vcpu)).collect();
+    assert!(vcpus[0].is_some() && vcpus[1].is_some() && vcpus[2].is_none());
+    let state = hyp.core.domains.vcpu(vcpus[1].unwrap()).unwrap();
+    assert_eq!((state.domain, state.index, state.pe), (1, 1, 0));
+}
+
+#[test]
+fn a_domain_without_room_is_refused_and_nothing_changes() {
+    let mut parts = thread_2022();
+    parts.heap = span(0x5000_0000, 0x1000_0000);
+    // text, rodata, data, heap, UART, GIC, and the two domains' banks merged into one.
+    parts.board.el2_regions = 7;
+    let (mut machine, mut hyp) = booted(parts, "switch-view");
+    let before = (format!("{:?}", hyp.core), format!("{:?}", hyp.channels), format!("{:?}", machine.pes));
+    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    let refused = hyp.create_domain(&mut cpu, newcomer()).unwrap().unwrap_err();
+    assert!(matches!(&refused, CreateError::Refused(refused) if (refused.required, refused.available) == (8, 7)));
+    assert_eq!(refused.errno(), Errno::ENOMEM);
+    let taken = domain(9, &[span(0x2000_0000, 0x1000)], &[0]);
+    let refused = hyp.create_domain(&mut cpu, taken).unwrap().unwrap_err();
+    assert!(matches!(refused, CreateError::Layout(_)) && refused.errno() == Errno::EINVAL);
+    assert_eq!(before, (format!("{:?}", hyp.core), format!("{:?}", hyp.channels), format!("{:?}", machine.pes)));
+}
+
+#[test]
+fn the_null_scheduler_takes_one_vcpu_per_pe() {
+    let mut parts = thread_2022();
+    parts.heap = span(0x5000_0000, 0x1000_0000);
+    let (mut machine, mut hyp) = booted(parts, "map-page");
+    hyp.core.scheduler = Scheduler::Null;
+    let refused = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: 0 }, newcomer()).unwrap();
+    assert_eq!(refused, Err(CreateError::PeTaken { pe: 0 }));
+}
+
+#[test]
+fn who_runs_elsewhere_is_kicked_before_the_end() {
+    let (mut machine, mut hyp) = booted(thread_2022(), "map-page");
+    let second = hyp.core.domains.id(1, 0).unwrap();
+    let mut frame = sim_core::convention::Frame::default();
+    hyp.run_on(&mut Cpu { machine: &mut machine, pe: 1 }, second, &mut frame).unwrap();
+    let dom = hyp.core.index(1).unwrap();
+    let stop = hyp.kill(&mut Cpu { machine: &mut machine, pe: 0 }, dom).unwrap_err();
+    assert_eq!(stop, Stop::Errno(Errno::ERESTART));
+    assert!(machine.pes[1].next_interrupt().is_some(), "PE 1 was kicked");
+    // The kick takes it out of the guest; then it can end.
+    let irq = sim_core::convention::Cause::Irq;
+    let next = hyp.enter(&mut Cpu { machine: &mut machine, pe: 1 }, irq, &mut frame).unwrap();
+    assert_eq!(next, sim_core::hyp::entry::Next::Idle);
+    assert_eq!(hyp.kill(&mut Cpu { machine: &mut machine, pe: 0 }, dom), Ok(()));
+}
+
+#[test]
+fn a_paused_domain_does_not_run_until_every_pause_is_taken_back() {
+    let run = |unpauses: usize| {
+        let config = Config { channels: vec![channel()], ..Config::default() };
+        let mut world = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, ping(3)), (1, 0, pong(3))]);
+        let dom = world.hyp.core.index(1).unwrap();
+        let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+        world.hyp.pause(&mut cpu, dom).unwrap();
+        world.hyp.pause(&mut cpu, dom).unwrap();
+        (0..unpauses).for_each(|_| world.hyp.unpause(&mut cpu, dom).unwrap());
+        world.run().outcome
+    };
+    assert_eq!(run(2), Outcome::Completed);
+    let Outcome::Deadlock(waiters) = run(1) else { panic!("it ran") };
+    let waits = waiters.iter().map(|waiter| (waiter.vcpu.domain, waiter.waits_for));
+    assert!(waits.eq([(0, WaitsFor::Event(PORTS.0)), (1, WaitsFor::Turn)]));
+}
+
+/// Found by the isolation oracle: a vCPU that was turned off while it waited for its turn was given it all the same.
+#[test]
+fn a_vcpu_turned_off_while_it_waits_gets_no_turn() {
+    let mut parts = thread_2022();
+    parts.domains[0].vcpus = domain(1, &[], &[0, 0]).vcpus;
+    let shut_down = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::SCHED_OP, args: [2, 0, 0, 0, 0] };
+    let config = Config { scheduler: RR, ..Config::default() };
+    let mut second = setup();
+    second.push(step(Op::Send(PortRef::Number(77))));
+    let programs = vec![(0, 0, vec![step(shut_down)]), (0, 1, second), (1, 0, Vec::new())];
+    let report = world(parts, builtin("map-page"), config, programs).run();
+    assert_eq!(report.outcome, Outcome::Completed, "vCPU 1 would fail at its send");
+}
