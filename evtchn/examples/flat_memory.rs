@@ -1,5 +1,7 @@
 //! What one event costs on flat memory: send, then the guest's consumption, two-level and FIFO.
 //!
+//! Then what a new port costs with few and with many in use.
+//!
 //! `cargo run --release -p evtchn --example flat_memory` prints nanoseconds, and each as a multiple of a calibration loop
 //! of dependent multiply-adds run in between, since machines differ and clocks wander.
 
@@ -191,10 +193,38 @@ fn time(mut round: impl FnMut()) -> f64 {
         .fold(f64::INFINITY, f64::min)
 }
 
+/// Binding and closing a port of a domain that has `used` in use below it.
+fn allocation(used: u32, is_fifo: bool) -> f64 {
+    let mut memory = Flat { words: vec![0; 256 * PAGE], injected: 0 };
+    let mut channels = EventChannels::new(Policy { hardware_domain: None, silo: false }, 0);
+    let config = DomainConfig { id: DomId(1), vcpus: 1, privileged: false, max_evtchn_port: u32::MAX, target: None };
+    let dom = channels.create_domain(&config, PAGE).expect("the domain is sound");
+    let caller = Caller { dom, vcpu: Vcpu(0) };
+    if is_fifo {
+        channels.init_control(&mut memory, caller, Vcpu(0), CONTROL, 0).expect("the block is accepted");
+        for page in 0..128 {
+            channels.expand_array(&mut memory, caller, ARRAY + page).expect("the page is accepted");
+        }
+    }
+    for _ in 0..used {
+        channels.bind_ipi(&mut memory, caller, Vcpu(0)).expect("a port is free");
+    }
+    time(|| {
+        let port = channels.bind_ipi(&mut memory, caller, Vcpu(0)).expect("a port is free");
+        channels.close(&mut memory, caller, port).expect("the port is open");
+    })
+}
+
 fn main() {
     let unit = calibration();
     println!("calibration        {unit:6.2} ns");
     for (name, cost) in [("two-level send + consume", two_level()), ("FIFO send + consume", fifo())] {
         println!("{name:26} {cost:6.2} ns, {:5.1} times the calibration loop", cost / unit);
+    }
+    println!("\nbind + close, by ports in use");
+    for (used, is_fifo) in [(10, false), (500, false), (4000, false), (10, true), (4000, true), (100_000, true)] {
+        let abi = if is_fifo { "FIFO" } else { "two-level" };
+        let cost = allocation(used, is_fifo);
+        println!("{used:8} {abi:10} {cost:6.2} ns, {:5.1} times the calibration loop", cost / unit);
     }
 }

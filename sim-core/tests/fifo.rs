@@ -4,7 +4,7 @@
 //! to 2047. The sender, domU1, has two-level ports. A send makes these accesses at EL2: its argument (the caller's RAM);
 //! in the event's word PENDING, a look at MASKED, LINKED; if the queue has a tail, a look at the tail's word, and a
 //! compare-and-swap if that is still linked; else the head and the ready bit (control block) and the upcall byte's word.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
 mod common;
 
@@ -186,4 +186,34 @@ fn a_poll_ends_with_an_event_on_a_port_it_names() {
     ];
     let events = run(1, &[HIGH], rest).events;
     assert_eq!((events.sent, events.delivered, events.lost), (1, 1, 0));
+}
+
+/// Under placement `pool` the domains' FIFO structures are in their parts of the pool, with any number of vCPUs.
+#[test]
+fn placement_pool_has_room_for_fifo() {
+    let mut parts = thread_2022();
+    parts.placement = sim_core::layout::Placement::Pool;
+    parts.domains[1].vcpus = common::domain(2, &[], &[1; 64]).vcpus;
+    let layout = sim_core::layout::Layout::new(parts.clone()).unwrap();
+    let home = |vcpu| sim_core::world::home(&layout, 1, vcpu).unwrap();
+    let own = layout.pages(1).unwrap().own_pool.unwrap();
+    let words = own.limit() + 1 - 0x1000;
+    let mut taken: Vec<(u64, u64)> = vec![(own.base(), 4096), (words, 4096)];
+    taken.extend((0..64).flat_map(|vcpu| [(home(vcpu).vcpu_info, 48), (home(vcpu).control_block, 72)]));
+    taken.sort_unstable();
+    assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{taken:x?}");
+    assert!(taken.iter().all(|(base, size)| own.contains(*base) && own.contains(base + size - 1)));
+
+    let channels = vec![StaticChannel { listener: (1, Port(LOW)), binder: (0, Port(LOW + 1)) }];
+    let mut receiver: Vec<Step> =
+        [Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: words }, Op::EnableInterrupts]
+            .map(step)
+            .into();
+    receiver.extend([step(Op::Unmask(number(LOW))), step(Op::Wait(number(LOW)))]);
+    let sender = [Op::RegisterVcpuInfo, Op::Compute(200_000), Op::Send(number(LOW + 1))].map(step);
+    let scheduler = sim_core::hyp::sched::Scheduler::RoundRobin { quantum: 1_000_000 };
+    let config = Config { channels, scheduler, ..Config::default() };
+    let builtin = Builtin::from_name("map-page", Settings::default()).unwrap();
+    let report = world(parts, builtin, config, vec![(0, 0, sender.into()), (1, 0, receiver)]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{PORTS, builtin, channel, expecting, setup, span, step, thread_2022, world};
-use evtchn::{DomId, DomIdx, Port, Stop, Vcpu};
+use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::guest_mem::Cx;
@@ -14,7 +14,7 @@ use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{HypDevices, LayoutParts, Owner};
 use sim_core::machine::{Cpu, Faulted};
-use sim_core::outcome::{Expected, Outcome, Report, Trap};
+use sim_core::outcome::{Expected, Outcome, Report, Trap, ViewId};
 use sim_core::platform::{Platform, Width};
 use sim_core::world::{Config, World};
 
@@ -252,4 +252,51 @@ fn console_output_touches_the_uart() {
     let mut parts = thread_2022();
     parts.hyp_devices = HypDevices::Switched;
     leaves_the_view(&parts, &Config::default(), &[step(Op::Console("x".into()))], &[], Owner::Uart);
+}
+
+/// 2,000 ports of domU2's that are free but still linked lie in two pages of event words: whoever looks for a free one maps
+/// each page once.
+#[test]
+fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
+    const PORTS: u32 = 2000;
+    let mut parts = controlled();
+    parts.domains[1].max_evtchn_port = u32::MAX;
+    let mut world = world(parts, builtin("map-page"), Config::default(), Vec::new());
+    let dom = second(&world);
+    let caller = Caller { dom, vcpu: Vcpu(0) };
+    let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+    let (channels, core) = (&mut world.hyp.channels, &mut world.hyp.core);
+    core.enter_unasked(&mut cpu).unwrap();
+    let mut host = Cx { core, p: &mut cpu };
+    channels.init_control(&mut host, caller, Vcpu(0), 0x2002_0000 / 4096, 0).unwrap();
+    for page in [0x2003_0000_u64, 0x2003_1000] {
+        channels.expand_array(&mut host, caller, page / 4096).unwrap();
+    }
+    for port in 1..=PORTS {
+        assert_eq!(channels.bind_ipi(&mut host, caller, Vcpu(0)), Ok(Port(port)));
+    }
+    for port in 1..=PORTS {
+        channels.close(&mut host, caller, Port(port)).unwrap();
+        // LINKED, as an event leaves it that the guest has not taken off its queue.
+        host.p.machine.ram.write(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
+    }
+    core.leave_to(&mut cpu, ViewId::Idle).unwrap();
+    cpu.isb().unwrap();
+
+    let first = core.domains.id(0, 0).unwrap();
+    world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
+    cpu.isb().unwrap();
+    cpu.machine.ram.write(0x3000_8000, 8, 2);
+    let before = cpu.machine.pes[0].counts;
+    world.hyp.core.enter_unasked(&mut cpu).unwrap();
+    let caller = world.hyp.core.caller(0).unwrap();
+    let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
+    assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));
+    assert_eq!(cpu.machine.ram.read(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
+    let made = cpu.machine.pes[0].counts - before;
+    assert_eq!(
+        (made.el2.prbar, made.el2.prlar, made.el2.prenr),
+        (2, 2, 1),
+        "two windows, the first closed for the second"
+    );
 }

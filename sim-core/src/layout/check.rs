@@ -159,7 +159,7 @@ pub enum LayoutError {
         needed: u64,
     },
     /// A pool with too little room.
-    #[error("the pool ({pool}) has no room for {needed:#x} bytes: two pages and more for each domain")]
+    #[error("the pool ({pool}) has no room for {needed:#x} bytes: four pages and more for each domain")]
     PoolTooSmall {
         /// The pool.
         pool: Span,

@@ -13,6 +13,7 @@ mod span;
 
 pub use board::{Board, Device};
 pub use check::{Item, LayoutError};
+pub(crate) use pages::CONTROL_BLOCK_STRIDE;
 pub use pages::GuestPages;
 pub use span::Span;
 

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 /// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
 const VCPU_INFO_STRIDE: u64 = 64;
+/// Bytes from one control block to the next: 72 used, on granules of their own.
+pub(crate) const CONTROL_BLOCK_STRIDE: u64 = 128;
 
 /// Where one domain's pages are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +18,21 @@ pub struct GuestPages {
     pub shared_info_placed: bool,
     /// Address of each vCPU's `vcpu_info`, to be registered by the guest.
     pub vcpu_info: Vec<u64>,
-    /// Under placement `pool`: the domain's own part of the pool.
+    /// Under placement `pool`: the domain's own part of the pool. Its last page is for event words.
     pub own_pool: Option<Span>,
+    /// Under placement `pool`: address of the control blocks.
+    pub control_blocks: Option<u64>,
 }
 
-fn pages_for(vcpus: usize) -> Option<u64> {
-    let bytes = u64::try_from(vcpus).ok()?.checked_mul(VCPU_INFO_STRIDE)?;
-    bytes.div_ceil(PAGE_SIZE).checked_add(1)
+/// Whole pages, in bytes, for one thing of `stride` bytes per vCPU.
+fn bytes_for(vcpus: usize, stride: u64) -> Option<u64> {
+    u64::try_from(vcpus).ok()?.checked_mul(stride)?.checked_next_multiple_of(PAGE_SIZE)
+}
+
+/// A domain's part of the pool: `shared_info`, then the `vcpu_info`, the control blocks, and one page of event words.
+fn pool_for(vcpus: usize) -> Option<u64> {
+    let per_vcpu = bytes_for(vcpus, VCPU_INFO_STRIDE)?.checked_add(bytes_for(vcpus, CONTROL_BLOCK_STRIDE)?)?;
+    per_vcpu.checked_add(2 * PAGE_SIZE)
 }
 
 /// The heap that is left, and the pool: as declared, or cut from the heap's top.
@@ -34,12 +44,9 @@ pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), La
     if parts.placement == Placement::GuestRam {
         return if heap.size() >= kept { Ok((heap, None)) } else { Err(too_small(kept)) };
     }
-    let pages: Option<u64> = parts
-        .domains
-        .iter()
-        .filter(|domain| !domain.vacant)
-        .try_fold(0u64, |sum, domain| sum.checked_add(pages_for(domain.vcpus.len())?));
-    let needed = pages.unwrap_or(u64::MAX).saturating_mul(PAGE_SIZE).max(PAGE_SIZE);
+    let mut domains = parts.domains.iter().filter(|domain| !domain.vacant);
+    let bytes = domains.try_fold(0u64, |sum, domain| sum.checked_add(pool_for(domain.vcpus.len())?));
+    let needed = bytes.unwrap_or(u64::MAX).max(PAGE_SIZE);
     if let Some(pool) = parts.pool {
         return if pool.size() < needed {
             Err(LayoutError::PoolTooSmall { pool, needed })
@@ -67,18 +74,30 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
         let vcpus = domain.vcpus.len();
         let no_room = || LayoutError::NoRoomForPages { item: check::domain_item(parts, position) };
         if domain.vacant {
-            all.push(GuestPages { shared_info: 0, shared_info_placed: false, vcpu_info: Vec::new(), own_pool: None });
+            all.push(GuestPages {
+                shared_info: 0,
+                shared_info_placed: false,
+                vcpu_info: Vec::new(),
+                own_pool: None,
+                control_blocks: None,
+            });
             continue;
         }
         let strided = |base: u64| -> Option<Vec<u64>> {
             (0..vcpus).map(|vcpu| base.checked_add(u64::try_from(vcpu).ok()?.checked_mul(VCPU_INFO_STRIDE)?)).collect()
         };
         if pool.is_some() {
-            let size = pages_for(vcpus).and_then(|pages| pages.checked_mul(PAGE_SIZE)).ok_or_else(no_room)?;
+            let size = pool_for(vcpus).ok_or_else(no_room)?;
             let own = Span::with_size(next, size).ok_or_else(no_room)?;
             next = own.limit().saturating_add(1);
-            let vcpu_info = strided(own.base().saturating_add(PAGE_SIZE)).ok_or_else(no_room)?;
-            all.push(GuestPages { shared_info: own.base(), shared_info_placed: true, vcpu_info, own_pool: Some(own) });
+            let infos = own.base().saturating_add(PAGE_SIZE);
+            all.push(GuestPages {
+                shared_info: own.base(),
+                shared_info_placed: true,
+                vcpu_info: strided(infos).ok_or_else(no_room)?,
+                own_pool: Some(own),
+                control_blocks: bytes_for(vcpus, VCPU_INFO_STRIDE).and_then(|bytes| infos.checked_add(bytes)),
+            });
             continue;
         }
         let frame = domain.shared_info_frame.map(|frame| frame.base());
@@ -96,6 +115,7 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
             shared_info_placed: frame.is_some(),
             vcpu_info,
             own_pool: None,
+            control_blocks: None,
         });
     }
     Ok(all)
@@ -107,7 +127,7 @@ fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
     let domain = parts.domains.get(position)?;
     let bank = domain.ram.first()?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
-    let bytes = pages_for(domain.vcpus.len())?.checked_sub(1)?.checked_mul(PAGE_SIZE)?;
+    let bytes = bytes_for(domain.vcpus.len(), VCPU_INFO_STRIDE)?;
     let page = first.checked_add(bytes)?;
     let infos = page.checked_add(PAGE_SIZE)?;
     bank.contains(infos.checked_add(bytes)?.checked_sub(1)?).then_some((page, infos))

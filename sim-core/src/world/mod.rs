@@ -14,7 +14,7 @@ use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
-use crate::layout::{Layout, PAGE_SIZE};
+use crate::layout::{CONTROL_BLOCK_STRIDE, Layout, PAGE_SIZE};
 use crate::machine::clock::Profile;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
@@ -131,17 +131,15 @@ pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
 }
 
 /// A page of the domain's own for control blocks, behind what else is picked from `first` on and beside what the layout
-/// names; under placement `pool` the end of the domain's last page there.
+/// names; under placement `pool` where the layout has them.
 fn control_block(layout: &Layout, position: usize, vcpu: u32, first: u64) -> Option<u64> {
-    /// Bytes from one control block to the next.
-    const STRIDE: u64 = 128;
     let pages = layout.pages(position)?;
     let vcpus = u64::try_from(layout.domains().get(position)?.vcpus.len()).ok()?;
-    let offset = u64::from(vcpu).checked_mul(STRIDE)?;
-    if let Some(own) = pages.own_pool {
-        return own.limit().checked_sub(offset)?.checked_sub(STRIDE - 1);
+    let offset = u64::from(vcpu).checked_mul(CONTROL_BLOCK_STRIDE)?;
+    if let Some(blocks) = pages.control_blocks {
+        return blocks.checked_add(offset);
     }
-    let size = vcpus.checked_mul(STRIDE)?.checked_next_multiple_of(PAGE_SIZE)?;
+    let size = vcpus.checked_mul(CONTROL_BLOCK_STRIDE)?.checked_next_multiple_of(PAGE_SIZE)?;
     // Scratch memory and the vcpu_info take no more pages each, and shared_info one.
     let mut base = first.checked_add(size.checked_mul(2)?)?.checked_add(PAGE_SIZE)?;
     let named = || pages.vcpu_info.iter().copied().chain([pages.shared_info]).map(|at| at / PAGE_SIZE * PAGE_SIZE);
