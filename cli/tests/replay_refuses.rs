@@ -267,7 +267,7 @@ fn folders_are_searched_for_vectors_and_nothing_else() {
     for name in ["b/c/2.jsonl", "a.jsonl", "b/1.jsonl"] {
         fs::write(root.join(name), &vector).unwrap();
     }
-    fs::write(root.join("mpu.jsonl"), "{\"v\":1,\"arch\":\"pmsav8-32\"}\n").unwrap();
+    fs::write(root.join("mpu.jsonl"), "{\"v\":1,\"what\":\"else\"}\n").unwrap();
     fs::write(root.join("notes.txt"), "not json").unwrap();
     let summary = replay(std::slice::from_ref(&root), &options("map-page")).unwrap();
     let names: Vec<_> =

@@ -2,15 +2,20 @@
 
 use crate::PA_LIMIT;
 use crate::access::{Access, Denial, DenialKind, El, Hit, HitBy, Regime};
+use crate::pmsa::Pmsa;
 use crate::regs::Sctlr;
-use crate::rules::{Rights, Rules, VmWithoutM};
+use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, Rights, Rules, VmWithoutM};
 use crate::table::{SlotSet, Table};
+
+/// The lines that [`Crossing::FirstBytePerKilobyte`] speaks of.
+const KILOBYTE: u64 = 1024;
 
 /// The registers that a verdict depends on.
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) table: Table,
     pub(crate) sctlr: Sctlr,
+    pub(crate) pmsa: Pmsa,
 }
 
 /// A state, and how one kind of access is to be judged by it.
@@ -26,15 +31,19 @@ struct Judge<'a> {
 pub(crate) fn judge(state: &State, rules: Rules, regime: Regime, access: Access) -> Result<Hit, Denial> {
     let judge = Judge { state, rules, regime, access };
     let (first, last) = (access.addr, last_byte(&access));
-    if first > PA_LIMIT {
-        return Err(judge.denied(DenialKind::AddressSize, first));
+    match rules.crossing {
+        Crossing::EveryByte => judge.range(first, last),
+        Crossing::FirstByte => judge.range(first, first),
+        Crossing::FirstBytePerKilobyte => {
+            let mut hit = judge.range(first, first);
+            let mut line = first;
+            while hit.is_ok() && line / KILOBYTE < last / KILOBYTE {
+                line = (line / KILOBYTE + 1) * KILOBYTE;
+                hit = hit.and_then(|hit| judge.range(line, line).map(|_| hit));
+            }
+            hit
+        }
     }
-    let hit = match judge.without_regions() {
-        Some(answer) => answer.map_err(|kind| judge.denied(kind, first)),
-        None => judge.span(first, last.min(PA_LIMIT)),
-    }?;
-    // Lower bytes come first, so the top of the address space is asked about last.
-    if last > PA_LIMIT { Err(judge.denied(DenialKind::AddressSize, PA_LIMIT + 1)) } else { Ok(hit) }
 }
 
 /// Judges the one byte of `access`, given the enabled slots that hold it.
@@ -46,10 +55,13 @@ pub(crate) fn judge_byte(
     holding: SlotSet,
 ) -> Result<Hit, Denial> {
     let judge = Judge { state, rules, regime, access };
-    if access.addr > PA_LIMIT {
+    if access.addr > state.pmsa.address_limit() {
         return Err(judge.denied(DenialKind::AddressSize, access.addr));
     }
-    judge.without_regions().unwrap_or_else(|| judge.byte(holding)).map_err(|kind| judge.denied(kind, access.addr))
+    judge
+        .without_regions(access.addr)
+        .unwrap_or_else(|| judge.byte(access.addr, holding))
+        .map_err(|kind| judge.denied(kind, access.addr))
 }
 
 /// Judges `access` where no MPU stands in its way: only the address space ends somewhere.
@@ -71,31 +83,58 @@ impl Judge<'_> {
         Denial { kind, addr, access: self.access, regime: self.regime }
     }
 
+    /// Judges the bytes `first` to `last`, and what of them lies beyond the address space.
+    fn range(&self, first: u64, last: u64) -> Result<Hit, Denial> {
+        let top = self.state.pmsa.address_limit();
+        if first > top {
+            return Err(self.denied(DenialKind::AddressSize, first));
+        }
+        let hit = match self.without_regions(first) {
+            Some(answer) => answer.map_err(|kind| self.denied(kind, first)),
+            None => self.span(first, last.min(top)),
+        }?;
+        // Lower bytes come first, so the top of the address space is asked about last.
+        if last > top { Err(self.denied(DenialKind::AddressSize, top + 1)) } else { Ok(hit) }
+    }
+
     /// The answer where no region is looked at: the MPU is off.
-    fn without_regions(&self) -> Option<Result<Hit, DenialKind>> {
+    fn without_regions(&self, addr: u64) -> Option<Result<Hit, DenialKind>> {
         if self.state.sctlr.m() {
             return None;
         }
         match (self.regime, self.rules.vm_without_m) {
             (Regime::Stage2, VmWithoutM::RegionsApply) => None,
             (Regime::Stage2, VmWithoutM::TranslationFault) => Some(Err(DenialKind::NoRegion)),
-            // EL0 below a disabled EL1 MPU is disputed as well; all software seen enables that MPU before EL0 runs.
-            (Regime::El2 | Regime::El1, _) => Some(Ok(Hit { by: HitBy::MpuOff, attrs: None })),
+            (Regime::El1, _)
+                if self.access.el == El::El0 && self.rules.el0_without_m == El0WithoutM::TranslationFault =>
+            {
+                Some(Err(DenialKind::NoRegion))
+            }
+            (Regime::El2 | Regime::El1, _) => {
+                // A default map that the architecture fixes holds here too; of any other nothing is known.
+                let fixed = Some(self.rules.default_map).filter(|map| *map == DefaultMap::Pmsav8_32);
+                let rights = fixed.and_then(|map| Rights::of_default_map(map, addr));
+                let needs = rights.and_then(|rights| rights.missing(self.access.kind));
+                Some(match needs {
+                    Some(needs) => Err(DenialKind::Permission { slot: None, needs }),
+                    None => Ok(Hit { by: HitBy::MpuOff, attrs: None }),
+                })
+            }
         }
     }
 
     /// What the background region lets this access do, if it serves it: privileged accesses of stage 1 only.
-    fn background(&self) -> Option<Rights> {
+    fn background(&self, addr: u64) -> Option<Rights> {
         let privileged = match self.regime {
             Regime::El2 => true,
             Regime::El1 => self.access.el != El::El0,
             Regime::Stage2 => false,
         };
-        if privileged && self.state.sctlr.br() { Rights::of_default_map(self.rules.default_map) } else { None }
+        if privileged && self.state.sctlr.br() { Rights::of_default_map(self.rules.default_map, addr) } else { None }
     }
 
-    /// Judges one byte that the enabled slots in `holding`, and no others, hold.
-    fn byte(&self, holding: SlotSet) -> Result<Hit, DenialKind> {
+    /// Judges the byte at `addr`, which the enabled slots in `holding`, and no others, hold.
+    fn byte(&self, addr: u64, holding: SlotSet) -> Result<Hit, DenialKind> {
         if let Some(slot) = holding.only() {
             return self.one(slot);
         }
@@ -103,7 +142,7 @@ impl Judge<'_> {
         if let (Some(first), Some(second)) = holding.lowest_two() {
             return Err(DenialKind::Overlap { first, second });
         }
-        match self.background().ok_or(DenialKind::NoRegion)?.missing(self.access.kind) {
+        match self.background(addr).ok_or(DenialKind::NoRegion)?.missing(self.access.kind) {
             Some(needs) => Err(DenialKind::Permission { slot: None, needs }),
             None => Ok(Hit { by: HitBy::Background, attrs: None }),
         }
@@ -112,7 +151,8 @@ impl Judge<'_> {
     /// Judges bytes that the region in `slot` holds alone.
     fn one(&self, slot: u8) -> Result<Hit, DenialKind> {
         let attrs = self.state.table.words(slot).attrs();
-        let wxn = self.state.sctlr.wxn();
+        let sctlr = self.state.sctlr;
+        let wxn = (sctlr.wxn(), self.state.pmsa == Pmsa::V32 && sctlr.uwxn());
         let rights = Rights::of_region(attrs, self.regime, self.access.el, wxn, self.rules.s2_xn);
         match rights.missing(self.access.kind) {
             Some(needs) => Err(DenialKind::Permission { slot: Some(slot), needs }),
@@ -139,6 +179,9 @@ impl Judge<'_> {
         loop {
             let mut holding = SlotSet::default();
             let mut next = last + 1;
+            if self.rules.default_map == DefaultMap::Pmsav8_32 && at < DEVICE_HALF {
+                next = next.min(DEVICE_HALF);
+            }
             for slot in touched.iter() {
                 let words = self.state.table.words(slot);
                 if at < words.base() {
@@ -148,7 +191,7 @@ impl Judge<'_> {
                     next = next.min(words.limit() + 1);
                 }
             }
-            let hit = self.byte(holding).map_err(|kind| self.denied(kind, at))?;
+            let hit = self.byte(at, holding).map_err(|kind| self.denied(kind, at))?;
             let hit = *answer.get_or_insert(hit);
             if next > last {
                 return Ok(hit);

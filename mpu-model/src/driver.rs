@@ -1,6 +1,6 @@
 //! The slot driver: how regions get into the registers of an MPU, on hardware and on the model alike.
 //!
-//! PMSAv8-64 reaches region *n* through `PRBAR<n mod 16>` once `PRSELR` holds the bank (*n* rounded down to 16); plain
+//! PMSAv8-32 reaches regions 0 to 31 by name, and those above through `HPRSELR`. PMSAv8-64 reaches region *n* through `PRBAR<n mod 16>` once `PRSELR` holds the bank (*n* rounded down to 16); plain
 //! `PRBAR` is the bank's first. So `PRSELR` is kept a multiple of 16 and written, with an ISB behind it, only when the
 //! bank changes. `PRENR` holds the enable bits of slots 0 to 31; slots above are reached through their own PRLAR.
 //!
@@ -11,6 +11,7 @@ use crate::mpu::Mpu;
 use crate::pending::WriteHazard;
 use crate::planner::Update;
 use crate::planner::switch::{self, Cost, NoRoom};
+use crate::pmsa::Pmsa;
 use crate::regs::{MpuReg, RegionWords};
 
 /// The registers of one MPU and the barriers of its PE.
@@ -102,8 +103,10 @@ impl Extend<u8> for SlotSet {
 /// What the driver remembers of one MPU.
 #[derive(Clone, Debug)]
 pub struct Slots {
+    pmsa: Pmsa,
     regions: u8,
-    bank: u8,
+    /// What `PRSELR` holds.
+    selected: u8,
     enabled: SlotSet,
 }
 
@@ -111,7 +114,14 @@ impl Slots {
     /// The driver of an MPU with `regions` slots, just out of reset.
     #[must_use]
     pub const fn new(regions: u8) -> Self {
-        Self { regions, bank: 0, enabled: SlotSet([0; 4]) }
+        Self { pmsa: Pmsa::V64, regions, selected: 0, enabled: SlotSet([0; 4]) }
+    }
+
+    /// The same for the EL2 MPU of PMSAv8-32. Words are still given in the 64-bit layout; those of a region above 4 GiB lose
+    /// their upper half.
+    #[must_use]
+    pub const fn new_32(regions: u8) -> Self {
+        Self { pmsa: Pmsa::V32, regions, selected: 0, enabled: SlotSet([0; 4]) }
     }
 
     /// How many slots there are.
@@ -126,24 +136,45 @@ impl Slots {
         self.enabled
     }
 
+    /// Makes PRSELR lead to the slot, if it has to.
     fn select<R: Registers>(&mut self, registers: &mut R, slot: u8) -> Result<(), R::Fault> {
-        let bank = slot & 0xf0;
-        if bank != self.bank {
-            registers.write(MpuReg::Prselr, u64::from(bank))?;
+        let selection = match self.pmsa {
+            Pmsa::V64 => slot & 0xf0,
+            Pmsa::V32 if slot < 32 => return Ok(()),
+            Pmsa::V32 => slot,
+        };
+        if selection != self.selected {
+            registers.write(MpuReg::Prselr, u64::from(selection))?;
             registers.isb()?;
-            self.bank = bank;
+            self.selected = selection;
         }
         Ok(())
     }
 
+    const fn prbar(&self, slot: u8) -> MpuReg {
+        match (self.pmsa, slot) {
+            (Pmsa::V64, slot) if slot.is_multiple_of(16) => MpuReg::Prbar,
+            (Pmsa::V64, slot) => MpuReg::PrbarN(slot & 0xf),
+            (Pmsa::V32, slot @ 0..32) => MpuReg::PrbarN(slot),
+            (Pmsa::V32, _) => MpuReg::Prbar,
+        }
+    }
+
+    const fn prlar(&self, slot: u8) -> MpuReg {
+        match self.prbar(slot) {
+            MpuReg::PrbarN(n) => MpuReg::PrlarN(n),
+            _ => MpuReg::Prlar,
+        }
+    }
+
     fn set_prbar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
         self.select(registers, slot)?;
-        registers.write(prbar(slot), value)
+        registers.write(self.prbar(slot), self.pmsa.narrow_prbar(value))
     }
 
     fn set_prlar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
         self.select(registers, slot)?;
-        registers.write(prlar(slot), value)?;
+        registers.write(self.prlar(slot), self.pmsa.narrow_prlar(value))?;
         if value & crate::regs::PRLAR_EN == 0 {
             self.enabled.remove(slot);
         } else {
@@ -247,8 +278,8 @@ impl Slots {
     pub fn save<R: Registers>(&mut self, registers: &mut R, into: &mut [RegionWords]) -> Result<(), R::Fault> {
         for (slot, words) in (0..self.regions).zip(into) {
             self.select(registers, slot)?;
-            words.prbar = registers.read(prbar(slot));
-            words.prlar = registers.read(prlar(slot));
+            words.prbar = self.pmsa.widen_prbar(registers.read(self.prbar(slot)));
+            words.prlar = self.pmsa.widen_prlar(registers.read(self.prlar(slot)));
         }
         Ok(())
     }
@@ -267,18 +298,4 @@ impl Slots {
 fn sync<R: Registers>(registers: &mut R) -> Result<(), R::Fault> {
     registers.dsb()?;
     registers.isb()
-}
-
-const fn prbar(slot: u8) -> MpuReg {
-    match slot & 0xf {
-        0 => MpuReg::Prbar,
-        n => MpuReg::PrbarN(n),
-    }
-}
-
-const fn prlar(slot: u8) -> MpuReg {
-    match slot & 0xf {
-        0 => MpuReg::Prlar,
-        n => MpuReg::PrlarN(n),
-    }
 }

@@ -76,9 +76,11 @@ mod driver;
 #[cfg(feature = "proptest")]
 pub mod exhaustion;
 mod fields;
+mod memory;
 mod mpu;
 mod pending;
 pub mod planner;
+mod pmsa;
 mod probe;
 mod region;
 mod regs;
@@ -90,12 +92,16 @@ mod table;
 pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
 pub use driver::{Registers, SlotSet, Slots};
+pub use memory::{Cacheability, DeviceType, Memory, MemoryType};
 pub use mpu::Mpu;
 pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};
+pub use pmsa::Pmsa;
 pub use probe::{Probe, ProbeId};
 pub use region::{Region, RegionError};
-pub use regs::{MpuReg, Prbar, Prlar, RegionWords, Sctlr};
-pub use rules::{DefaultMap, Level, Rules, S2XnModel, SyncRule, VmWithoutM};
+pub use regs::{Hcr, MpuReg, Prbar, Prlar, RegionWords, Sctlr, Vsctlr, Vtcr};
+pub use rules::{
+    Crossing, DefaultMap, El0WithoutM, HpfarRule, Level, Rules, S2XnModel, StatusCodes, SyncRule, VmWithoutM,
+};
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;
 

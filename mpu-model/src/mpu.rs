@@ -4,7 +4,9 @@ use core::fmt;
 
 use crate::access::{Access, Denial, Regime, Verdict};
 use crate::check::{State, judge};
+use crate::memory::MemoryType;
 use crate::pending::{Entry, Log, PendingWrite, WriteHazard};
+use crate::pmsa::Pmsa;
 use crate::probe::{Probe, ProbeId, Probes};
 use crate::regs::{MpuReg, RegionWords, Sctlr};
 use crate::rules::{Level, Rules};
@@ -28,6 +30,7 @@ pub struct Mpu {
     newest: State,
     prselr_in_force: u8,
     prselr: u8,
+    mair: u64,
     log: Log,
     probes: Probes,
 }
@@ -37,7 +40,17 @@ impl Mpu {
     /// misses once it is on.
     #[must_use]
     pub fn new(level: Level, regions: u8, rules: Rules) -> Self {
-        let state = State { table: Table::new(regions), sctlr: Sctlr::DEFAULT };
+        Self::with(Pmsa::V64, level, regions, rules)
+    }
+
+    /// The same with the registers of PMSAv8-32. [`Rules::pmsav8_32`] has the default map of that architecture.
+    #[must_use]
+    pub fn new_32(level: Level, regions: u8, rules: Rules) -> Self {
+        Self::with(Pmsa::V32, level, regions, rules)
+    }
+
+    fn with(pmsa: Pmsa, level: Level, regions: u8, rules: Rules) -> Self {
+        let state = State { table: Table::new(regions), sctlr: Sctlr::DEFAULT, pmsa };
         Self {
             level,
             rules,
@@ -45,6 +58,7 @@ impl Mpu {
             newest: state,
             prselr_in_force: 0,
             prselr: 0,
+            mair: 0,
             log: Log::new(),
             probes: Probes::default(),
         }
@@ -54,6 +68,12 @@ impl Mpu {
     #[must_use]
     pub const fn regions(&self) -> u8 {
         self.newest.table.regions()
+    }
+
+    /// Which registers it has.
+    #[must_use]
+    pub const fn pmsa(&self) -> Pmsa {
+        self.newest.pmsa
     }
 
     /// Whose MPU this is.
@@ -73,12 +93,19 @@ impl Mpu {
     #[must_use]
     pub fn read(&self, reg: MpuReg) -> u64 {
         match reg {
-            MpuReg::Mpuir => self.regions().into(),
+            _ if !self.pmsa().has(self.level, reg) => 0,
+            MpuReg::Mpuir => self.pmsa().mpuir(self.level, self.regions()),
+            MpuReg::Mair => self.mair & self.mair_mask(),
+            MpuReg::Mair1 => self.mair >> 32,
             MpuReg::Prenr => self.newest.table.enabled().low_word().into(),
             MpuReg::Prselr => self.prselr.into(),
             MpuReg::Sctlr => self.newest.sctlr.raw_value(),
-            MpuReg::Prbar | MpuReg::PrbarN(_) => self.selected(reg).map_or(0, |slot| self.words(slot).prbar),
-            MpuReg::Prlar | MpuReg::PrlarN(_) => self.selected(reg).map_or(0, |slot| self.words(slot).prlar),
+            MpuReg::Prbar | MpuReg::PrbarN(_) => {
+                self.selected(reg).map_or(0, |slot| self.pmsa().narrow_prbar(self.words(slot).prbar))
+            }
+            MpuReg::Prlar | MpuReg::PrlarN(_) => {
+                self.selected(reg).map_or(0, |slot| self.pmsa().narrow_prlar(self.words(slot).prlar))
+            }
         }
     }
 
@@ -93,8 +120,20 @@ impl Mpu {
     /// [`WriteHazard`] for a region register that a selection not yet replaced leads elsewhere. The write is made all
     /// the same, to the region that the newest `PRSELR` selects.
     pub fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), WriteHazard> {
+        if !self.pmsa().has(self.level, reg) {
+            return Ok(());
+        }
         match reg {
             MpuReg::Mpuir => Ok(()),
+            MpuReg::Mair => {
+                let mask = self.mair_mask();
+                self.mair = self.mair & !mask | value & mask;
+                Ok(())
+            }
+            MpuReg::Mair1 => {
+                self.mair = self.mair & 0xffff_ffff | value << 32;
+                Ok(())
+            }
             MpuReg::Prselr => {
                 let selection = value as u8;
                 if selection != self.prselr {
@@ -117,6 +156,20 @@ impl Mpu {
         }
     }
 
+    /// The bits that `MAIR` itself holds: all, or the half that `MAIR0` is.
+    const fn mair_mask(&self) -> u64 {
+        match self.newest.pmsa {
+            Pmsa::V64 => u64::MAX,
+            Pmsa::V32 => 0xffff_ffff,
+        }
+    }
+
+    /// The memory type that an attribute index stands for, by the newest `MAIR`.
+    #[must_use]
+    pub const fn memory_type(&self, attr_index: u8) -> MemoryType {
+        MemoryType::of_mair((self.mair >> (8 * (attr_index as u32 & 7))) as u8)
+    }
+
     /// Makes a write in the newest state, and logs it if that changed anything.
     fn make(&mut self, entry: Entry) {
         let before = self.read_entry(&entry);
@@ -136,17 +189,17 @@ impl Mpu {
 
     /// The slot that `reg` reaches, if it exists.
     fn selected(&self, reg: MpuReg) -> Option<u8> {
-        resolve(reg, self.prselr).filter(|slot| *slot < self.regions())
+        self.pmsa().slot(reg, self.prselr).filter(|slot| *slot < self.regions())
     }
 
     /// Whether a selection older than the newest may still be in use and leads `reg` elsewhere.
     fn selection_hazard(&self, reg: MpuReg) -> Result<(), WriteHazard> {
-        let Some(new_slot) = resolve(reg, self.prselr) else {
+        let Some(new_slot) = self.pmsa().slot(reg, self.prselr) else {
             return Ok(());
         };
         let stale = core::iter::once(self.prselr_in_force)
             .chain(self.log.selections())
-            .filter_map(|selection| resolve(reg, selection))
+            .filter_map(|selection| self.pmsa().slot(reg, selection))
             .find(|slot| *slot != new_slot);
         stale.map_or(Ok(()), |stale_slot| Err(WriteHazard { reg, stale_slot, new_slot }))
     }
@@ -221,16 +274,6 @@ impl Mpu {
         let below = ordered().filter(|(_, words)| words.limit() < addr).max_by_key(|(_, words)| words.limit());
         let above = ordered().filter(|(_, words)| words.base() > addr).min_by_key(|(_, words)| words.base());
         (below, above)
-    }
-}
-
-/// The slot that a region register reaches under `selection`: the plain names use all of it, the numbered ones its
-/// upper half and their number. Numbers outside 1 to 15 name no register.
-fn resolve(reg: MpuReg, selection: u8) -> Option<u8> {
-    match reg {
-        MpuReg::Prbar | MpuReg::Prlar => Some(selection),
-        MpuReg::PrbarN(n) | MpuReg::PrlarN(n) if (1..=15).contains(&n) => Some(selection & 0xf0 | n),
-        _ => None,
     }
 }
 

@@ -229,10 +229,10 @@ impl State {
             (MpuReg::Prenr, _) => self.table.set_prenr(entry.value),
             (MpuReg::Sctlr, _) => self.sctlr = Sctlr::new_with_raw_value(entry.value),
             (MpuReg::Prbar | MpuReg::PrbarN(_), Some(slot)) => {
-                self.table.set_prbar(slot, entry.value);
+                self.table.set_prbar(slot, self.pmsa.widen_prbar(entry.value));
             }
             (MpuReg::Prlar | MpuReg::PrlarN(_), Some(slot)) => {
-                self.table.set_prlar(slot, entry.value);
+                self.table.set_prlar(slot, self.pmsa.widen_prlar(entry.value));
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use core::fmt;
 use arbitrary_int::{u3, u46};
 
 use crate::attrs::Attrs;
-pub use crate::fields::{Prbar, Prlar, Sctlr};
+pub use crate::fields::{Hcr, Prbar, Prlar, Sctlr, Vsctlr, Vtcr};
 
 /// Bits 51 to 6: BASE in `PRBAR`, LIMIT in `PRLAR`.
 const ADDRESS_BITS: u64 = crate::PA_LIMIT & !(crate::GRANULE - 1);
@@ -84,12 +84,17 @@ pub enum MpuReg {
     Prbar,
     /// Limit of the region that the whole of `PRSELR.REGION` selects.
     Prlar,
-    /// Base of region `PRSELR.REGION[7:4]:n`, n in 1 to 15. Other n name no register: written in vain, read as 0.
+    /// Base of region `PRSELR.REGION[7:4]:n`, n in 1 to 15; in PMSAv8-32 of region n, n in 0 to 31. Other n name no
+    /// register: written in vain, read as 0.
     PrbarN(u8),
-    /// Limit of region `PRSELR.REGION[7:4]:n`, n in 1 to 15. Other n name no register: written in vain, read as 0.
+    /// Limit of the same region.
     PrlarN(u8),
     /// System control, see [`Sctlr`].
     Sctlr,
+    /// What the eight attribute indices stand for; `MAIR0`, the lower four of them, in PMSAv8-32.
+    Mair,
+    /// `MAIR1` of PMSAv8-32: the upper four.
+    Mair1,
 }
 
 impl fmt::Display for MpuReg {
@@ -103,6 +108,8 @@ impl fmt::Display for MpuReg {
             Self::PrbarN(n) => write!(f, "PRBAR{n}"),
             Self::PrlarN(n) => write!(f, "PRLAR{n}"),
             Self::Sctlr => f.pad("SCTLR"),
+            Self::Mair => f.pad("MAIR"),
+            Self::Mair1 => f.pad("MAIR1"),
         }
     }
 }

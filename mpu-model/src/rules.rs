@@ -59,6 +59,57 @@ pub enum DefaultMap {
     RwNoExec,
     /// The whole address space may be read, written and executed.
     Rwx,
+    /// The fixed table of PMSAv8-32 (DDI 0568 table C1-4): everything may be read and written; what lies below
+    /// 2 GiB is Normal memory and may be executed, what lies above is Device memory and may not.
+    Pmsav8_32,
+}
+
+/// Where the default map of PMSAv8-32 turns from Normal to Device memory.
+pub(crate) const DEVICE_HALF: u64 = 0x8000_0000;
+
+/// Which bytes of an access that spans several are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Crossing {
+    /// All of them; the lowest that is denied is what FAR names.
+    #[default]
+    EveryByte,
+    /// The first.
+    FirstByte,
+    /// The first, and the first behind each line of 1 KiB that the access runs over, as QEMU does (its page size for
+    /// R-profile).
+    FirstBytePerKilobyte,
+}
+
+/// EL0 with `SCTLR_EL1.M` = 0. Sources disagree; software that was seen enables the EL1 MPU before EL0 runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum El0WithoutM {
+    /// It uses the default map, as in QEMU.
+    #[default]
+    DefaultMap,
+    /// A translation fault, as in Renode's reading of DDI 0568 figure C1-2.
+    TranslationFault,
+}
+
+/// Which status code a denial gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum StatusCodes {
+    /// Translation fault for a miss and for an overlap, permission fault for a denial (DDI 0600 table C1-4).
+    #[default]
+    Arm,
+    /// As `Arm`, but code 0b000000 for a miss: Renode's "background fault" of a Cortex-R52.
+    BackgroundFault,
+    /// Permission fault whatever the reason, as in QEMU.
+    AlwaysPermission,
+}
+
+/// When `HPFAR_EL2` is filled. PMSA has one address, so FAR holds all of it anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum HpfarRule {
+    /// By translation faults only; after a permission fault it is UNKNOWN.
+    #[default]
+    Translation,
+    /// By every stage 2 fault, as in QEMU.
+    Always,
 }
 
 /// The switches one [`crate::Mpu`] runs under.
@@ -72,6 +123,35 @@ pub struct Rules {
     pub vm_without_m: VmWithoutM,
     /// The background region.
     pub default_map: DefaultMap,
+    /// Which bytes are judged.
+    pub crossing: Crossing,
+    /// EL0 below an EL1 MPU that is off.
+    pub el0_without_m: El0WithoutM,
+    /// Status codes.
+    pub codes: StatusCodes,
+    /// When HPFAR is filled.
+    pub hpfar: HpfarRule,
+}
+
+impl Rules {
+    /// The defaults with the default map of PMSAv8-32, which is part of that architecture.
+    #[must_use]
+    pub fn pmsav8_32() -> Self {
+        Self { default_map: DefaultMap::Pmsav8_32, ..Self::default() }
+    }
+
+    /// What QEMU 10.0 does on its `mps3-an536` board (Cortex-R52): measured, 28,000 accesses.
+    #[must_use]
+    pub fn qemu_an536() -> Self {
+        Self {
+            vm_without_m: VmWithoutM::RegionsApply,
+            crossing: Crossing::FirstBytePerKilobyte,
+            el0_without_m: El0WithoutM::DefaultMap,
+            codes: StatusCodes::AlwaysPermission,
+            hpfar: HpfarRule::Always,
+            ..Self::pmsav8_32()
+        }
+    }
 }
 
 /// Reads, writes, fetches: which of the three someone may do.
@@ -83,9 +163,10 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    /// What the background region grants.
-    pub(crate) const fn of_default_map(map: DefaultMap) -> Option<Self> {
+    /// What the background region grants at `addr`.
+    pub(crate) const fn of_default_map(map: DefaultMap, addr: u64) -> Option<Self> {
         match map {
+            DefaultMap::Pmsav8_32 => Some(Self { read: true, write: true, fetch: addr < DEVICE_HALF }),
             DefaultMap::None => None,
             DefaultMap::RwNoExec => Some(Self { read: true, write: true, fetch: false }),
             DefaultMap::Rwx => Some(Self { read: true, write: true, fetch: true }),
@@ -95,8 +176,9 @@ impl Rights {
     /// What a region with `attrs` grants to `el` in `regime`.
     ///
     /// A fetch needs XN clear and the right to read. `wxn` is `SCTLR_ELx.WXN`: at stage 1 what may be written may not
-    /// be executed; stage 2 does not look at it.
-    pub(crate) fn of_region(attrs: Attrs, regime: Regime, el: El, wxn: bool, s2_xn: S2XnModel) -> Self {
+    /// be executed; stage 2 does not look at it. `uwxn` is `SCTLR.UWXN` of `AArch32`: EL1 does not execute what EL0 may
+    /// write.
+    pub(crate) fn of_region(attrs: Attrs, regime: Regime, el: El, (wxn, uwxn): (bool, bool), s2_xn: S2XnModel) -> Self {
         let (read, write) = match (regime, el) {
             // Below the MPU's own level.
             (Regime::Stage2, _) | (Regime::El1, El::El0) => (attrs.ap.lower(), attrs.ap == Ap::RwAll),
@@ -104,6 +186,7 @@ impl Rights {
             (Regime::El2 | Regime::El1, _) => (true, attrs.ap.writable()),
         };
         let never = match regime {
+            Regime::El1 if el != El::El0 && uwxn && attrs.ap == Ap::RwAll => true,
             Regime::El2 | Regime::El1 => attrs.xn.bit1() || (wxn && write),
             Regime::Stage2 => match s2_xn {
                 // Equal bits let EL1 execute, bit 1 clear lets EL0.
@@ -134,7 +217,7 @@ mod tests {
 
     fn rights(ap: Ap, xn: Xn, regime: Regime, el: El, wxn: bool, s2_xn: S2XnModel) -> [bool; 3] {
         let attrs = Attrs { ap, xn, sh: Shareability::Non, attr_index: 0, ns: false };
-        let Rights { read, write, fetch } = Rights::of_region(attrs, regime, el, wxn, s2_xn);
+        let Rights { read, write, fetch } = Rights::of_region(attrs, regime, el, (wxn, false), s2_xn);
         [read, write, fetch]
     }
 
@@ -184,6 +267,16 @@ mod tests {
         assert!(fetch(Ap::RoPrivileged, Regime::El2, El::El2));
         assert!(fetch(Ap::RoAll, Regime::El1, El::El0));
         assert!(fetch(Ap::RwAll, Regime::Stage2, El::El1));
+    }
+
+    #[test]
+    fn uwxn_keeps_el1_from_executing_what_el0_may_write() {
+        let fetch = |ap, el| {
+            let attrs = Attrs { ap, xn: Xn::Exec, sh: Shareability::Non, attr_index: 0, ns: false };
+            Rights::of_region(attrs, Regime::El1, el, (false, true), S2XnModel::Xnx).fetch
+        };
+        assert!(!fetch(Ap::RwAll, El::El1) && fetch(Ap::RwAll, El::El0));
+        assert!(fetch(Ap::RwPrivileged, El::El1) && fetch(Ap::RoAll, El::El1));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! EL1 and EL0: through stage 1, then through stage 2.
 
-use crate::access::{Access, Denial, Hit, Regime};
+use crate::access::{Access, Denial, El, Hit, Regime};
 use crate::check::flat;
+use crate::fields::Hcr;
 use crate::mpu::Mpu;
 use crate::pending::Hazard;
 
@@ -21,6 +22,8 @@ pub struct GuestDenial {
     pub stage: Stage,
     /// Its denial.
     pub denial: Denial,
+    /// The level that takes the fault: EL1 for stage 1 (EL2 with `HCR_EL2.TGE` set), EL2 for stage 2.
+    pub to: El,
 }
 
 /// An allowed access of EL1 or EL0.
@@ -43,23 +46,37 @@ pub struct GuestVerdict {
 
 /// Judges an access of EL1 or EL0 by both stages.
 ///
-/// Stage 1 is asked first, and its denial wins. Without an EL1 MPU, or with `SCTLR_EL1.M` = 0, stage 1 allows
-/// everything in the address space. `vm` is `HCR_EL2.VM`: without it the EL2 MPU does not look at guests at all.
+/// Of each byte stage 1 is asked first, and its denial wins; the lowest byte that either denies is the one reported. Without an EL1 MPU, or with `HCR_EL2.DC` or `TGE` set, stage 1 allows
+/// everything in the address space. Without `HCR_EL2.VM` (which DC implies) the EL2 MPU does not look at guests at all.
 #[must_use]
-pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, vm: bool, access: Access) -> GuestVerdict {
-    let denied = |stage, denial, hazard| GuestVerdict { result: Err(GuestDenial { stage, denial }), hazard };
+pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, hcr: Hcr, access: Access) -> GuestVerdict {
+    let to_el2 = |stage| stage == Stage::Two || hcr.tge();
+    let denied = |stage, denial, hazard| GuestVerdict {
+        result: Err(GuestDenial { stage, denial, to: if to_el2(stage) { El::El2 } else { El::El1 } }),
+        hazard,
+    };
     let (stage1, hazard) = match el1 {
-        Some(mpu) => {
+        Some(mpu) if !hcr.dc() && !hcr.tge() => {
             let verdict = mpu.check(Regime::El1, access);
             (verdict.result, verdict.hazard)
         }
-        None => (flat(Regime::El1, access), None),
+        _ => (flat(Regime::El1, access), None),
     };
+    let stage2_on = hcr.vm() || hcr.dc();
     let stage1 = match stage1 {
         Ok(hit) => hit,
-        Err(denial) => return denied(Stage::One, denial, hazard),
+        Err(first) => {
+            // Each byte goes through both stages before the next: below the one that stage 1 denies, stage 2 may deny one.
+            let below = first.addr.saturating_sub(access.addr);
+            let part = Access { size: below, ..access };
+            let verdict = (stage2_on && below > 0).then(|| el2.check(Regime::Stage2, part));
+            return match verdict.and_then(|verdict| Some((verdict.result.err()?, verdict.hazard))) {
+                Some((denial, hazard)) => denied(Stage::Two, Denial { access, ..denial }, hazard),
+                None => denied(Stage::One, first, hazard),
+            };
+        }
     };
-    if !vm {
+    if !stage2_on {
         return GuestVerdict { result: Ok(GuestHit { stage1, stage2: None }), hazard: None };
     }
     let verdict = el2.check(Regime::Stage2, access);

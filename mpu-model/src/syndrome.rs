@@ -1,17 +1,25 @@
-//! What a denial becomes in `ESR_ELx` and `FAR_ELx`.
+//! What a denial becomes in `ESR_ELx`, `FAR_ELx` and `HPFAR_EL2`, and in their `AArch32` forms.
+//!
+//! `HSR` has the layout of `ESR_EL2`; `HDFAR` and `HIFAR` are FAR. An `AArch32` EL1 has no exception class: `DFSR` and
+//! `IFSR` in the long format, which R-profile uses, say the same in other places.
 //!
 //! PMSA reuses the codes of VMSA at level 0. Field layout: DDI 0600 `ESR_ELx`, as in Armv8-A.
 
 use core::fmt;
 
 use crate::access::{AccessKind, Denial, DenialKind, El};
+use crate::rules::{HpfarRule, Rules, StatusCodes};
 
 /// Translation fault, level 0: no region, or several.
 const FSC_TRANSLATION: u32 = 0b00_0100;
+/// A miss, where [`StatusCodes::BackgroundFault`] says so.
+const FSC_BACKGROUND: u32 = 0;
 /// Permission fault, level 0.
 const FSC_PERMISSION: u32 = 0b00_1100;
 /// ISS bit 6 of a data abort.
 const WNR: u32 = 1 << 6;
+/// ISS bit 24: the instruction is told in bits 23 to 14.
+const ISV: u32 = 1 << 24;
 /// ISS bit 7.
 const S1PTW: u32 = 1 << 7;
 
@@ -21,8 +29,8 @@ const EC_DATA_ABORT: u8 = 0x24;
 
 /// A syndrome and its fault address.
 ///
-/// ISV is 0 always: the model does not know the instruction, so no size and no register either. Hardware sets it for
-/// stage 2 data aborts of plain loads and stores. S1PTW stays 0 too, since an MPU walks no tables.
+/// ISV is 0: an access alone does not tell the instruction. Who knows that it was a plain load or store says so with
+/// [`Syndrome::of_plain_access`]. S1PTW stays 0, since an MPU walks no tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Syndrome {
     /// Exception class, 6 bits.
@@ -36,32 +44,33 @@ pub struct Syndrome {
 impl Syndrome {
     /// EL2's own fault, taken from EL2 to EL2: class 0x25, or 0x21 for a fetch.
     #[must_use]
-    pub const fn el2_own(denial: &Denial) -> Self {
-        Self::new(denial, true)
+    pub const fn el2_own(denial: &Denial, rules: Rules) -> Self {
+        Self::new(denial, true, rules)
     }
 
     /// A guest's fault at stage 2, taken to EL2: class 0x24, or 0x20 for a fetch.
     #[must_use]
-    pub const fn stage2(denial: &Denial) -> Self {
-        Self::new(denial, false)
+    pub const fn stage2(denial: &Denial, rules: Rules) -> Self {
+        Self::new(denial, false, rules)
     }
 
     /// A guest's fault at stage 1, taken to EL1: class 0x24 or 0x20 from EL0, 0x25 or 0x21 from EL1.
     #[must_use]
-    pub const fn el1(denial: &Denial) -> Self {
-        Self::new(denial, !matches!(denial.access.el, El::El0))
+    pub const fn el1(denial: &Denial, rules: Rules) -> Self {
+        Self::new(denial, !matches!(denial.access.el, El::El0), rules)
     }
 
-    const fn new(denial: &Denial, same_level: bool) -> Self {
+    const fn new(denial: &Denial, same_level: bool, rules: Rules) -> Self {
         let class = match denial.access.kind {
             AccessKind::Fetch => EC_INSTRUCTION_ABORT,
             AccessKind::Read | AccessKind::Write | AccessKind::Rmw => EC_DATA_ABORT,
         };
-        let code = match denial.kind {
-            DenialKind::Permission { .. } => FSC_PERMISSION,
+        let code = match (denial.kind, rules.codes) {
+            (DenialKind::Permission { .. }, _) | (_, StatusCodes::AlwaysPermission) => FSC_PERMISSION,
+            (DenialKind::NoRegion, StatusCodes::BackgroundFault) => FSC_BACKGROUND,
             // No implementation was found that says how PMSA reports an address beyond its regions' reach. No region
             // can hold it, so it is reported as a miss.
-            DenialKind::NoRegion | DenialKind::Overlap { .. } | DenialKind::AddressSize => FSC_TRANSLATION,
+            (DenialKind::NoRegion | DenialKind::Overlap { .. } | DenialKind::AddressSize, _) => FSC_TRANSLATION,
         };
         let write = match denial.access.kind {
             AccessKind::Write => true,
@@ -70,6 +79,32 @@ impl Syndrome {
             AccessKind::Read | AccessKind::Fetch => false,
         };
         Self { ec: class + same_level as u8, iss: code | if write { WNR } else { 0 }, far: denial.addr }
+    }
+
+    /// The same, of a load or store of one register of `size` bytes without writeback: as a stage 2 data abort it has ISV
+    /// set and SAS filled. SRT and SF, which name the register, stay 0. Other sizes and other aborts are left as they are.
+    #[must_use]
+    pub const fn of_plain_access(self, size: u64) -> Self {
+        if self.ec != EC_DATA_ABORT || !matches!(size, 1 | 2 | 4 | 8) {
+            return self;
+        }
+        let sas = size.trailing_zeros() << 22;
+        Self { iss: self.iss | ISV | sas, ..self }
+    }
+
+    /// `HPFAR_EL2` of a stage 2 fault (`HPFAR` in `AArch32`): the page of the address in bits 4 and up; `None` where the rules leave
+    /// it UNKNOWN.
+    #[must_use]
+    pub const fn hpfar(&self, rules: Rules) -> Option<u64> {
+        let filled = matches!(rules.hpfar, HpfarRule::Always) || !matches!(self.iss & 0x3f, FSC_PERMISSION);
+        if filled { Some(self.far >> 12 << 4) } else { None }
+    }
+
+    /// `DFSR` or `IFSR` of a fault taken to an `AArch32` EL1, long format: LPAE bit 9, `WnR` bit 11, status in bits 5:0.
+    #[must_use]
+    pub const fn fsr(&self) -> u32 {
+        let wnr = if self.wnr() { 1 << 11 } else { 0 };
+        1 << 9 | wnr | self.iss & 0x3f
     }
 
     /// The register: EC in bits 31:26, IL (32-bit instruction) set, ISS in bits 24:0.
@@ -146,7 +181,9 @@ mod tests {
 
     #[test]
     fn class_follows_level_and_kind() {
-        let ec = |make: fn(&Denial) -> Syndrome, kind, el| make(&denial(kind, el, DenialKind::NoRegion)).ec;
+        let ec = |make: fn(&Denial, Rules) -> Syndrome, kind, el| {
+            make(&denial(kind, el, DenialKind::NoRegion), Rules::default()).ec
+        };
         assert_eq!(ec(Syndrome::el2_own, AccessKind::Read, El::El2), 0x25);
         assert_eq!(ec(Syndrome::el2_own, AccessKind::Fetch, El::El2), 0x21);
         assert_eq!(ec(Syndrome::stage2, AccessKind::Rmw, El::El1), 0x24);
@@ -159,7 +196,7 @@ mod tests {
 
     #[test]
     fn status_code_tells_a_miss_from_a_refusal() {
-        let fsc = |kind| Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind)).fsc();
+        let fsc = |kind| Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind), Rules::default()).fsc();
         assert_eq!(fsc(DenialKind::NoRegion), 0b000100);
         assert_eq!(fsc(DenialKind::Overlap { first: 0, second: 1 }), 0b000100);
         assert_eq!(fsc(DenialKind::AddressSize), 0b000100);
@@ -168,7 +205,7 @@ mod tests {
 
     #[test]
     fn write_not_read_where_a_read_would_have_gone_ahead() {
-        let wnr = |access, kind| Syndrome::el2_own(&denial(access, El::El2, kind)).wnr();
+        let wnr = |access, kind| Syndrome::el2_own(&denial(access, El::El2, kind), Rules::default()).wnr();
         assert!(wnr(AccessKind::Write, DenialKind::NoRegion));
         assert!(wnr(AccessKind::Write, lacks(AccessKind::Write)));
         assert!(wnr(AccessKind::Rmw, lacks(AccessKind::Write)));
@@ -179,8 +216,37 @@ mod tests {
     }
 
     #[test]
+    fn the_switch_chooses_the_code() {
+        let fsc = |codes, kind| {
+            let rules = Rules { codes, ..Rules::default() };
+            Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind), rules).fsc()
+        };
+        let overlap = DenialKind::Overlap { first: 0, second: 1 };
+        let row = |codes| [DenialKind::NoRegion, overlap, lacks(AccessKind::Read)].map(|kind| fsc(codes, kind));
+        assert_eq!(row(StatusCodes::Arm), [0x04, 0x04, 0x0c]);
+        assert_eq!(row(StatusCodes::BackgroundFault), [0x00, 0x04, 0x0c]);
+        assert_eq!(row(StatusCodes::AlwaysPermission), [0x0c, 0x0c, 0x0c]);
+    }
+
+    #[test]
+    fn the_forms_of_aarch32_and_of_stage_2() {
+        let rules = Rules::default();
+        let miss = denial(AccessKind::Write, El::El1, DenialKind::NoRegion);
+        let stage2 = Syndrome::stage2(&miss, rules);
+        assert_eq!(stage2.of_plain_access(2).esr(), 0x9340_0044);
+        assert_eq!(stage2.of_plain_access(3), stage2, "no such load");
+        assert_eq!(Syndrome::el2_own(&miss, rules).of_plain_access(2).esr(), 0x9600_0044, "its own abort has no ISV");
+        assert_eq!(stage2.hpfar(rules), Some(0x40_0010));
+        let lacks = denial(AccessKind::Write, El::El1, lacks(AccessKind::Write));
+        assert_eq!(Syndrome::stage2(&lacks, rules).hpfar(rules), None);
+        assert_eq!(Syndrome::stage2(&lacks, rules).hpfar(Rules::qemu_an536()), Some(0x40_0010));
+        assert_eq!(Syndrome::el1(&lacks, rules).fsr(), 0xa0c);
+    }
+
+    #[test]
     fn register_and_address() {
-        let syndrome = Syndrome::el2_own(&denial(AccessKind::Write, El::El2, lacks(AccessKind::Write)));
+        let syndrome =
+            Syndrome::el2_own(&denial(AccessKind::Write, El::El2, lacks(AccessKind::Write)), Rules::default());
         assert_eq!(syndrome.esr(), 0x9600_004c);
         assert_eq!(syndrome.far, 0x4000_1000);
         assert!(!syndrome.s1ptw());

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Hazard, HitBy, Level, Missing, Mpu, MpuReg,
+    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Hazard, Hcr, HitBy, Level, Missing, Mpu, MpuReg,
     PendingWrite, Probe, Regime, Region, RegionWords, Rules, Shareability, SyncRule, Syndrome, VmWithoutM, WriteHazard,
     Xn, check_guest,
 };
@@ -116,7 +116,7 @@ fn an_overlap_is_reported_as_a_translation_fault() {
     mpu.context_sync();
     let found = mpu.check(Regime::El2, access(AccessKind::Write, 0x1000, 0x100)).result.unwrap_err();
     assert_eq!((found.kind, found.addr), (DenialKind::Overlap { first: 0, second: 1 }, 0x1040));
-    assert_eq!(Syndrome::el2_own(&found).fsc(), 0b000100);
+    assert_eq!(Syndrome::el2_own(&found, Rules::default()).fsc(), 0b000100);
     assert_eq!(
         denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1080, 4)),
         Some((DenialKind::Permission { slot: Some(1), needs: AccessKind::Write }, 0x1080))
@@ -405,8 +405,8 @@ fn stage_2_of_an_mpu_that_is_off() {
     let result = |vm_without_m| {
         let mpu = Mpu::new(Level::El2, 16, Rules { vm_without_m, ..Rules::default() });
         assert!(mpu.check(Regime::El2, guest_read).result.is_ok());
-        assert!(check_guest(None, &mpu, false, guest_read).result.is_ok());
-        check_guest(None, &mpu, true, guest_read).result.map_err(|at| at.denial.kind)
+        assert!(check_guest(None, &mpu, Hcr::ZERO, guest_read).result.is_ok());
+        check_guest(None, &mpu, Hcr::ZERO.with_vm(true), guest_read).result.map_err(|at| at.denial.kind)
     };
     assert_eq!(result(VmWithoutM::TranslationFault).unwrap_err(), DenialKind::NoRegion);
     // No region is enabled out of reset, so that the regions apply and none holds the address.
@@ -416,7 +416,7 @@ fn stage_2_of_an_mpu_that_is_off() {
     let mut mpu = mpu_with(Rules { vm_without_m: VmWithoutM::RegionsApply, ..Rules::default() }, 16, &[open]);
     mpu.write(MpuReg::Sctlr, 0).unwrap();
     mpu.context_sync();
-    let hit = check_guest(None, &mpu, true, guest_read).result.unwrap();
+    let hit = check_guest(None, &mpu, Hcr::ZERO.with_vm(true), guest_read).result.unwrap();
     assert_eq!(hit.stage2.map(|hit| hit.by), Some(HitBy::Slot(0)));
 }
 
@@ -428,9 +428,9 @@ fn a_guest_meets_the_hazards_of_both_arrays() {
     let settled = mpu_with(Rules::default(), 16, &[open]);
     let mut disturbed = settled.clone();
     disturbed.write(MpuReg::Prenr, 0).unwrap();
-    assert_eq!(check_guest(Some(&settled), &settled, true, read).hazard, None);
+    assert_eq!(check_guest(Some(&settled), &settled, Hcr::ZERO.with_vm(true), read).hazard, None);
     for (el1, el2) in [(&settled, &disturbed), (&disturbed, &settled)] {
-        let verdict = check_guest(Some(el1), el2, true, read);
+        let verdict = check_guest(Some(el1), el2, Hcr::ZERO.with_vm(true), read);
         assert_eq!(verdict.hazard.unwrap().write.reg, MpuReg::Prenr);
         assert!(verdict.result.is_err());
     }

@@ -5,13 +5,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{Place, ReplayError};
-use super::format::{self, MAX_FILE};
+use super::format::{self, MAX_FILE, Recording};
 
 /// What the paths named come to.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The files to replay: named ones as they come, a folder's sorted by path.
     pub(super) files: Vec<PathBuf>,
+    /// Those of them that record accesses through MPUs.
+    pub(super) mpu: Vec<PathBuf>,
     /// `*.jsonl` files of folders that are something else.
     pub(super) others: usize,
 }
@@ -27,7 +29,9 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found, ReplayError> {
         if meta.is_dir() {
             folder(path, &mut found)?;
         } else {
-            found.files.push(path.clone());
+            // Whatever is wrong with a file that was named, its parser says.
+            let mpu = recording(path).is_ok_and(|recording| recording == Recording::Mpu);
+            if mpu { &mut found.mpu } else { &mut found.files }.push(path.clone());
         }
     }
     Ok(found)
@@ -37,15 +41,15 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), ReplayError> {
     let mut all = Vec::new();
     collect(path, &mut all)?;
     all.sort();
-    let before = found.files.len();
+    let before = found.files.len() + found.mpu.len();
     for file in all {
-        if is_vector(&file)? {
-            found.files.push(file);
-        } else {
-            found.others += 1;
+        match recording(&file)? {
+            Recording::Events => found.files.push(file),
+            Recording::Mpu => found.mpu.push(file),
+            Recording::Other => found.others += 1,
         }
     }
-    if found.files.len() == before {
+    if found.files.len() + found.mpu.len() == before {
         return Err(ReplayError::NoVectors { path: path.to_owned() });
     }
     Ok(())
@@ -65,8 +69,8 @@ fn collect(path: &Path, all: &mut Vec<PathBuf>) -> Result<(), ReplayError> {
     Ok(())
 }
 
-/// Whether a folder's file is a vector. A first line that cannot be read is an error: it may be a spoilt header.
-fn is_vector(path: &Path) -> Result<bool, ReplayError> {
+/// What a file records. A first line that cannot be read is an error: it may be a spoilt header.
+fn recording(path: &Path) -> Result<Recording, ReplayError> {
     let file = File::open(path).map_err(|source| io(path, source))?;
     let mut first = Vec::new();
     let mut reader = BufReader::new(file.take(MAX_FILE));

@@ -203,9 +203,25 @@ pub(super) struct Vector {
 
 /// Whether a first line is that of a vector file, of whatever version: a JSON object that lists domains. An error if it
 /// is no JSON object at all.
-pub(super) fn looks_like_header(line: &str) -> Result<bool, serde_json::Error> {
+pub(super) fn looks_like_header(line: &str) -> Result<Recording, serde_json::Error> {
     let first: Map<String, Value> = serde_json::from_str(line)?;
-    Ok(first.contains_key("v") && first.contains_key("domains"))
+    let has = |key| first.contains_key("v") && first.contains_key(key);
+    Ok(match (has("domains"), has("arch")) {
+        (true, _) => Recording::Events,
+        (_, true) => Recording::Mpu,
+        _ => Recording::Other,
+    })
+}
+
+/// What a file records, by its first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recording {
+    /// Steps of domains.
+    Events,
+    /// Accesses through MPUs.
+    Mpu,
+    /// Something else.
+    Other,
 }
 
 /// Parses a whole file.
@@ -315,8 +331,9 @@ mod tests {
 
     #[test]
     fn other_files_are_told_from_vectors() {
-        assert!(looks_like_header(r#"{"v":1,"domains":[]}"#).unwrap());
-        assert!(!looks_like_header(r#"{"v":1,"arch":"pmsav8-32"}"#).unwrap());
+        assert_eq!(looks_like_header(r#"{"v":1,"domains":[]}"#).unwrap(), Recording::Events);
+        assert_eq!(looks_like_header(r#"{"v":1,"arch":"pmsav8-32"}"#).unwrap(), Recording::Mpu);
+        assert_eq!(looks_like_header(r#"{"v":1}"#).unwrap(), Recording::Other);
         assert!(looks_like_header("x").is_err());
     }
 }

@@ -24,6 +24,7 @@ mod format;
 mod guest;
 mod guest_fifo;
 mod lifecycle;
+pub mod mpu;
 mod pe;
 mod render;
 mod rig;
@@ -58,6 +59,9 @@ pub struct Summary {
     pub totals: Totals,
     /// Each file, in the order replayed.
     pub files: Vec<FileResult>,
+    /// What came of files that record accesses through MPUs, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mpu: Option<mpu::MpuSummary>,
 }
 
 /// Sums over all files.
@@ -160,7 +164,7 @@ impl Summary {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let Totals { mismatches, faults, hazards, .. } = self.totals;
-        mismatches + faults + hazards == 0
+        mismatches + faults + hazards == 0 && self.mpu.as_ref().is_none_or(mpu::MpuSummary::is_clean)
     }
 }
 
@@ -182,5 +186,11 @@ pub fn replay(paths: &[PathBuf], options: &Options) -> Result<Summary, ReplayErr
         }
         results.push(result);
     }
-    Ok(Summary { strategy: options.strategy.name(), totals, files: results })
+    let mut mpu = (!found.mpu.is_empty()).then(mpu::MpuSummary::default);
+    if let Some(summary) = &mut mpu {
+        for path in &found.mpu {
+            summary.add(path, &files::read(path)?)?;
+        }
+    }
+    Ok(Summary { strategy: options.strategy.name(), totals, files: results, mpu })
 }

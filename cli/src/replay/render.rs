@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Write};
 
 use crate::output::Palette;
 
+use super::diff::Difference;
+use super::mpu::{MpuMismatch, MpuSummary, MpuTotals};
 use super::{FileResult, HypervisorFault, Mismatch, Outcome, Summary, Totals};
 
 /// A line of a file is cut here; a dump can have thousands of characters.
@@ -23,8 +25,40 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
              replay with another, for example --strategy map-page\n\n",
         );
     }
-    let _ = writeln!(text, "{}", totals(&summary.totals));
+    if summary.mpu.is_none() || summary.totals.files > 0 {
+        let _ = writeln!(text, "{}", totals(&summary.totals));
+    }
+    if let Some(mpu) = &summary.mpu {
+        let _ = write_mpu(&mut text, mpu, palette);
+    }
     text
+}
+
+fn write_mpu(text: &mut String, summary: &MpuSummary, palette: Palette) -> fmt::Result {
+    for MpuMismatch { path, line, probe, rules, access, differences } in &summary.mismatches {
+        let what = palette.bad("mismatch");
+        writeln!(text, "{}:{line}: {what} at probe {probe} by rules {rules}, {access}", path.display())?;
+        write_differences(text, differences, palette)?;
+        writeln!(text)?;
+    }
+    writeln!(
+        text,
+        "{} of MPU accesses, {}",
+        counted(summary.files, "file", "files"),
+        counted(summary.probes, "access", "accesses")
+    )?;
+    for (name, MpuTotals { compared, ambiguous, mismatches }) in
+        [("qemu-an536", summary.qemu), ("default", summary.default)]
+    {
+        let compared = counted(compared, "access", "accesses");
+        let mismatches = counted(mismatches, "mismatch", "mismatches");
+        let ambiguous = match ambiguous {
+            0 => String::new(),
+            some => format!(" ({} left out: sources disagree)", counted(some, "access", "accesses")),
+        };
+        writeln!(text, "  rules {name:10}  {compared} compared, {mismatches}{ambiguous}")?;
+    }
+    Ok(())
 }
 
 fn totals(totals: &Totals) -> String {
@@ -80,6 +114,15 @@ fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Re
 fn write_mismatch(text: &mut String, path: &dyn Display, mismatch: &Mismatch, palette: Palette) -> fmt::Result {
     let Mismatch { line, step, op, differences, last_steps } = mismatch;
     writeln!(text, "{path}:{line}: {} at step {step}, {op}", palette.bad("mismatch"))?;
+    write_differences(text, differences, palette)?;
+    writeln!(text, "  last steps:")?;
+    for (number, step) in (line + 1 - last_steps.len()..).zip(last_steps) {
+        writeln!(text, "  {number:>6}  {}", clipped(step))?;
+    }
+    writeln!(text)
+}
+
+fn write_differences(text: &mut String, differences: &[Difference], palette: Palette) -> fmt::Result {
     let width = differences.iter().map(|difference| difference.field.len()).max().unwrap_or(0);
     for difference in differences {
         let (field, blank) = (&difference.field, "");
@@ -88,11 +131,7 @@ fn write_mismatch(text: &mut String, path: &dyn Display, mismatch: &Mismatch, pa
         writeln!(text, "  {field:width$}  expected {expected}")?;
         writeln!(text, "  {blank:width$}  got      {got}")?;
     }
-    writeln!(text, "  last steps:")?;
-    for (number, step) in (line + 1 - last_steps.len()..).zip(last_steps) {
-        writeln!(text, "  {number:>6}  {}", clipped(step))?;
-    }
-    writeln!(text)
+    Ok(())
 }
 
 fn write_fault(text: &mut String, path: &dyn Display, fault: &HypervisorFault, palette: Palette) -> fmt::Result {

@@ -169,7 +169,13 @@ pub(crate) fn rules() -> impl Strategy<Value = Rules> {
         prop_oneof![Just(VmWithoutM::TranslationFault), Just(VmWithoutM::RegionsApply)],
         prop_oneof![Just(DefaultMap::None), Just(DefaultMap::RwNoExec), Just(DefaultMap::Rwx)],
     )
-        .prop_map(|(sync, s2_xn, vm_without_m, default_map)| Rules { sync, s2_xn, vm_without_m, default_map })
+        .prop_map(|(sync, s2_xn, vm_without_m, default_map)| Rules {
+            sync,
+            s2_xn,
+            vm_without_m,
+            default_map,
+            ..Rules::default()
+        })
 }
 
 /// `SCTLR` values, the MPU mostly on.

@@ -18,7 +18,7 @@ impl Machine {
     /// Takes an EL2 exception from EL2: everything stops.
     pub(super) fn el2_fault(&mut self, pe: usize, kind: FaultKind, hazard: Option<Hazard>) -> Faulted {
         let syndrome = match kind {
-            FaultKind::Access(denial) | FaultKind::OwnImage(denial) => Syndrome::el2_own(&denial),
+            FaultKind::Access(denial) | FaultKind::OwnImage(denial) => Syndrome::el2_own(&denial, self.rules),
             FaultKind::External { address, access } => external_abort(address, access),
         };
         if let Some(state) = self.pes.get_mut(pe) {
@@ -131,8 +131,8 @@ fn counter(counts: &mut MpuCounts, reg: MpuReg) -> &mut u64 {
         MpuReg::Prlar | MpuReg::PrlarN(_) => &mut counts.prlar,
         MpuReg::Prenr => &mut counts.prenr,
         MpuReg::Sctlr => &mut counts.sctlr,
-        // Read-only: the write does nothing, and is not one of those that count.
-        MpuReg::Mpuir => &mut counts.reads,
+        // One is read-only, the others change no region: not among those that count.
+        MpuReg::Mpuir | MpuReg::Mair | MpuReg::Mair1 => &mut counts.reads,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::outcome::HazardKind;
 use crate::platform::{Width, hcr};
 use alloc::boxed::Box;
 use core::fmt;
-use mpu_model::{Access, AccessKind, El, GuestDenial, Stage, Syndrome, check_guest};
+use mpu_model::{Access, AccessKind, El, GuestDenial, Hcr, Stage, Syndrome, check_guest};
 
 /// A vCPU's program and how far it is.
 pub struct GuestSlot {
@@ -197,11 +197,11 @@ impl Machine {
         match self.guest_access(pe, action) {
             Ok(value) => self.done(pe, guest, pc, Input::Value(value)),
             Err(Refusal::External(syndrome)) => self.abort_to_el1(pe, guest, pc, syndrome),
-            Err(Refusal::Denied(GuestDenial { stage: Stage::One, denial })) => {
-                self.abort_to_el1(pe, guest, pc, Syndrome::el1(&denial));
+            Err(Refusal::Denied(GuestDenial { stage: Stage::One, denial, .. })) => {
+                self.abort_to_el1(pe, guest, pc, Syndrome::el1(&denial, self.rules));
             }
-            Err(Refusal::Denied(GuestDenial { stage: Stage::Two, denial })) => {
-                let syndrome = Syndrome::stage2(&denial);
+            Err(Refusal::Denied(GuestDenial { stage: Stage::Two, denial, .. })) => {
+                let syndrome = Syndrome::stage2(&denial, self.rules);
                 self.set_trapped(guest, pc, action);
                 return self.trap_from(pe, syndrome.esr(), syndrome.far, pc);
             }
@@ -224,7 +224,7 @@ impl Machine {
             return Ok(0);
         };
         let access = Access { addr, size, kind, el: El::El1 };
-        let verdict = check_guest(Some(&state.el1), &state.el2, state.hcr & hcr::VM != 0, access);
+        let verdict = check_guest(Some(&state.el1), &state.el2, Hcr::new_with_raw_value(state.hcr), access);
         if let Err(refused) = verdict.result {
             if let Some(hazard) = verdict.hazard {
                 self.note_hazard(pe, HazardKind::Unsynchronised(hazard, refused.denial));
