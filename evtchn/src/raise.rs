@@ -90,7 +90,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 }
 
-/// The five things an ABI can do with a port's bits. Except for [`Domain::set_pending`] on an array's new page, the
+/// What an ABI does with the bits of a port. Except for [`Domain::set_pending`] on an array's new page, the
 /// port is usable.
 impl<A: Copy + Debug> Domain<A> {
     #[inline]
