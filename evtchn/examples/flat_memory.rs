@@ -1,230 +1,235 @@
-//! What one event costs on flat memory: send, then the guest's consumption, two-level and FIFO.
+//! What events and ports cost on flat memory.
 //!
-//! Then what a new port costs with few and with many in use.
+//! `cargo run --release -p evtchn --example flat_memory` prints nanoseconds of a send by raw hypercall with the guest's
+//! consumption, and of an allocation beside ports in use. Sends come also as multiples of a calibration loop of dependent
+//! multiply-adds, since machines differ and clocks wander.
 //!
-//! `cargo run --release -p evtchn --example flat_memory` prints nanoseconds, and each as a multiple of a calibration loop
-//! of dependent multiply-adds run in between, since machines differ and clocks wander.
+//! `flat_memory two-level 1000` (or `fifo`) makes a thousand sends and nothing else, for a counter of instructions;
+//! `count-instructions` beside the crate's manifest does the sum.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a measurement may stop")]
 
+mod flat;
+
+use std::{hint::black_box, time::Instant};
+
 use evtchn::{
-    Caller, DomId, DomIdx, DomainConfig, Errno, EventChannels, EventMemory, Host, Object, Policy, Port, Stop, Vcpu, abi,
+    Caller, DomId, EventChannels, Port, Vcpu,
+    abi::{TWO_LEVEL_PORTS, control_block, fifo as word, op, shared_info, vcpu_info},
 };
-use std::convert::Infallible;
-use std::hint::black_box;
-use std::time::Instant;
+use flat::{Flat, PAGE};
 
-/// Memory as one array of words. An area is the index of its first word.
-struct Flat {
-    words: Vec<u32>,
-    injected: u64,
-}
-
-impl Flat {
-    fn word(&mut self, area: usize, offset: u32) -> &mut u32 {
-        &mut self.words[area + offset as usize / 4]
-    }
-}
-
-impl EventMemory for Flat {
-    type Area = usize;
-    type Fault = Infallible;
-
-    fn load(&mut self, area: usize, offset: u32) -> Result<u32, Infallible> {
-        Ok(*self.word(area, offset))
-    }
-
-    fn store(&mut self, area: usize, offset: u32, value: u32) -> Result<(), Infallible> {
-        *self.word(area, offset) = value;
-        Ok(())
-    }
-
-    fn fetch_or(&mut self, area: usize, offset: u32, bits: u32) -> Result<u32, Infallible> {
-        let word = self.word(area, offset);
-        let old = *word;
-        *word |= bits;
-        Ok(old)
-    }
-
-    fn fetch_and(&mut self, area: usize, offset: u32, bits: u32) -> Result<u32, Infallible> {
-        let word = self.word(area, offset);
-        let old = *word;
-        *word &= bits;
-        Ok(old)
-    }
-
-    fn compare_exchange(
-        &mut self,
-        area: usize,
-        offset: u32,
-        current: u32,
-        new: u32,
-    ) -> Result<Result<u32, u32>, Infallible> {
-        let word = self.word(area, offset);
-        let old = *word;
-        if old == current {
-            *word = new;
-        }
-        Ok(if old == current { Ok(old) } else { Err(old) })
-    }
-}
-
-impl Host for Flat {
-    fn read_guest(&mut self, _: DomIdx, ptr: u64, buf: &mut [u8]) -> Result<(), Stop<Infallible>> {
-        let words = self.words.get(ptr as usize / 4..).ok_or(Errno::EFAULT)?;
-        for (bytes, word) in buf.chunks_mut(4).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes()[..bytes.len()]);
-        }
-        Ok(())
-    }
-
-    fn write_guest(&mut self, _: DomIdx, _: u64, _: &[u8]) -> Result<(), Stop<Infallible>> {
-        Ok(())
-    }
-
-    fn map_area(&mut self, _: DomIdx, gaddr: u64, _: u32, _: Object) -> Result<usize, Stop<Infallible>> {
-        Ok(gaddr as usize / 4)
-    }
-
-    fn unmap_area(&mut self, _: usize) {}
-
-    fn inject(&mut self, _: DomIdx, _: Vcpu) {
-        self.injected += 1;
-    }
-
-    fn unblock(&mut self, _: DomIdx, _: Vcpu) {}
-
-    fn preemption_due(&mut self) -> bool {
-        false
-    }
-
-    fn interrupt_deliverable(&mut self, _: DomIdx, _: Vcpu) -> bool {
-        false
-    }
-}
-
-/// Words of one page.
-const PAGE: usize = 1024;
 /// Pages: dummy, two `shared_info`, then the second domain's control block and event words.
-const CONTROL: u64 = 4;
-const ARRAY: u64 = 5;
-const ROUNDS: u32 = 2_000_000;
+const RECEIVER: usize = 2;
+const CONTROL: usize = 4;
+const ARRAY: usize = 5;
 /// Argument block of the sender, in its `shared_info` page behind the structure.
-const BLOCK: u64 = 4096 + 2048;
+const BLOCK: usize = 4096 + 2048;
+/// First page of event words of the domain whose ports are counted.
+const FIRST_EVENT_PAGE: usize = 8;
+/// Rounds of a sample, samples of a median, medians of which the best is shown.
+const SAMPLE: u32 = 10_000;
+const SAMPLES: usize = 51;
+const RUNS: usize = 5;
 
 struct Rig {
     channels: EventChannels<usize>,
     memory: Flat,
     sender: Caller,
     receiver: Caller,
-    ports: (Port, Port),
+    handled: u64,
 }
 
-fn rig() -> Rig {
-    let mut memory = Flat { words: vec![0; 8 * PAGE], injected: 0 };
-    let mut channels = EventChannels::new(Policy { hardware_domain: None, silo: false }, 0);
-    let mut caller = |id: u16, page: usize| {
-        let config = DomainConfig { id: DomId(id), vcpus: 1, privileged: false, max_evtchn_port: 1023, target: None };
-        let dom = channels.create_domain(&config, page * PAGE).expect("the domain is sound");
-        Caller { dom, vcpu: Vcpu(0) }
-    };
-    let (sender, receiver) = (caller(1, 1), caller(2, 2));
-    let theirs = channels.alloc_unbound(&mut memory, receiver, DomId::SELF, DomId(1)).expect("a port is free");
-    let ours = channels.bind_interdomain(&mut memory, sender, DomId(2), theirs).expect("the port is unbound");
-    Rig { channels, memory, sender, receiver, ports: (ours, theirs) }
-}
+impl Rig {
+    fn new() -> Self {
+        let mut memory = Flat::new(8);
+        let mut channels = flat::channels();
+        let sender = flat::domain(&mut channels, 1, 1, 1023);
+        let receiver = flat::domain(&mut channels, 2, RECEIVER, 1023);
+        let theirs = channels.alloc_unbound(&mut memory, receiver, DomId::SELF, DomId(1)).expect("a port is free");
+        let ours = channels.bind_interdomain(&mut memory, sender, DomId(2), theirs).expect("the port is unbound");
+        memory.words[BLOCK / 4] = ours.0;
+        Self { channels, memory, sender, receiver, handled: 0 }
+    }
 
-/// A send through the raw hypercall, argument block and all.
-fn send(rig: &mut Rig) {
-    let cmd = black_box(abi::op::SEND);
-    let done = rig.channels.event_channel_op(&mut rig.memory, rig.sender, cmd, BLOCK);
-    assert!(done.is_ok());
-}
+    fn fifo() -> Self {
+        let mut rig = Self::new();
+        let Self { channels, memory, receiver, .. } = &mut rig;
+        channels.init_control(memory, *receiver, Vcpu(0), CONTROL as u64, 0).expect("the block is accepted");
+        channels.expand_array(memory, *receiver, ARRAY as u64).expect("the page is accepted");
+        rig
+    }
 
-fn two_level() -> f64 {
-    let mut rig = rig();
-    rig.memory.words[BLOCK as usize / 4] = rig.ports.0.0;
-    let (page, port) = (2 * PAGE, rig.ports.1.0);
-    let pending = page + abi::shared_info::PENDING as usize / 4;
-    let selector = page + abi::vcpu_info::PENDING_SEL as usize / 4;
-    time(|| {
-        send(&mut rig);
-        let words = &mut rig.memory.words;
-        words[page] = 0;
-        let selected = std::mem::take(&mut words[selector]);
-        let word = pending + selected.trailing_zeros() as usize * 2;
-        words[word] &= !(1 << black_box(port));
-    })
-}
+    /// A send through the raw hypercall, argument block and all.
+    fn send(&mut self) {
+        let cmd = black_box(op::SEND);
+        let done = self.channels.event_channel_op(&mut self.memory, self.sender, cmd, BLOCK as u64);
+        assert!(done.is_ok());
+    }
 
-fn fifo() -> f64 {
-    let mut rig = rig();
-    rig.memory.words[BLOCK as usize / 4] = rig.ports.0.0;
-    let receiver = rig.receiver;
-    rig.channels.init_control(&mut rig.memory, receiver, Vcpu(0), CONTROL, 0).expect("the block is accepted");
-    rig.channels.expand_array(&mut rig.memory, receiver, ARRAY).expect("the page is accepted");
-    let (control, array, page) = (CONTROL as usize * PAGE, ARRAY as usize * PAGE, 2 * PAGE);
-    time(|| {
-        send(&mut rig);
-        let words = &mut rig.memory.words;
-        words[page] = 0;
-        let ready = std::mem::take(&mut words[control]);
-        let port = words[control + abi::control_block::HEAD as usize / 4 + ready.trailing_zeros() as usize];
-        words[array + port as usize] &= !(abi::fifo::LINKED | abi::fifo::LINK_MASK | abi::fifo::PENDING);
-    })
-}
-
-/// Dependent multiply-adds, as many per round as cost about a nanosecond each on a core of 4 GHz.
-fn calibration() -> f64 {
-    let mut value = 1u64;
-    let elapsed = time(|| value = black_box(value).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
-    black_box(value);
-    elapsed
-}
-
-/// Nanoseconds per round, the best of five.
-fn time(mut round: impl FnMut()) -> f64 {
-    (0..5)
-        .map(|_| {
-            let start = Instant::now();
-            (0..ROUNDS).for_each(|_| round());
-            start.elapsed().as_secs_f64() * 1e9 / f64::from(ROUNDS)
-        })
-        .fold(f64::INFINITY, f64::min)
-}
-
-/// Binding and closing a port of a domain that has `used` in use below it.
-fn allocation(used: u32, is_fifo: bool) -> f64 {
-    let mut memory = Flat { words: vec![0; 256 * PAGE], injected: 0 };
-    let mut channels = EventChannels::new(Policy { hardware_domain: None, silo: false }, 0);
-    let config = DomainConfig { id: DomId(1), vcpus: 1, privileged: false, max_evtchn_port: u32::MAX, target: None };
-    let dom = channels.create_domain(&config, PAGE).expect("the domain is sound");
-    let caller = Caller { dom, vcpu: Vcpu(0) };
-    if is_fifo {
-        channels.init_control(&mut memory, caller, Vcpu(0), CONTROL, 0).expect("the block is accepted");
-        for page in 0..128 {
-            channels.expand_array(&mut memory, caller, ARRAY + page).expect("the page is accepted");
+    /// The receiver's handler, as a two-level guest writes it: upcall byte, selector, then each word's events.
+    fn consume_two_level(&mut self) {
+        let page = &mut self.memory.words[RECEIVER * PAGE..][..PAGE];
+        if std::mem::take(&mut page[vcpu_info::UPCALL_PENDING as usize / 4]) & 1 == 0 {
+            return;
+        }
+        for half in 0..2 {
+            let mut selected = std::mem::take(&mut page[vcpu_info::PENDING_SEL as usize / 4 + half]);
+            while selected != 0 {
+                let first = 2 * (32 * half + selected.trailing_zeros() as usize);
+                selected &= selected - 1;
+                for word in [first, first + 1] {
+                    let mask = page[shared_info::MASK as usize / 4 + word];
+                    let pending = &mut page[shared_info::PENDING as usize / 4 + word];
+                    while *pending & !mask != 0 {
+                        *pending &= !(1 << (*pending & !mask).trailing_zeros());
+                        self.handled += 1;
+                    }
+                }
+            }
         }
     }
-    for _ in 0..used {
-        channels.bind_ipi(&mut memory, caller, Vcpu(0)).expect("a port is free");
+
+    /// The receiver's handler, as a FIFO guest writes it: upcall byte, ready bits, then each queue from its head.
+    fn consume_fifo(&mut self) {
+        let words = &mut self.memory.words;
+        if std::mem::take(&mut words[RECEIVER * PAGE]) & 1 == 0 {
+            return;
+        }
+        let mut ready = std::mem::take(&mut words[CONTROL * PAGE + control_block::READY as usize / 4]);
+        while ready != 0 {
+            let queue = ready.trailing_zeros() as usize;
+            let mut port = words[CONTROL * PAGE + control_block::HEAD as usize / 4 + queue];
+            while port != 0 {
+                let word = &mut words[ARRAY * PAGE + port as usize];
+                port = *word & word::LINK_MASK;
+                *word &= !(word::LINKED | word::LINK_MASK);
+                if *word & (word::PENDING | word::MASKED) == word::PENDING {
+                    *word &= !word::PENDING;
+                    self.handled += 1;
+                }
+            }
+            ready &= ready - 1;
+        }
     }
-    time(|| {
-        let port = channels.bind_ipi(&mut memory, caller, Vcpu(0)).expect("a port is free");
-        channels.close(&mut memory, caller, port).expect("the port is open");
-    })
+}
+
+/// Events, each sent and handled before the next.
+fn two_level(rig: &mut Rig, rounds: u32) {
+    let before = rig.handled;
+    for _ in 0..rounds {
+        rig.send();
+        rig.consume_two_level();
+    }
+    assert_eq!(rig.handled - before, u64::from(rounds), "every event arrives");
+}
+
+fn fifo(rig: &mut Rig, rounds: u32) {
+    let before = rig.handled;
+    for _ in 0..rounds {
+        rig.send();
+        rig.consume_fifo();
+    }
+    assert_eq!(rig.handled - before, u64::from(rounds), "every event arrives");
+}
+
+/// Dependent multiply-adds, one per round: about four cycles each.
+fn calibration(value: &mut u64, rounds: u32) {
+    for _ in 0..rounds {
+        *value = black_box(*value).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    }
+}
+
+/// A domain with `used` ports in use, and beyond them `linked` free ones whose old events are still on a queue.
+struct Ports {
+    channels: EventChannels<usize>,
+    memory: Flat,
+    caller: Caller,
+}
+
+impl Ports {
+    fn new(used: u32, linked: Option<u32>) -> Self {
+        let (mut memory, mut channels) = (Flat::new(256), flat::channels());
+        let caller = flat::domain(&mut channels, 1, 1, u32::MAX);
+        if linked.is_some() {
+            channels.init_control(&mut memory, caller, Vcpu(0), 2, 0).expect("the block is accepted");
+            for page in 0..128 {
+                channels
+                    .expand_array(&mut memory, caller, FIRST_EVENT_PAGE as u64 + page)
+                    .expect("the page is accepted");
+            }
+        }
+        let linked = linked.unwrap_or(0);
+        for _ in 0..used + linked {
+            channels.bind_ipi(&mut memory, caller, Vcpu(0)).expect("a port is free");
+        }
+        for port in used + 1..=used + linked {
+            channels.close(&mut memory, caller, Port(port)).expect("the port is open");
+            memory.words[FIRST_EVENT_PAGE * PAGE + port as usize] = word::LINKED;
+        }
+        Self { channels, memory, caller }
+    }
+
+    fn bind_and_close(&mut self, rounds: u32) {
+        for _ in 0..rounds {
+            let port = self.channels.bind_ipi(&mut self.memory, self.caller, Vcpu(0)).expect("a port is free");
+            self.channels.close(&mut self.memory, self.caller, black_box(port)).expect("the port is open");
+        }
+    }
+}
+
+/// Nanoseconds per round: the median of many samples, the best of a few of those.
+fn time(mut rounds: impl FnMut(u32)) -> f64 {
+    let mut sample = || {
+        let start = Instant::now();
+        rounds(SAMPLE);
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(SAMPLE)
+    };
+    let mut median = || {
+        let mut samples: Vec<f64> = (0..SAMPLES).map(|_| sample()).collect();
+        samples.sort_by(f64::total_cmp);
+        samples[SAMPLES / 2]
+    };
+    (0..RUNS).map(|_| median()).fold(f64::INFINITY, f64::min)
+}
+
+fn measure() {
+    let mut value = 1;
+    let unit = time(|rounds| calibration(&mut value, rounds));
+    black_box(value);
+    println!("calibration              {unit:6.2} ns");
+    let (mut plain, mut queued) = (Rig::new(), Rig::fifo());
+    let costs = [
+        ("two-level send + consume", time(|rounds| two_level(&mut plain, rounds))),
+        ("FIFO send + consume", time(|rounds| fifo(&mut queued, rounds))),
+    ];
+    for (name, cost) in costs {
+        println!("{name:24} {cost:6.2} ns, {:5.1} times the calibration loop", cost / unit);
+    }
+    println!("\nbind + close, with ports in use:\n    ports  two-level     FIFO");
+    for used in [10, 500, 4_000, 100_000] {
+        let cost = |linked| {
+            let mut ports = Ports::new(used, linked);
+            time(|rounds| ports.bind_and_close(rounds))
+        };
+        // Two-level ends at 4,096.
+        let two_level = if used < TWO_LEVEL_PORTS { format!("{:6.1} ns", cost(None)) } else { "-".into() };
+        println!("{used:9}  {two_level:>9}  {:6.1} ns", cost(Some(0)));
+    }
+    println!("\nbind + close in FIFO, 500 ports in use, with free ones still linked:\n   linked");
+    for linked in [0, 10, 100, 1_000] {
+        let mut ports = Ports::new(500, Some(linked));
+        println!("{linked:9}  {:6.1} ns", time(|rounds| ports.bind_and_close(rounds)));
+    }
 }
 
 fn main() {
-    let unit = calibration();
-    println!("calibration        {unit:6.2} ns");
-    for (name, cost) in [("two-level send + consume", two_level()), ("FIFO send + consume", fifo())] {
-        println!("{name:26} {cost:6.2} ns, {:5.1} times the calibration loop", cost / unit);
-    }
-    println!("\nbind + close, by ports in use");
-    for (used, is_fifo) in [(10, false), (500, false), (4000, false), (10, true), (4000, true), (100_000, true)] {
-        let abi = if is_fifo { "FIFO" } else { "two-level" };
-        let cost = allocation(used, is_fifo);
-        println!("{used:8} {abi:10} {cost:6.2} ns, {:5.1} times the calibration loop", cost / unit);
+    let mut args = std::env::args().skip(1);
+    let Some(which) = args.next() else { return measure() };
+    let rounds = args.next().and_then(|text| text.parse().ok()).expect("a number of rounds");
+    match which.as_str() {
+        "two-level" => two_level(&mut Rig::new(), rounds),
+        "fifo" => fifo(&mut Rig::fifo(), rounds),
+        _ => panic!("two-level or fifo"),
     }
 }

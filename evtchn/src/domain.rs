@@ -65,6 +65,7 @@ pub(crate) struct VcpuState<A> {
 }
 
 impl<A: Copy + Debug> Domain<A> {
+    #[inline]
     pub(crate) fn vcpu(&self, vcpu: Vcpu) -> Option<&VcpuState<A>> {
         self.vcpus.get(vcpu.0 as usize)
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use crate::{
-    EventMemory, Host, Port, Vcpu,
+    EventMemory, Host, Port, Vcpu, Withheld,
     abi::{
         control_block,
         fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING, QUEUES, WORDS_PER_PAGE},
@@ -91,11 +91,13 @@ pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
     let Some((page, offset)) = fifo.word(port.0) else {
         // Xen never takes this back, and later pages show it.
         channel.latched = true;
+        h.event_withheld(domain.idx, port, Withheld::NoEventWord);
         return Ok(());
     };
     let priority = channel.priority;
     let (old_vcpu, old_priority) = (channel.last_vcpu, channel.last_priority);
     let Some(block) = fifo.vcpus.get(vcpu.0 as usize).and_then(|queues| queues.block) else {
+        h.event_withheld(domain.idx, port, Withheld::NoControlBlock);
         return Ok(());
     };
 
@@ -227,6 +229,32 @@ mod tests {
         assert_eq!(rig.word(d2, to[0]), PENDING | LINKED);
         assert_eq!((head(&rig, d2, 7), rig.mem.peek(block(&rig, d2))), (to[0].0, 1 << 7));
         assert_eq!(rig.mem.injected, [(d2, 0)]);
+    }
+
+    #[test]
+    fn an_event_that_sets_no_bit_is_told() {
+        let (mut rig, from, _) = rig(1);
+        let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
+        // A two-level domain's events are never withheld; without its page, a FIFO domain's are.
+        let (zero, there) = rig.channel(d2, d0);
+        rig.send(d2, zero).unwrap();
+        assert!(rig.mem.withheld.is_empty());
+        rig.init_control(d0, 0).unwrap();
+        rig.consume(d2, zero);
+        rig.mem.clear_signs();
+        rig.send(d2, zero).unwrap();
+        rig.send(d2, zero).unwrap();
+        assert_eq!(rig.mem.withheld, [(d0, there.0, Withheld::NoEventWord); 2]);
+        assert!(rig.mem.log.is_empty());
+        rig.expand(d0, 2).unwrap();
+        assert!(rig.is_pending(d0, there));
+        rig.ec.bind_vcpu(caller(d0), there, Vcpu(1)).unwrap();
+        rig.mem.clear_signs();
+        rig.send(d2, zero).unwrap();
+        assert_eq!(rig.mem.withheld, [(d0, there.0, Withheld::NoControlBlock)]);
+        assert!(rig.mem.log.is_empty());
+        rig.send(d1, from[0]).unwrap();
+        assert_eq!(rig.mem.withheld.len(), 1);
     }
 
     #[test]

@@ -42,6 +42,10 @@
 //! - `memory`, `errno`, `abi`: the words everything above is written in.
 //!
 //! Facts are taken from Xen's `event_channel.c`, `event_2l.c`, `event_fifo.c` and `public/event_channel.h`.
+//!
+//! # From the README
+//!
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -81,7 +85,7 @@ pub use domain::{Life, Polling};
 pub use errno::{Errno, Stop};
 pub use hypercall::{Done, Step};
 pub use inspect::{AbiKind, PortCounts, UsedPort};
-pub use memory::{EventMemory, Host, Object};
+pub use memory::{EventMemory, Host, Object, Withheld};
 pub use ops::xen::XenPort;
 pub use poll::{Poll, PollRequest};
 pub use port::{Binding, DomId, DomIdx, Port, PortStatus, Vcpu, XenHandler};

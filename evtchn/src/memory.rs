@@ -55,6 +55,20 @@ pub trait Host: EventMemory {
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {
         let _ = (dom, vcpu, port, handler);
     }
+    /// An event for a FIFO port set no bit in guest memory, since the guest has not handed over what it takes.
+    fn event_withheld(&mut self, dom: DomIdx, port: Port, why: Withheld) {
+        let _ = (dom, port, why);
+    }
+}
+
+/// Why an event set no bit, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Withheld {
+    /// The page of the port's event word is missing: the event is raised when it comes, with others of the same port
+    /// as one.
+    NoEventWord,
+    /// The vcpu has no control block: the event is lost.
+    NoControlBlock,
 }
 
 /// What a guest hands an area over as.

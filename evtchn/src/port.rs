@@ -127,10 +127,12 @@ impl Channel {
     };
 
     /// May events be set, cleared, unmasked on it?
+    #[inline]
     pub(crate) fn usable(&self) -> bool {
         self.is_open() && self.xen.is_none()
     }
 
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         !matches!(self.state, State::Free | State::Reserved)
     }

@@ -1,7 +1,8 @@
 //! A domain's table of channels, and the index of its free ports.
 //!
 //! Xen looks for a free port by walking all of them from 0. [`FreePorts`] gives the same numbers from three levels
-//! of bitmaps at a cost that does not grow with the table.
+//! of bitmaps at a cost that does not grow with the table: at most five words are looked at. Only a new bucket may
+//! cost more, when the table has to move to double its room.
 
 use alloc::vec::Vec;
 

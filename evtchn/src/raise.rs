@@ -12,89 +12,88 @@ use crate::{DomIdx, EventChannels, Host, Port, Vcpu, domain::Domain, fifo, two_l
 #[must_use = "an event is on its way only once it is raised"]
 pub struct Route {
     action: Action,
+    /// Of the destination; nowhere needs none.
+    dom: DomIdx,
+    port: Port,
+    generation: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Nothing,
     /// A guest notifies: sets bits, or runs the handler of a Xen-owned port.
-    Notify(Target),
+    Notify,
     /// The hypervisor itself sets bits; Xen-owned ports are left alone.
-    Event(Target),
-    Unmask(Target),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Target {
-    dom: DomIdx,
-    generation: u32,
-    port: Port,
+    Event,
+    Unmask,
 }
 
 impl Route {
     /// Goes nowhere, silently.
-    pub const NOTHING: Self = Self { action: Action::Nothing };
+    pub const NOTHING: Self = Self { action: Action::Nothing, dom: DomIdx(0), port: Port(0), generation: 0 };
 
+    #[inline]
     pub(crate) fn notify<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self { action: Action::Notify(Target::new(domain, port)) }
+        Self::new(Action::Notify, domain, port)
     }
 
+    #[inline]
     pub(crate) fn event<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self { action: Action::Event(Target::new(domain, port)) }
+        Self::new(Action::Event, domain, port)
     }
 
+    #[inline]
     pub(crate) fn unmask<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self { action: Action::Unmask(Target::new(domain, port)) }
+        Self::new(Action::Unmask, domain, port)
+    }
+
+    #[inline]
+    fn new<A>(action: Action, domain: &Domain<A>, port: Port) -> Self {
+        Self { action, dom: domain.idx, port, generation: domain.generation }
     }
 
     /// The port whose bits are to change, and whose domain's memory [`EventChannels::raise`] touches.
     #[must_use]
     pub fn target(&self) -> Option<(DomIdx, Port)> {
-        match self.action {
-            Action::Nothing => None,
-            Action::Notify(t) | Action::Event(t) | Action::Unmask(t) => Some((t.dom, t.port)),
-        }
-    }
-}
-
-impl Target {
-    fn new<A>(domain: &Domain<A>, port: Port) -> Self {
-        Self { dom: domain.idx, generation: domain.generation, port }
+        (self.action != Action::Nothing).then_some((self.dom, self.port))
     }
 }
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// Does what a route says, in guest memory only.
+    #[inline]
     pub fn raise<H: Host<Area = A>>(&mut self, h: &mut H, route: Route) -> Result<(), H::Fault> {
-        let (Action::Notify(t) | Action::Event(t) | Action::Unmask(t)) = route.action else {
-            return Ok(());
-        };
-        let Ok(domain) = self.domain_mut(t.dom) else {
-            return Ok(());
-        };
-        if domain.generation != t.generation {
+        let Route { action, dom, port, generation } = route;
+        if action == Action::Nothing {
             return Ok(());
         }
-        let Some(channel) = domain.ports.get(t.port) else {
+        let Ok(domain) = self.domain_mut(dom) else {
+            return Ok(());
+        };
+        if domain.generation != generation {
+            return Ok(());
+        }
+        let Some(channel) = domain.ports.get(port) else {
             return Ok(());
         };
         let vcpu = channel.vcpu;
         if !channel.usable() {
-            if let (Some(handler), Action::Notify(_)) = (channel.xen, route.action) {
-                h.xen_notified(t.dom, vcpu, t.port, handler);
+            if let (Some(handler), Action::Notify) = (channel.xen, action) {
+                h.xen_notified(dom, vcpu, port, handler);
             }
             return Ok(());
         }
-        match route.action {
-            Action::Unmask(_) => domain.unmask_bits(h, t.port, vcpu),
-            _ => domain.set_pending(h, t.port, vcpu),
+        match action {
+            Action::Unmask => domain.unmask_bits(h, port, vcpu),
+            _ => domain.set_pending(h, port, vcpu),
         }
     }
 }
 
-/// The five things an ABI can do with a port's bits. Except for [`Domain::set_pending`] on an array's new page, the
+/// What an ABI does with the bits of a port. Except for [`Domain::set_pending`] on an array's new page, the
 /// port is usable.
 impl<A: Copy + Debug> Domain<A> {
+    #[inline]
     pub(crate) fn set_pending<H: Host<Area = A>>(&mut self, h: &mut H, port: Port, vcpu: Vcpu) -> Result<(), H::Fault> {
         if self.fifo.is_some() {
             fifo::set_pending(self, h, port, vcpu)

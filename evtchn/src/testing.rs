@@ -6,7 +6,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use evtchn::{
     Caller, DomId, DomIdx, DomainConfig, Done, Errno, EventChannels, EventMemory, Host, Object, Policy, Poll, Port,
-    Stop, Vcpu, XenHandler, abi,
+    Stop, Vcpu, Withheld, XenHandler, abi,
 };
 
 /// Guest address: each domain has [`PAGES`] pages of RAM from [`ram`] on.
@@ -56,6 +56,7 @@ pub(crate) struct Flat {
     pub(crate) injected: Vec<(DomIdx, u32)>,
     pub(crate) woken: Vec<(DomIdx, u32)>,
     pub(crate) notified: Vec<(DomIdx, u32, u32, u8)>,
+    pub(crate) withheld: Vec<(DomIdx, u32, Withheld)>,
     pub(crate) mapped: Vec<(Area, u32, Object)>,
     pub(crate) unmapped: Vec<Area>,
     /// No slot for any new area.
@@ -115,6 +116,7 @@ impl Flat {
         self.injected.clear();
         self.woken.clear();
         self.notified.clear();
+        self.withheld.clear();
     }
 }
 
@@ -227,6 +229,10 @@ impl Host for Flat {
 
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {
         self.notified.push((dom, vcpu.0, port.0, handler.get()));
+    }
+
+    fn event_withheld(&mut self, dom: DomIdx, port: Port, why: Withheld) {
+        self.withheld.push((dom, port.0, why));
     }
 }
 

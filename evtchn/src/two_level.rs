@@ -14,6 +14,7 @@ fn bit(port: Port) -> Option<BitAt> {
     (port.0 < abi::TWO_LEVEL_PORTS).then(|| BitAt::of(port.0))
 }
 
+#[inline]
 pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
     domain: &mut Domain<A>,
     h: &mut H,
@@ -34,6 +35,7 @@ pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
 }
 
 /// Sets the selector bit; who finds it set already leaves the upcall to whoever set it.
+#[inline]
 fn select<A: Copy + Debug, H: Host<Area = A>>(
     domain: &mut Domain<A>,
     h: &mut H,

@@ -11,6 +11,7 @@ use crate::{
 impl<A: Copy + Debug> Domain<A> {
     /// Sets bit 0 of the upcall byte; if it was clear, the event interrupt follows, and ends a poll as any
     /// interrupt does.
+    #[inline]
     pub(crate) fn mark_upcall<H: Host<Area = A>>(&mut self, h: &mut H, vcpu: Vcpu) -> Result<(), H::Fault> {
         let Some(state) = self.vcpu(vcpu) else {
             return Ok(());
@@ -18,7 +19,7 @@ impl<A: Copy + Debug> Domain<A> {
         let old = h.fetch_or(state.info.area(), vcpu_info::UPCALL_PENDING, 1)?;
         if old & 1 == 0 {
             h.inject(self.idx, vcpu);
-            if self.end_poll(vcpu) {
+            if self.pollers != 0 && self.end_poll(vcpu) {
                 h.unblock(self.idx, vcpu);
             }
         }

@@ -253,18 +253,6 @@ fn looking_for_a_fifo_port_reads_the_words_of_candidates_only() {
 }
 
 #[test]
-fn looking_for_a_two_level_port_reads_nothing_however_many_are_in_use() {
-    let mut rig = Rig::with(false, |config| config.max_evtchn_port = u32::MAX);
-    for port in 1..4095 {
-        assert_eq!(rig.ipi(rig.d1, 0), Ok(Port(port)));
-    }
-    rig.close(rig.d1, Port(2000)).unwrap();
-    rig.mem.clear_signs();
-    assert_eq!([rig.ipi(rig.d1, 0), rig.ipi(rig.d1, 0)], [Ok(Port(2000)), Ok(Port(4095))]);
-    assert!(rig.mem.log.iter().all(|access| !matches!(access, Load(_))), "{:?}", rig.mem.log);
-}
-
-#[test]
 fn switching_to_fifo_reads_a_pending_bit_per_port() {
     let mut rig = Rig::new();
     rig.init_control(rig.d1, 0).unwrap();

@@ -167,6 +167,15 @@ pub enum Event {
         /// The vCPU.
         vcpu: u32,
     },
+    /// An event for a FIFO port set no bit, because the guest has not handed over what it takes.
+    Withheld {
+        /// Position of the port's domain.
+        domain: usize,
+        /// The port.
+        port: u32,
+        /// Why, and what becomes of the event.
+        why: evtchn::Withheld,
+    },
     /// The handler of a channel that the hypervisor owns itself was called.
     XenHandler {
         /// Position of the domain the port belongs to.

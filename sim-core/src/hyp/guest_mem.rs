@@ -9,7 +9,7 @@ use super::view::Wanted;
 use crate::layout::{Owner, Span};
 use crate::outcome::Area;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
-use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, XenHandler};
+use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withheld, XenHandler};
 
 /// The hypervisor's state beside the event-channel tables, and the platform: what those tables reach the world through.
 #[derive(Debug)]
@@ -251,6 +251,10 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
 
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {
         self.p.event(Event::XenHandler { domain: dom.get(), vcpu: vcpu.0, port: port.0, handler });
+    }
+
+    fn event_withheld(&mut self, dom: DomIdx, port: Port, why: Withheld) {
+        self.p.event(Event::Withheld { domain: dom.get(), port: port.0, why });
     }
 
     fn interrupt_deliverable(&mut self, dom: DomIdx, vcpu: Vcpu) -> bool {

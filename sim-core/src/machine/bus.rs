@@ -280,7 +280,11 @@ impl Platform for Cpu<'_> {
                 }
             }
             Event::Console(byte) => self.machine.console.push(byte),
-            Event::XenHandler { .. } | Event::EventWord { .. } | Event::Injected { .. } | Event::Unblocked { .. } => {
+            Event::Withheld { .. }
+            | Event::XenHandler { .. }
+            | Event::EventWord { .. }
+            | Event::Injected { .. }
+            | Event::Unblocked { .. } => {
                 self.machine.events.push(event);
             }
         }

@@ -14,7 +14,8 @@ pub struct EventTotals {
     pub delivered: u64,
     /// Of these, the ones that found the port pending already.
     pub coalesced: u64,
-    /// Of these, the ones on an unmasked port that no handler found by the end of the run.
+    /// Of these, the ones on an unmasked port that no handler found by the end of the run, and those for a vCPU without a
+    /// FIFO control block, which nothing keeps.
     pub lost: u64,
     /// Events nobody sent: the one a bind raises, VIRQs.
     pub raised: u64,

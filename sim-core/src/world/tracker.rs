@@ -5,7 +5,7 @@ use crate::outcome::{Distribution, EventTotals, PortEvents, StepFailure, VcpuRef
 use crate::platform::Event;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use evtchn::{Object, abi};
+use evtchn::{Object, Withheld, abi};
 
 /// Where an event came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,13 @@ impl Tracker {
     /// A pending bit as the hypervisor set it. `sent` is the time of the trap, if that was a send; `unmasked` tells of a
     /// two-level port of a domain whether its mask bit is clear.
     pub(super) fn event(&mut self, event: Event, sent: Option<u64>, unmasked: impl Fn(usize, u32) -> bool) {
-        let Event::EventWord { domain, object, offset, bits, old } = event else {
-            return;
+        let (domain, object, offset, bits, old) = match event {
+            Event::EventWord { domain, object, offset, bits, old } => (domain, object, offset, bits, old),
+            Event::Withheld { domain, port, why } => {
+                self.withheld((domain, port), why, sent);
+                return;
+            }
+            _ => return,
         };
         let Some(number) = port_of(object, offset, bits) else {
             return;
@@ -65,6 +70,20 @@ impl Tracker {
         }
         if !coalesced {
             port.outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), unmasked));
+        }
+    }
+
+    /// An event that set no bit. One that waits for its port's page of event words is raised with it; then it is found in
+    /// the books as outstanding.
+    fn withheld(&mut self, port: (usize, u32), why: Withheld, sent: Option<u64>) {
+        let Port { totals, outstanding, .. } = self.ports.entry(port).or_default();
+        let by_guest = u64::from(sent.is_some());
+        totals.sent += by_guest;
+        totals.raised += 1 - by_guest;
+        match why {
+            Withheld::NoControlBlock => totals.lost += by_guest,
+            Withheld::NoEventWord if outstanding.is_some() => totals.coalesced += by_guest,
+            Withheld::NoEventWord => *outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), false)),
         }
     }
 
