@@ -1,12 +1,14 @@
 //! What each command does, and what the process says at its end.
 
 pub mod compare;
+pub mod explain;
 pub mod replay;
 pub mod run;
 pub mod view;
 
 use crate::args::{Color, Format, Source};
 use crate::output::{self, Palette};
+use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
@@ -16,6 +18,7 @@ use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use thiserror::Error;
 
@@ -71,6 +74,47 @@ pub enum CommandError {
         /// What there is.
         known: String,
     },
+    /// The view asked for is one that the strategy has not.
+    #[error(
+        "strategy {strategy} has no hypervisor view; expected --view idle, --domain, or a strategy that loads one: \
+             switch-view, hybrid"
+    )]
+    NoHypervisorView {
+        /// The strategy.
+        strategy: String,
+    },
+    /// A guest's access where no guest runs.
+    #[error("no guest runs in the {view}, so there is no access of EL{el}; expected --el 2 or --domain")]
+    NoGuest {
+        /// The view.
+        view: String,
+        /// The level asked for.
+        el: u8,
+    },
+    /// No such vCPU.
+    #[error("the {view} has no vCPU {vcpu}: it has {count}, counted from 0")]
+    NoSuchVcpu {
+        /// The view.
+        view: String,
+        /// The vCPU asked for.
+        vcpu: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The MPUs asked are not as planned.
+    #[error("the slot driver wrote a region through a stale selection, which is a mistake in mpusim: {0}")]
+    Driver(#[from] mpu_model::WriteHazard),
+    /// The picture cannot be drawn.
+    #[error("the picture cannot be drawn: {0}")]
+    Draw(#[from] DrawError),
+    /// The picture cannot be written.
+    #[error("the picture cannot be written to {}: {why}; expected --svg FILE, a file that can be made or replaced", path.display())]
+    Picture {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -115,6 +159,16 @@ fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Builtin, Repo
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The position of the domain that `wanted` names, by name or by id.
+fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
+    let domains = scenario.layout.domains();
+    let found = domains.iter().position(|domain| domain.name == wanted || domain.id.0.to_string() == wanted);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
+        CommandError::NoSuchDomain { wanted: wanted.into(), known: known.join(", ") }
+    })
 }
 
 fn verdict(outcome: &Outcome) -> Done {

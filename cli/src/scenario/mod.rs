@@ -27,6 +27,7 @@ mod source;
 mod system;
 
 pub use error::LoadError;
+pub(crate) use number::text as number;
 
 use error::Problem;
 use raw::RawScenario;

@@ -63,9 +63,8 @@ impl VcpuState {
         for (slot, region) in regions.iter_mut().zip(&planned.el1_regions) {
             *slot = region.words();
         }
-        let el1_on = !planned.el1_regions.is_empty();
         let el1 = El1Context {
-            sctlr: mpu_model::Sctlr::ZERO.with_m(el1_on).raw_value(),
+            sctlr: planned.sctlr_el1(),
             esr: 0,
             far: 0,
             elr: 0,

@@ -62,6 +62,9 @@ use sched::{RunQueue, Scheduler, Timer, VirqTimer};
 use strategy::Strategy;
 use view::PeView;
 
+/// `HCR_EL2` while guests run: stage 2 on, physical interrupts and `WFI` taken to EL2.
+pub const HCR: u64 = hcr::VM | hcr::IMO | hcr::TWI;
+
 /// What the hypervisor keeps for one PE.
 #[derive(Clone, Debug)]
 pub struct PeState {
@@ -206,7 +209,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Ok(());
         };
         pe.view.boot(&self.core.plan, p)?;
-        p.write(SysReg::HcrEl2, hcr::VM | hcr::IMO | hcr::TWI)?;
+        p.write(SysReg::HcrEl2, HCR)?;
         p.isb()
     }
 

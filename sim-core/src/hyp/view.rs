@@ -41,7 +41,8 @@ pub struct PeView {
 }
 
 /// `SCTLR_EL2` at run time: M, C, I, WXN; BR clear, because PMSAv8-64 leaves the default map to the implementation.
-fn sctlr() -> u64 {
+#[must_use]
+pub fn sctlr() -> u64 {
     Sctlr::ZERO.with_m(true).with_c(true).with_i(true).with_wxn(true).raw_value()
 }
 

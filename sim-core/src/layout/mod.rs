@@ -20,7 +20,7 @@ pub use span::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
 use evtchn::DomId;
-use mpu_model::Region;
+use mpu_model::{Region, Sctlr};
 
 /// Xen's page size; frame numbers count these.
 pub const PAGE_SIZE: u64 = 4096;
@@ -88,6 +88,14 @@ pub struct VcpuLayout {
     pub pe: usize,
     /// Its EL1 MPU: regions in slot order. Empty: the EL1 MPU is off.
     pub el1_regions: Vec<Region>,
+}
+
+impl VcpuLayout {
+    /// `SCTLR_EL1` as the vCPU starts with it: M if it has regions.
+    #[must_use]
+    pub fn sctlr_el1(&self) -> u64 {
+        Sctlr::ZERO.with_m(!self.el1_regions.is_empty()).raw_value()
+    }
 }
 
 /// One domain as planned.
