@@ -116,6 +116,7 @@ struct Regions {
     required: usize,
     fixed: usize,
     peak: usize,
+    exposed: u64,
     views: Vec<ViewForm>,
 }
 
@@ -124,6 +125,7 @@ struct ViewForm {
     view: String,
     fixed: usize,
     windows: usize,
+    kept: usize,
     own: usize,
     total: usize,
     guest_bytes: u64,
@@ -229,6 +231,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
+            exposed: report.regions.exposed,
             views: report
                 .regions
                 .views
@@ -237,8 +240,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
                     view: words::view(&scenario.layout, view.view),
                     fixed: view.fixed,
                     windows: view.windows,
+                    kept: view.kept,
                     own: view.own,
-                    total: view.fixed + view.windows + view.own,
+                    total: view.total(),
                     guest_bytes: view.guest_bytes,
                 })
                 .collect(),
@@ -306,9 +310,10 @@ pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewI
                     view: words::view(layout, view.id),
                     fixed: budget.fixed,
                     windows: budget.windows,
+                    kept: budget.kept,
                     own: budget.own,
                     total: budget.total(),
-                    guest_bytes: view.guest_bytes(layout),
+                    guest_bytes: view.guest_bytes,
                 },
                 slots: plan
                     .slots(view)

@@ -4,7 +4,7 @@ use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard};
 use sim_core::convention::{ec, nr};
-use sim_core::layout::{Layout, Owner};
+use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId,
     WaitsFor,
@@ -49,6 +49,16 @@ pub fn domain(layout: &Layout, position: usize) -> &str {
     layout.domains().get(position).map_or("?", |domain| &domain.name)
 }
 
+/// Where `shared_info` and `vcpu_info` live, as a scenario file has it.
+#[must_use]
+pub const fn placement(placement: Placement) -> &'static str {
+    match placement {
+        Placement::GuestRam => "guest-ram",
+        Placement::Pool => "pool",
+        Placement::Heap => "heap",
+    }
+}
+
 /// A vCPU: `domU1 vCPU 0`.
 #[must_use]
 pub fn vcpu(layout: &Layout, vcpu: VcpuRef) -> String {
@@ -65,7 +75,10 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
         Owner::Stack(pe) => format!("hypervisor stack of PE {pe}"),
         Owner::Heap => "hypervisor heap".into(),
         Owner::Pool(None) => "pool".into(),
-        Owner::Pool(Some(position)) => format!("pool pages of {}", domain(layout, position)),
+        Owner::Pool(Some(position)) => {
+            let of = if layout.parts().placement == Placement::Heap { "heap" } else { "pool" };
+            format!("{of} pages of {}", domain(layout, position))
+        }
         Owner::Uart => "UART".into(),
         Owner::Gic => "GIC".into(),
         Owner::Ram(position) => domain(layout, position).into(),

@@ -33,7 +33,7 @@ fn the_refusal_names_the_number_that_a_search_finds() {
         parts.placement = placement;
         for name in Builtin::NAMES {
             for (windows, when) in [(1, When::Entry), (3, When::Lazy)] {
-                let strategy = Builtin::from_name(name, Settings { windows, when }).unwrap();
+                let strategy = Builtin::from_name(name, Settings { windows, when, ..Settings::default() }).unwrap();
                 let found = (1..=32).find(|regions| refused(&parts, &strategy, *regions).is_none()).unwrap();
                 for regions in 1..found {
                     assert_eq!(refused(&parts, &strategy, regions), Some(usize::from(found)), "{name} at {regions}");

@@ -29,15 +29,16 @@ pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewI
 
 fn one(scenario: &Scenario, plan: &Plan, view: &View, palette: Palette) -> String {
     let layout = &scenario.layout;
-    let used = plan.fixed().len() + plan.windows() + view.regions.len();
+    let budget = plan.budgets().into_iter().find(|budget| budget.view == view.id);
+    let (kept, used) = budget.map_or((0, 0), |budget| (budget.kept, budget.total()));
     let mut out = palette.bold(words::view(layout, view.id));
     let _ = writeln!(
         out,
-        ": {used} slots ({} fixed, {} windows, {} own), {} of guests within EL2's reach",
+        ": {used} slots ({} fixed, {} windows, {kept} kept, {} own), {} of guests within EL2's reach",
         plan.fixed().len(),
         plan.windows(),
         view.regions.len(),
-        words::bytes(view.guest_bytes(layout)),
+        words::bytes(view.guest_bytes),
     );
     let mut table = Table::new(5, &["slot", "range", "size", "access", "owner"]);
     let mut rows: Vec<(u8, Vec<Cell>)> = plan

@@ -2,7 +2,7 @@
 //! above, where no recording looks.
 
 use evtchn::DomId;
-use mpu_model::{Attrs, Region, RegionError};
+use mpu_model::{Attrs, DefaultMap, Region, RegionError};
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
@@ -94,6 +94,7 @@ impl Ground {
             image_base: self.image,
             uart: device("uart", uart),
             gic: device("gic", gic),
+            default_map: DefaultMap::None,
         };
         let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
         let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;

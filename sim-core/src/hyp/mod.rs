@@ -166,8 +166,9 @@ pub struct StaticChannel {
 impl<S: Strategy> Hypervisor<S> {
     /// The hypervisor of `layout`, with all its domains created and nothing run. `policy` names the handler
     /// of global VIRQs and says whether domains are kept apart from each other.
-    pub fn new(layout: Layout, strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
+    pub fn new(layout: Layout, mut strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
         let plan = Plan::new(&layout, strategy.needs())?;
+        strategy.planned(&plan);
         let domains = Domains::new(&layout);
         let pe = PeState {
             view: PeView::new(&plan),
@@ -206,6 +207,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Ok(());
         };
         pe.view.boot(&self.core.plan, p)?;
+        self.core.with_strategy(p, S::on_boot)?;
         p.write(SysReg::HcrEl2, hcr::VM | hcr::IMO | hcr::TWI)?;
         p.isb()
     }

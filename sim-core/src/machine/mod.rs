@@ -57,6 +57,7 @@ impl Machine {
     #[must_use]
     pub fn new(layout: &Layout, rules: Rules, profile: Profile) -> Self {
         let board = layout.board();
+        let rules = Rules { default_map: board.default_map, ..rules };
         let image = &layout.parts().image;
         let pes = (0..board.pes)
             .map(|pe| {

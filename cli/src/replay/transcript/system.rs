@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evtchn::{DomId, abi};
-use mpu_model::Region;
+use mpu_model::{DefaultMap, Region};
 use serde_json::Value;
 use sim_core::hyp::plan::GUEST_RAM;
 use sim_core::layout::{
@@ -99,6 +99,7 @@ impl System {
             image_base,
             uart: Device { name: "uart".into(), span: uart },
             gic: Device { name: "gic".into(), span: gic },
+            default_map: DefaultMap::None,
         };
         let domains = (0..).zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
         let parts = LayoutParts {
