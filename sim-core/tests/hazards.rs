@@ -70,7 +70,7 @@ impl Strategy for Careless {
         "careless"
     }
     fn needs(&self) -> Needs {
-        Needs { windows: 1, hypervisor_view: false }
+        Needs { windows: 1, ..Needs::default() }
     }
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
         if let Some(limit) = cx.covered(wanted) {

@@ -30,7 +30,7 @@ impl Strategy for Wrong {
     }
 
     fn needs(&self) -> Needs {
-        Needs { windows: 0, hypervisor_view: true }
+        Needs { hypervisor_view: true, ..Needs::default() }
     }
 
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {

@@ -108,6 +108,15 @@ pub struct PlannedPin {
     pub from_start: bool,
 }
 
+impl PlannedPin {
+    /// Whether it is for just that range.
+    #[must_use]
+    pub fn is(&self, span: Span) -> bool {
+        let region = &self.region.region;
+        (region.base(), region.limit()) == (span.base(), span.limit())
+    }
+}
+
 /// The plan of one system under one strategy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {

@@ -21,6 +21,7 @@ use mpu_model::Region;
 /// One page that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {
+    /// What was handed over, in whole pages.
     span: Span,
     pin: view::Pin,
     /// How many structures live in it.
@@ -54,12 +55,21 @@ impl Pin {
 
     /// The slot planned for the page, or one that is left over.
     fn slot(&self, plan: &Plan, span: Span) -> Option<u8> {
-        let planned = plan.pins().iter().position(|pin| pin.region.region.base() == span.base());
+        let planned = plan.pins().iter().position(|pin| pin.is(span));
         let others = plan.pins().len()..;
         let taken = |slot: u8| self.held.iter().any(|held| held.pin.slot == slot);
         let candidates = planned.map_or(others.start..usize::MAX, |at| at..at.saturating_add(1));
         let slots = candidates.map_while(|index| plan.pin_slot(index));
         slots.into_iter().find(|slot| !taken(*slot))
+    }
+
+    /// What of a range no other pin maps: a new domain's frame is cleared while its `shared_info` in it is pinned already.
+    fn rest(&self, span: Span) -> Span {
+        self.held.iter().fold(span, |rest, held| {
+            let pinned = Span::new(held.pin.words.base(), held.pin.words.limit());
+            let (below, above) = pinned.map_or((Some(rest), None), |pinned| rest.without(&pinned));
+            above.or(below).unwrap_or(rest)
+        })
     }
 
     fn hold(&mut self, plan: &Plan, span: Span, domain: usize) -> Result<(), NoSlot> {
@@ -68,7 +78,8 @@ impl Pin {
             return Ok(());
         }
         let slot = self.slot(plan, span).ok_or(NoSlot)?;
-        let region = Region::new(span.base(), span.limit(), crate::hyp::plan::PRIVATE).map_err(|_| NoSlot)?;
+        let rest = self.rest(span);
+        let region = Region::new(rest.base(), rest.limit(), crate::hyp::plan::PRIVATE).map_err(|_| NoSlot)?;
         self.held.push(Held { span, pin: view::Pin { domain, slot, words: region.words() }, uses: 1 });
         self.generation = self.generation.saturating_add(1);
         Ok(())
@@ -124,7 +135,7 @@ impl Strategy for Pin {
     }
 
     fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
-        let planned = |held: &&Held| plan.pins().iter().any(|pin| pin.region.region.base() == held.span.base());
+        let planned = |held: &&Held| plan.pins().iter().any(|pin| pin.is(held.span));
         let others = self.held.iter().filter(|held| !planned(held)).count();
         plan.pin_slot(plan.pins().len().saturating_add(others)).map(|_| ()).ok_or(NoSlot)
     }
