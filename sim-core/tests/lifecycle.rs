@@ -148,7 +148,8 @@ fn a_paused_domain_does_not_run_until_every_pause_is_taken_back() {
 fn a_vcpu_turned_off_while_it_waits_gets_no_turn() {
     let mut parts = thread_2022();
     parts.domains[0].vcpus = domain(1, &[], &[0, 0]).vcpus;
-    let shut_down = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::SCHED_OP, args: [2, 0, 0, 0, 0] };
+    let reason = parts.domains[0].ram[0].base();
+    let shut_down = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::SCHED_OP, args: [2, reason, 0, 0, 0] };
     let config = Config { scheduler: RR, ..Config::default() };
     let mut second = setup();
     second.push(step(Op::Send(PortRef::Number(77))));
