@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
-use mpu_model::{DenialKind, Hazard};
+use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
@@ -23,6 +23,11 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::Limit(_) => "limit",
         Outcome::IsolationBroken(_) => "isolation-broken",
     }
+}
+
+/// Memory attributes.
+fn attributes(met: Option<Memory>) -> String {
+    met.map_or_else(|| "the default map has it".into(), |memory| memory.to_string())
 }
 
 /// What the isolation oracle found, in a sentence without its end.
@@ -255,6 +260,11 @@ pub fn hazard(kind: &HazardKind) -> String {
     match kind {
         HazardKind::Unsynchronised(hazard, denial) => format!("{denial}; {}", pending(hazard)),
         HazardKind::StaleSelector(hazard) => hazard.to_string(),
+        HazardKind::Attributes { address, access, before, now } => format!(
+            "{access} at {address:#x} as {}, last accessed as {}, no cache maintenance between",
+            attributes(*now),
+            attributes(*before)
+        ),
     }
 }
 

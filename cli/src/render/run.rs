@@ -171,10 +171,8 @@ pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String
         "EL2 regions: {} needed, {} at the most enabled at once, {} on the board",
         regions.required, regions.peak, regions.el2_total
     );
-    let exposed = format!(
-        "EL2 reached at the most {} of domains other than the one it worked for.\n",
-        words::bytes(regions.exposed)
-    );
+    let exposed =
+        format!("While it works for a domain, EL2 reaches at the most {} of others.\n", words::bytes(regions.exposed));
     format!("{}\n{}  {exposed}", palette.bold(title), table.render(2, palette))
 }
 

@@ -15,6 +15,9 @@ pub const ATTR_NORMAL: u8 = 0;
 /// `MAIR_EL2` index the hypervisor uses for Device-nGnRE memory.
 pub const ATTR_DEVICE: u8 = 1;
 
+/// `MAIR_EL2`: Normal, inner and outer write-back; Device-nGnRE.
+pub const MAIR: u64 = 0xff << (8 * ATTR_NORMAL) | 0x04 << (8 * ATTR_DEVICE);
+
 const fn attrs(ap: Ap, xn: Xn, attr_index: u8) -> Attrs {
     Attrs { ap, xn, sh: Shareability::Inner, attr_index, ns: false }
 }
@@ -77,6 +80,20 @@ const fn of_guests(owner: Owner) -> bool {
     matches!(owner, Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(Some(_)))
 }
 
+/// Bytes that some owners have: all of them, and those that each domain may touch.
+fn bytes(layout: &Layout, which: impl Fn(Owner) -> bool) -> (u64, Vec<u64>) {
+    let mut all = (0u64, alloc::vec![0u64; layout.domains().len()]);
+    for (span, owner) in layout.owners().iter().filter(|(_, owner)| which(*owner)) {
+        all.0 = all.0.saturating_add(span.size());
+        for (position, bytes) in all.1.iter_mut().enumerate() {
+            if open_to(layout, position, *owner).is_some() {
+                *bytes = bytes.saturating_add(span.size());
+            }
+        }
+    }
+    all
+}
+
 /// What a strategy needs beside the views of guests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -129,6 +146,8 @@ pub struct Plan {
     wide_heap: Option<PlannedRegion>,
     /// Bytes of all guests, and those that each domain may touch itself.
     guest_bytes: (u64, Vec<u64>),
+    /// The same for pages in the pool or the heap alone.
+    page_bytes: (u64, Vec<u64>),
     el2_regions: u8,
     default_map: bool,
 }
@@ -150,15 +169,6 @@ impl Plan {
     pub fn sketch(layout: &Layout, needs: Needs) -> Self {
         let view = |id, regions| View::new(id, merge(regions), layout);
         let hypervisor = || view(ViewId::Hypervisor, hypervisor(layout));
-        let owned = || layout.owners().iter().filter(|(_, owner)| of_guests(*owner));
-        let mut own = alloc::vec![0u64; layout.domains().len()];
-        for (span, owner) in owned() {
-            for (position, bytes) in own.iter_mut().enumerate() {
-                if open_to(layout, position, *owner).is_some() {
-                    *bytes = bytes.saturating_add(span.size());
-                }
-            }
-        }
         let guests = 0..layout.domains().len();
         Self {
             needs,
@@ -168,7 +178,8 @@ impl Plan {
             guests: guests.map(|domain| view(ViewId::Guest(domain), guest(layout, needs, domain))).collect(),
             hypervisor: needs.hypervisor_view.then(hypervisor),
             wide_heap: needs.narrow_heap.then(|| wide_heap(layout)).flatten(),
-            guest_bytes: (owned().map(|(span, _)| span.size()).sum(), own),
+            guest_bytes: bytes(layout, of_guests),
+            page_bytes: bytes(layout, |owner| matches!(owner, Owner::Pool(Some(_)))),
             el2_regions: layout.board().el2_regions,
             default_map: layout.board().default_map != DefaultMap::None,
         }
@@ -271,14 +282,18 @@ impl Plan {
 
     /// Bytes of domains other than `home`'s that EL2 reaches in `view`, or with the default map in every view.
     #[must_use]
-    pub fn foreign_bytes(&self, view: ViewId, home: ViewId) -> u64 {
+    pub fn foreign_bytes(&self, view: ViewId, home: usize) -> u64 {
         let (all, own) = &self.guest_bytes;
         let reached = if self.needs.default_map { *all } else { self.view(view).guest_bytes };
-        let own = match home {
-            ViewId::Guest(domain) => own.get(domain).copied().unwrap_or(0),
-            _ => 0,
-        };
-        reached.saturating_sub(own)
+        // A view that a domain's memory is reached in has all of it.
+        reached.saturating_sub(own.get(home).copied().unwrap_or(0))
+    }
+
+    /// Bytes in the pool or the heap that are pages of domains other than `home`.
+    #[must_use]
+    pub fn foreign_pages(&self, home: usize) -> u64 {
+        let (all, own) = &self.page_bytes;
+        all.saturating_sub(own.get(home).copied().unwrap_or(0))
     }
 
     /// Whether whatever is at `address` is mapped for EL2 in every view.

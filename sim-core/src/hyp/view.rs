@@ -3,7 +3,7 @@
 //! Two enabled regions never share a granule, at any step in between: what goes is disabled and synchronised before
 //! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
 
-use super::plan::{DEVICE, PRIVATE, Plan};
+use super::plan::{DEVICE, MAIR, PRIVATE, Plan};
 use super::registers::El2;
 use crate::layout::Span;
 use crate::outcome::ViewId;
@@ -52,6 +52,8 @@ pub struct PeView {
     open_windows: usize,
     uses: u64,
     pins: Vec<Pin>,
+    /// The heap's region goes over the pages of guests in it.
+    wide: bool,
     peak: usize,
     exposed: u64,
 }
@@ -73,6 +75,7 @@ impl PeView {
             open_windows: 0,
             uses: 0,
             pins: Vec::new(),
+            wide: false,
             peak: 0,
             exposed: 0,
         }
@@ -85,6 +88,7 @@ impl PeView {
             let fixed = plan.fixed().get(usize::from(slot));
             self.slots.write(&mut El2(p), slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
         }
+        p.write(SysReg::El2(MpuReg::Mair), MAIR)?;
         self.write_tail(plan, ViewId::Idle, p)?;
         self.note_peak(plan);
         p.dsb()?;
@@ -118,7 +122,7 @@ impl PeView {
         self.peak
     }
 
-    /// The most bytes of domains other than the one it works for that EL2 could reach at once.
+    /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
     #[must_use]
     pub fn exposed(&self) -> u64 {
         self.exposed
@@ -127,11 +131,16 @@ impl PeView {
     fn note_peak(&mut self, plan: &Plan) {
         let enabled = self.slots.enabled();
         self.peak = self.peak.max(enabled.len());
+        let ViewId::Guest(home) = self.home else {
+            return;
+        };
         let windows = self.windows.iter().filter(|window| !window.device).filter_map(|window| window.span);
         let pins = self.pins.iter().filter(|pin| enabled.contains(pin.slot));
         let pins = pins.map(|pin| pin.words.limit().wrapping_sub(pin.words.base()).wrapping_add(1));
         let temporary: u64 = windows.map(|span| span.size()).chain(pins).sum();
-        self.exposed = self.exposed.max(plan.foreign_bytes(self.current, self.home).saturating_add(temporary));
+        let heap = if self.wide { plan.foreign_pages(home) } else { 0 };
+        let standing = plan.foreign_bytes(self.current, home).saturating_add(heap);
+        self.exposed = self.exposed.max(standing.saturating_add(temporary));
     }
 
     /// If the first byte of `wanted` is in an enabled region: the last of its bytes that the same region covers.
@@ -270,8 +279,8 @@ impl PeView {
         Ok(())
     }
 
-    /// Notes that EL2 is left for `next`: whom the next entry comes from.
-    pub(super) fn left_for(&mut self, next: ViewId) {
+    /// Notes that EL2 is being left for `next`: whom it works for from here on.
+    pub(super) fn leaves_for(&mut self, next: ViewId) {
         self.home = next;
     }
 
@@ -338,6 +347,9 @@ impl PeView {
         };
         let narrow = plan.fixed().get(usize::from(slot)).map(|narrow| narrow.words);
         let words = if wide { planned.words } else { narrow.unwrap_or(planned.words) };
-        self.slots.move_limit(&mut El2(p), slot, words)
+        self.slots.move_limit(&mut El2(p), slot, words)?;
+        self.wide = wide;
+        self.note_peak(plan);
+        Ok(())
     }
 }

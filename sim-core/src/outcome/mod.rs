@@ -10,7 +10,7 @@ use crate::layout::{Owner, Span};
 use alloc::vec::Vec;
 use core::fmt;
 use evtchn::Object;
-use mpu_model::{AccessKind, Denial, Hazard, RegionWords, Syndrome, WriteHazard};
+use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Syndrome, WriteHazard};
 
 /// Which set of regions a PE has enabled beyond the fixed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -184,6 +184,17 @@ pub enum HazardKind {
     Unsynchronised(Hazard, Denial),
     /// A region register written through a PRSELR that is not in force.
     StaleSelector(WriteHazard),
+    /// Memory accessed with other attributes than last time, one of the two a write. `None`: those of the default map.
+    Attributes {
+        /// The address.
+        address: u64,
+        /// The access.
+        access: AccessKind,
+        /// The attributes of the last access.
+        before: Option<Memory>,
+        /// Those of this one.
+        now: Option<Memory>,
+    },
 }
 
 /// A hazard, where it was met.

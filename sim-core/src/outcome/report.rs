@@ -85,7 +85,7 @@ pub struct RegionUse {
     pub fixed: usize,
     /// The most that were enabled at once on any PE.
     pub peak: usize,
-    /// The most bytes of domains other than the one it works for that EL2 could reach at once.
+    /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
     pub exposed: u64,
     /// Per view.
     pub views: Vec<ViewUse>,

@@ -40,6 +40,7 @@ pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
 pub fn thread_2022() -> LayoutParts {
     let mut board = Board::preset("fvp-baser").unwrap();
     board.pes = 2;
+    board.default_map = mpu_model::DefaultMap::RwNoExec;
     let mut domain1 = domain(1, &[span(0x3000_0000, 0x1f00_0000)], &[0]);
     domain1.shared_info = Some(0x3001_0000);
     domain1.vcpu_info = vec![0x3001_2000];
@@ -107,11 +108,12 @@ pub fn builtin(name: &str) -> Builtin {
 }
 
 pub fn world<S: Strategy>(
-    parts: LayoutParts,
+    mut parts: LayoutParts,
     strategy: S,
     config: Config,
     programs: Vec<(usize, u32, Vec<Step>)>,
 ) -> World<S> {
+    parts.placement = strategy.placement().unwrap_or(parts.placement);
     let layout = Layout::new(parts).unwrap();
     // The isolation oracle looks on in every test.
     let config = Config { paranoid: true, ..config };

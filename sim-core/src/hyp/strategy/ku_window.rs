@@ -70,8 +70,8 @@ impl Strategy for KuWindow {
             return cx.leave(next);
         }
         let on = cx.view.enabled().union(&pages(cx, next));
+        cx.view.leaves_for(next);
         cx.view.mask(cx.plan, cx.p, &on, next)?;
-        cx.view.left_for(next);
         cx.p.dsb()?;
         if next == ViewId::Idle { cx.p.isb() } else { Ok(()) }
     }

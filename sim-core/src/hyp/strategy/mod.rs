@@ -64,9 +64,8 @@ impl<P: Platform> Reach<'_, P> {
 
     /// Loads the view that is to be in force when EL2 is left: an ERET follows, unless the PE goes idle.
     pub fn leave(&mut self, next: ViewId) -> Result<(), P::Fault> {
-        self.view.load(self.plan, self.p, next, next != ViewId::Idle)?;
-        self.view.left_for(next);
-        Ok(())
+        self.view.leaves_for(next);
+        self.view.load(self.plan, self.p, next, next != ViewId::Idle)
     }
 }
 
