@@ -19,7 +19,7 @@ mod common;
 
 use common::{channel, domain, ping, pong, span, thread_2022, world};
 use proptest::prelude::*;
-use sim_core::hyp::strategy::{Builtin, Settings, Strategy as _, When};
+use sim_core::hyp::strategy::{Builtin, Settings, When};
 use sim_core::layout::LayoutParts;
 use sim_core::outcome::{Counts, Report};
 use sim_core::world::Config;

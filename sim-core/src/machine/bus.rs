@@ -80,6 +80,11 @@ impl Machine {
         let Some(mark) = self.ram.mark_mut(address) else { return };
         let writes = matches!(access, AccessKind::Write | AccessKind::Rmw);
         if let Some(before) = self.attributes.note(mark, now, writes) {
+            // Every access may be one: leave room for hazards of other kinds.
+            let alike = self.hazards.iter().filter(|hazard| matches!(hazard.kind, HazardKind::Attributes { .. }));
+            if alike.count() >= MAX_HAZARDS / 2 {
+                return;
+            }
             self.note_hazard(pe, HazardKind::Attributes { address, access, before, now });
         }
     }

@@ -69,8 +69,9 @@ pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report
     let counts = world.machine.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts));
     let cycles = world.machine.pes.iter().map(|pe| pe.clock).max().unwrap_or(0);
     let hazards = world.machine.hazards.clone();
-    let clean = matches!(outcome, Outcome::Completed | Outcome::ExpectationFailed(_));
-    let outcome = if clean && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
+    // However the guests fared after it, a run that met a hazard says nothing about hardware.
+    let over = !matches!(outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_) | Outcome::IsolationBroken(_));
+    let outcome = if over && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
     let (events, ports) = world.tracker.close();
     Report {
         outcome,

@@ -107,7 +107,18 @@ pub fn builtin(name: &str) -> Builtin {
     Builtin::from_name(name, Settings::default()).unwrap()
 }
 
+/// A world in which the isolation oracle looks on.
 pub fn world<S: Strategy>(
+    parts: LayoutParts,
+    strategy: S,
+    config: Config,
+    programs: Vec<(usize, u32, Vec<Step>)>,
+) -> World<S> {
+    unwatched(parts, strategy, Config { paranoid: true, ..config }, programs)
+}
+
+/// A world as `config` has it.
+pub fn unwatched<S: Strategy>(
     mut parts: LayoutParts,
     strategy: S,
     config: Config,
@@ -115,8 +126,6 @@ pub fn world<S: Strategy>(
 ) -> World<S> {
     parts.placement = strategy.placement().unwrap_or(parts.placement);
     let layout = Layout::new(parts).unwrap();
-    // The isolation oracle looks on in every test.
-    let config = Config { paranoid: true, ..config };
     let mut world = World::new(layout.clone(), strategy, config).unwrap();
     for (domain, vcpu, steps) in programs {
         let home = home(&layout, domain, vcpu).unwrap();
