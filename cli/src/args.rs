@@ -105,7 +105,11 @@ pub struct Compare {
     pub source: Source,
 
     /// The strategies, separated by commas, each as `run --strategy` takes it.
-    #[arg(long, value_delimiter = ',', default_value = "naive,map-page,switch-view,switch-view:lazy,hybrid")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "naive,pin,map-page,switch-view,switch-view:lazy,hybrid,enable-mask,ku-window,background,xen-pool"
+    )]
     pub strategies: Vec<String>,
 
     /// Decides among PEs that are equal in time; 0 takes the lowest number.

@@ -11,6 +11,8 @@ pub enum Holds<'a> {
     Region(&'a PlannedRegion),
     /// Temporary mappings.
     Window,
+    /// A region that is programmed and not enabled in this view.
+    Off(&'a PlannedRegion),
 }
 
 impl<'a> Holds<'a> {
@@ -18,7 +20,7 @@ impl<'a> Holds<'a> {
     #[must_use]
     pub fn owners(self) -> &'a [Owner] {
         match self {
-            Self::Region(planned) => &planned.owners,
+            Self::Region(planned) | Self::Off(planned) => &planned.owners,
             Self::Window => &[],
         }
     }
@@ -33,18 +35,25 @@ pub struct Slot<'a> {
     pub holds: Holds<'a>,
 }
 
-/// The slots of a view, in order: the fixed regions, the windows, the view's own.
+/// The slots of a view, in order: the fixed regions, the windows, what is kept in every view, the view's own.
 pub fn slots<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = Slot<'a>> {
     let windows = std::iter::repeat_n(Holds::Window, plan.windows());
-    let all = plan.fixed().iter().map(Holds::Region).chain(windows).chain(view.regions.iter().map(Holds::Region));
+    let kept = plan.kept_in(view.id).map(|(planned, on)| if on { Holds::Region(planned) } else { Holds::Off(planned) });
+    let own = view.regions.iter().map(Holds::Region);
+    let all = plan.fixed().iter().map(Holds::Region).chain(windows).chain(kept).chain(own);
     all.enumerate().map(|(number, holds)| Slot { number, holds })
 }
 
-/// The slots of the board that a view leaves free; 0 if it does not fit.
+/// The slots that a view takes.
+#[must_use]
+pub fn used(plan: &Plan, view: &View) -> usize {
+    slots(plan, view).count()
+}
+
+/// The slots that a view leaves free, of those the strategy can use; 0 if it does not fit.
 #[must_use]
 pub fn free(plan: &Plan, view: &View) -> usize {
-    let used = plan.fixed().len() + plan.windows() + view.regions.len();
-    usize::from(plan.el2_regions()).saturating_sub(used)
+    usize::from(plan.available()).saturating_sub(used(plan, view))
 }
 
 /// What one owner, or several that share a merged region, use.

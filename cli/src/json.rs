@@ -119,6 +119,7 @@ struct Regions {
     required: usize,
     fixed: usize,
     peak: usize,
+    exposed: u64,
     views: Vec<ViewForm>,
 }
 
@@ -127,6 +128,7 @@ struct ViewForm {
     view: String,
     fixed: usize,
     windows: usize,
+    kept: usize,
     own: usize,
     total: usize,
     guest_bytes: u64,
@@ -205,6 +207,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
+            exposed: report.regions.exposed,
             views: report
                 .regions
                 .views
@@ -213,8 +216,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
                     view: words::view(&scenario.layout, view.view),
                     fixed: view.fixed,
                     windows: view.windows,
+                    kept: view.kept,
                     own: view.own,
-                    total: view.fixed + view.windows + view.own,
+                    total: view.total(),
                     guest_bytes: view.guest_bytes,
                 })
                 .collect(),

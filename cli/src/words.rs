@@ -4,9 +4,9 @@ pub mod explain;
 
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
-use mpu_model::{DenialKind, Hazard};
+use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
-use sim_core::layout::{Layout, Owner};
+use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId,
     WaitsFor,
@@ -25,6 +25,11 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::Limit(_) => "limit",
         Outcome::IsolationBroken(_) => "isolation-broken",
     }
+}
+
+/// Memory attributes.
+fn attributes(met: Option<Memory>) -> String {
+    met.map_or_else(|| "the default map has it".into(), |memory| memory.to_string())
 }
 
 /// What the isolation oracle found, in a sentence without its end.
@@ -51,6 +56,16 @@ pub fn domain(layout: &Layout, position: usize) -> &str {
     layout.domains().get(position).map_or("?", |domain| &domain.name)
 }
 
+/// Where `shared_info` and `vcpu_info` live, as a scenario file has it.
+#[must_use]
+pub const fn placement(placement: Placement) -> &'static str {
+    match placement {
+        Placement::GuestRam => "guest-ram",
+        Placement::Pool => "pool",
+        Placement::Heap => "heap",
+    }
+}
+
 /// A vCPU: `domU1 vCPU 0`.
 #[must_use]
 pub fn vcpu(layout: &Layout, vcpu: VcpuRef) -> String {
@@ -67,7 +82,10 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
         Owner::Stack(pe) => format!("hypervisor stack of PE {pe}"),
         Owner::Heap => "hypervisor heap".into(),
         Owner::Pool(None) => "pool".into(),
-        Owner::Pool(Some(position)) => format!("pool pages of {}", domain(layout, position)),
+        Owner::Pool(Some(position)) => {
+            let of = if layout.parts().placement == Placement::Heap { "heap" } else { "pool" };
+            format!("{of} pages of {}", domain(layout, position))
+        }
         Owner::Uart => "UART".into(),
         Owner::Gic => "GIC".into(),
         Owner::Ram(position) => domain(layout, position).into(),
@@ -265,6 +283,11 @@ pub fn hazard(kind: &HazardKind) -> String {
     match kind {
         HazardKind::Unsynchronised(hazard, denial) => format!("{denial}; {}", pending(hazard)),
         HazardKind::StaleSelector(hazard) => hazard.to_string(),
+        HazardKind::Attributes { address, access, before, now } => format!(
+            "{access} at {address:#x} as {}, last accessed as {}, no cache maintenance between",
+            attributes(*now),
+            attributes(*before)
+        ),
     }
 }
 

@@ -88,6 +88,27 @@ impl SlotSet {
         self.0 == [0; 4]
     }
 
+    /// The slots of either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = *self;
+        all.0.iter_mut().zip(other.0).for_each(|(word, more)| *word |= more);
+        all
+    }
+
+    /// The slots that are not in `other`.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let mut rest = *self;
+        rest.0.iter_mut().zip(other.0).for_each(|(word, off)| *word &= !off);
+        rest
+    }
+
+    /// The slots, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|slot| self.contains(*slot))
+    }
+
     /// The enable bits of slots 0 to 31, as PRENR has them.
     fn prenr(&self) -> u64 {
         self.0[0] & 0xffff_ffff
@@ -193,17 +214,44 @@ impl Slots {
     /// Turns `slots` off: one PRENR write for slots 0 to 31, which keep their limits, and one PRLAR write for each above.
     /// Slots that are off already cost nothing. In force after the caller's barriers.
     pub fn disable<R: Registers>(&mut self, registers: &mut R, slots: &SlotSet) -> Result<(), R::Fault> {
+        self.set_enabled(registers, &self.enabled.minus(slots), |_| RegionWords::default())
+    }
+
+    /// Makes `on` the slots that are enabled, and no others: one PRENR write for slots 0 to 31, which keep what they hold, and
+    /// one PRLAR write for each slot above that changes. `words` says what a slot above 31 holds that is turned on. Nothing
+    /// is written where nothing changes. In force after the caller's barriers.
+    pub fn set_enabled<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        on: &SlotSet,
+        words: impl Fn(u8) -> RegionWords,
+    ) -> Result<(), R::Fault> {
         let before = self.enabled;
-        for (word, off) in self.enabled.0.iter_mut().zip(slots.0) {
-            *word &= !off;
+        self.enabled.0[0] = (before.0[0] & !0xffff_ffff) | on.prenr();
+        if on.prenr() != before.prenr() {
+            registers.write(MpuReg::Prenr, on.prenr())?;
         }
-        if self.enabled.prenr() != before.prenr() {
-            registers.write(MpuReg::Prenr, self.enabled.prenr())?;
-        }
-        for slot in (32..self.regions).filter(|slot| before.contains(*slot) && slots.contains(*slot)) {
-            self.set_prlar(registers, slot, 0)?;
+        for slot in (32..self.regions).filter(|slot| before.contains(*slot) != on.contains(*slot)) {
+            let limit = if on.contains(slot) { words(slot).prlar } else { 0 };
+            self.set_prlar(registers, slot, limit)?;
         }
         Ok(())
+    }
+
+    /// Writes a region into a slot that is disabled, and leaves it so: [`Slots::set_enabled`] turns it on.
+    pub fn stage<R: Registers>(&mut self, registers: &mut R, slot: u8, words: RegionWords) -> Result<(), R::Fault> {
+        self.write(registers, slot, words.disabled())
+    }
+
+    /// Moves the end of a region that is on and whose base stays: one PRLAR write. The caller sees to it that neither the old
+    /// nor the new range overlaps another region, and that neither uncovers what runs.
+    pub fn move_limit<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        slot: u8,
+        words: RegionWords,
+    ) -> Result<(), R::Fault> {
+        self.set_prlar(registers, slot, words.prlar)
     }
 
     /// Carries out what a [`crate::planner::Mappings`] decided, barriers included.

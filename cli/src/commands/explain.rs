@@ -1,6 +1,6 @@
 //! `mpusim explain`.
 
-use super::{CommandError, Done, Io, json, load, position, wants_json};
+use super::{CommandError, Done, Io, json, load, position, under, wants_json};
 use crate::args::{Explain, KnownView};
 use crate::explain::{self as why, Question};
 use crate::scenario::Scenario;
@@ -14,6 +14,7 @@ use sim_core::outcome::ViewId;
 pub fn explain(args: &Explain, io: Io) -> Result<Done, CommandError> {
     let scenario = load(&args.source)?;
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
+    let scenario = under(&scenario, &args.strategy, &strategy)?;
     let question = question(args, &scenario, &strategy)?;
     let as_json = wants_json(args.source.format);
     let plan = match Plan::new(&scenario.layout, strategy.needs()) {

@@ -15,6 +15,7 @@ use crate::strategy::{self, StrategyError};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::layout::LayoutError;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
@@ -60,6 +61,14 @@ pub enum CommandError {
     /// The strategy's name was not taken.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
+    /// The scenario has no room for what the strategy needs.
+    #[error("strategy {strategy} keeps shared_info and vcpu_info elsewhere, and there: {error}")]
+    Placement {
+        /// The strategy.
+        strategy: String,
+        /// What stands in the way.
+        error: Box<LayoutError>,
+    },
     /// The scenario cannot be set up.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -144,18 +153,19 @@ fn load(source: &Source) -> Result<Scenario, CommandError> {
 }
 
 /// Runs a scenario under the strategy of that name; a system that does not fit is a result, not an error.
-fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Builtin, Report), CommandError> {
+fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
     let strategy = strategy::parse(name, scenario.settings)?;
+    let scenario = under(scenario, name, &strategy)?;
     tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
     match scenario.world(strategy.clone(), seed) {
-        Ok(world) => Ok((strategy, world.run())),
+        Ok(world) => Ok((scenario, world.run())),
         Err(BuildError::Setup(SetupError::Refused(refused))) => {
             let mut report = Report::refused(refused);
             let plan = Plan::sketch(&scenario.layout, strategy.needs());
             for (used, view) in report.regions.views.iter_mut().zip(plan.views()) {
-                used.guest_bytes = view.guest_bytes(&scenario.layout);
+                used.guest_bytes = view.guest_bytes;
             }
-            Ok((strategy, report))
+            Ok((scenario, report))
         }
         Err(error) => Err(error.into()),
     }
@@ -169,6 +179,12 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
         let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
         CommandError::NoSuchDomain { wanted: wanted.into(), known: known.join(", ") }
     })
+}
+
+/// The scenario as a strategy runs it.
+fn under(scenario: &Scenario, name: &str, strategy: &Builtin) -> Result<Scenario, CommandError> {
+    let refused = |error| CommandError::Placement { strategy: name.into(), error: Box::new(error) };
+    scenario.under(strategy).map_err(refused)
 }
 
 fn verdict(outcome: &Outcome) -> Done {

@@ -1,6 +1,6 @@
 //! `mpusim view`.
 
-use super::{CommandError, Done, Io, json, load, position, wants_json};
+use super::{CommandError, Done, Io, json, load, position, under, wants_json};
 use crate::args::View;
 use crate::{json as form, output, render, strategy};
 use sim_core::hyp::plan::Plan;
@@ -12,6 +12,7 @@ use std::path::Path;
 pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     let scenario = load(&args.source)?;
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
+    let scenario = under(&scenario, &args.strategy, &strategy)?;
     let only = args.domain.as_deref().map(|wanted| position(&scenario, wanted)).transpose()?.map(ViewId::Guest);
     let plan = Plan::sketch(&scenario.layout, strategy.needs());
     if let Some(path) = &args.svg {

@@ -22,6 +22,10 @@ pub enum By {
     },
     /// The hypervisor view.
     View,
+    /// A region that is on in this view too.
+    Kept,
+    /// The default map, while EL2 runs.
+    DefaultMap,
 }
 
 /// One difference that gives the other verdict.
@@ -140,8 +144,22 @@ fn by_strategy(scenario: &Scenario, strategy: &Builtin, question: Question) -> R
     if required > mpu_model::MAX_REGIONS {
         return Ok(None);
     }
+    let needs = strategy.needs();
+    let elsewhere = strategy.placement().is_some_and(|placement| placement != scenario.layout.parts().placement);
+    if elsewhere || needs.default_map && !plan.fits() {
+        return Ok(None);
+    }
     let mut by = window(scenario, &plan, question)?;
-    if by.is_none() && strategy.needs().hypervisor_view {
+    if by.is_none() && needs.pins {
+        let mpus = Mpus { el2: mpus::el2(scenario, &plan, question.view)?, el1: None };
+        by = mpus.judge(question.access).is_ok().then_some(By::Kept);
+    }
+    if by.is_none() && needs.default_map {
+        let mpus = Mpus { el2: mpus::el2(scenario, &plan, question.view)?, el1: None };
+        let lent = mpus.with_sctlr(Stage::Two, |sctlr| sctlr.with_br(true))?;
+        by = lent.judge(question.access).is_ok().then_some(By::DefaultMap);
+    }
+    if by.is_none() && needs.hypervisor_view {
         let mpus = Mpus { el2: mpus::el2(scenario, &plan, ViewId::Hypervisor)?, el1: None };
         by = mpus.judge(question.access).is_ok().then_some(By::View);
     }

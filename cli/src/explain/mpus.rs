@@ -3,8 +3,8 @@
 use super::{Grant, Question, Refusal, Verdict};
 use crate::scenario::Scenario;
 use mpu_model::{
-    Access, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Sctlr, Slots, Stage, Syndrome,
-    WriteHazard, check_guest,
+    Access, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Rules, Sctlr, Slots, Stage,
+    Syndrome, WriteHazard, check_guest,
 };
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::{HCR, view};
@@ -111,7 +111,8 @@ pub(super) fn el2(scenario: &Scenario, plan: &Plan, view: ViewId) -> Result<Box<
     let needed = u8::try_from(plan.required()).unwrap_or(u8::MAX);
     let regions = plan.el2_regions().max(needed);
     let slots = plan.slots(plan.view(view)).map(|(slot, planned)| (slot, planned.words));
-    programmed(Mpu::new(Level::El2, regions, scenario.config.rules), slots, view::sctlr())
+    let rules = Rules { default_map: scenario.layout.board().default_map, ..scenario.config.rules };
+    programmed(Mpu::new(Level::El2, regions, rules), slots, view::sctlr())
 }
 
 /// The EL1 MPU of a vCPU as it starts.

@@ -65,6 +65,7 @@ pub(super) fn el2(mpu: &Mpu, plan: &Plan, question: Question, verdict: &Verdict)
         Some(match slot.holds {
             Holds::Region(planned) => (number, mpu.words(number), planned.owners.clone()),
             Holds::Window => (number, RegionWords::default(), Vec::new()),
+            Holds::Off(planned) => (number, planned.words.disabled(), planned.owners.clone()),
         })
     });
     tried(mpu, slots, Stage::Two, question.access, verdict)

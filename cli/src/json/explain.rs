@@ -229,6 +229,8 @@ fn change(scenario: &Scenario, change: &Change) -> ChangeForm {
     let name = |by: &By| match by {
         By::Window { .. } => "window",
         By::View => "hypervisor-view",
+        By::Kept => "pin",
+        By::DefaultMap => "default-map",
     };
     match change {
         Change::Views(views) => {
@@ -237,7 +239,7 @@ fn change(scenario: &Scenario, change: &Change) -> ChangeForm {
         Change::Reach(by) => {
             let (slot, mapped) = match *by {
                 By::Window { slot, range: (first, last) } => (Some(slot), Some(range(first, last))),
-                By::View => (None, None),
+                By::View | By::Kept | By::DefaultMap => (None, None),
             };
             ChangeForm::Reach { by: name(by), slot, mapped }
         }

@@ -61,18 +61,20 @@ pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewI
 fn map(scenario: &Scenario, plan: &Plan, view: &View) -> ViewMap {
     let layout = &scenario.layout;
     let (fixed, windows, own) = (plan.fixed().len(), plan.windows(), view.regions.len());
+    let kept = plan.kept_in(view.id).count();
     let regions = budget::slots(plan, view).filter_map(|slot| match slot.holds {
         Holds::Region(planned) => Some((slot.number, planned)),
-        Holds::Window => None,
+        Holds::Window | Holds::Off(_) => None,
     });
     ViewMap {
         budget: ViewForm {
             view: words::view(layout, view.id),
             fixed,
             windows,
+            kept,
             own,
-            total: fixed + windows + own,
-            guest_bytes: view.guest_bytes(layout),
+            total: fixed + windows + kept + own,
+            guest_bytes: view.guest_bytes,
         },
         free: budget::free(plan, view),
         slots: regions

@@ -62,18 +62,19 @@ fn per_owner(scenario: &Scenario, plan: &Plan, views: &[&View], palette: Palette
 
 fn one(scenario: &Scenario, plan: &Plan, view: &View, palette: Palette) -> String {
     let layout = &scenario.layout;
-    let used = plan.fixed().len() + plan.windows() + view.regions.len();
-    let available = usize::from(plan.el2_regions());
+    let used = budget::used(plan, view);
+    let available = usize::from(plan.available());
     let mut out = palette.bold(words::view(layout, view.id));
     let rest =
         if used > available { format!("{} too many", used - available) } else { format!("{} free", available - used) };
     let _ = writeln!(
         out,
-        ": {used} slots ({} fixed, {} windows, {} own), {rest}, {} of guests within EL2's reach",
+        ": {used} slots ({} fixed, {} windows, {} kept, {} own), {rest}, {} of guests within EL2's reach",
         plan.fixed().len(),
         plan.windows(),
+        plan.kept_in(view.id).count(),
         view.regions.len(),
-        words::bytes(view.guest_bytes(layout)),
+        words::bytes(view.guest_bytes),
     );
     let mut table = Table::new(5, &["slot", "range", "size", "access", "owner"]);
     for slot in budget::slots(plan, view) {
@@ -86,20 +87,21 @@ fn one(scenario: &Scenario, plan: &Plan, view: &View, palette: Palette) -> Strin
 fn row(scenario: &Scenario, slot: Slot<'_>, exists: bool) -> Vec<Cell> {
     let number =
         if exists { Cell::from(slot.number.to_string()) } else { Cell::new(format!("{}!", slot.number), Look::Bad) };
-    match slot.holds {
-        Holds::Region(planned) => {
-            let region = &planned.region;
-            vec![
-                number,
-                format!("{:#012x}-{:#012x}", region.base(), region.limit()).into(),
-                words::bytes(region.size()).into(),
-                region.attrs().at(Level::El2).to_string().into(),
-                words::owners(&scenario.layout, &planned.owners).into(),
-            ]
-        }
+    let (planned, look) = match slot.holds {
+        Holds::Region(planned) => (planned, Look::Plain),
+        Holds::Off(planned) => (planned, Look::Dim),
         Holds::Window => {
             let text = |text: &str| Cell::new(text, Look::Dim);
-            vec![number, text("any page"), text("4 KiB"), text("-"), text("window")]
+            return vec![number, text("any page"), text("4 KiB"), text("-"), text("window")];
         }
-    }
+    };
+    let region = &planned.region;
+    let access = if look == Look::Dim { "off here".into() } else { region.attrs().at(Level::El2).to_string() };
+    vec![
+        number,
+        Cell::new(format!("{:#012x}-{:#012x}", region.base(), region.limit()), look),
+        Cell::new(words::bytes(region.size()), look),
+        Cell::new(access, look),
+        Cell::new(words::owners(&scenario.layout, &planned.owners), look),
+    ]
 }

@@ -78,7 +78,8 @@ macro_rules! choice {
 pub(super) use choice;
 
 choice!(RawScheduler { Null = "null", RoundRobin = "rr" });
-choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool" });
+choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool", Heap = "heap" });
+choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
 choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
 choice!(RawWhen { Entry = "entry", Lazy = "lazy" });
 choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
@@ -104,6 +105,8 @@ pub(super) struct RawScenario {
     pub(super) windows: Maybe<Number>,
     pub(super) when: Maybe<RawWhen>,
     pub(super) sync: Maybe<RawSync>,
+    pub(super) entry_isb: Maybe<bool>,
+    pub(super) default_map: Maybe<RawDefaultMap>,
     pub(super) step_limit: Maybe<Number>,
     pub(super) hardware_domain: Maybe<Number>,
     #[serde(default)]

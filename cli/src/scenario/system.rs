@@ -6,9 +6,9 @@ use super::error::Problem;
 use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
-use super::raw::{RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
+use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
 use evtchn::{DomId, Policy};
-use mpu_model::{Rules, SyncRule};
+use mpu_model::{DefaultMap, Rules, SyncRule};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
 use sim_core::layout::{Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
@@ -38,6 +38,7 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
         placement: match given(raw.placement.as_ref(), RawPlacement::GuestRam) {
             RawPlacement::GuestRam => Placement::GuestRam,
             RawPlacement::Pool => Placement::Pool,
+            RawPlacement::Heap => Placement::Heap,
         },
         hyp_devices: match given(raw.hyp_devices.as_ref(), RawDevices::Fixed) {
             RawDevices::Fixed => HypDevices::Fixed,
@@ -68,6 +69,11 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
     board.el2_regions = regions(raw.el2_regions.as_ref(), "el2_regions", board.el2_regions)?;
     board.el1_regions = regions(raw.el1_regions.as_ref(), "el1_regions", board.el1_regions)?;
     board.image_base = given(raw.image_base.as_ref(), Number(board.image_base)).0;
+    board.default_map = match given(raw.default_map.as_ref(), RawDefaultMap::None) {
+        RawDefaultMap::None => DefaultMap::None,
+        RawDefaultMap::Rw => DefaultMap::RwNoExec,
+        RawDefaultMap::Rwx => DefaultMap::Rwx,
+    };
     if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
         board.memory = memory;
     }
@@ -126,5 +132,6 @@ pub(super) fn settings(raw: &RawScenario) -> Result<Settings, Problem> {
             RawWhen::Entry => When::Entry,
             RawWhen::Lazy => When::Lazy,
         },
+        entry_isb: given(raw.entry_isb.as_ref(), true),
     })
 }

@@ -132,6 +132,8 @@ fn by(by: By) -> String {
     match by {
         By::Window { slot, range: (first, last) } => format!("{first:#x}-{last:#x} is mapped through slot {slot}"),
         By::View => "the hypervisor view is loaded".into(),
+        By::Kept => "its page has a region in every view".into(),
+        By::DefaultMap => "SCTLR_EL2.BR lends the default map".into(),
     }
 }
 

@@ -49,7 +49,7 @@ pub mod strategy;
 pub mod upcall;
 pub mod view;
 
-use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Span};
+use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Span};
 use crate::outcome::{Area, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
@@ -139,6 +139,16 @@ pub enum SetupError {
     /// The views do not fit the board.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// `shared_info` and `vcpu_info` are not where the strategy needs them.
+    #[error("strategy {strategy} stands on placement {needed:?}, and the layout has {found:?}")]
+    Placement {
+        /// The strategy.
+        strategy: &'static str,
+        /// The placement it stands on.
+        needed: Placement,
+        /// The layout's.
+        found: Placement,
+    },
     /// A PE would have more vCPUs than its scheduler takes.
     #[error("PE {pe} has {vcpus} vCPUs and scheduler \"null\" takes one; use \"rr\" or more PEs")]
     TooManyVcpus {
@@ -169,8 +179,13 @@ pub struct StaticChannel {
 impl<S: Strategy> Hypervisor<S> {
     /// The hypervisor of `layout`, with all its domains created and nothing run. `policy` names the handler
     /// of global VIRQs and says whether domains are kept apart from each other.
-    pub fn new(layout: Layout, strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
+    pub fn new(layout: Layout, mut strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
+        let found = layout.parts().placement;
+        if let Some(needed) = strategy.placement().filter(|needed| *needed != found) {
+            return Err(SetupError::Placement { strategy: strategy.name(), needed, found });
+        }
         let plan = Plan::new(&layout, strategy.needs())?;
+        strategy.planned(&plan);
         let domains = Domains::new(&layout);
         let pe = PeState {
             view: PeView::new(&plan),
@@ -209,6 +224,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Ok(());
         };
         pe.view.boot(&self.core.plan, p)?;
+        self.core.with_strategy(p, S::on_boot)?;
         p.write(SysReg::HcrEl2, HCR)?;
         p.isb()
     }

@@ -35,6 +35,9 @@ pub enum Placement {
     GuestRam,
     /// In one hypervisor range beside the heap. In a domain's view its own pages are cut out and open to it.
     Pool,
+    /// In pages taken from the top of the heap, as Xen has it on an MMU. In a domain's view its own pages are cut out of the
+    /// heap's region and open to it.
+    Heap,
 }
 
 /// Whether the hypervisor's own devices are mapped in every view.

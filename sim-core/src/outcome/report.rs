@@ -58,10 +58,20 @@ pub struct ViewUse {
     pub fixed: usize,
     /// Slots of windows.
     pub windows: usize,
+    /// Slots kept for what the strategy has ready in every view.
+    pub kept: usize,
     /// Slots of its own.
     pub own: usize,
     /// Bytes that belong to guests and can be reached at EL2 in it.
     pub guest_bytes: u64,
+}
+
+impl ViewUse {
+    /// All slots of the view.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.fixed + self.windows + self.kept + self.own
+    }
 }
 
 /// Use of regions.
@@ -75,6 +85,8 @@ pub struct RegionUse {
     pub fixed: usize,
     /// The most that were enabled at once on any PE.
     pub peak: usize,
+    /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
+    pub exposed: u64,
     /// Per view.
     pub views: Vec<ViewUse>,
 }
@@ -104,6 +116,7 @@ impl Report {
             view: budget.view,
             fixed: budget.fixed,
             windows: budget.windows,
+            kept: budget.kept,
             own: budget.own,
             guest_bytes: 0,
         });
@@ -112,6 +125,7 @@ impl Report {
             required: refused.required,
             fixed: refused.views.first().map_or(0, |budget| budget.fixed),
             peak: 0,
+            exposed: 0,
             views: views.collect(),
         };
         Self {

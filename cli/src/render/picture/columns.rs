@@ -103,7 +103,7 @@ pub(super) fn column(frame: &Frame<'_>, scenario: &Scenario, plan: &Plan, view: 
     let tail = frame.top + frame.axis.height() + TAIL_GAP;
     let regions = slots.iter().filter_map(|slot| match slot.holds {
         Holds::Region(planned) => region(frame, scenario, plan, slot.number, planned, x),
-        Holds::Window => None,
+        Holds::Window | Holds::Off(_) => None,
     });
     let below = tail + windows_height(plan);
     let (_, name) = name(scenario, view);

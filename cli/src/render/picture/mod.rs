@@ -181,7 +181,7 @@ fn shown(layout: &sim_core::layout::Layout, plan: &Plan, views: &[&View]) -> Vec
         .flat_map(|view| budget::slots(plan, view))
         .filter_map(|slot| match slot.holds {
             budget::Holds::Region(planned) => Some(planned),
-            budget::Holds::Window => None,
+            budget::Holds::Window | budget::Holds::Off(_) => None,
         })
         .flat_map(|planned| parts(layout, planned).into_iter().map(|(span, _)| span))
         .collect();
