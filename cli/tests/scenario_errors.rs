@@ -476,7 +476,7 @@ fn the_report_shows_line_caret_and_remedy() {
     1 | placement=pol
       |           ^^^ this word is not known here
       |
-    help: did you mean `pool`? Known words: guest-ram, pool
+    help: did you mean `pool`? Known words: guest-ram, pool, heap
     ");
     insta::assert_snapshot!(error(&GOOD.replace("base = 0x50000000", "base = 0x30000000"), &[]).render(false), @r"
     error: RAM bank 0 of left (0x30000000-0x3fffffff) and the heap (0x30000000-0x4fffffff) overlap

@@ -9,7 +9,7 @@ use mpu_model::Denial;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::layout::{HypDevices, Owner, Placement};
-use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, SlotLine};
+use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, Shortage, SlotLine};
 use std::fmt::Write;
 
 /// The report of a hypervisor fault.
@@ -154,7 +154,11 @@ fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &Hyperv
         };
         let Ok(placed) = scenario.under(&other) else { continue };
         let plan = Plan::sketch(&placed.layout, other.needs());
-        let fits = if plan.fits() { "fits" } else { "does not fit" };
+        let fits = match plan.shortage() {
+            None => "fits",
+            Some(Shortage::Regions) => "does not fit",
+            Some(Shortage::DefaultMap) => "and a board whose default_map is known",
+        };
         let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.required());
     }
     let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));

@@ -192,7 +192,8 @@ impl Plan {
     }
 
     /// Why the plan cannot be run, if it cannot.
-    fn shortage(&self) -> Option<Shortage> {
+    #[must_use]
+    pub fn shortage(&self) -> Option<Shortage> {
         if self.needs.default_map && !self.default_map {
             return Some(Shortage::DefaultMap);
         }
