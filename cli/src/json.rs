@@ -116,7 +116,16 @@ struct Regions {
     required: usize,
     fixed: usize,
     peak: usize,
+    boot: Vec<PhaseForm>,
     views: Vec<ViewForm>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseForm {
+    phase: &'static str,
+    enabled: usize,
+    peak: usize,
+    slots: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -229,6 +238,17 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
+            boot: report
+                .regions
+                .boot
+                .iter()
+                .map(|used| PhaseForm {
+                    phase: used.phase.name(),
+                    enabled: used.enabled,
+                    peak: used.peak,
+                    slots: used.slots,
+                })
+                .collect(),
             views: report
                 .regions
                 .views

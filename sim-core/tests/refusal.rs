@@ -5,7 +5,8 @@ mod common;
 
 use common::{builtin, channel, ping_pong, thread_2022};
 use sim_core::hyp::SetupError;
-use sim_core::hyp::strategy::{Builtin, Settings, When};
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::{Builtin, Settings, Strategy, When};
 use sim_core::layout::{Layout, LayoutParts, Placement};
 use sim_core::outcome::Outcome;
 use sim_core::world::{BuildError, Config, World};
@@ -51,7 +52,12 @@ fn the_refusal_names_the_number_that_a_search_finds() {
 
 #[test]
 fn r_of_the_2022_system() {
-    let required = |name| refused(&thread_2022(), &builtin(name), 1).unwrap();
-    // Text, rodata, data, heap, UART, GIC, and the guest's RAM; a window; the hypervisor view has one merged region.
-    assert_eq!([required("naive"), required("map-page"), required("switch-view"), required("hybrid")], [7, 8, 7, 8]);
+    let layout = Layout::new(thread_2022()).unwrap();
+    for (name, views) in [("naive", 7), ("map-page", 8), ("switch-view", 7), ("hybrid", 8)] {
+        let plan = Plan::sketch(&layout, builtin(name).needs());
+        // Text, rodata, data, heap, UART, GIC, and the guest's RAM; a window; the hypervisor view has one merged region.
+        assert_eq!(plan.views_required(), views, "{name}");
+        // Boot has init text, init data and the device tree on top of the first six.
+        assert_eq!((plan.required(), refused(&thread_2022(), &builtin(name), 1)), (9, Some(9)), "{name}");
+    }
 }

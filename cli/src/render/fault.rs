@@ -152,9 +152,9 @@ fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &Hyperv
         let Some(other) = Builtin::from_name(name, scenario.settings) else {
             continue;
         };
-        let required = Plan::sketch(&scenario.layout, other.needs()).required();
-        let fits = if required <= available { "fits" } else { "does not fit" };
-        let _ = writeln!(out, "  --strategy {name}: {required} of {available} EL2 regions, {fits}");
+        let plan = Plan::sketch(&scenario.layout, other.needs());
+        let fits = if plan.fits() { "fits" } else { "does not fit" };
+        let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.views_required());
     }
     let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));
     if guests && cause.object.is_some() && scenario.layout.parts().placement == Placement::GuestRam {

@@ -4,6 +4,7 @@
 //! Fixed regions come first so that a change of view never touches what runs; this is the order that Xen's MPU drafts
 //! arrived at too (regions that stay at the front, regions that change at the end).
 
+use super::boot::BootPlan;
 use crate::layout::{HypDevices, Layout, Owner, Span};
 use crate::outcome::{Refused, ViewBudget, ViewId};
 use alloc::vec::Vec;
@@ -88,42 +89,65 @@ pub struct Plan {
     idle: View,
     guests: Vec<View>,
     hypervisor: Option<View>,
+    boot: BootPlan,
     el2_regions: u8,
 }
 
 impl Plan {
-    /// Plans `layout` for a strategy that needs `needs`; refused if a view does not fit the board.
+    /// Plans `layout` for a strategy that needs `needs`; refused if a view or a phase of boot does not fit the board.
     pub fn new(layout: &Layout, needs: Needs) -> Result<Self, Refused> {
         let plan = Self::sketch(layout, needs);
         if plan.fits() {
             return Ok(plan);
         }
-        let (required, available, views) = (plan.required(), plan.el2_regions, plan.budgets());
-        Err(Refused { required, available, views })
+        let (boot, phase) = plan.boot.required();
+        Err(Refused {
+            required: plan.required(),
+            available: plan.el2_regions,
+            phase: (boot > plan.views_required()).then_some(phase),
+            views: plan.budgets(),
+        })
     }
 
     /// The same plan whether it fits or not: to be looked at, not run.
     #[must_use]
     pub fn sketch(layout: &Layout, needs: Needs) -> Self {
+        let fixed = fixed(layout);
+        let idle = View { id: ViewId::Idle, regions: merge(shared_by_all(layout)) };
+        let first = fixed.len().saturating_add(needs.windows);
+        let tail: Vec<_> = (first..).map(slot).zip(idle.regions.iter().map(|planned| planned.words)).collect();
         Self {
-            fixed: fixed(layout),
+            boot: BootPlan::new(layout, &fixed, &tail),
+            fixed,
             windows: needs.windows,
-            idle: View { id: ViewId::Idle, regions: merge(shared_by_all(layout)) },
+            idle,
             guests: (0..layout.domains().len()).map(|domain| guest(layout, domain)).collect(),
             hypervisor: needs.hypervisor_view.then(|| hypervisor(layout)),
             el2_regions: layout.board().el2_regions,
         }
     }
 
-    /// Whether every view fits the board.
+    /// Whether every view and every phase of boot fits the board.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.required() <= usize::from(self.el2_regions)
     }
 
-    /// R: the EL2 regions this plan takes at its fullest.
+    /// How the board gets there.
+    #[must_use]
+    pub fn boot(&self) -> &BootPlan {
+        &self.boot
+    }
+
+    /// R: the EL2 regions this plan takes at its fullest, boot included.
     #[must_use]
     pub fn required(&self) -> usize {
+        self.views_required().max(self.boot.required().0)
+    }
+
+    /// The EL2 regions the views take at their fullest.
+    #[must_use]
+    pub fn views_required(&self) -> usize {
         self.budgets().iter().map(ViewBudget::total).max().unwrap_or(0)
     }
 
@@ -212,15 +236,13 @@ fn devices(layout: &Layout) -> impl Iterator<Item = PlannedRegion> {
 
 fn fixed(layout: &Layout) -> Vec<PlannedRegion> {
     let image = &layout.parts().image;
-    let mut regions: Vec<_> = [
-        (image.text, TEXT, Owner::Text),
-        (image.rodata, RODATA, Owner::Rodata),
-        (image.data, PRIVATE, Owner::Data),
-        (layout.heap(), PRIVATE, Owner::Heap),
-    ]
-    .into_iter()
-    .filter_map(|(span, attrs, owner)| planned(span, attrs, owner))
-    .collect();
+    let mut regions: Vec<_> =
+        [(image.text, TEXT, Owner::Text), (image.rodata, RODATA, Owner::Rodata), (image.data, PRIVATE, Owner::Data)]
+            .into_iter()
+            .chain(image.boot.bss.map(|bss| (bss, PRIVATE, Owner::Data)))
+            .chain([(layout.heap(), PRIVATE, Owner::Heap)])
+            .filter_map(|(span, attrs, owner)| planned(span, attrs, owner))
+            .collect();
     if layout.parts().hyp_devices == HypDevices::Fixed {
         regions.extend(devices(layout));
     }

@@ -17,6 +17,16 @@ pub enum Item {
     Rodata,
     /// The image's variables and stacks.
     Data,
+    /// The end of the image's rodata that boot writes.
+    RoAfterInit,
+    /// The image's boot code.
+    InitText,
+    /// The image's boot variables.
+    InitData,
+    /// The image's variables that start at zero, if they lie apart.
+    Bss,
+    /// The device tree.
+    DeviceTree,
     /// The heap.
     Heap,
     /// The pool.
@@ -81,6 +91,11 @@ impl fmt::Display for Item {
             Self::Text => f.write_str("the hypervisor's text"),
             Self::Rodata => f.write_str("the hypervisor's rodata"),
             Self::Data => f.write_str("the hypervisor's data and stacks"),
+            Self::RoAfterInit => f.write_str("the hypervisor's ro-after-init data"),
+            Self::InitText => f.write_str("the hypervisor's init text"),
+            Self::InitData => f.write_str("the hypervisor's init data"),
+            Self::Bss => f.write_str("the hypervisor's bss"),
+            Self::DeviceTree => f.write_str("the device tree"),
             Self::Heap => f.write_str("the heap"),
             Self::Pool => f.write_str("the pool"),
             Self::Uart => f.write_str("the UART"),
@@ -149,6 +164,18 @@ pub enum LayoutError {
         section: &'static str,
         /// The section's range.
         section_span: Span,
+    },
+    /// A part of the image that boot takes for the neighbour of another and is not.
+    #[error("{item} ({span}) does not lie right beside {beside} ({beside_span}); boot maps the two as one")]
+    Apart {
+        /// What.
+        item: Item,
+        /// Its range.
+        span: Span,
+        /// What it has to touch.
+        beside: Item,
+        /// The range of that.
+        beside_span: Span,
     },
     /// A heap with too little room.
     #[error("the heap ({heap}) has no room for {needed:#x} bytes of pages that the hypervisor keeps in it")]
@@ -236,6 +263,7 @@ impl LayoutError {
             | Self::Unaligned { item, .. }
             | Self::BeyondAddressSpace { item, .. }
             | Self::OutsideSection { item, .. }
+            | Self::Apart { item, .. }
             | Self::DuplicateId { item, .. }
             | Self::ReservedId { item, .. }
             | Self::NoRam { item }
@@ -259,6 +287,24 @@ pub(super) fn stack(image: &Image, pes: usize, pe: usize) -> Option<Span> {
 pub(super) fn domain_item(parts: &LayoutParts, domain: usize) -> Item {
     let name = parts.domains.get(domain).map(|d| d.name.clone()).unwrap_or_default();
     Item::Domain { domain, name }
+}
+
+/// That the parts of the image which boot maps as one are neighbours.
+pub(super) fn image(image: &Image) -> Result<(), LayoutError> {
+    let apart = |item, span, beside, beside_span| Err(LayoutError::Apart { item, span, beside, beside_span });
+    if let Some(span) = image.boot.ro_after_init {
+        // Constants are left before it, and the variables follow.
+        if span.base() <= image.rodata.base() || span.limit() != image.rodata.limit() {
+            return apart(Item::RoAfterInit, span, Item::Rodata, image.rodata);
+        }
+        if !span.touches(&image.data) {
+            return apart(Item::RoAfterInit, span, Item::Data, image.data);
+        }
+    }
+    match image.boot.bss {
+        Some(bss) if !image.boot.init_data.touches(&bss) => apart(Item::Bss, bss, Item::InitData, image.boot.init_data),
+        _ => Ok(()),
+    }
 }
 
 /// Ids, vCPUs, PEs and region counts of the domains.
@@ -298,7 +344,9 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
 /// Every owned range, checked against the board and against each other, sorted.
 pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Result<Vec<(Span, Owner)>, LayoutError> {
     let mut all = claims(parts, heap, pool);
-    for (span, item, owner) in &all {
+    let boot = &parts.image.boot;
+    let inside = boot.ro_after_init.map(|span| (span, Item::RoAfterInit, None));
+    for (span, item, owner) in all.iter().chain(&inside).chain([&(boot.device_tree, Item::DeviceTree, None)]) {
         if span.base() % GRANULE != 0 || span.limit() % GRANULE != GRANULE - 1 {
             return Err(LayoutError::Unaligned { item: item.clone(), span: *span });
         }
@@ -324,7 +372,7 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
     let mut owners = Vec::with_capacity(all.len().saturating_add(parts.board.pes));
     for (span, _, owner) in all {
         match owner {
-            Some(Owner::Data) => split_data(parts, span, &mut owners),
+            Some(Owner::Data) if span == parts.image.data => split_data(parts, span, &mut owners),
             Some(owner) => owners.push((span, owner)),
             None => {}
         }
@@ -343,7 +391,16 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         (parts.board.gic.span, Item::Gic, Some(Owner::Gic)),
     ];
     all.extend(pool.map(|pool| (pool, Item::Pool, Some(Owner::Pool(None)))));
-    all.extend(parts.sections.boot_modules.map(|span| (span, Item::BootModules, None)));
+    let boot = &parts.image.boot;
+    all.push((boot.init_text, Item::InitText, None));
+    all.push((boot.init_data, Item::InitData, None));
+    all.extend(boot.bss.map(|bss| (bss, Item::Bss, Some(Owner::Data))));
+    // A device tree among the boot modules is one of them.
+    let modules = parts.sections.boot_modules;
+    if modules.is_none_or(|modules| !modules.covers(&boot.device_tree)) {
+        all.push((boot.device_tree, Item::DeviceTree, None));
+    }
+    all.extend(modules.map(|span| (span, Item::BootModules, None)));
     for (domain, planned) in parts.domains.iter().enumerate() {
         let name = &planned.name;
         for (bank, span) in planned.ram.iter().enumerate() {

@@ -1,8 +1,10 @@
 //! What runs end in: typed results and causes. No wording: whoever prints them words them, in one place.
 
+mod boot;
 mod counts;
 mod report;
 
+pub use boot::{BootPhase, PhaseUse};
 pub use counts::{Counts, Distribution, MpuCounts};
 pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
@@ -43,14 +45,16 @@ impl ViewBudget {
     }
 }
 
-/// A system whose views do not fit the board.
+/// A system that does not fit the board: one of its views, or a phase of boot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("needs {required} EL2 regions, and the board has {available}")]
+#[error("needs {required} EL2 regions{}, and the board has {available}", BootPhase::clause(*.phase))]
 pub struct Refused {
     /// R: the number that would do.
     pub required: usize,
     /// What the board has.
     pub available: u8,
+    /// The first phase of boot that takes so many, if it is boot that does and no view.
+    pub phase: Option<BootPhase>,
     /// What each view takes.
     pub views: Vec<ViewBudget>,
 }

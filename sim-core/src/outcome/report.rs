@@ -1,6 +1,6 @@
 //! The report of a run.
 
-use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, Refused, Trap, ViewId};
+use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, Refused, Trap, ViewId};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -69,14 +69,24 @@ pub struct ViewUse {
 pub struct RegionUse {
     /// What the board has.
     pub el2_total: u8,
-    /// R: what the system needs under this strategy.
+    /// R: what the system needs under this strategy, boot included.
     pub required: usize,
     /// Fixed regions.
     pub fixed: usize,
-    /// The most that were enabled at once on any PE.
+    /// The most that were enabled at once on any PE, boot included.
     pub peak: usize,
+    /// What each phase of boot takes on the first PE.
+    pub boot: Vec<PhaseUse>,
     /// Per view.
     pub views: Vec<ViewUse>,
+}
+
+impl RegionUse {
+    /// What the views need at their fullest.
+    #[must_use]
+    pub fn views_required(&self) -> usize {
+        self.views.iter().map(|view| view.fixed + view.windows + view.own).max().unwrap_or(0)
+    }
 }
 
 impl Trap {
@@ -112,6 +122,7 @@ impl Report {
             required: refused.required,
             fixed: refused.views.first().map_or(0, |budget| budget.fixed),
             peak: 0,
+            boot: Vec::new(),
             views: views.collect(),
         };
         Self {

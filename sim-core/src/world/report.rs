@@ -57,7 +57,14 @@ fn region_use(layout: &Layout, plan: &Plan, peak: usize) -> RegionUse {
         })
         .collect();
     let fixed = plan.fixed().len();
-    RegionUse { el2_total: plan.el2_regions(), required: plan.required(), fixed, peak, views }
+    RegionUse {
+        el2_total: plan.el2_regions(),
+        required: plan.required(),
+        fixed,
+        peak,
+        boot: plan.boot().uses().collect(),
+        views,
+    }
 }
 
 pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report {
