@@ -6,7 +6,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -15,6 +15,7 @@ const ALL: [&str; 8] = [
     "idle-view",
     "fifo-two-domains",
     "fifo-migration",
+    "region-40-of-64",
 ];
 const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
 

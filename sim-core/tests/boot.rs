@@ -7,13 +7,13 @@ mod common;
 use common::{builtin, channel, ping, ping_pong, pong, span, thread_2022, world};
 use evtchn::Policy;
 use mpu_model::planner::Update;
-use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime, Region, Rules};
+use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules};
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use sim_core::convention::Frame;
 use sim_core::hyp::boot::{NotBooted, Phase, Step};
 use sim_core::hyp::entry::Next;
-use sim_core::hyp::plan::{GUEST_RAM, Plan};
+use sim_core::hyp::plan::Plan;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::hyp::view::PeView;
@@ -325,48 +325,6 @@ fn moving_text_without_a_stand_in_kills_the_pe() {
     assert!(matches!(denial.kind, DenialKind::Overlap { .. }), "{:?}", denial.kind);
     // One write of PRENR does both.
     assert_eq!(moved(&[Update::TakeOver { from: 0, to: 20, words }]), None);
-}
-
-/// The origin of the rule: in the review of Xen's MPU series, 1 and 2 February 2023, the reshuffle at the end of boot was
-/// found to presume that no guest runs yet.
-#[test]
-fn a_guest_unpaused_before_the_reshuffle_loses_its_memory_to_it() {
-    let mut parts = thread_2022();
-    parts.domains.truncate(1);
-    parts.board.pes = 1;
-    parts.image = Image::at(parts.board.image_base, 1).unwrap();
-    let layout = Layout::new(parts).unwrap();
-    let guest_reads = |machine: &Machine| {
-        let read = Access { addr: 0x3000_0000, size: 4, kind: AccessKind::Read, el: El::El1 };
-        machine.pes[0].el2.check(Regime::Stage2, read).result.is_ok()
-    };
-    let run = |early: bool| {
-        let plan = Plan::new(&layout, builtin("map-page").needs()).unwrap();
-        let mut machine = machine(&layout);
-        let mut view = PeView::new(&plan);
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
-        let unpause = |view: &mut PeView, cpu: &mut Cpu<'_>| {
-            view.load(&plan, cpu, ViewId::Guest(0), false).unwrap();
-            guest_reads(cpu.machine)
-        };
-        let mut seen = None;
-        for phase in plan.boot().phases(0) {
-            if early && phase.used.phase == BootPhase::Reshuffle {
-                seen = Some(unpause(&mut view, &mut cpu));
-            }
-            phase.steps.iter().for_each(|step| view.boot(&plan, &mut cpu, step).unwrap());
-        }
-        let seen = seen.unwrap_or_else(|| unpause(&mut view, &mut cpu));
-        let fixed = plan.fixed().iter().all(|planned| {
-            let read = Access { addr: planned.region.base(), size: 1, kind: AccessKind::Read, el: El::El2 };
-            cpu.machine.pes[0].el2.check(Regime::El2, read).result.is_ok()
-        });
-        (seen, guest_reads(cpu.machine), fixed)
-    };
-    assert_eq!(run(false), (true, true, true));
-    let (before, after, _) = run(true);
-    assert_eq!((before, after), (true, false), "the slot that its RAM was in was the UART's or the GIC's for boot");
-    assert!(Region::new(0x3000_0000, 0x4eff_ffff, GUEST_RAM).is_ok());
 }
 
 #[test]

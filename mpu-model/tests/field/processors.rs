@@ -54,28 +54,18 @@ const GUEST: Attrs = Attrs { ap: Ap::RwAll, ..RW };
 fn mask_per_vm_instead_of_per_vcpu() {
     let (shared, other) = (page(1, GUEST), page(2, GUEST));
     // Slot 2 of CPU 1 is where the VM's page is; on CPU 0 that is slot 1, and slot 2 is the page of another VM.
-    let cpus = || {
-        let (mut cpu0, mut cpu1) = (Pe::new(), Pe::new());
-        cpu0.put(1, shared.words().disabled());
-        cpu0.put(2, other.words().disabled());
-        cpu1.put(2, shared.words().disabled());
-        (cpu0, cpu1)
+    let sees = |masks: [u64; 2]| {
+        let mut cpus = [(); 2].map(|()| Pe::new());
+        cpus[0].put(1, shared.words().disabled());
+        cpus[0].put(2, other.words().disabled());
+        cpus[1].put(2, shared.words().disabled());
+        cpus.iter_mut().zip(masks).for_each(|(cpu, mask)| cpu.enable(mask));
+        cpus.map(|cpu| [shared, other].map(|region| cpu.guest_reads(region)))
     };
     let per_vcpu = [0b011, 0b101];
-    // As it was: the last vCPU to be set up decides for all.
-    let per_vm = per_vcpu[1];
-    let (mut cpu0, mut cpu1) = cpus();
-    cpu0.enable(per_vm);
-    cpu1.enable(per_vm);
-    assert!(cpu1.guest_reads(shared));
-    assert!(!cpu0.guest_reads(shared), "its own page is withheld");
-    assert!(cpu0.guest_reads(other), "and another VM's is open to it");
-    // As it should be.
-    let (mut cpu0, mut cpu1) = cpus();
-    cpu0.enable(per_vcpu[0]);
-    cpu1.enable(per_vcpu[1]);
-    assert_eq!([&cpu0, &cpu1].map(|cpu| cpu.guest_reads(shared)), [true, true]);
-    assert_eq!([&cpu0, &cpu1].map(|cpu| cpu.guest_reads(other)), [false, false]);
+    // As it was: the last vCPU to be set up decides for all. On CPU 0 the VM's own page is withheld, and another VM's open.
+    assert_eq!(sees([per_vcpu[1]; 2]), [[false, true], [true, false]]);
+    assert_eq!(sees(per_vcpu), [[true, false], [true, false]]);
 }
 
 /// Regions of several address spaces in the slots of one MPU, those of one of them enabled at a time.
