@@ -119,7 +119,7 @@ fn lookup_by_base_in_the_wrong_address_space() {
     assert_eq!(remove_from_2(false), [true, false]);
 }
 
-/// L4Re Fiasco, fixed on 22 June 2026 (in its tree at 245fce5): when regions of a task change, every CPU that has it loaded
+/// `L4Re` Fiasco, fixed on 22 June 2026 (in its tree at 245fce5): when regions of a task change, every CPU that has it loaded
 /// has to load it again. A mark that only the changing CPU sees leaves the others with the old regions.
 #[test]
 fn dirty_mark_missed_for_another_cpu() {
@@ -146,7 +146,9 @@ fn dirty_mark_missed_for_another_cpu() {
     let unmapped_by_the_first = |marks_all: bool| {
         let mut cpus = [(); 2].map(|()| Cpu { pe: Pe::new(), loaded: 0 });
         let mut task = Task { region: Some(page(1, GUEST)), changes: 1 };
-        cpus.iter_mut().for_each(|cpu| enter(cpu, &task));
+        for cpu in &mut cpus {
+            enter(cpu, &task);
+        }
         assert!(cpus.iter().all(|cpu| cpu.pe.guest_reads(page(1, GUEST))));
         task.region = None;
         if marks_all {

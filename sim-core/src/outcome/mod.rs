@@ -315,7 +315,10 @@ pub enum BreachKind {
     Overlap,
     /// The EL2 MPU is off, or stage 2 is, while a guest runs.
     Off,
-    /// The EL1 MPU does not hold the regions of the vCPU that runs.
+    /// Writes to the EL2 MPU are not in force while a guest runs.
+    NotInForce,
+    /// The EL1 MPU does not hold the regions of the vCPU that runs, is off though there are some or on though there are none,
+    /// or has writes that are not in force.
     StageOne,
 }
 

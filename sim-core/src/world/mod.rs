@@ -4,7 +4,7 @@
 //! a seed, one drawn from a generator that the seed alone decides. Nothing else decides the order, so the same
 //! configuration gives the same run on every host.
 
-mod oracle;
+pub mod oracle;
 mod report;
 mod tracker;
 
@@ -222,7 +222,7 @@ impl<S: Strategy> World<S> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             if self.steps >= self.config.step_limit {
-                return Outcome::Limit(self.config.step_limit);
+                return self.isolation().unwrap_or(Outcome::Limit(self.config.step_limit));
             }
             self.steps += 1;
             if self.step(pe).is_err() {
