@@ -25,7 +25,10 @@ fn path(name: &str) -> PathBuf {
 
 fn load(name: &str, sets: &[&str]) -> Scenario {
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    Scenario::load(&path(name), &sets).unwrap_or_else(|error| panic!("{}", error.render(false)))
+    let mut scenario = Scenario::load(&path(name), &sets).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    // The isolation oracle looks on.
+    scenario.config.paranoid = true;
+    scenario
 }
 
 fn run(scenario: &Scenario, strategy: &str, seed: u64) -> Report {
