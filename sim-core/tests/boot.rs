@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::via::{Detour, Via};
 use common::{builtin, channel, ping, ping_pong, pong, span, thread_2022, world};
 use evtchn::Policy;
 use mpu_model::planner::Update;
@@ -22,87 +23,33 @@ use sim_core::layout::{Board, BootSizes, HypDevices, Image, Item, Layout, Layout
 use sim_core::machine::clock::Profile;
 use sim_core::machine::{Cpu, Faulted, Machine};
 use sim_core::outcome::{BootPhase, FaultKind, Outcome, ViewId};
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::platform::{Platform, SysReg};
 use sim_core::world::{BuildError, Config, World};
 
-/// A PE that is judged after every MPU register write: what hardware may see before the next barrier is such a state.
-struct Watched<'a> {
-    cpu: Cpu<'a>,
+/// Judges a PE after every MPU register write: what hardware may see before the next barrier is such a state.
+struct Watch {
     /// What has to stay mapped once the MPU is on.
     runs: Vec<Span>,
     broken: Option<String>,
 }
 
-impl Watched<'_> {
-    fn look(&mut self) {
-        let mpu = &self.cpu.machine.pes[self.cpu.pe].el2;
+impl<'a> Detour<Cpu<'a>> for Watch {
+    fn write(&mut self, cpu: &mut Cpu<'a>, reg: SysReg, value: u64) -> Result<(), Faulted> {
+        let done = cpu.write(reg, value);
+        let mpu = &cpu.machine.pes[cpu.pe].el2;
         if self.broken.is_some() || mpu.read(MpuReg::Sctlr) & 1 == 0 {
-            return;
+            return done;
         }
         let mut enabled: Vec<_> = mpu.enabled().filter(|(_, words)| words.base() <= words.limit()).collect();
         enabled.sort_by_key(|(_, words)| words.base());
         let overlap = enabled.windows(2).find(|pair| pair[1].1.base() <= pair[0].1.limit());
-        let covered = |span: &&Span| {
-            enabled.iter().any(|(_, words)| words.base() <= span.base() && span.limit() <= words.limit())
-        };
-        let bare = self.runs.iter().find(|span| !covered(span));
+        let covers =
+            |span: &Span| enabled.iter().any(|(_, words)| words.base() <= span.base() && span.limit() <= words.limit());
+        let bare = self.runs.iter().find(|span| !covers(span));
         self.broken = overlap
             .map(|pair| format!("slots {} and {} overlap", pair[0].0, pair[1].0))
             .or_else(|| bare.map(|span| format!("{span} is not mapped by one region")));
-    }
-}
-
-impl Platform for Watched<'_> {
-    type Fault = Faulted;
-
-    fn pe(&self) -> usize {
-        self.cpu.pe()
-    }
-
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.cpu.read(reg)
-    }
-
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
-        let done = self.cpu.write(reg, value);
-        self.look();
         done
-    }
-
-    fn isb(&mut self) -> Result<(), Faulted> {
-        self.cpu.isb()
-    }
-
-    fn dsb(&mut self) -> Result<(), Faulted> {
-        self.cpu.dsb()
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.cpu.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        self.cpu.rmw(address, op)
-    }
-
-    fn kick(&mut self, pe: usize) {
-        self.cpu.kick(pe);
-    }
-
-    fn now(&self) -> u64 {
-        self.cpu.now()
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        self.cpu.preemption_due()
-    }
-
-    fn event(&mut self, event: Event) {
-        self.cpu.event(event);
     }
 }
 
@@ -110,12 +57,11 @@ fn machine(layout: &Layout) -> Machine {
     Machine::new(layout, Rules::default(), Profile::COUNTS)
 }
 
-fn watched<'a>(machine: &'a mut Machine, layout: &Layout, pe: usize) -> Watched<'a> {
+fn watch(layout: &Layout, pe: usize) -> Watch {
     let image = &layout.parts().image;
     // During boot the end of rodata is still in the data's region: what runs needs the part before it.
     let constants = image.boot.ro_after_init.map_or(image.rodata, |tail| image.rodata.without(&tail).0.unwrap());
-    let runs = vec![image.text, constants, layout.stack(pe).unwrap()];
-    Watched { cpu: Cpu { machine, pe }, runs, broken: None }
+    Watch { runs: vec![image.text, constants, layout.stack(pe).unwrap()], broken: None }
 }
 
 /// Boots `parts` with every write watched, and holds the result against the plan.
@@ -126,10 +72,10 @@ fn boots(parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
     let rr = Scheduler::RoundRobin { quantum: 1000 };
     let mut hyp = Hypervisor::new(layout.clone(), strategy, rr, policy).map_err(|error| error.to_string())?;
     for pe in 0..layout.board().pes {
-        let mut p = watched(&mut machine, &layout, pe);
+        let mut p = Via { p: &mut Cpu { machine: &mut machine, pe }, detour: watch(&layout, pe) };
         let mut phases = Vec::new();
         while let Some(phase) = hyp.boot_phase(&mut p).map_err(|_| format!("PE {pe} faults after {phases:?}"))? {
-            if let Some(broken) = &p.broken {
+            if let Some(broken) = &p.detour.broken {
                 return Err(format!("PE {pe} in {phase}: {broken}"));
             }
             let used = hyp.core.plan.boot().phases(pe)[phases.len()].used;
@@ -281,9 +227,9 @@ fn boot_by(layout: &Layout, steps: &[Step]) -> (Option<FaultKind>, Option<String
     let plan = Plan::new(layout, builtin("map-page").needs()).unwrap();
     let mut machine = machine(layout);
     let mut view = PeView::new(&plan);
-    let mut p = watched(&mut machine, layout, 0);
+    let mut p = Via { p: &mut Cpu { machine: &mut machine, pe: 0 }, detour: watch(layout, 0) };
     let _: Result<(), Faulted> = steps.iter().try_for_each(|step| view.boot(&plan, &mut p, step));
-    let broken = p.broken.take();
+    let broken = p.detour.broken.take();
     (machine.faults().0.map(|fault| fault.kind), broken)
 }
 

@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::via::{Detour, Via};
 use common::{PORTS, builtin, channel, domain, expecting, ping_pong, setup, span, step, thread_2022, world};
 use evtchn::Object;
 use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime};
@@ -18,7 +19,7 @@ use sim_core::layout::{HypDevices, Image, Layout, LayoutParts, Owner};
 use sim_core::machine::clock::Profile;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{BootPhase, BreachKind, Expected, FaultKind, Outcome, ViewId};
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::platform::{Platform, SysReg, Width};
 use sim_core::world::Config;
 
 const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
@@ -146,70 +147,23 @@ fn own_page_copy_overlaps_p2m() {
     }
 }
 
-/// A platform that turns regions off through PRENR whatever their number, as Xen does (see below): for one above 31 the
-/// limit register is not written, and the bit of that number is RES0.
-struct PrenrForAll<'a, P> {
-    inner: &'a mut P,
+/// Turns regions off through PRENR whatever their number, as Xen does (see below): for one above 31 the limit register is not
+/// written, and the bit of that number is RES0.
+struct PrenrForAll {
     bank: u64,
 }
 
-impl<P: Platform> Platform for PrenrForAll<'_, P> {
-    type Fault = P::Fault;
-
-    fn pe(&self) -> usize {
-        self.inner.pe()
-    }
-
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.inner.read(reg)
-    }
-
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), P::Fault> {
+impl<P: Platform> Detour<P> for PrenrForAll {
+    fn write(&mut self, p: &mut P, reg: SysReg, value: u64) -> Result<(), P::Fault> {
         match reg {
             SysReg::El2(MpuReg::Prselr) => self.bank = value,
             SysReg::El2(MpuReg::Prlar | MpuReg::PrlarN(_)) if self.bank >= 32 && value & 1 == 0 => {
-                let enabled = self.inner.read(SysReg::El2(MpuReg::Prenr));
-                return self.inner.write(SysReg::El2(MpuReg::Prenr), enabled);
+                let enabled = p.read(SysReg::El2(MpuReg::Prenr));
+                return p.write(SysReg::El2(MpuReg::Prenr), enabled);
             }
             _ => {}
         }
-        self.inner.write(reg, value)
-    }
-
-    fn isb(&mut self) -> Result<(), P::Fault> {
-        self.inner.isb()
-    }
-
-    fn dsb(&mut self) -> Result<(), P::Fault> {
-        self.inner.dsb()
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, P::Fault> {
-        self.inner.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), P::Fault> {
-        self.inner.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, P::Fault> {
-        self.inner.rmw(address, op)
-    }
-
-    fn kick(&mut self, pe: usize) {
-        self.inner.kick(pe);
-    }
-
-    fn now(&self) -> u64 {
-        self.inner.now()
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        self.inner.preemption_due()
-    }
-
-    fn event(&mut self, event: Event) {
-        self.inner.event(event);
+        p.write(reg, value)
     }
 }
 
@@ -232,7 +186,7 @@ impl Strategy for LeavesHighRegions {
 
     fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
         let bank = cx.p.read(SysReg::El2(MpuReg::Prselr));
-        let p = &mut PrenrForAll { inner: cx.p, bank };
+        let p = &mut Via { p: cx.p, detour: PrenrForAll { bank } };
         Reach { plan: cx.plan, view: cx.view, p }.leave(next)
     }
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::via::{Detour, Via};
 use common::{builtin, ping_pong, thread_2022};
 use sim_core::hyp::plan::Needs;
 use sim_core::hyp::strategy::{Reach, Strategy};
@@ -12,56 +13,20 @@ use sim_core::outcome::{FaultKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg};
 use sim_core::world::Config;
 
-/// `map-page` whose barriers can be left out: a platform that swallows the n-th kind.
+/// `map-page` whose barriers can be left out: the platform does not get to see them.
 #[derive(Clone, Copy, Debug)]
 struct Careless {
     dsb: bool,
     isb: bool,
 }
 
-/// A platform that drops barriers on their way to the machine.
-struct Leaky<'a, P> {
-    inner: &'a mut P,
-    careless: Careless,
-}
+impl<P: Platform> Detour<P> for Careless {
+    fn isb(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        if self.isb { p.isb() } else { Ok(()) }
+    }
 
-impl<P: Platform> Platform for Leaky<'_, P> {
-    type Fault = P::Fault;
-    fn pe(&self) -> usize {
-        self.inner.pe()
-    }
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.inner.read(reg)
-    }
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), P::Fault> {
-        self.inner.write(reg, value)
-    }
-    fn isb(&mut self) -> Result<(), P::Fault> {
-        if self.careless.isb { self.inner.isb() } else { Ok(()) }
-    }
-    fn dsb(&mut self) -> Result<(), P::Fault> {
-        if self.careless.dsb { self.inner.dsb() } else { Ok(()) }
-    }
-    fn load(&mut self, address: u64, width: sim_core::platform::Width) -> Result<u64, P::Fault> {
-        self.inner.load(address, width)
-    }
-    fn store(&mut self, address: u64, width: sim_core::platform::Width, value: u64) -> Result<(), P::Fault> {
-        self.inner.store(address, width, value)
-    }
-    fn rmw(&mut self, address: u64, op: sim_core::platform::Rmw) -> Result<u32, P::Fault> {
-        self.inner.rmw(address, op)
-    }
-    fn kick(&mut self, pe: usize) {
-        self.inner.kick(pe);
-    }
-    fn now(&self) -> u64 {
-        self.inner.now()
-    }
-    fn preemption_due(&mut self) -> bool {
-        self.inner.preemption_due()
-    }
-    fn event(&mut self, event: sim_core::platform::Event) {
-        self.inner.event(event);
+    fn dsb(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        if self.dsb { p.dsb() } else { Ok(()) }
     }
 }
 
@@ -76,7 +41,7 @@ impl Strategy for Careless {
         if let Some(limit) = cx.covered(wanted) {
             return Ok(limit);
         }
-        let p = &mut Leaky { inner: cx.p, careless: *self };
+        let p = &mut Via { p: cx.p, detour: *self };
         Reach { plan: cx.plan, view: cx.view, p }.open_window(wanted)
     }
 }

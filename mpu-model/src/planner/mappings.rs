@@ -226,7 +226,8 @@ impl<const N: usize> Mappings<N> {
         (0..self.regions).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
-    /// Puts a region into a given free slot, where it stays until the table is made anew: what runs at EL2.
+    /// Puts a region into a given free slot for good: what runs at EL2. It is not unmapped any more; it may still be resized,
+    /// and moved to another slot.
     ///
     /// # Errors
     ///

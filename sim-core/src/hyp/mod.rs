@@ -11,6 +11,8 @@
 //! 7. [`upcall`]: the event interrupt for a vCPU, a kick for its PE.
 //! 8. [`entry`] again: who runs next ([`sched`]), its view ([`strategy::Strategy::on_exit`]), its registers.
 //!
+//! Before the first of them comes [`boot`]: from an MPU that is off to the final table, then guests are unpaused.
+//!
 //! # Who touches whose memory
 //!
 //! Each row has a test under `naive`, where the hypervisor faults if the memory is another domain's, and under `map-page`
