@@ -8,12 +8,13 @@
 
 mod board;
 mod check;
+mod error;
 mod image;
 mod pages;
 mod span;
 
 pub use board::{Board, Device};
-pub use check::{Item, LayoutError};
+pub use error::{Item, LayoutError};
 pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
 #[cfg(feature = "sim")]
 pub(crate) use pages::CONTROL_BLOCK_STRIDE;
