@@ -120,7 +120,16 @@ struct Regions {
     fixed: usize,
     peak: usize,
     exposed: u64,
+    boot: Vec<PhaseForm>,
     views: Vec<ViewForm>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseForm {
+    phase: &'static str,
+    enabled: usize,
+    peak: usize,
+    slots: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,6 +217,17 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             fixed: report.regions.fixed,
             peak: report.regions.peak,
             exposed: report.regions.exposed,
+            boot: report
+                .regions
+                .boot
+                .iter()
+                .map(|used| PhaseForm {
+                    phase: used.phase.name(),
+                    enabled: used.enabled,
+                    peak: used.peak,
+                    slots: used.slots,
+                })
+                .collect(),
             views: report
                 .regions
                 .views

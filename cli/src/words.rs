@@ -46,6 +46,7 @@ pub fn breach(layout: &Layout, breach: &Breach) -> String {
         }
         BreachKind::Overlap => format!("PE {pe} runs {who}, and two enabled EL2 regions share {place}"),
         BreachKind::Off => format!("PE {pe} runs {who} with the EL2 MPU or stage 2 turned off"),
+        BreachKind::NotInForce => format!("PE {pe} runs {who} with writes to the EL2 MPU that are not in force"),
         BreachKind::StageOne => format!("PE {pe} runs {who}, and the EL1 MPU does not hold the regions of its vCPU"),
     }
 }

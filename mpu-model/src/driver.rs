@@ -258,6 +258,15 @@ impl Slots {
     pub fn apply<R: Registers>(&mut self, registers: &mut R, update: Update) -> Result<(), R::Fault> {
         let (slot, words) = match update {
             Update::Nothing { .. } => return Ok(()),
+            Update::Base { slot, words } => {
+                self.set_prbar(registers, slot, words.prbar)?;
+                return sync(registers);
+            }
+            Update::Limit { slot, words } => {
+                self.set_prlar(registers, slot, words.prlar)?;
+                return sync(registers);
+            }
+            Update::TakeOver { from, to, words } => return self.take_over(registers, from, to, words),
             Update::Disable { slot } => (slot, None),
             Update::Write { slot, words } | Update::Replace { slot, words } => (slot, Some(words)),
         };
@@ -272,6 +281,33 @@ impl Slots {
             sync(registers)?;
         }
         Ok(())
+    }
+
+    /// Lets slot `to`, which is off, take over what slot `from` maps. Below 32 both enable bits change in one write of PRENR:
+    /// the range is mapped once at every moment, so even what runs can move. A slot above has its enable bit in a PRLAR of
+    /// its own; then there is a moment in which neither maps the range.
+    fn take_over<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        from: u8,
+        to: u8,
+        words: RegionWords,
+    ) -> Result<(), R::Fault> {
+        if from.max(to) >= 32 {
+            let mut off = SlotSet::default();
+            off.insert(from);
+            self.disable(registers, &off)?;
+            sync(registers)?;
+            self.write(registers, to, words)?;
+            return sync(registers);
+        }
+        self.write(registers, to, words.disabled())?;
+        // The words must be in force before the bit that enables them.
+        sync(registers)?;
+        self.enabled.remove(from);
+        self.enabled.insert(to);
+        registers.write(MpuReg::Prenr, self.enabled.prenr())?;
+        sync(registers)
     }
 
     /// Goes from the regions in slots `first` and on to those of another view with the fewest writes (see

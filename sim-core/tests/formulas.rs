@@ -17,8 +17,9 @@
 
 mod common;
 
-use common::{channel, domain, ping, pong, span, thread_2022, world};
+use common::{channel, domain, ping, pong, setup, span, step, thread_2022, world};
 use proptest::prelude::*;
+use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::strategy::{Builtin, Settings, When};
 use sim_core::layout::LayoutParts;
 use sim_core::outcome::{Counts, Report};
@@ -115,7 +116,13 @@ proptest! {
     ) {
         let system = system(banks, one_page);
         let config = Config { channels: vec![channel()], ..Config::default() };
-        let report = world(system.parts.clone(), strategy.clone(), config, vec![(0, 0, ping(10)), (1, 0, pong(10))]).run();
+        // Both have handed their pages over, and have been at EL2 since, before the first send.
+        let settled = |steps: Vec<Step>| {
+            let rest = [step(Op::Compute(5000)), step(Op::Yield)].into_iter().chain(steps.into_iter().skip(setup().len()));
+            setup().into_iter().chain(rest).collect()
+        };
+        let programs = vec![(0, 0, settled(ping(10))), (1, 0, settled(pong(10)))];
+        let report = world(system.parts.clone(), strategy.clone(), config, programs).run();
         prop_assert_eq!(report.events.delivered, 20, "{}: {:?}", name, report.outcome);
         prop_assert_eq!(counted(&report), formula(&system, name, k), "{}:{}", name, k);
         prop_assert_eq!(report.regions.exposed, exposed(&system, name, k), "{}:{}", name, k);

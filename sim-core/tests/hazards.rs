@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::via::{Detour, Via};
 use common::{builtin, channel, ping, ping_pong, pong, setup, step, thread_2022, unwatched};
 use sim_core::guest::steps::Op;
 use sim_core::hyp::plan::{Needs, Plan};
@@ -27,49 +28,13 @@ struct Barriers {
     isb: bool,
 }
 
-/// A platform that drops barriers on their way to the machine.
-struct Leaky<'a, P> {
-    inner: &'a mut P,
-    barriers: Barriers,
-}
+impl<P: Platform> Detour<P> for Barriers {
+    fn isb(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        if self.isb { p.isb() } else { Ok(()) }
+    }
 
-impl<P: Platform> Platform for Leaky<'_, P> {
-    type Fault = P::Fault;
-    fn pe(&self) -> usize {
-        self.inner.pe()
-    }
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.inner.read(reg)
-    }
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), P::Fault> {
-        self.inner.write(reg, value)
-    }
-    fn isb(&mut self) -> Result<(), P::Fault> {
-        if self.barriers.isb { self.inner.isb() } else { Ok(()) }
-    }
-    fn dsb(&mut self) -> Result<(), P::Fault> {
-        if self.barriers.dsb { self.inner.dsb() } else { Ok(()) }
-    }
-    fn load(&mut self, address: u64, width: sim_core::platform::Width) -> Result<u64, P::Fault> {
-        self.inner.load(address, width)
-    }
-    fn store(&mut self, address: u64, width: sim_core::platform::Width, value: u64) -> Result<(), P::Fault> {
-        self.inner.store(address, width, value)
-    }
-    fn rmw(&mut self, address: u64, op: sim_core::platform::Rmw) -> Result<u32, P::Fault> {
-        self.inner.rmw(address, op)
-    }
-    fn kick(&mut self, pe: usize) {
-        self.inner.kick(pe);
-    }
-    fn now(&self) -> u64 {
-        self.inner.now()
-    }
-    fn preemption_due(&mut self) -> bool {
-        self.inner.preemption_due()
-    }
-    fn event(&mut self, event: sim_core::platform::Event) {
-        self.inner.event(event);
+    fn dsb(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        if self.dsb { p.dsb() } else { Ok(()) }
     }
 }
 
@@ -77,9 +42,9 @@ impl Careless {
     fn with<P: Platform, T>(
         &mut self,
         cx: &mut Reach<'_, P>,
-        work: impl FnOnce(&mut Builtin, &mut Reach<'_, Leaky<'_, P>>) -> T,
+        work: impl FnOnce(&mut Builtin, &mut Reach<'_, Via<'_, P, Barriers>>) -> T,
     ) -> T {
-        let p = &mut Leaky { inner: cx.p, barriers: self.barriers };
+        let p = &mut Via { p: cx.p, detour: self.barriers };
         work(&mut self.inner, &mut Reach { plan: cx.plan, view: cx.view, p })
     }
 }

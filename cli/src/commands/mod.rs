@@ -162,6 +162,7 @@ fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Rep
         Err(BuildError::Setup(SetupError::Refused(refused))) => {
             let mut report = Report::refused(refused);
             let plan = Plan::sketch(&scenario.layout, strategy.needs());
+            report.regions.boot = plan.boot().uses().collect();
             for (used, view) in report.regions.views.iter_mut().zip(plan.views()) {
                 used.guest_bytes = view.guest_bytes;
             }

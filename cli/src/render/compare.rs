@@ -34,8 +34,9 @@ pub fn compare(scenario: &Scenario, seed: u64, rows: &[Row], palette: Palette) -
     out.push_str(&table.render(0, palette));
     let _ = writeln!(
         out,
-        "\nregions: EL2 regions needed, of {}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
+        "\nregions: EL2 regions that views need, of {}{}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
         scenario.layout.board().el2_regions,
+        rows.iter().find_map(|row| run::fullest(&row.report.regions.boot)).unwrap_or_default(),
         measured.map_or_else(|| "call".into(), words::trap),
     );
     let _ = writeln!(out, "to upcall: median cycles from the trap of a send to the receiver's handler.");
@@ -72,7 +73,7 @@ fn cells(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
     vec![
         Cell::new(name, Look::Bold),
         Cell::new(words::outcome(&report.outcome), look),
-        report.regions.required.to_string().into(),
+        report.regions.views_required().to_string().into(),
         delivered(report),
         per_call(|cost| cost.counts.el2_writes()),
         per_call(|cost| cost.counts.isb),

@@ -159,7 +159,7 @@ fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &Hyperv
             Some(Shortage::Regions) => "does not fit",
             Some(Shortage::DefaultMap) => "and a board whose default_map is known",
         };
-        let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.required());
+        let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.views_required());
     }
     let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));
     if guests && cause.object.is_some() && scenario.layout.parts().placement == Placement::GuestRam {

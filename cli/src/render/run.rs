@@ -5,7 +5,7 @@ use super::table::{Cell, Look, Table};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
-use sim_core::outcome::{Counts, Distribution, Outcome, Report, Trap, TrapCost};
+use sim_core::outcome::{Counts, Distribution, Outcome, PhaseUse, Report, Trap, TrapCost};
 use std::fmt::Write;
 
 /// The whole report.
@@ -168,12 +168,22 @@ pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String
         ]);
     }
     let title = format!(
-        "EL2 regions: {} needed, {} at the most enabled at once, {} on the board",
-        regions.required, regions.peak, regions.el2_total
+        "EL2 regions: views need {}{}; {} at the most enabled at once, {} on the board",
+        regions.views_required(),
+        fullest(&regions.boot).unwrap_or_default(),
+        regions.peak,
+        regions.el2_total
     );
     let exposed =
         format!("While it works for a domain, EL2 reaches at the most {} of others.\n", words::bytes(regions.exposed));
     format!("{}\n{}  {exposed}", palette.bold(title), table.render(2, palette))
+}
+
+/// What boot needs, to be appended to what views need.
+pub(super) fn fullest(phases: &[PhaseUse]) -> Option<String> {
+    let most = phases.iter().map(|phase| phase.slots).max()?;
+    let first = phases.iter().find(|phase| phase.slots == most)?;
+    Some(format!("; boot needs {most} (phase {})", first.phase))
 }
 
 fn costs(report: &Report, palette: Palette) -> String {

@@ -14,8 +14,12 @@ use std::fmt::Write;
 #[must_use]
 pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>, palette: Palette) -> String {
     let (required, available) = (plan.required(), plan.el2_regions());
+    let of_views = match plan.views_required() {
+        views if views < required => format!(" (boot {required}, views {views})"),
+        _ => String::new(),
+    };
     let mut out = format!(
-        "{}: strategy {} needs {required} EL2 regions; {} has {available}: {}\n",
+        "{}: strategy {} needs {required} EL2 regions{of_views}; {} has {available}: {}\n",
         palette.bold(&scenario.name),
         palette.bold(strategy),
         scenario.layout.board().name,

@@ -99,6 +99,7 @@ impl Rig {
             events: Vec::new(),
         };
         rig.boot().map_err(|_| "the hypervisor does not boot")?;
+        rig.hyp.unpause_guests().map_err(|error| error.to_string())?;
         for (position, domain) in header.domains.iter().enumerate() {
             rig.settle(position, domain);
         }

@@ -96,6 +96,10 @@ pub(super) struct RawScenario {
     pub(super) el1_regions: Maybe<Number>,
     pub(super) memory: Maybe<Table<RawRange>>,
     pub(super) image_base: Maybe<Number>,
+    pub(super) image: Maybe<Table<RawImage>>,
+    pub(super) device_tree: Maybe<Table<RawRange>>,
+    #[serde(default)]
+    pub(super) early_uart: bool,
     pub(super) uart: Maybe<Table<RawRange>>,
     pub(super) gic: Maybe<Table<RawRange>>,
     pub(super) scheduler: Maybe<RawScheduler>,
@@ -129,6 +133,16 @@ pub(super) struct RawScenario {
 pub(super) struct RawRange {
     pub(super) base: Spanned<Number>,
     pub(super) size: Spanned<Number>,
+}
+
+/// Sizes of the parts of the image that boot has.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawImage {
+    pub(super) ro_after_init: Maybe<Number>,
+    pub(super) init_text: Maybe<Number>,
+    pub(super) init_data: Maybe<Number>,
+    pub(super) bss: Maybe<Number>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -96,7 +96,9 @@ impl<S: Strategy> Hypervisor<S> {
         let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
         core.domains.create(position, vcpus, core.layout.board().el1_regions);
         for (vcpu, planned) in (0..).zip(vcpus) {
-            if let (Some(id), Some(pe)) = (core.domains.id(position, vcpu), core.pes.get_mut(planned.pe)) {
+            if let (true, Some(id), Some(pe)) =
+                (core.guests_unpaused, core.domains.id(position, vcpu), core.pes.get_mut(planned.pe))
+            {
                 pe.queue.push(id);
             }
         }
@@ -235,7 +237,7 @@ impl<S> Core<S> {
             let runs_there = pe.queue.current == Some(id);
             match (paused, state.can_run()) {
                 (true, _) => pe.queue.take(id),
-                (false, true) if !runs_there => pe.queue.push(id),
+                (false, true) if !runs_there && self.guests_unpaused => pe.queue.push(id),
                 (false, _) => {}
             }
             if state.pe != p.pe() {

@@ -5,6 +5,7 @@
 //! change of view never touches what runs; this is the order that Xen's MPU drafts arrived at too (regions that stay at
 //! the front, regions that change at the end).
 
+use super::boot::BootPlan;
 use crate::layout::{HypDevices, Layout, Owner, PAGE_SIZE, Placement, Span};
 use crate::outcome::{Refused, Shortage, ViewBudget, ViewId};
 use alloc::vec::Vec;
@@ -148,18 +149,26 @@ pub struct Plan {
     guest_bytes: (u64, Vec<u64>),
     /// The same for pages in the pool or the heap alone.
     page_bytes: (u64, Vec<u64>),
+    boot: BootPlan,
     el2_regions: u8,
     default_map: bool,
 }
 
 impl Plan {
-    /// Plans `layout` for a strategy that needs `needs`; refused if a view does not fit the board.
+    /// Plans `layout` for a strategy that needs `needs`; refused if a view or a phase of boot does not fit the board.
     pub fn new(layout: &Layout, needs: Needs) -> Result<Self, Refused> {
         let plan = Self::sketch(layout, needs);
         match plan.shortage() {
             None => Ok(plan),
             Some(shortage) => {
-                Err(Refused { shortage, required: plan.required(), available: plan.available(), views: plan.budgets() })
+                let (boot, phase) = plan.boot.required();
+                Err(Refused {
+                    shortage,
+                    required: plan.required(),
+                    available: plan.available(),
+                    phase: (boot > plan.views_required()).then_some(phase),
+                    views: plan.budgets(),
+                })
             }
         }
     }
@@ -170,7 +179,7 @@ impl Plan {
         let view = |id, regions| View::new(id, merge(regions), layout);
         let hypervisor = || view(ViewId::Hypervisor, hypervisor(layout));
         let guests = 0..layout.domains().len();
-        Self {
+        let mut plan = Self {
             needs,
             fixed: fixed(layout, needs),
             pins: if needs.pins { pins(layout) } else { Vec::new() },
@@ -180,9 +189,14 @@ impl Plan {
             wide_heap: needs.narrow_heap.then(|| wide_heap(layout)).flatten(),
             guest_bytes: bytes(layout, of_guests),
             page_bytes: bytes(layout, |owner| matches!(owner, Owner::Pool(Some(_)))),
+            boot: BootPlan::default(),
             el2_regions: layout.board().el2_regions,
             default_map: layout.board().default_map != DefaultMap::None,
-        }
+        };
+        let idle = plan.idle.regions.iter().enumerate();
+        let tail: Vec<_> = idle.map(|(at, planned)| (plan.view_slot(ViewId::Idle, at), planned.words)).collect();
+        plan.boot = BootPlan::new(layout, &plan.fixed, &tail);
+        plan
     }
 
     /// Regions that the strategy can use.
@@ -200,15 +214,27 @@ impl Plan {
         (self.required() > usize::from(self.available())).then_some(Shortage::Regions)
     }
 
-    /// Whether the plan can be run on the board.
+    /// Whether every view and every phase of boot fits the board.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.shortage().is_none()
     }
 
-    /// R: the EL2 regions this plan takes at its fullest.
+    /// How the board gets there.
+    #[must_use]
+    pub fn boot(&self) -> &BootPlan {
+        &self.boot
+    }
+
+    /// R: the EL2 regions this plan takes at its fullest, boot included.
     #[must_use]
     pub fn required(&self) -> usize {
+        self.views_required().max(self.boot.required().0)
+    }
+
+    /// The EL2 regions the views take at their fullest.
+    #[must_use]
+    pub fn views_required(&self) -> usize {
         self.budgets().iter().map(ViewBudget::total).max().unwrap_or(0)
     }
 
@@ -382,6 +408,7 @@ fn fixed(layout: &Layout, needs: Needs) -> Vec<PlannedRegion> {
     let mut regions: Vec<_> =
         [(image.text, TEXT, Owner::Text), (image.rodata, RODATA, Owner::Rodata), (image.data, PRIVATE, Owner::Data)]
             .into_iter()
+            .chain(image.boot.bss.map(|bss| (bss, PRIVATE, Owner::Data)))
             .chain(heap)
             .filter_map(|(span, attrs, owner)| planned(span, attrs, owner))
             .collect();

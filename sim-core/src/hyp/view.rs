@@ -3,6 +3,7 @@
 //! Two enabled regions never share a granule, at any step in between: what goes is disabled and synchronised before
 //! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
 
+use super::boot::Step;
 use super::plan::{DEVICE, MAIR, PRIVATE, Plan};
 use super::registers::El2;
 use crate::layout::Span;
@@ -82,21 +83,28 @@ impl PeView {
         }
     }
 
-    /// Fills the table with the MPU off, every slot written since reset values are not to be relied on, and turns it on
-    /// with the idle view.
-    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P) -> Result<(), P::Fault> {
-        for slot in 0..self.slots.regions() {
-            let fixed = plan.fixed().get(usize::from(slot));
-            self.slots.write(&mut El2(p), slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
+    /// Takes one step of boot.
+    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P, step: &Step) -> Result<(), P::Fault> {
+        match step {
+            Step::Table(words) => {
+                for slot in 0..self.slots.regions() {
+                    let words = words.get(usize::from(slot)).copied().unwrap_or_default();
+                    self.slots.write(&mut El2(p), slot, words)?;
+                }
+                p.write(SysReg::El2(MpuReg::Mair), MAIR)?;
+                p.dsb()?;
+                p.isb()?;
+                p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
+                Self::finish(p, false)?;
+            }
+            Step::Update(update) => self.slots.apply(&mut El2(p), *update)?,
+            Step::IdleView => {
+                self.write_tail(plan, ViewId::Idle, p)?;
+                Self::finish(p, false)?;
+            }
         }
-        p.write(SysReg::El2(MpuReg::Mair), MAIR)?;
-        self.write_tail(plan, ViewId::Idle, p)?;
         self.note_peak(plan);
-        p.dsb()?;
-        p.isb()?;
-        p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
-        p.dsb()?;
-        p.isb()
+        Ok(())
     }
 
     /// The view in force, windows aside.

@@ -1,6 +1,7 @@
 //! Where `shared_info` and `vcpu_info` go under each placement, and what the hypervisor keeps in its heap.
 
-use super::check::{self, LayoutError};
+use super::check;
+use super::error::LayoutError;
 use super::{LayoutParts, Owner, PAGE_SIZE, Placement, Span};
 use alloc::vec::Vec;
 

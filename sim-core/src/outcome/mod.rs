@@ -1,8 +1,10 @@
 //! What runs end in: typed results and causes. No wording: whoever prints them words them, in one place.
 
+mod boot;
 mod counts;
 mod report;
 
+pub use boot::{BootPhase, PhaseUse};
 pub use counts::{Counts, Distribution, MpuCounts};
 pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
@@ -55,7 +57,7 @@ pub enum Shortage {
     DefaultMap,
 }
 
-/// A system that the board has no room for.
+/// A system that the board has no room for: one of its views, or a phase of boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What it has too little of.
@@ -64,6 +66,8 @@ pub struct Refused {
     pub required: usize,
     /// What the board has, and the strategy can use.
     pub available: u8,
+    /// The first phase of boot that takes so many, if it is boot that does and no view.
+    pub phase: Option<BootPhase>,
     /// What each view takes.
     pub views: Vec<ViewBudget>,
 }
@@ -73,8 +77,9 @@ impl core::error::Error for Refused {}
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { required, available, .. } = self;
+        let phase = BootPhase::clause(self.phase);
         match self.shortage {
-            Shortage::Regions => write!(f, "needs {required} EL2 regions, and there are {available} to use"),
+            Shortage::Regions => write!(f, "needs {required} EL2 regions{phase}, and there are {available} to use"),
             Shortage::DefaultMap => f.write_str(
                 "needs to know the default map of EL2, which PMSAv8-64 leaves to the implementation; the board declares none",
             ),
@@ -349,7 +354,10 @@ pub enum BreachKind {
     Overlap,
     /// The EL2 MPU is off, or stage 2 is, while a guest runs.
     Off,
-    /// The EL1 MPU does not hold the regions of the vCPU that runs.
+    /// Writes to the EL2 MPU are not in force while a guest runs.
+    NotInForce,
+    /// The EL1 MPU does not hold the regions of the vCPU that runs, is off though there are some or on though there are none,
+    /// or has writes that are not in force.
     StageOne,
 }
 

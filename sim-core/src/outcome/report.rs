@@ -1,6 +1,6 @@
 //! The report of a run.
 
-use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, Refused, Trap, ViewId};
+use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, Refused, Trap, ViewId};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -79,16 +79,26 @@ impl ViewUse {
 pub struct RegionUse {
     /// What the board has.
     pub el2_total: u8,
-    /// R: what the system needs under this strategy.
+    /// R: what the system needs under this strategy, boot included.
     pub required: usize,
     /// Fixed regions.
     pub fixed: usize,
-    /// The most that were enabled at once on any PE.
+    /// The most that were enabled at once on any PE, boot included.
     pub peak: usize,
     /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
     pub exposed: u64,
+    /// What each phase of boot takes on the first PE.
+    pub boot: Vec<PhaseUse>,
     /// Per view.
     pub views: Vec<ViewUse>,
+}
+
+impl RegionUse {
+    /// What the views need at their fullest.
+    #[must_use]
+    pub fn views_required(&self) -> usize {
+        self.views.iter().map(|view| view.fixed + view.windows + view.own).max().unwrap_or(0)
+    }
 }
 
 impl Trap {
@@ -126,6 +136,7 @@ impl Report {
             fixed: refused.views.first().map_or(0, |budget| budget.fixed),
             peak: 0,
             exposed: 0,
+            boot: Vec::new(),
             views: views.collect(),
         };
         Self {

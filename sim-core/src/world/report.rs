@@ -58,7 +58,15 @@ fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
         })
         .collect();
     let fixed = plan.fixed().len();
-    RegionUse { el2_total: plan.el2_regions(), required: plan.required(), fixed, peak, exposed, views }
+    RegionUse {
+        el2_total: plan.el2_regions(),
+        required: plan.required(),
+        fixed,
+        peak,
+        exposed,
+        boot: plan.boot().uses().collect(),
+        views,
+    }
 }
 
 pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report {

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 #![allow(missing_docs, reason = "names say it")]
 
+pub mod via;
+
 use evtchn::{DomId, Port};
 use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
 use sim_core::hyp::StaticChannel;

@@ -126,7 +126,7 @@ impl Rig {
                 Stop::Fault(_) => faulted(),
             })?;
         }
-        Ok(())
+        self.hyp.unpause_guests().map_err(|error| error.to_string())
     }
 
     /// What a guest remembers.

@@ -146,7 +146,9 @@ impl Strategy for EnableMask {
     }
 
     fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with_residents(cx, |_, _| Ok(()))?;
+        let on =
+            self.with_residents(cx, |residents, cx| Ok(residents.slots(cx, ViewId::Idle)?.union(&residents.fixed)))?;
+        cx.view.mask(cx.plan, cx.p, &on, ViewId::Idle)?;
         cx.p.dsb()?;
         cx.p.isb()
     }
