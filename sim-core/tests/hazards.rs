@@ -63,10 +63,10 @@ impl Strategy for Careless {
         self.inner.planned(plan);
     }
     fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, |inner, cx| inner.on_boot(cx))
+        self.with(cx, Strategy::on_boot)
     }
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, |inner, cx| inner.on_entry(cx))
+        self.with(cx, Strategy::on_entry)
     }
     fn accept<P: Platform>(
         &mut self,

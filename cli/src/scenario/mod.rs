@@ -120,7 +120,7 @@ impl Scenario {
     }
 
     /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them.
-    pub fn under<S: Strategy>(&self, strategy: &S) -> Result<Self, LayoutError> {
+    pub fn under<S: Strategy>(&self, strategy: &S) -> Result<Self, Box<LayoutError>> {
         let mut scenario = self.clone();
         if let Some(placement) = strategy.placement().filter(|wanted| *wanted != self.layout.parts().placement) {
             scenario.layout = Layout::new(LayoutParts { placement, ..self.layout.parts().clone() })?;

@@ -97,6 +97,7 @@ fn bytes(layout: &Layout, which: impl Fn(Owner) -> bool) -> (u64, Vec<u64>) {
 
 /// What a strategy needs beside the views of guests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a need of its own, and any of them go together")]
 pub struct Needs {
     /// Slots for temporary mappings.
     pub windows: usize,

@@ -97,7 +97,7 @@ impl RegionUse {
     /// What the views need at their fullest.
     #[must_use]
     pub fn views_required(&self) -> usize {
-        self.views.iter().map(|view| view.fixed + view.windows + view.own).max().unwrap_or(0)
+        self.views.iter().map(ViewUse::total).max().unwrap_or(0)
     }
 }
 

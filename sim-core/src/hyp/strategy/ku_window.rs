@@ -1,4 +1,4 @@
-//! `ku-window`: shared pages live in the heap, and the heap's region ends below them while guests run. L4Re's way with
+//! `ku-window`: shared pages live in the heap, and the heap's region ends below them while guests run. `L4Re`'s way with
 //! kernel-user memory.
 //!
 //! * Stands on placement `heap`. Regions: the fixed ones (the heap among them, narrow), and the largest guest's own, its
