@@ -18,6 +18,13 @@ pub(crate) struct State {
     pub(crate) pmsa: Pmsa,
 }
 
+impl State {
+    /// `SCTLR.WXN` and, where there is one, `SCTLR.UWXN`.
+    pub(crate) fn wxn(&self) -> (bool, bool) {
+        (self.sctlr.wxn(), self.pmsa == Pmsa::V32 && self.sctlr.uwxn())
+    }
+}
+
 /// A state, and how one kind of access is to be judged by it.
 #[derive(Clone, Copy)]
 struct Judge<'a> {
@@ -34,15 +41,7 @@ pub(crate) fn judge(state: &State, rules: Rules, regime: Regime, access: Access)
     match rules.crossing {
         Crossing::EveryByte => judge.range(first, last),
         Crossing::FirstByte => judge.range(first, first),
-        Crossing::FirstBytePerKilobyte => {
-            let mut hit = judge.range(first, first);
-            let mut line = first;
-            while hit.is_ok() && line / KILOBYTE < last / KILOBYTE {
-                line = (line / KILOBYTE + 1) * KILOBYTE;
-                hit = hit.and_then(|hit| judge.range(line, line).map(|_| hit));
-            }
-            hit
-        }
+        Crossing::FirstBytePerKilobyte => judge.lines(first, last),
     }
 }
 
@@ -95,6 +94,23 @@ impl Judge<'_> {
         }?;
         // Lower bytes come first, so the top of the address space is asked about last.
         if last > top { Err(self.denied(DenialKind::AddressSize, top + 1)) } else { Ok(hit) }
+    }
+
+    /// Judges the byte `first`, and the first of each kilobyte behind it up to `last`.
+    fn lines(&self, first: u64, last: u64) -> Result<Hit, Denial> {
+        let hit = self.range(first, first)?;
+        let mut at = first;
+        // From a byte that is denied on to the next line: as many steps at most as there are borders, however many lines.
+        while at / KILOBYTE < last / KILOBYTE
+            && let Err(denial) = self.range(at, last)
+        {
+            at = denial.addr.next_multiple_of(KILOBYTE);
+            if at > last {
+                break;
+            }
+            self.range(at, at)?;
+        }
+        Ok(hit)
     }
 
     /// The answer where no region is looked at: the MPU is off.
@@ -151,9 +167,7 @@ impl Judge<'_> {
     /// Judges bytes that the region in `slot` holds alone.
     fn one(&self, slot: u8) -> Result<Hit, DenialKind> {
         let attrs = self.state.table.words(slot).attrs();
-        let sctlr = self.state.sctlr;
-        let wxn = (sctlr.wxn(), self.state.pmsa == Pmsa::V32 && sctlr.uwxn());
-        let rights = Rights::of_region(attrs, self.regime, self.access.el, wxn, self.rules.s2_xn);
+        let rights = Rights::of_region(attrs, self.regime, self.access.el, self.state.wxn(), self.rules.s2_xn);
         match rights.missing(self.access.kind) {
             Some(needs) => Err(DenialKind::Permission { slot: Some(slot), needs }),
             None => Ok(Hit { by: HitBy::Slot(slot), attrs: Some(attrs) }),
@@ -198,5 +212,41 @@ impl Judge<'_> {
             }
             at = next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::AccessKind;
+
+    /// Found by a property test: one line after the other, this took days.
+    #[test]
+    fn the_largest_access_is_judged_by_kilobytes_at_once() {
+        let state = State { table: Table::new(1), sctlr: Sctlr::ZERO, pmsa: Pmsa::V64 };
+        let rules = Rules { crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
+        let access = Access { addr: 1, size: u64::MAX, kind: AccessKind::Read, el: El::El2 };
+        let denial = Denial { kind: DenialKind::AddressSize, addr: PA_LIMIT + 1, access, regime: Regime::El2 };
+        assert_eq!(judge(&state, rules, Regime::El2, access), Err(denial));
+    }
+
+    #[test]
+    fn by_kilobytes_only_the_first_byte_of_each_counts() {
+        let mut table = Table::new(3);
+        // All of the first KiB but its last granule; the second; the third but its first granule.
+        for (slot, base, limit) in [(0, 0, 0x380), (1, 0x400, 0x7c0), (2, 0x840, 0xbc0)] {
+            table.set_prbar(slot, base);
+            table.set_prlar(slot, limit | 1);
+        }
+        let state = State { table, sctlr: Sctlr::ZERO.with_m(true), pmsa: Pmsa::V64 };
+        let rules = Rules { crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
+        let denied = |addr, size| {
+            let access = Access { addr, size, kind: AccessKind::Read, el: El::El2 };
+            judge(&state, rules, Regime::El2, access).err().map(|denial| denial.addr)
+        };
+        assert_eq!(denied(0x3b0, 0x20), None);
+        assert_eq!(denied(0x3b0, 0x450), None, "to the last byte of the second");
+        assert_eq!(denied(0x3b0, 0x451), Some(0x800));
+        assert_eq!(denied(0x3c0, 1), Some(0x3c0));
     }
 }

@@ -75,6 +75,7 @@ mod check;
 mod driver;
 #[cfg(feature = "proptest")]
 pub mod exhaustion;
+mod fast;
 mod fields;
 mod memory;
 mod mpu;
