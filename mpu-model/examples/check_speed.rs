@@ -11,7 +11,7 @@ use mpu_model::{
     Access, AccessKind, Ap, Attrs, El, Level, Mpu, MpuReg, Regime, Region, Rules, Shareability, Slots, Xn,
 };
 use std::hint::black_box;
-use timing::{step, time_burst};
+use timing::{BURST, step, time};
 
 /// Where regions are: 4 MiB.
 const BASE: u64 = 0x4000_0000;
@@ -86,8 +86,8 @@ fn main() {
         return;
     }
     timing::print(&[
-        ("random addresses", time_burst(random(&even))),
-        ("random, regions of all sizes", time_burst(random(&uneven))),
-        ("same region again", time_burst(again(&even))),
+        ("random addresses", time(BURST, BURST, random(&even))),
+        ("random, regions of all sizes", time(BURST, BURST, random(&uneven))),
+        ("same region again", time(BURST, BURST, again(&even))),
     ]);
 }

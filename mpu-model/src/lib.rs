@@ -73,6 +73,7 @@ mod access;
 mod attrs;
 mod check;
 mod driver;
+mod encoding;
 #[cfg(feature = "proptest")]
 pub mod exhaustion;
 mod fast;
@@ -93,6 +94,7 @@ mod table;
 pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
 pub use driver::{Registers, SlotSet, Slots};
+pub use encoding::{Encoding, SysReg};
 pub use memory::{Cacheability, DeviceType, Memory, MemoryType};
 pub use mpu::Mpu;
 pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};
