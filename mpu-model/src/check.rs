@@ -101,9 +101,7 @@ impl Judge<'_> {
         let hit = self.range(first, first)?;
         let mut at = first;
         // From a byte that is denied on to the next line: as many steps at most as there are borders, however many lines.
-        while at / KILOBYTE < last / KILOBYTE
-            && let Err(denial) = self.range(at, last)
-        {
+        while let Err(denial) = self.range(at, last) {
             at = denial.addr.next_multiple_of(KILOBYTE);
             if at > last {
                 break;
@@ -248,5 +246,31 @@ mod tests {
         assert_eq!(denied(0x3b0, 0x450), None, "to the last byte of the second");
         assert_eq!(denied(0x3b0, 0x451), Some(0x800));
         assert_eq!(denied(0x3c0, 1), Some(0x3c0));
+    }
+
+    #[test]
+    fn uwxn_is_a_bit_of_aarch32_alone() {
+        let executes = |pmsa, uwxn| {
+            let mut table = Table::new(1);
+            // Read-write for all, executable.
+            table.set_prbar(0, 0b01 << 2);
+            table.set_prlar(0, 1);
+            let state = State { table, sctlr: Sctlr::ZERO.with_m(true).with_uwxn(uwxn), pmsa };
+            let access = Access { addr: 0, size: 4, kind: AccessKind::Fetch, el: El::El1 };
+            judge(&state, Rules::default(), Regime::El1, access).is_ok()
+        };
+        assert!(executes(Pmsa::V32, false) && executes(Pmsa::V64, false) && executes(Pmsa::V64, true));
+        assert!(!executes(Pmsa::V32, true));
+    }
+
+    /// What a probe asks at the very end.
+    #[test]
+    fn the_last_byte_is_a_byte() {
+        let state = State { table: Table::new(1), sctlr: Sctlr::ZERO, pmsa: Pmsa::V64 };
+        let byte = |addr| {
+            let access = Access { addr, size: 1, kind: AccessKind::Read, el: El::El2 };
+            judge_byte(&state, Rules::default(), Regime::El2, access, SlotSet::default()).is_ok()
+        };
+        assert!(byte(PA_LIMIT) && !byte(PA_LIMIT + 1));
     }
 }

@@ -3,10 +3,10 @@
 use core::cell::{Cell, OnceCell};
 use core::fmt;
 
-use crate::access::{Access, Denial, Regime, Verdict};
+use crate::access::{Access, Denial, Hit, Regime, Verdict};
 use crate::check::{State, judge};
 use crate::fast::{Fast, Stretch};
-use crate::memory::MemoryType;
+use crate::memory::{Memory, MemoryType};
 use crate::pending::{Entry, Log, PendingWrite, WriteHazard};
 use crate::pmsa::Pmsa;
 use crate::probe::{Probe, ProbeId, Probes};
@@ -184,6 +184,16 @@ impl Mpu {
     #[must_use]
     pub const fn memory_type(&self, attr_index: u8) -> MemoryType {
         MemoryType::of_mair((self.mair >> (8 * (attr_index as u32 & 7))) as u8)
+    }
+
+    /// The memory that an access to `addr` meets which this MPU allowed, by the newest `MAIR`; `None` where the default map
+    /// says nothing of it.
+    #[must_use]
+    pub fn memory(&self, hit: &Hit, addr: u64) -> Option<Memory> {
+        match hit.attrs {
+            Some(attrs) => Some(Memory::new(self.memory_type(attrs.attr_index), attrs.sh)),
+            None => Memory::of_default_map(self.rules.default_map, addr),
+        }
     }
 
     /// Makes a write in the newest state, and logs it if that changed anything.
