@@ -63,6 +63,12 @@ pub(crate) fn judge_byte(
         .map_err(|kind| judge.denied(kind, access.addr))
 }
 
+/// Judges `access` by an MPU that is off.
+pub(crate) fn judge_off(pmsa: Pmsa, rules: Rules, regime: Regime, access: Access) -> Result<Hit, Denial> {
+    let off = State { table: Table::new(0), sctlr: Sctlr::ZERO, pmsa };
+    judge(&off, rules, regime, access)
+}
+
 /// Judges `access` where no MPU stands in its way: only the address space ends somewhere.
 pub(crate) fn flat(regime: Regime, access: Access) -> Result<Hit, Denial> {
     if last_byte(&access) > PA_LIMIT {
@@ -89,9 +95,17 @@ impl Judge<'_> {
             return Err(self.denied(DenialKind::AddressSize, first));
         }
         let hit = match self.without_regions(first) {
-            Some(answer) => answer.map_err(|kind| self.denied(kind, first)),
-            None => self.span(first, last.min(top)),
-        }?;
+            Some(answer) => {
+                let hit = answer.map_err(|kind| self.denied(kind, first))?;
+                // What holds for the first byte holds for all, but that one default map has two halves.
+                let halves = first < DEVICE_HALF && DEVICE_HALF <= last;
+                match halves.then(|| self.without_regions(DEVICE_HALF)) {
+                    Some(Some(Err(kind))) => return Err(self.denied(kind, DEVICE_HALF)),
+                    _ => hit,
+                }
+            }
+            None => self.span(first, last.min(top))?,
+        };
         // Lower bytes come first, so the top of the address space is asked about last.
         if last > top { Err(self.denied(DenialKind::AddressSize, top + 1)) } else { Ok(hit) }
     }
@@ -246,6 +260,18 @@ mod tests {
         assert_eq!(denied(0x3b0, 0x450), None, "to the last byte of the second");
         assert_eq!(denied(0x3b0, 0x451), Some(0x800));
         assert_eq!(denied(0x3c0, 1), Some(0x3c0));
+    }
+
+    /// Found by a property test: only the first byte was looked at while the MPU was off.
+    #[test]
+    fn the_default_map_is_asked_about_both_of_its_halves() {
+        let access = Access { addr: 0x7fff_fffe, size: 4, kind: AccessKind::Fetch, el: El::El1 };
+        let kind = DenialKind::Permission { slot: None, needs: AccessKind::Fetch };
+        let denial = Denial { kind, addr: 0x8000_0000, access, regime: Regime::El1 };
+        let fetch = |access| judge_off(Pmsa::V32, Rules::pmsav8_32(), Regime::El1, access);
+        assert_eq!(fetch(access), Err(denial));
+        assert!(fetch(Access { size: 2, ..access }).is_ok());
+        assert!(fetch(Access { kind: AccessKind::Read, ..access }).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::access::{Access, Denial, El, Hit, Regime};
 use crate::attrs::Shareability;
-use crate::check::flat;
+use crate::check::{flat, judge_off};
 use crate::fields::Hcr;
 use crate::memory::{Memory, MemoryType};
 use crate::mpu::Mpu;
@@ -66,8 +66,9 @@ pub struct GuestVerdict {
 
 /// Judges an access of EL1 or EL0 by both stages.
 ///
-/// Of each byte stage 1 is asked first, and its denial wins; the lowest byte that either denies is the one reported. Without an EL1 MPU, or with `HCR_EL2.DC` or `TGE` set, stage 1 allows
-/// everything in the address space. Without `HCR_EL2.VM` (which DC implies) the EL2 MPU does not look at guests at all.
+/// Of each byte stage 1 is asked first, and its denial wins; the lowest byte that either denies is the one reported. With
+/// `HCR_EL2.DC` or `TGE` set the EL1 MPU is treated as off, whatever its `SCTLR`; without one, stage 1 allows everything in
+/// the address space. Without `HCR_EL2.VM` (which DC implies) the EL2 MPU does not look at guests at all.
 #[must_use]
 pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, hcr: Hcr, access: Access) -> GuestVerdict {
     let to_el2 = |stage| stage == Stage::Two || hcr.tge();
@@ -80,7 +81,9 @@ pub fn check_guest(el1: Option<&Mpu>, el2: &Mpu, hcr: Hcr, access: Access) -> Gu
             let verdict = mpu.check(Regime::El1, access);
             (verdict.result, verdict.hazard)
         }
-        _ => (flat(Regime::El1, access), None),
+        // Treated as off.
+        Some(mpu) => (judge_off(mpu.pmsa(), mpu.rules(), Regime::El1, access), None),
+        None => (flat(Regime::El1, access), None),
     };
     let stage2_on = hcr.vm() || hcr.dc();
     let stage1 = match stage1 {
@@ -202,6 +205,25 @@ mod tests {
         };
         assert_eq!(denial(PA_LIMIT - 1), (DenialKind::AddressSize, PA_LIMIT + 1));
         assert_eq!(denial(PA_LIMIT + 9), (DenialKind::AddressSize, PA_LIMIT + 9));
+    }
+
+    /// An EL1 MPU that is treated as off has the default map of its architecture, in both halves.
+    #[test]
+    fn the_default_map_holds_where_dc_or_tge_turn_stage_1_off() {
+        let mut el1 = Mpu::new_32(Level::El1, 4, Rules::pmsav8_32());
+        el1.write(MpuReg::Sctlr, 1).unwrap();
+        el1.context_sync();
+        let el2 = Mpu::new_32(Level::El2, 4, Rules::pmsav8_32());
+        let fetch = |hcr, addr| {
+            let access = Access { addr, kind: AccessKind::Fetch, ..READ };
+            check_guest(Some(&el1), &el2, hcr, access).result.map(|_| ()).map_err(|at| (at.stage, at.denial.addr))
+        };
+        let (dc, tge) = (Hcr::ZERO.with_dc(true), Hcr::ZERO.with_tge(true));
+        assert_eq!(fetch(tge, 0x7fff_fffc), Ok(()));
+        assert_eq!(fetch(tge, 0x7fff_fffe), Err((Stage::One, 0x8000_0000)));
+        assert_eq!(fetch(tge, 0x9000_0000), Err((Stage::One, 0x9000_0000)));
+        assert_eq!(fetch(dc, 0x9000_0000), Err((Stage::One, 0x9000_0000)));
+        assert_eq!(fetch(dc, 0x1000), Err((Stage::Two, 0x1000)), "EL2's MPU is off");
     }
 
     /// The guest's lower half is its own, its upper half is nobody's; stage 2 denies both.
