@@ -53,7 +53,7 @@ fn plan(domains: &[[Mapping<usize>; MAPPINGS]]) -> usize {
     let mut rooms = rooms.iter_mut();
     let views: [Cover<'_, usize>; DOMAINS] = core::array::from_fn(|index| {
         let mut cover = Cover::new(rooms.next().expect("one for each"));
-        cover.draw_all(domains.iter().nth(index).copied().into_iter().flatten()).expect("room for all");
+        cover.draw_all(domains.get(index).copied().into_iter().flatten()).expect("room for all");
         cover
     });
     Demand { available: BOARD, fixed: &own, windows: 1, views: &views }.check().expect("it fits");

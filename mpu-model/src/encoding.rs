@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(found, [22 + 60, 4 * (25 + 128)]);
     }
 
-    /// Words as an exception handler finds them: MSR PRBAR15_EL2, X3 and MCR of HPRBAR16 from R2, always.
+    /// Words as an exception handler finds them: `MSR PRBAR15_EL2, X3`, and an `MCR` to `HPRBAR16` from `R2`.
     #[test]
     fn a_trapped_instruction_names_its_register() {
         let msr = 0b11 << 20 | 4 << 17 | 4 << 14 | 6 << 10 | 3 << 5 | 15 << 1;

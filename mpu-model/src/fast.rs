@@ -349,7 +349,7 @@ mod tests {
             let shift = if top { pmsa.address_limit() + 1 - (64 << 18) } else { 0 };
             for (slot, base, limit, bar, lar) in words {
                 let slot = slot % regions;
-                table.set_prbar(slot, (base << 6) + shift | bar);
+                table.set_prbar(slot, ((base << 6) + shift) | bar);
                 // Most are on.
                 let on = u64::from(lar != 0);
                 table.set_prlar(slot, ((limit << 6) + shift).min(pmsa.address_limit() & !0x3f) | lar & 0x1e | on);
@@ -364,16 +364,16 @@ mod tests {
         let crossings = [Crossing::EveryByte, Crossing::FirstByte, Crossing::FirstBytePerKilobyte];
         (
             select(std::vec![S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only]),
+            select(std::vec![VmWithoutM::TranslationFault, VmWithoutM::RegionsApply]),
             select(maps.to_vec()),
             select(crossings.to_vec()),
-            select(std::vec![VmWithoutM::TranslationFault, VmWithoutM::RegionsApply]),
             select(std::vec![El0WithoutM::DefaultMap, El0WithoutM::TranslationFault]),
         )
-            .prop_map(|(s2_xn, default_map, crossing, vm_without_m, el0_without_m)| Rules {
+            .prop_map(|(s2_xn, vm_without_m, default_map, crossing, el0_without_m)| Rules {
                 s2_xn,
+                vm_without_m,
                 default_map,
                 crossing,
-                vm_without_m,
                 el0_without_m,
                 ..Rules::default()
             })
@@ -442,7 +442,7 @@ mod tests {
         let mut table = Table::new(255);
         for slot in 0..255 {
             table.set_prbar(slot, (u64::from(slot) + 1) * 0x1000);
-            table.set_prlar(slot, (u64::from(slot) + 1) * 0x1000 | 1);
+            table.set_prlar(slot, ((u64::from(slot) + 1) * 0x1000) | 1);
         }
         let state = State { table, sctlr: Sctlr::ZERO.with_m(true), pmsa: Pmsa::V64 };
         let fast = Fast::compile(&state, Rules::default()).unwrap();
