@@ -268,10 +268,15 @@ mod tests {
         let access = Access { addr: 0x7fff_fffe, size: 4, kind: AccessKind::Fetch, el: El::El1 };
         let kind = DenialKind::Permission { slot: None, needs: AccessKind::Fetch };
         let denial = Denial { kind, addr: 0x8000_0000, access, regime: Regime::El1 };
-        let fetch = |access| judge_off(Pmsa::V32, Rules::pmsav8_32(), Regime::El1, access);
-        assert_eq!(fetch(access), Err(denial));
-        assert!(fetch(Access { size: 2, ..access }).is_ok());
-        assert!(fetch(Access { kind: AccessKind::Read, ..access }).is_ok());
+        let off = |access| judge_off(Pmsa::V32, Rules::pmsav8_32(), Regime::El1, access);
+        let sctlr = Sctlr::ZERO.with_m(true).with_br(true);
+        let state = State { table: Table::new(1), sctlr, pmsa: Pmsa::V32 };
+        let background = |access| judge(&state, Rules::pmsav8_32(), Regime::El1, access);
+        for answer in [&off as &dyn Fn(_) -> _, &background] {
+            assert_eq!(answer(access), Err(denial));
+            assert!(answer(Access { size: 2, ..access }).is_ok());
+            assert!(answer(Access { kind: AccessKind::Read, ..access }).is_ok());
+        }
     }
 
     #[test]

@@ -205,6 +205,8 @@ mod tests {
         };
         assert_eq!(denial(PA_LIMIT - 1), (DenialKind::AddressSize, PA_LIMIT + 1));
         assert_eq!(denial(PA_LIMIT + 9), (DenialKind::AddressSize, PA_LIMIT + 9));
+        let last = Access { addr: PA_LIMIT - 3, ..READ };
+        assert!(check_guest(None, &el2, Hcr::ZERO, last).result.is_ok());
     }
 
     /// An EL1 MPU that is treated as off has the default map of its architecture, in both halves.
