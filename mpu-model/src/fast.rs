@@ -449,13 +449,15 @@ mod tests {
         assert_eq!(fast.find(255 * 0x1000), 509);
         assert_eq!((fast.find(crate::PA_LIMIT), fast.base(511)), (510, crate::PA_LIMIT + 1));
 
-        // All but one crowded into the last part.
+        // All but one crowded into two parts.
         let mut table = state.table;
         for slot in 1..255 {
             table.set_prbar(slot, (1 << 40) + u64::from(slot) * 128);
             table.set_prlar(slot, ((1 << 40) + u64::from(slot) * 128) | 1);
         }
         let fast = Fast::compile(&State { table, ..state }, Rules::default()).unwrap();
-        assert_eq!([0, 0x1000, (1 << 40) + 128, crate::PA_LIMIT].map(|addr| fast.find(addr)), [0, 1, 3, 510]);
+        let found = |addr| fast.find(addr);
+        assert_eq!([0, 0x1000, crate::PA_LIMIT].map(found), [0, 1, 510]);
+        assert_eq!([1, 100, 254].map(|slot| found((1 << 40) + slot * 128)), [3, 201, 509]);
     }
 }
