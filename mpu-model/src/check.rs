@@ -18,6 +18,13 @@ pub(crate) struct State {
     pub(crate) pmsa: Pmsa,
 }
 
+impl State {
+    /// `SCTLR.WXN` and, where there is one, `SCTLR.UWXN`.
+    pub(crate) fn wxn(&self) -> (bool, bool) {
+        (self.sctlr.wxn(), self.pmsa == Pmsa::V32 && self.sctlr.uwxn())
+    }
+}
+
 /// A state, and how one kind of access is to be judged by it.
 #[derive(Clone, Copy)]
 struct Judge<'a> {
@@ -34,15 +41,7 @@ pub(crate) fn judge(state: &State, rules: Rules, regime: Regime, access: Access)
     match rules.crossing {
         Crossing::EveryByte => judge.range(first, last),
         Crossing::FirstByte => judge.range(first, first),
-        Crossing::FirstBytePerKilobyte => {
-            let mut hit = judge.range(first, first);
-            let mut line = first;
-            while hit.is_ok() && line / KILOBYTE < last / KILOBYTE {
-                line = (line / KILOBYTE + 1) * KILOBYTE;
-                hit = hit.and_then(|hit| judge.range(line, line).map(|_| hit));
-            }
-            hit
-        }
+        Crossing::FirstBytePerKilobyte => judge.lines(first, last),
     }
 }
 
@@ -62,6 +61,12 @@ pub(crate) fn judge_byte(
         .without_regions(access.addr)
         .unwrap_or_else(|| judge.byte(access.addr, holding))
         .map_err(|kind| judge.denied(kind, access.addr))
+}
+
+/// Judges `access` by an MPU that is off.
+pub(crate) fn judge_off(pmsa: Pmsa, rules: Rules, regime: Regime, access: Access) -> Result<Hit, Denial> {
+    let off = State { table: Table::new(0), sctlr: Sctlr::ZERO, pmsa };
+    judge(&off, rules, regime, access)
 }
 
 /// Judges `access` where no MPU stands in its way: only the address space ends somewhere.
@@ -90,11 +95,34 @@ impl Judge<'_> {
             return Err(self.denied(DenialKind::AddressSize, first));
         }
         let hit = match self.without_regions(first) {
-            Some(answer) => answer.map_err(|kind| self.denied(kind, first)),
-            None => self.span(first, last.min(top)),
-        }?;
+            Some(answer) => {
+                let hit = answer.map_err(|kind| self.denied(kind, first))?;
+                // What holds for the first byte holds for all, but that one default map has two halves.
+                let halves = first < DEVICE_HALF && DEVICE_HALF <= last;
+                match halves.then(|| self.without_regions(DEVICE_HALF)) {
+                    Some(Some(Err(kind))) => return Err(self.denied(kind, DEVICE_HALF)),
+                    _ => hit,
+                }
+            }
+            None => self.span(first, last.min(top))?,
+        };
         // Lower bytes come first, so the top of the address space is asked about last.
         if last > top { Err(self.denied(DenialKind::AddressSize, top + 1)) } else { Ok(hit) }
+    }
+
+    /// Judges the byte `first`, and the first of each kilobyte behind it up to `last`.
+    fn lines(&self, first: u64, last: u64) -> Result<Hit, Denial> {
+        let hit = self.range(first, first)?;
+        let mut at = first;
+        // From a byte that is denied on to the next line: as many steps at most as there are borders, however many lines.
+        while let Err(denial) = self.range(at, last) {
+            at = denial.addr.next_multiple_of(KILOBYTE);
+            if at > last {
+                break;
+            }
+            self.range(at, at)?;
+        }
+        Ok(hit)
     }
 
     /// The answer where no region is looked at: the MPU is off.
@@ -151,9 +179,7 @@ impl Judge<'_> {
     /// Judges bytes that the region in `slot` holds alone.
     fn one(&self, slot: u8) -> Result<Hit, DenialKind> {
         let attrs = self.state.table.words(slot).attrs();
-        let sctlr = self.state.sctlr;
-        let wxn = (sctlr.wxn(), self.state.pmsa == Pmsa::V32 && sctlr.uwxn());
-        let rights = Rights::of_region(attrs, self.regime, self.access.el, wxn, self.rules.s2_xn);
+        let rights = Rights::of_region(attrs, self.regime, self.access.el, self.state.wxn(), self.rules.s2_xn);
         match rights.missing(self.access.kind) {
             Some(needs) => Err(DenialKind::Permission { slot: Some(slot), needs }),
             None => Ok(Hit { by: HitBy::Slot(slot), attrs: Some(attrs) }),
@@ -198,5 +224,84 @@ impl Judge<'_> {
             }
             at = next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::AccessKind;
+
+    /// Found by a property test: one line after the other, this took days.
+    #[test]
+    fn the_largest_access_is_judged_by_kilobytes_at_once() {
+        let state = State { table: Table::new(1), sctlr: Sctlr::ZERO, pmsa: Pmsa::V64 };
+        let rules = Rules { crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
+        let access = Access { addr: 1, size: u64::MAX, kind: AccessKind::Read, el: El::El2 };
+        let denial = Denial { kind: DenialKind::AddressSize, addr: PA_LIMIT + 1, access, regime: Regime::El2 };
+        assert_eq!(judge(&state, rules, Regime::El2, access), Err(denial));
+    }
+
+    #[test]
+    fn by_kilobytes_only_the_first_byte_of_each_counts() {
+        let mut table = Table::new(3);
+        // All of the first KiB but its last granule; the second; the third but its first granule.
+        for (slot, base, limit) in [(0, 0, 0x380), (1, 0x400, 0x7c0), (2, 0x840, 0xbc0)] {
+            table.set_prbar(slot, base);
+            table.set_prlar(slot, limit | 1);
+        }
+        let state = State { table, sctlr: Sctlr::ZERO.with_m(true), pmsa: Pmsa::V64 };
+        let rules = Rules { crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
+        let denied = |addr, size| {
+            let access = Access { addr, size, kind: AccessKind::Read, el: El::El2 };
+            judge(&state, rules, Regime::El2, access).err().map(|denial| denial.addr)
+        };
+        assert_eq!(denied(0x3b0, 0x20), None);
+        assert_eq!(denied(0x3b0, 0x450), None, "to the last byte of the second");
+        assert_eq!(denied(0x3b0, 0x451), Some(0x800));
+        assert_eq!(denied(0x3c0, 1), Some(0x3c0));
+    }
+
+    /// Found by a property test: only the first byte was looked at while the MPU was off.
+    #[test]
+    fn the_default_map_is_asked_about_both_of_its_halves() {
+        let access = Access { addr: 0x7fff_fffe, size: 4, kind: AccessKind::Fetch, el: El::El1 };
+        let kind = DenialKind::Permission { slot: None, needs: AccessKind::Fetch };
+        let denial = Denial { kind, addr: 0x8000_0000, access, regime: Regime::El1 };
+        let off = |access| judge_off(Pmsa::V32, Rules::pmsav8_32(), Regime::El1, access);
+        let sctlr = Sctlr::ZERO.with_m(true).with_br(true);
+        let state = State { table: Table::new(1), sctlr, pmsa: Pmsa::V32 };
+        let background = |access| judge(&state, Rules::pmsav8_32(), Regime::El1, access);
+        for answer in [&off as &dyn Fn(_) -> _, &background] {
+            assert_eq!(answer(access), Err(denial));
+            assert!(answer(Access { size: 2, ..access }).is_ok());
+            assert!(answer(Access { kind: AccessKind::Read, ..access }).is_ok());
+        }
+    }
+
+    #[test]
+    fn uwxn_is_a_bit_of_aarch32_alone() {
+        let executes = |pmsa, uwxn| {
+            let mut table = Table::new(1);
+            // Read-write for all, executable.
+            table.set_prbar(0, 0b01 << 2);
+            table.set_prlar(0, 1);
+            let state = State { table, sctlr: Sctlr::ZERO.with_m(true).with_uwxn(uwxn), pmsa };
+            let access = Access { addr: 0, size: 4, kind: AccessKind::Fetch, el: El::El1 };
+            judge(&state, Rules::default(), Regime::El1, access).is_ok()
+        };
+        assert!(executes(Pmsa::V32, false) && executes(Pmsa::V64, false) && executes(Pmsa::V64, true));
+        assert!(!executes(Pmsa::V32, true));
+    }
+
+    /// What a probe asks at the very end.
+    #[test]
+    fn the_last_byte_is_a_byte() {
+        let state = State { table: Table::new(1), sctlr: Sctlr::ZERO, pmsa: Pmsa::V64 };
+        let byte = |addr| {
+            let access = Access { addr, size: 1, kind: AccessKind::Read, el: El::El2 };
+            judge_byte(&state, Rules::default(), Regime::El2, access, SlotSet::default()).is_ok()
+        };
+        assert!(byte(PA_LIMIT) && !byte(PA_LIMIT + 1));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # What PMSAv8-64 promises
 //!
-//! Arm DDI 0600 (Armv8-R `AArch64`) replaces page tables by two arrays of regions per processor. The *EL1 MPU* is
+//! Arm DDI 0600 (Armv8-R `AArch64`; for `AArch32`, DDI 0568, the same holds) replaces page tables by two arrays of regions per processor. The *EL1 MPU* is
 //! stage 1 of EL1 and EL0. The *EL2 MPU* is both stage 1 of EL2 itself and stage 2 of EL1 and EL0: hypervisor and
 //! guest compete for the same slots, and whatever is enabled for a guest can be reached by EL2 too.
 //!
@@ -26,41 +26,32 @@
 //! | `mpu` | [`Mpu`]: one register file, its state in force, its newest state |
 //! | `probe` | addresses judged again after every register write, cheaply |
 //! | `pending` | writes that wait for a barrier; the [`Hazard`] of using them early |
-//! | `check` | one access against one state, byte-exact |
+//! | `fast` | the state in force compiled for many checks |
+//! | `check` | one access against one state, byte-exact: the rule book |
 //! | `rules` | who may do what in a region; the named switches |
 //! | `table` | the slots and the search for those that an access touches |
 //! | `region` | [`Region`]: cannot be built wrong |
 //! | `regs`, `fields` | registers by name, the words of a region; typed fields |
+//! | `pmsa`, `encoding` | in what the two register widths differ; how instructions name registers |
 //! | `attrs`, `access`, `syndrome` | attributes; accesses, verdicts, denials; what those become in `ESR`, `FAR` |
+//! | `memory` | memory types, and what those of two stages come to |
+//! | `driver`, [`planner`] | regions into registers; from what is wanted to regions |
 //!
-//! Only `regs`, `fields` and `table` know how PMSAv8-64 lays a word out. [`Mpu`] keeps words in that layout, so a
-//! PMSAv8-32 register file has to convert at its edge, where AP, SH and XN sit one bit lower, and can share the rest.
+//! Only `regs`, `fields` and `table` know how PMSAv8-64 lays a word out. [`Mpu`] keeps words in that layout; with the
+//! registers of PMSAv8-32 ([`Mpu::new_32`]) it converts where a word is written or read, where AP, SH and XN sit one bit
+//! lower. That, and all else in which the two widths differ, is in `pmsa` and `encoding`.
 //!
 //! # Switches
 //!
 //! Where the manuals leave a choice, or sources disagree, [`Rules`] names it: [`SyncRule`] (what a write waits for),
-//! [`S2XnModel`] (the two XN bits at stage 2), [`VmWithoutM`] (stage 2 asked of a disabled EL2 MPU) and
-//! [`DefaultMap`] (what the background region is). The defaults deny.
+//! [`S2XnModel`] (the two XN bits at stage 2), [`VmWithoutM`] and [`El0WithoutM`] (an MPU that is off, asked for lower
+//! levels), [`DefaultMap`] (what the background region is), [`Crossing`] (which bytes are judged), [`StatusCodes`] and
+//! [`HpfarRule`] (what a fault tells). Where one choice denies and another does not, the default denies, but for EL0 below
+//! an EL1 MPU that is off.
 //!
-//! # Example
+//! # From the README
 //!
-//! ```
-//! use mpu_model::{Access, AccessKind, Ap, Attrs, El, Level, Mpu, MpuReg, Regime, Region, Rules, Shareability, Xn};
-//!
-//! let attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
-//! let words = Region::with_size(0x4000_0000, 0x1000, attrs)?.words();
-//! let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
-//! for (reg, value) in [(MpuReg::Prbar, words.prbar), (MpuReg::Prlar, words.prlar), (MpuReg::Sctlr, 1)] {
-//!     mpu.write(reg, value).expect("the selector is synchronised");
-//! }
-//! mpu.dsb();
-//! mpu.context_sync();
-//!
-//! let load = Access { addr: 0x4000_0ffc, size: 4, kind: AccessKind::Read, el: El::El2 };
-//! assert!(mpu.check(Regime::El2, load).result.is_ok());
-//! assert!(mpu.check(Regime::Stage2, Access { el: El::El1, ..load }).result.is_err());
-//! # Ok::<(), mpu_model::RegionError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -73,8 +64,10 @@ mod access;
 mod attrs;
 mod check;
 mod driver;
+mod encoding;
 #[cfg(feature = "proptest")]
 pub mod exhaustion;
+mod fast;
 mod fields;
 mod memory;
 mod mpu;
@@ -92,6 +85,7 @@ mod table;
 pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
 pub use driver::{Registers, SlotSet, Slots};
+pub use encoding::{Encoding, SysReg};
 pub use memory::{Cacheability, DeviceType, Memory, MemoryType};
 pub use mpu::Mpu;
 pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};

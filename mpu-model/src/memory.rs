@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crate::attrs::Shareability;
+use crate::rules::{DEVICE_HALF, DefaultMap};
 
 /// The four device types, from the strictest to the least strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +100,18 @@ impl Memory {
         const UNCACHED: Cacheability = Cacheability::NonCacheable;
         let everywhere = matches!(ty, MemoryType::Device(_) | MemoryType::Normal { inner: UNCACHED, outer: UNCACHED });
         Self { ty, sh: if everywhere { Shareability::Outer } else { sh } }
+    }
+
+    /// What the default map makes of an address, if that is known: the two kinds of Device memory in the upper half of the
+    /// map that PMSAv8-32 fixes. How its Normal memory is cached hangs on `SCTLR.C` and `SCTLR.I`, which is left out here.
+    #[must_use]
+    pub const fn of_default_map(map: DefaultMap, addr: u64) -> Option<Self> {
+        let ty = match (map, addr) {
+            (DefaultMap::Pmsav8_32, DEVICE_HALF..=0xbfff_ffff) => DeviceType::NGnRE,
+            (DefaultMap::Pmsav8_32, 0xc000_0000..=0xffff_ffff) => DeviceType::NGnRnE,
+            _ => return None,
+        };
+        Some(Self { ty: MemoryType::Device(ty), sh: Shareability::Outer })
     }
 
     /// What an access meets that passes both stages; of shareability the wider.

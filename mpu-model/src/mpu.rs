@@ -1,10 +1,12 @@
 //! One MPU: its register file, the state in force, and what is pending in between.
 
+use core::cell::{Cell, OnceCell};
 use core::fmt;
 
-use crate::access::{Access, Denial, Regime, Verdict};
+use crate::access::{Access, Denial, Hit, Regime, Verdict};
 use crate::check::{State, judge};
-use crate::memory::MemoryType;
+use crate::fast::{Fast, Stretch};
+use crate::memory::{Memory, MemoryType};
 use crate::pending::{Entry, Log, PendingWrite, WriteHazard};
 use crate::pmsa::Pmsa;
 use crate::probe::{Probe, ProbeId, Probes};
@@ -21,7 +23,8 @@ type Neighbour = Option<(u8, RegionWords)>;
 /// follow after the barriers that [`crate::SyncRule`] asks for. No two of these are ever confused: [`Mpu::check`] and
 /// nothing else judges by what is in force, all other queries show the newest state.
 ///
-/// The value is large (about 25 KiB) and holds no pointers; keep it on the heap or in a static.
+/// The value is large (about 34 KiB) and holds no pointers; keep it on the heap, or in a static behind a lock: a check
+/// remembers what it found, so that two threads cannot share one.
 #[derive(Clone)]
 pub struct Mpu {
     level: Level,
@@ -33,7 +36,17 @@ pub struct Mpu {
     mair: u64,
     log: Log,
     probes: Probes,
+    /// The state in force, compiled once it has been asked often.
+    fast: OnceCell<Fast>,
+    /// Accesses that the state in force answered by the rule book.
+    asked: Cell<u8>,
+    /// The stretch of it that answered last; none while writes are pending.
+    recent: Cell<Stretch>,
 }
+
+/// Accesses that a state answers by the rule book before it is compiled, which costs about as much: a hypervisor that
+/// remaps at every hypercall makes fewer between two changes.
+const WORTH_COMPILING: u8 = 100;
 
 impl Mpu {
     /// An MPU out of reset: off, all registers zero. It has `regions` regions, 1 to 255; with 0 of them every access
@@ -61,6 +74,9 @@ impl Mpu {
             mair: 0,
             log: Log::new(),
             probes: Probes::default(),
+            fast: OnceCell::new(),
+            asked: Cell::new(0),
+            recent: Cell::new(Stretch::NONE),
         }
     }
 
@@ -138,7 +154,7 @@ impl Mpu {
                 let selection = value as u8;
                 if selection != self.prselr {
                     self.prselr = selection;
-                    self.log.push(Entry { reg, slot: None, value: selection.into() });
+                    self.push(Entry { reg, slot: None, value: selection.into() });
                 }
                 Ok(())
             }
@@ -170,13 +186,28 @@ impl Mpu {
         MemoryType::of_mair((self.mair >> (8 * (attr_index as u32 & 7))) as u8)
     }
 
+    /// The memory that an access to `addr` meets which this MPU allowed, by the newest `MAIR`; `None` where the default map
+    /// says nothing of it.
+    #[must_use]
+    pub fn memory(&self, hit: &Hit, addr: u64) -> Option<Memory> {
+        match hit.attrs {
+            Some(attrs) => Some(Memory::new(self.memory_type(attrs.attr_index), attrs.sh)),
+            None => Memory::of_default_map(self.rules.default_map, addr),
+        }
+    }
+
     /// Makes a write in the newest state, and logs it if that changed anything.
     fn make(&mut self, entry: Entry) {
         let before = self.read_entry(&entry);
         self.newest.apply(&entry);
         if self.read_entry(&entry) != before {
-            self.log.push(entry);
+            self.push(entry);
         }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.log.push(entry);
+        self.recent.set(Stretch::NONE);
     }
 
     /// All that a write like `entry` may change.
@@ -213,6 +244,10 @@ impl Mpu {
     pub fn context_sync(&mut self) {
         self.prselr_in_force = self.prselr;
         if !self.log.is_empty() {
+            // What was compiled holds no longer.
+            self.fast = OnceCell::new();
+            self.asked.set(0);
+            self.recent.set(Stretch::NONE);
             self.log.context_sync(&mut self.in_force, &self.newest, self.rules.sync);
         }
     }
@@ -225,11 +260,40 @@ impl Mpu {
     ///
     /// An access is denied at its lowest byte that is denied. `regime` must be one that this array serves.
     #[must_use]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: see the example check_speed")]
     pub fn check(&self, regime: Regime, access: Access) -> Verdict {
-        if self.log.is_empty() {
-            return Verdict { result: judge(&self.in_force, self.rules, regime, access), hazard: None };
+        let mut stretch = self.recent.get();
+        if !stretch.holds(&access) {
+            match self.fast.get() {
+                Some(fast) if self.log.is_empty() => stretch = fast.stretch(access.addr),
+                _ => return self.by_the_book(regime, access),
+            }
+            if !stretch.holds(&access) {
+                return self.by_the_book(regime, access);
+            }
+            self.recent.set(stretch);
         }
-        self.log.judge(&self.in_force, &self.newest, self.rules, regime, access)
+        Verdict { result: stretch.judge(regime, access), hazard: None }
+    }
+
+    /// Judges without the compiled state, and compiles it once that is worth it.
+    #[cold]
+    #[inline(never)]
+    fn by_the_book(&self, regime: Regime, access: Access) -> Verdict {
+        if !self.log.is_empty() {
+            return self.log.judge(&self.in_force, &self.newest, self.rules, regime, access);
+        }
+        let asked = self.asked.get();
+        if asked < WORTH_COMPILING {
+            self.asked.set(asked + 1);
+        } else if self.fast.get().is_none()
+            && let Some(fast) = Fast::compile(&self.in_force, self.rules)
+        {
+            // Cannot fail: it is empty.
+            let _ = self.fast.set(fast);
+        }
+        Verdict { result: judge(&self.in_force, self.rules, regime, access), hazard: None }
     }
 
     /// The newest words of `slot`; zeros for a slot that does not exist.
@@ -294,5 +358,46 @@ impl fmt::Debug for Mpu {
             .field("enabled", &List(|| self.enabled()))
             .field("pending", &List(|| self.pending()))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+    use crate::access::{AccessKind, El};
+
+    fn read(mpu: &Mpu) -> bool {
+        mpu.check(Regime::El2, Access { addr: 0x1000, size: 4, kind: AccessKind::Read, el: El::El2 }).result.is_ok()
+    }
+
+    #[test]
+    fn a_state_is_compiled_once_it_is_worth_it_and_a_change_puts_an_end_to_that() {
+        let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
+        for (reg, value) in [(MpuReg::Prbar, 0x1000), (MpuReg::Prlar, 0x1fc1), (MpuReg::Sctlr, 1)] {
+            mpu.write(reg, value).unwrap();
+        }
+        mpu.dsb();
+        mpu.context_sync();
+        for _ in 0..WORTH_COMPILING {
+            assert!(read(&mpu) && mpu.fast.get().is_none());
+        }
+        assert!(read(&mpu) && mpu.fast.get().is_some());
+        assert!(!mpu.recent.get().holds(&Access { addr: 0x1000, size: 1, kind: AccessKind::Read, el: El::El2 }));
+        assert!(read(&mpu));
+        assert!(mpu.recent.get().holds(&Access { addr: 0x1000, size: 0x1000, kind: AccessKind::Read, el: El::El2 }));
+
+        // Not in force yet, and a hazard at once.
+        mpu.write(MpuReg::Prlar, 0x1fc0).unwrap();
+        assert!(!read(&mpu) && mpu.pending().count() == 1);
+        mpu.dsb();
+        mpu.context_sync();
+        assert!(!read(&mpu) && mpu.fast.get().is_none());
+    }
+
+    #[test]
+    fn its_size_is_what_the_documentation_says() {
+        let size = core::mem::size_of::<Mpu>();
+        assert_eq!(size.div_ceil(1024), 34, "{size} bytes");
     }
 }

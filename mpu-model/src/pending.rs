@@ -93,6 +93,7 @@ impl Log {
         Self { entries: [none; CAPACITY], len: 0, fenced: 0, lost: None }
     }
 
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0 && self.lost.is_none()
     }

@@ -13,6 +13,7 @@
 //!
 //! Sources: DDI 0600 chapter G1; DDI 0568 chapter D; Xen's `arch/arm/include/asm/arm64/mpu.h` and `arm32/mpu.h`.
 
+use crate::fields::{Vsctlr, Vtcr};
 use crate::regs::MpuReg;
 use crate::rules::Level;
 
@@ -66,6 +67,17 @@ impl Pmsa {
         match (self, level) {
             (Self::V32, Level::El1) => (regions as u64) << 8,
             _ => regions as u64,
+        }
+    }
+
+    /// The virtual machine that a `VSCTLR_EL2` or `VSCTLR` names: bits 63:48, of which the upper eight are RES0 unless
+    /// `VTCR_EL2.VS` is set, or bits 23:16.
+    #[must_use]
+    pub fn vmid(self, vsctlr: u64, vtcr: Vtcr) -> u16 {
+        match self {
+            Self::V64 if vtcr.vs() => Vsctlr::new_with_raw_value(vsctlr).vmid(),
+            Self::V64 => Vsctlr::new_with_raw_value(vsctlr).vmid() & 0xff,
+            Self::V32 => (vsctlr >> 16) as u16 & 0xff,
         }
     }
 
@@ -141,6 +153,13 @@ mod tests {
         assert_eq!(Pmsa::V32.slot(MpuReg::PrlarN(31), 0), Some(31));
         assert_eq!(Pmsa::V32.slot(MpuReg::PrlarN(32), 0), None);
         assert_eq!(Pmsa::V32.slot(MpuReg::Prbar, 200), Some(200));
+    }
+
+    #[test]
+    fn the_vmid_is_where_the_width_has_it() {
+        assert_eq!(Pmsa::V64.vmid(0x1234_0000_0000_0000, Vtcr::ZERO.with_vs(true)), 0x1234);
+        assert_eq!(Pmsa::V64.vmid(0x1234_ffff_ffff_ffff, Vtcr::ZERO), 0x34);
+        assert_eq!(Pmsa::V32.vmid(0xff56_ffff, Vtcr::ZERO), 0x56);
     }
 
     #[test]

@@ -221,6 +221,17 @@ mod tests {
         [read, write, fetch]
     }
 
+    /// As measured on QEMU 10.0.2, `mps3-an536`.
+    #[test]
+    fn choices_of_qemu() {
+        let Rules { sync, s2_xn, vm_without_m, default_map, crossing, el0_without_m, codes, hpfar } =
+            Rules::qemu_an536();
+        assert_eq!((vm_without_m, el0_without_m), (VmWithoutM::RegionsApply, El0WithoutM::DefaultMap));
+        assert_eq!((crossing, default_map), (Crossing::FirstBytePerKilobyte, DefaultMap::Pmsav8_32));
+        assert_eq!((codes, hpfar), (StatusCodes::AlwaysPermission, HpfarRule::Always));
+        assert_eq!((sync, s2_xn), (SyncRule::default(), S2XnModel::default()), "neither was told apart");
+    }
+
     /// Rows AP 00 01 10 11; read, write, fetch with XN = 0.
     #[test]
     fn permissions_by_level() {

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Hazard, Hcr, HitBy, Level, Missing, Mpu, MpuReg,
-    PendingWrite, Probe, Regime, Region, RegionWords, Rules, Shareability, SyncRule, Syndrome, VmWithoutM, WriteHazard,
-    Xn, check_guest,
+    Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Encoding, Hazard, Hcr, HitBy, Level, Missing, Mpu,
+    MpuReg, PendingWrite, Probe, Regime, Region, RegionWords, Rules, Shareability, SyncRule, Syndrome, SysReg,
+    VmWithoutM, WriteHazard, Xn, check_guest,
 };
 
 const RW: Attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
@@ -469,4 +469,26 @@ fn the_address_space_ends() {
         denial(&off, Regime::El2, access(AccessKind::Read, u64::MAX, 8)),
         Some((DenialKind::AddressSize, u64::MAX))
     );
+}
+
+/// A field report on a Cortex-R52 whose manual contradicts itself: do the direct registers of regions 16 to 23 exist, or are
+/// they those of 0 to 7 once more? They exist, with bit 4 of the number in `opc1` (eclipse-threadx issue 669). QEMU 10.0
+/// looks for that bit elsewhere and makes them aliases.
+#[test]
+fn regions_16_to_23_are_no_aliases_of_0_to_7() {
+    let mut mpu = Mpu::new_32(Level::El2, 24, Rules::pmsav8_32());
+    for crm in 8..12_u8 {
+        for opc2 in [0, 4] {
+            let direct = |opc1| match (Encoding::Cp15 { opc1, crn: 6, crm, opc2 }).register() {
+                Some(SysReg::Mpu(Level::El2, reg)) => reg,
+                other => panic!("{other:?}"),
+            };
+            let n = (crm - 8) * 2 + opc2 / 4;
+            mpu.write(direct(4), u64::from(n) << 12).unwrap();
+            mpu.write(direct(5), 0x8000_0000 | u64::from(n) << 12).unwrap();
+            assert_eq!(mpu.words(n).base(), u64::from(n) << 12);
+            assert_eq!(mpu.words(16 + n).base(), 0x8000_0000 | u64::from(n) << 12);
+        }
+    }
+    assert_eq!(mpu.read(MpuReg::Prselr), 0, "and none needs a selection");
 }

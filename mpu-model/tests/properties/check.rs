@@ -1,13 +1,13 @@
 //! `check` against the oracle.
 
-use mpu_model::{Access, DenialKind, El, Hcr, HitBy, Level, PA_LIMIT, Regime, RegionWords, Stage, check_guest};
+use mpu_model::{
+    Access, Crossing, DenialKind, El, Hcr, HitBy, Level, PA_LIMIT, Regime, RegionWords, Rules, Stage, check_guest,
+};
 use proptest::prelude::*;
 
 use crate::oracle::{self, Regs, outcome, program};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
-
     #[test]
     fn every_byte_as_the_oracle_has_it(
         regs in oracle::regs(),
@@ -16,14 +16,16 @@ proptest! {
         accesses in prop::collection::vec(oracle::access(), 8),
     ) {
         let mpu = program(&regs, Level::El2, rules);
-        for access in accesses {
-            for access in [access, oracle::at_top(access)] {
+        // By the rule book, and by the compiled state.
+        for access in accesses.iter().chain(&accesses) {
+            for access in [*access, oracle::at_half(*access), oracle::at_top(*access)] {
                 prop_assert_eq!(
                     outcome(&mpu, regime, access),
                     regs.judge(rules, regime, access),
                     "{:?} {:?}", regime, access
                 );
             }
+            oracle::ask_often(&mpu);
         }
     }
 
@@ -78,18 +80,23 @@ proptest! {
         el1 in prop::option::of(oracle::regs()),
         el2 in oracle::regs(),
         rules in oracle::rules(),
-        vm in any::<bool>(),
+        (vm, dc, tge) in (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2)),
         access in oracle::access(),
         at_top in any::<bool>(),
     ) {
         let access = if at_top { oracle::at_top(access) } else { access };
         let access = Access { el: access.el.min(El::El1), ..access };
         let guest = el1.as_ref().map(|regs| program(regs, Level::El1, rules));
-        let verdict = check_guest(guest.as_ref(), &program(&el2, Level::El2, rules), Hcr::ZERO.with_vm(vm), access);
+        let hcr = Hcr::ZERO.with_vm(vm).with_dc(dc).with_tge(tge);
+        let verdict = check_guest(guest.as_ref(), &program(&el2, Level::El2, rules), hcr, access);
 
-        // No EL1 MPU is one that is off.
-        let stage1 = el1.unwrap_or(Regs::new(1)).judge(rules, Regime::El1, access);
-        let stage2 = vm.then(|| el2.judge(rules, Regime::Stage2, access));
+        // No EL1 MPU is one that is off, under no rules of its own; DC and TGE turn off the one that is there.
+        let stage1 = match el1 {
+            None => Regs::new(1).judge(Rules::default(), Regime::El1, access),
+            Some(_) if dc || tge => Regs::new(1).judge(rules, Regime::El1, access),
+            Some(regs) => regs.judge(rules, Regime::El1, access),
+        };
+        let stage2 = (vm || dc).then(|| el2.judge(rules, Regime::Stage2, access));
         let expected = match (stage1, stage2) {
             // The lowest byte that either denies; of one byte, stage 1.
             (Err((_, one)), Some(Err(two))) if two.1 < one => Err((Stage::Two, two)),
@@ -116,6 +123,7 @@ proptest! {
         addr in any::<u64>(),
         size in any::<u64>(),
     ) {
+        let rules = Rules { crossing: Crossing::EveryByte, ..rules };
         let mpu = program(&regs, Level::El2, rules);
         let access = Access { addr, size, ..access };
         let answer = outcome(&mpu, regime, access);

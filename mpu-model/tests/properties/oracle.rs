@@ -2,10 +2,11 @@
 //! tests are fed with: few addresses, close together, so that most of them hit something.
 
 use mpu_model::{
-    Access, AccessKind, DefaultMap, DenialKind, El, HitBy, Level, Mpu, MpuReg, PA_LIMIT, Regime, Rules, S2XnModel,
-    SyncRule, VmWithoutM,
+    Access, AccessKind, Crossing, DefaultMap, DenialKind, El, El0WithoutM, HitBy, Level, Mpu, MpuReg, PA_LIMIT, Regime,
+    Rules, S2XnModel, SyncRule, VmWithoutM,
 };
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// The registers of one MPU, as raw words.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,12 @@ impl Regs {
 
     pub(crate) fn judge(&self, rules: Rules, regime: Regime, access: Access) -> Outcome {
         let mut first = None;
-        for offset in 0..access.size.max(1) {
+        let judged = |offset: &u64| match rules.crossing {
+            Crossing::EveryByte => true,
+            Crossing::FirstByte => *offset == 0,
+            Crossing::FirstBytePerKilobyte => *offset == 0 || (access.addr + *offset).is_multiple_of(1024),
+        };
+        for offset in (0..access.size.max(1)).filter(judged) {
             let hit = match access.addr.checked_add(offset) {
                 Some(addr) => self.byte(rules, regime, access, addr).map_err(|kind| (kind, addr))?,
                 None => panic!("bytes before the wrap are denied"),
@@ -42,7 +48,14 @@ impl Regs {
         let background = self.sctlr >> 17 & 1 == 1;
         let wxn = self.sctlr >> 19 & 1 == 1;
         if !on {
+            if regime == Regime::El1 && access.el == El::El0 && rules.el0_without_m == El0WithoutM::TranslationFault {
+                return Err(DenialKind::NoRegion);
+            }
             if regime != Regime::Stage2 {
+                let fetch = access.kind == AccessKind::Fetch;
+                if fetch && rules.default_map == DefaultMap::Pmsav8_32 && addr >= 0x8000_0000 {
+                    return Err(DenialKind::Permission { slot: None, needs: AccessKind::Fetch });
+                }
                 return Ok(HitBy::MpuOff);
             }
             if rules.vm_without_m == VmWithoutM::TranslationFault {
@@ -66,7 +79,11 @@ impl Regs {
             if !privileged || !background || rules.default_map == DefaultMap::None {
                 return Err(DenialKind::NoRegion);
             }
-            (read, write, fetch) = (true, true, rules.default_map == DefaultMap::Rwx);
+            let executable = match rules.default_map {
+                DefaultMap::Pmsav8_32 => addr < 0x8000_0000,
+                map => map == DefaultMap::Rwx,
+            };
+            (read, write, fetch) = (true, true, executable);
             by = HitBy::Background;
         } else {
             by = HitBy::Slot(hits[0]);
@@ -136,6 +153,13 @@ pub(crate) fn program(regs: &Regs, level: Level, rules: Rules) -> Mpu {
     mpu
 }
 
+/// Asks until the state in force is worth compiling.
+pub(crate) fn ask_often(mpu: &Mpu) {
+    for _ in 0..=100 {
+        let _ = mpu.check(Regime::El2, Access { addr: 0, size: 1, kind: AccessKind::Read, el: El::El2 });
+    }
+}
+
 /// The model's answer in the oracle's form.
 pub(crate) fn outcome(mpu: &Mpu, regime: Regime, access: Access) -> Outcome {
     let verdict = mpu.check(regime, access);
@@ -145,8 +169,10 @@ pub(crate) fn outcome(mpu: &Mpu, regime: Regime, access: Access) -> Outcome {
     verdict.result.map(|hit| hit.by).map_err(|denial| (denial.kind, denial.addr))
 }
 
-/// Granules in play: from 0 on, or the last ones of the address space.
+/// Granules in play: from 0 on, around 2 GiB, or the last ones of the address space.
 const GRANULES: u64 = 8;
+const HALF: u64 = 0x8000_0000 - GRANULES / 2 * 64;
+const TOP: u64 = PA_LIMIT + 1 - GRANULES * 64;
 
 pub(crate) fn address() -> impl Strategy<Value = u64> {
     let offset = prop_oneof![Just(0), Just(1), Just(60), Just(63), 0..64_u64];
@@ -167,21 +193,30 @@ pub(crate) fn rules() -> impl Strategy<Value = Rules> {
         prop_oneof![Just(SyncRule::DsbThenContextSync), Just(SyncRule::ContextSyncOnly)],
         prop_oneof![Just(S2XnModel::Xnx), Just(S2XnModel::Bit1Only), Just(S2XnModel::Bit0Only)],
         prop_oneof![Just(VmWithoutM::TranslationFault), Just(VmWithoutM::RegionsApply)],
-        prop_oneof![Just(DefaultMap::None), Just(DefaultMap::RwNoExec), Just(DefaultMap::Rwx)],
+        select(&[DefaultMap::None, DefaultMap::RwNoExec, DefaultMap::Rwx, DefaultMap::Pmsav8_32][..]),
+        select(&[El0WithoutM::DefaultMap, El0WithoutM::TranslationFault][..]),
+        prop_oneof![
+            4 => Just(Crossing::EveryByte),
+            1 => Just(Crossing::FirstByte),
+            1 => Just(Crossing::FirstBytePerKilobyte)
+        ],
     )
-        .prop_map(|(sync, s2_xn, vm_without_m, default_map)| Rules {
+        .prop_map(|(sync, s2_xn, vm_without_m, default_map, el0_without_m, crossing)| Rules {
             sync,
             s2_xn,
             vm_without_m,
             default_map,
+            el0_without_m,
+            crossing,
             ..Rules::default()
         })
 }
 
-/// `SCTLR` values, the MPU mostly on.
+/// `SCTLR` values, the MPU mostly on. `AArch64` has no `UWXN`: that bit is to change nothing.
 pub(crate) fn sctlr() -> impl Strategy<Value = u64> {
-    (prop::bool::weighted(0.9), any::<bool>(), any::<bool>())
-        .prop_map(|(m, br, wxn)| u64::from(m) | u64::from(br) << 17 | u64::from(wxn) << 19)
+    (prop::bool::weighted(0.9), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(m, br, wxn, uwxn)| {
+        u64::from(m) | u64::from(br) << 17 | u64::from(wxn) << 19 | u64::from(uwxn) << 20
+    })
 }
 
 /// Region counts on both sides of what the search and `PRENR` work in.
@@ -191,13 +226,11 @@ pub(crate) fn count() -> impl Strategy<Value = u8> {
 
 pub(crate) fn regs() -> impl Strategy<Value = Regs> {
     let placed = prop::collection::vec((any::<prop::sample::Index>(), words()), 0..5);
-    (count(), placed, sctlr(), any::<bool>()).prop_map(|(regions, placed, sctlr, at_top)| {
+    let shift = prop_oneof![2 => Just(0), 1 => Just(HALF), 2 => Just(TOP)];
+    (count(), placed, sctlr(), shift).prop_map(|(regions, placed, sctlr, shift)| {
         let mut regs = Regs { sctlr, ..Regs::new(regions) };
         for (index, (mut prbar, mut prlar)) in placed {
-            if at_top {
-                let shift = PA_LIMIT + 1 - GRANULES * 64;
-                (prbar, prlar) = (prbar + shift, prlar + shift);
-            }
+            (prbar, prlar) = (prbar + shift, prlar + shift);
             regs.write(MpuReg::Prbar, Some(index.index(regions.into()) as u8), prbar);
             regs.write(MpuReg::Prlar, Some(index.index(regions.into()) as u8), prlar & !0x20);
         }
@@ -217,7 +250,12 @@ pub(crate) fn access() -> impl Strategy<Value = Access> {
 
 /// The same access among the last granules of the address space, or across its end.
 pub(crate) fn at_top(access: Access) -> Access {
-    Access { addr: access.addr + PA_LIMIT + 1 - GRANULES * 64, ..access }
+    Access { addr: access.addr + TOP, ..access }
+}
+
+/// The same access around 2 GiB, where the default map of PMSAv8-32 turns from Normal to Device memory.
+pub(crate) fn at_half(access: Access) -> Access {
+    Access { addr: access.addr + HALF, ..access }
 }
 
 pub(crate) fn regime() -> impl Strategy<Value = Regime> {

@@ -29,8 +29,6 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
-
     #[test]
     fn failing_probe_is_the_full_check_of_the_newest_state(
         regions in oracle::count(),

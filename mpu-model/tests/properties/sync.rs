@@ -148,8 +148,6 @@ fn expected(verdicts: &[(Option<Made>, Outcome)], sync: SyncRule) -> (Outcome, O
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
-
     #[test]
     fn verdicts_and_hazards_as_a_replay_has_them(
         regions in oracle::count(),
@@ -175,6 +173,9 @@ proptest! {
                     }
                 }
                 Op::Dsb | Op::ContextSync => apply(&mut mpu, op),
+            }
+            if mpu.pending().count() == 0 {
+                oracle::ask_often(&mpu);
             }
             let (outcome, hazard) =
                 expected(&replay.verdicts(rules, regime, access), rules.sync);
