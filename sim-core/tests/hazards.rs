@@ -1,5 +1,6 @@
 //! Strategies that get it wrong are told so.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "the methods as they are do not take any lifetime")]
 
 mod common;
 
@@ -63,10 +64,10 @@ impl Strategy for Careless {
         self.inner.planned(plan);
     }
     fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, Strategy::on_boot)
+        self.with(cx, |inner, cx| inner.on_boot(cx))
     }
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, Strategy::on_entry)
+        self.with(cx, |inner, cx| inner.on_entry(cx))
     }
     fn accept<P: Platform>(
         &mut self,
