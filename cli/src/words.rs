@@ -268,6 +268,7 @@ pub fn denial_kind(kind: DenialKind) -> &'static str {
         DenialKind::NoRegion => "no-region",
         DenialKind::Overlap { .. } => "overlap",
         DenialKind::Permission { .. } => "permission",
+        DenialKind::MixedAttributes => "mixed-attributes",
         DenialKind::AddressSize => "address-size",
     }
 }

@@ -114,6 +114,8 @@ pub enum DenialKind {
         /// would have been allowed.
         needs: AccessKind,
     },
+    /// Its parts may all be accessed, but with different attributes, and [`crate::MixedAttributes`] says that this faults.
+    MixedAttributes,
     /// The byte is beyond [`crate::PA_LIMIT`], or beyond what 64 bits can name. Denied even with the MPU off.
     AddressSize,
 }
@@ -127,6 +129,7 @@ impl fmt::Display for DenialKind {
             Self::Permission { slot: None, needs } => {
                 write!(f, "the background region does not grant {needs}")
             }
+            Self::MixedAttributes => f.write_str("its parts lie in regions with different attributes"),
             Self::AddressSize => f.write_str("the address is beyond the 52-bit address space"),
         }
     }

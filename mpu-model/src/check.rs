@@ -2,9 +2,10 @@
 
 use crate::PA_LIMIT;
 use crate::access::{Access, Denial, DenialKind, El, Hit, HitBy, Regime};
+use crate::attrs::Shareability;
 use crate::pmsa::Pmsa;
 use crate::regs::Sctlr;
-use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, Rights, Rules, VmWithoutM};
+use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, MixedAttributes, Rights, Rules, VmWithoutM};
 use crate::table::{SlotSet, Table};
 
 /// The lines that [`Crossing::FirstBytePerKilobyte`] speaks of.
@@ -76,6 +77,12 @@ pub(crate) fn flat(regime: Regime, access: Access) -> Result<Hit, Denial> {
         return Err(Denial { kind: DenialKind::AddressSize, addr, access, regime });
     }
     Ok(Hit { by: HitBy::MpuOff, attrs: None })
+}
+
+/// What tells the memory that a part of an access meets from that of another: AttrIndx and SH of its region, or which half of
+/// the default map it lies in.
+fn met(hit: Hit, at: u64) -> (Option<(u8, Shareability)>, bool) {
+    (hit.attrs.map(|attrs| (attrs.attr_index, attrs.sh)), hit.attrs.is_none() && at >= DEVICE_HALF)
 }
 
 /// The last byte of `access`; the highest address there is where it would run past it.
@@ -217,8 +224,11 @@ impl Judge<'_> {
                     next = next.min(words.limit() + 1);
                 }
             }
-            let hit = self.byte(at, holding).map_err(|kind| self.denied(kind, at))?;
-            let hit = *answer.get_or_insert(hit);
+            let part = self.byte(at, holding).map_err(|kind| self.denied(kind, at))?;
+            let hit = *answer.get_or_insert(part);
+            if self.rules.mixed == MixedAttributes::AlignmentFault && met(hit, first) != met(part, at) {
+                return Err(self.denied(DenialKind::MixedAttributes, first));
+            }
             if next > last {
                 return Ok(hit);
             }

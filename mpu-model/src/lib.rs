@@ -45,7 +45,8 @@
 //!
 //! Where the manuals leave a choice, or sources disagree, [`Rules`] names it: [`SyncRule`] (what a write waits for),
 //! [`S2XnModel`] (the two XN bits at stage 2), [`VmWithoutM`] and [`El0WithoutM`] (an MPU that is off, asked for lower
-//! levels), [`DefaultMap`] (what the background region is), [`Crossing`] (which bytes are judged), [`StatusCodes`] and
+//! levels), [`DefaultMap`] (what the background region is), [`Crossing`] (which bytes are judged), [`MixedAttributes`] (an access over
+//! regions of different attributes), [`StatusCodes`] and
 //! [`HpfarRule`] (what a fault tells). Where one choice denies and another does not, the default denies, but for EL0 below
 //! an EL1 MPU that is off.
 //!
@@ -94,7 +95,8 @@ pub use probe::{Probe, ProbeId};
 pub use region::{Region, RegionError};
 pub use regs::{Hcr, MpuReg, Prbar, Prlar, RegionWords, Sctlr, Vsctlr, Vtcr};
 pub use rules::{
-    Crossing, DefaultMap, El0WithoutM, HpfarRule, Level, Rules, S2XnModel, StatusCodes, SyncRule, VmWithoutM,
+    Crossing, DefaultMap, El0WithoutM, HpfarRule, Level, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule,
+    VmWithoutM,
 };
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;

@@ -67,6 +67,17 @@ pub enum DefaultMap {
 /// Where the default map of PMSAv8-32 turns from Normal to Device memory.
 pub(crate) const DEVICE_HALF: u64 = 0x8000_0000;
 
+/// An access whose parts lie in regions that all permit it and give it different memory types or shareability: CONSTRAINED
+/// UNPREDICTABLE (Arm DDI 0487, "Crossing a page boundary with different memory types or Shareability attributes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MixedAttributes {
+    /// It is made, as if all of it had the attributes of its first byte.
+    #[default]
+    AsFirst,
+    /// It takes an alignment fault.
+    AlignmentFault,
+}
+
 /// Which bytes of an access that spans several are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Crossing {
@@ -125,6 +136,8 @@ pub struct Rules {
     pub default_map: DefaultMap,
     /// Which bytes are judged.
     pub crossing: Crossing,
+    /// An access over regions that permit it all and have different attributes.
+    pub mixed: MixedAttributes,
     /// EL0 below an EL1 MPU that is off.
     pub el0_without_m: El0WithoutM,
     /// Status codes.
@@ -224,10 +237,11 @@ mod tests {
     /// As measured on QEMU 10.0.2, `mps3-an536`.
     #[test]
     fn choices_of_qemu() {
-        let Rules { sync, s2_xn, vm_without_m, default_map, crossing, el0_without_m, codes, hpfar } =
+        let Rules { sync, s2_xn, vm_without_m, default_map, crossing, mixed, el0_without_m, codes, hpfar } =
             Rules::qemu_an536();
         assert_eq!((vm_without_m, el0_without_m), (VmWithoutM::RegionsApply, El0WithoutM::DefaultMap));
         assert_eq!((crossing, default_map), (Crossing::FirstBytePerKilobyte, DefaultMap::Pmsav8_32));
+        assert_eq!(mixed, MixedAttributes::default());
         assert_eq!((codes, hpfar), (StatusCodes::AlwaysPermission, HpfarRule::Always));
         assert_eq!((sync, s2_xn), (SyncRule::default(), S2XnModel::default()), "neither was told apart");
     }

@@ -16,6 +16,8 @@ const FSC_TRANSLATION: u32 = 0b00_0100;
 const FSC_BACKGROUND: u32 = 0;
 /// Permission fault, level 0.
 const FSC_PERMISSION: u32 = 0b00_1100;
+/// Alignment fault.
+const FSC_ALIGNMENT: u32 = 0b10_0001;
 /// ISS bit 6 of a data abort.
 const WNR: u32 = 1 << 6;
 /// ISS bit 24: the instruction is told in bits 23 to 14.
@@ -66,6 +68,7 @@ impl Syndrome {
             AccessKind::Read | AccessKind::Write | AccessKind::Rmw => EC_DATA_ABORT,
         };
         let code = match (denial.kind, rules.codes) {
+            (DenialKind::MixedAttributes, _) => FSC_ALIGNMENT,
             (DenialKind::Permission { .. }, _) | (_, StatusCodes::AlwaysPermission) => FSC_PERMISSION,
             (DenialKind::NoRegion, StatusCodes::BackgroundFault) => FSC_BACKGROUND,
             // No implementation was found that says how PMSA reports an address beyond its regions' reach. No region

@@ -492,3 +492,32 @@ fn regions_16_to_23_are_no_aliases_of_0_to_7() {
     }
     assert_eq!(mpu.read(MpuReg::Prselr), 0, "and none needs a selection");
 }
+
+#[test]
+fn an_access_over_regions_of_different_attributes_faults_where_the_rules_say_so() {
+    use mpu_model::{MixedAttributes, Syndrome};
+    let device = Attrs { attr_index: 1, ..RW };
+    let outer = Attrs { sh: Shareability::Outer, ..RW };
+    for (second, differs) in [(RW, false), (device, true), (outer, true)] {
+        let slots = [words(0x1000, 0x1000, RW), words(0x2000, 0x1000, second)];
+        let across = access(AccessKind::Read, 0x1ffe, 4);
+        let lenient = mpu_with(Rules::default(), 16, &slots);
+        assert_eq!(denial(&lenient, Regime::El2, across), None);
+        let rules = Rules { mixed: MixedAttributes::AlignmentFault, ..Rules::default() };
+        let strict = mpu_with(rules, 16, &slots);
+        let expected = differs.then_some((DenialKind::MixedAttributes, 0x1ffe));
+        assert_eq!(denial(&strict, Regime::El2, across), expected);
+        assert_eq!(denial(&strict, Regime::El2, access(AccessKind::Read, 0x2000, 4)), None);
+        if let Err(found) = strict.check(Regime::El2, across).result {
+            assert_eq!(Syndrome::el2_own(&found, rules).iss & 0x3f, 0b10_0001, "alignment fault");
+        }
+    }
+    // The default map of PMSAv8-32 turns from Normal to Device memory at 2 GiB.
+    let rules = Rules { mixed: MixedAttributes::AlignmentFault, ..Rules::pmsav8_32() };
+    let off = Mpu::new_32(Level::El2, 16, rules);
+    assert_eq!(
+        denial(&off, Regime::El2, access(AccessKind::Read, 0x7fff_fffe, 4)),
+        Some((DenialKind::MixedAttributes, 0x7fff_fffe))
+    );
+    assert_eq!(denial(&off, Regime::El2, access(AccessKind::Read, 0x8000_0000, 4)), None);
+}

@@ -70,3 +70,36 @@ fn r_of_the_2022_system() {
     let required = names.map(|name| refused(&thread_2022(), &builtin(name), 1).unwrap());
     assert_eq!(required, [9, 9, 9, 9, 11, 9, 9]);
 }
+
+fn why(parts: &LayoutParts, strategy: &Builtin, regions: u8) -> sim_core::outcome::Refused {
+    let layout = Layout::new(with_regions(parts.clone(), regions)).unwrap();
+    Plan::new(&layout, strategy.needs()).unwrap_err()
+}
+
+#[test]
+fn fewer_windows_are_named_where_they_are_enough_and_then_they_are() {
+    let windows = |windows| Builtin::from_name("map-page", Settings { windows, ..Settings::default() }).unwrap();
+    // Six fixed, one of the guest's own: 6 windows need 13.
+    let refused = why(&thread_2022(), &windows(6), 11);
+    assert_eq!(refused.change.fewer_windows, Some(2));
+    assert_eq!(refused.to_string(), "needs 13 EL2 regions, and there are 11 to use; 2 windows fewer would do");
+    assert_eq!(self::refused(&thread_2022(), &windows(4), 11), None);
+    assert_eq!(self::refused(&thread_2022(), &windows(5), 11), Some(12));
+}
+
+#[test]
+fn gaps_that_nobody_uses_are_named_where_closing_them_is_enough_and_then_it_is() {
+    let mut parts = thread_2022();
+    // Four banks with gaps of 1, 2 and 4 MiB between them.
+    let banks =
+        [(0x3000_0000, 0x10_0000), (0x3020_0000, 0x10_0000), (0x3050_0000, 0x10_0000), (0x30a0_0000, 0x10_0000)];
+    parts.domains.first_mut().unwrap().ram = banks.map(|(base, size)| common::span(base, size)).into();
+    let refused = why(&parts, &builtin("naive"), 9);
+    assert_eq!(
+        refused.to_string(),
+        "needs 10 EL2 regions, and there are 9 to use; mapping 1 gap along would do, 0x100000 bytes that nobody uses"
+    );
+    let ram = &mut parts.domains.first_mut().unwrap().ram;
+    ram.splice(..2, [common::span(0x3000_0000, 0x30_0000)]);
+    assert_eq!(self::refused(&parts, &builtin("naive"), 9), None);
+}

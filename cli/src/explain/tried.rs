@@ -132,7 +132,7 @@ fn decides(slot: u8, how: How, stage: Stage, verdict: &Verdict) -> bool {
         Err(refusal) => match refusal.denial.kind {
             DenialKind::Overlap { first, second } => slot == first || slot == second,
             DenialKind::Permission { slot: named, .. } => named == Some(slot),
-            DenialKind::NoRegion | DenialKind::AddressSize => false,
+            DenialKind::NoRegion | DenialKind::MixedAttributes | DenialKind::AddressSize => false,
         },
     }
 }

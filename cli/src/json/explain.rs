@@ -178,7 +178,7 @@ fn fault(answer: &Answer) -> Option<FaultForm> {
     let (needs, slots): (Option<AccessKind>, Vec<u8>) = match refusal.denial.kind {
         DenialKind::Permission { slot, needs } => (Some(needs), slot.into_iter().collect()),
         DenialKind::Overlap { first, second } => (None, vec![first, second]),
-        DenialKind::NoRegion | DenialKind::AddressSize => (None, Vec::new()),
+        DenialKind::NoRegion | DenialKind::MixedAttributes | DenialKind::AddressSize => (None, Vec::new()),
     };
     let syndrome = refusal.syndrome;
     Some(FaultForm {

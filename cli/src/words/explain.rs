@@ -74,7 +74,7 @@ pub fn how(tried: &TriedSlot, asked: Access, verdict: &Verdict) -> String {
             DenialKind::Overlap { first, second } => {
                 format!("{held}, and so does slot {}", if first == tried.slot { second } else { first })
             }
-            DenialKind::NoRegion | DenialKind::AddressSize => held,
+            DenialKind::NoRegion | DenialKind::MixedAttributes | DenialKind::AddressSize => held,
         },
     }
 }

@@ -57,6 +57,15 @@ pub enum Shortage {
     DefaultMap,
 }
 
+/// The smallest changes of two kinds that would make a system fit its board; each is enough by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SmallestChange {
+    /// Windows to do without, keeping at least one.
+    pub fewer_windows: Option<usize>,
+    /// Gaps between ranges of equal rights to give to their neighbours: how many, and the bytes in them.
+    pub close_gaps: Option<(usize, u64)>,
+}
+
 /// A system that the board has no room for: one of its views, or a phase of boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -68,6 +77,8 @@ pub struct Refused {
     pub available: u8,
     /// The first phase of boot that takes so many, if it is boot that does and no view.
     pub phase: Option<BootPhase>,
+    /// What would make the views fit this board.
+    pub change: SmallestChange,
     /// What each view takes.
     pub views: Vec<ViewBudget>,
 }
@@ -79,7 +90,18 @@ impl fmt::Display for Refused {
         let Self { required, available, .. } = self;
         let phase = BootPhase::clause(self.phase);
         match self.shortage {
-            Shortage::Regions => write!(f, "needs {required} EL2 regions{phase}, and there are {available} to use"),
+            Shortage::Regions => {
+                write!(f, "needs {required} EL2 regions{phase}, and there are {available} to use")?;
+                let s = |count: usize| if count == 1 { "" } else { "s" };
+                if let Some(fewer) = self.change.fewer_windows {
+                    write!(f, "; {fewer} window{} fewer would do", s(fewer))?;
+                }
+                if let Some((count, bytes)) = self.change.close_gaps {
+                    let s = s(count);
+                    write!(f, "; mapping {count} gap{s} along would do, {bytes:#x} bytes that nobody uses")?;
+                }
+                Ok(())
+            }
             Shortage::DefaultMap => f.write_str(
                 "needs to know the default map of EL2, which PMSAv8-64 leaves to the implementation; the board declares none",
             ),

@@ -5,39 +5,17 @@
 //! change of view never touches what runs; this is the order that Xen's MPU drafts arrived at too (regions that stay at
 //! the front, regions that change at the end).
 
+mod regions;
+
+pub use regions::{ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_RAM, GUEST_RODATA, MAIR, PRIVATE, RODATA, TEXT};
+
 use super::boot::BootPlan;
-use crate::layout::{HypDevices, Layout, Owner, PAGE_SIZE, Placement, Span};
-use crate::outcome::{Refused, Shortage, ViewBudget, ViewId};
+use crate::layout::{Layout, Owner, Span};
+use crate::outcome::{Refused, Shortage, SmallestChange, ViewBudget, ViewId};
 use alloc::vec::Vec;
-use mpu_model::{Ap, Attrs, DefaultMap, Region, RegionWords, Shareability, Xn};
-
-/// `MAIR_EL2` index the hypervisor uses for Normal write-back memory.
-pub const ATTR_NORMAL: u8 = 0;
-/// `MAIR_EL2` index the hypervisor uses for Device-nGnRE memory.
-pub const ATTR_DEVICE: u8 = 1;
-
-/// `MAIR_EL2`: Normal, inner and outer write-back; Device-nGnRE.
-pub const MAIR: u64 = 0xff << (8 * ATTR_NORMAL) | 0x04 << (8 * ATTR_DEVICE);
-
-const fn attrs(ap: Ap, xn: Xn, attr_index: u8) -> Attrs {
-    Attrs { ap, xn, sh: Shareability::Inner, attr_index, ns: false }
-}
-
-/// Hypervisor code: EL2 only, read-only, executable.
-pub const TEXT: Attrs = attrs(Ap::RoPrivileged, Xn::Exec, ATTR_NORMAL);
-/// Hypervisor constants: EL2 only, read-only.
-pub const RODATA: Attrs = attrs(Ap::RoPrivileged, Xn::Never, ATTR_NORMAL);
-/// Hypervisor data, windows and other domains' memory at EL2: EL2 only, never executable.
-pub const PRIVATE: Attrs = attrs(Ap::RwPrivileged, Xn::Never, ATTR_NORMAL);
-/// Device frames at EL2.
-pub const DEVICE: Attrs = attrs(Ap::RwPrivileged, Xn::Never, ATTR_DEVICE);
-/// A guest's RAM in its own view. EL2 cannot execute it all the same: `SCTLR_EL2.WXN` is set.
-pub const GUEST_RAM: Attrs = attrs(Ap::RwAll, Xn::Exec, ATTR_NORMAL);
-/// Shared memory and a guest's own pool pages in its own view.
-pub const GUEST_DATA: Attrs = attrs(Ap::RwAll, Xn::Never, ATTR_NORMAL);
-
-/// What a guest can only read.
-pub const GUEST_RODATA: Attrs = attrs(Ap::RoAll, Xn::Never, ATTR_NORMAL);
+use mpu_model::planner::{Cover, Demand, Gaps, Mapping, Refusal};
+use mpu_model::{DefaultMap, Region, RegionWords};
+use regions::{bytes, fixed, guest, hypervisor, in_all_views, merge, of_guests, pins, wide_heap};
 
 /// One region of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,25 +52,6 @@ impl View {
         let guest_bytes = reached.map(|(span, _)| span.size()).sum();
         Self { id, regions, guest_bytes }
     }
-}
-
-/// Whether guests have something there.
-const fn of_guests(owner: Owner) -> bool {
-    matches!(owner, Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(Some(_)))
-}
-
-/// Bytes that some owners have: all of them, and those that each domain may touch.
-fn bytes(layout: &Layout, which: impl Fn(Owner) -> bool) -> (u64, Vec<u64>) {
-    let mut all = (0u64, alloc::vec![0u64; layout.domains().len()]);
-    for (span, owner) in layout.owners().iter().filter(|(_, owner)| which(*owner)) {
-        all.0 = all.0.saturating_add(span.size());
-        for (position, bytes) in all.1.iter_mut().enumerate() {
-            if open_to(layout, position, *owner).is_some() {
-                *bytes = bytes.saturating_add(span.size());
-            }
-        }
-    }
-    all
 }
 
 /// What a strategy needs beside the views of guests.
@@ -163,11 +122,13 @@ impl Plan {
             None => Ok(plan),
             Some(shortage) => {
                 let (boot, phase) = plan.boot.required();
+                let phase = (boot > plan.views_required()).then_some(phase);
                 Err(Refused {
                     shortage,
                     required: plan.required(),
                     available: plan.available(),
-                    phase: (boot > plan.views_required()).then_some(phase),
+                    phase,
+                    change: if phase.is_some() { SmallestChange::default() } else { plan.smallest_change() },
                     views: plan.budgets(),
                 })
             }
@@ -177,7 +138,7 @@ impl Plan {
     /// The same plan whether it fits or not: to be looked at, not run.
     #[must_use]
     pub fn sketch(layout: &Layout, needs: Needs) -> Self {
-        let view = |id, regions| View::new(id, merge(regions), layout);
+        let view = |id, wanted: Vec<_>| View::new(id, merge(&wanted), layout);
         let hypervisor = || view(ViewId::Hypervisor, hypervisor(layout));
         let guests = 0..layout.domains().len();
         let mut plan = Self {
@@ -213,6 +174,34 @@ impl Plan {
             return Some(Shortage::DefaultMap);
         }
         (self.required() > usize::from(self.available())).then_some(Shortage::Regions)
+    }
+
+    /// What would make views fit that do not, short of another board.
+    fn smallest_change(&self) -> SmallestChange {
+        let mapping = |planned: &PlannedRegion| Mapping { region: planned.region, owner: () };
+        let mut rooms: Vec<Vec<_>> = Vec::new();
+        // The hypervisor view that stays programmed has slots of its own in every other view.
+        let resident = |view: &&View| self.needs.resident && view.id == ViewId::Hypervisor;
+        let views = self.views().filter(|view| !resident(view)).map(|view| &view.regions);
+        let wanted: Vec<Vec<_>> =
+            core::iter::once(&self.fixed).chain(views).map(|regions| regions.iter().map(mapping).collect()).collect();
+        rooms.extend(wanted.iter().map(|regions| regions.repeat(Cover::<()>::room(1))));
+        let mut covers: Vec<Cover<'_, ()>> = rooms.iter_mut().map(|room| Cover::new(room)).collect();
+        for (cover, regions) in covers.iter_mut().zip(&wanted) {
+            // There is room for each.
+            let _ = cover.draw_all(regions.iter().copied());
+        }
+        let Some((fixed, views)) = covers.split_first() else {
+            return SmallestChange::default();
+        };
+        let windows = self.needs.windows.saturating_add(self.kept());
+        match (Demand { available: self.available(), fixed, windows, views }).check() {
+            Err(Refusal::Short(short)) => SmallestChange {
+                fewer_windows: short.fewer_windows.filter(|fewer| *fewer < self.needs.windows),
+                close_gaps: short.close_gaps.map(|Gaps { count, bytes }| (count, bytes)),
+            },
+            _ => SmallestChange::default(),
+        }
     }
 
     /// Whether every view and every phase of boot fits the board.
@@ -384,135 +373,4 @@ impl Plan {
 /// A plan fits the board, so its slots fit a byte.
 fn slot(index: usize) -> u8 {
     u8::try_from(index).unwrap_or(u8::MAX)
-}
-
-fn planned(span: Span, attrs: Attrs, owner: Owner) -> Option<PlannedRegion> {
-    let region = Region::new(span.base(), span.limit(), attrs).ok()?;
-    Some(PlannedRegion { region, words: region.words(), owners: alloc::vec![owner] })
-}
-
-fn devices(layout: &Layout) -> impl Iterator<Item = PlannedRegion> {
-    let board = layout.board();
-    [(&board.uart, Owner::Uart), (&board.gic, Owner::Gic)]
-        .into_iter()
-        .filter_map(|(device, owner)| planned(device.span, DEVICE, owner))
-}
-
-/// Whether the heap is cut up in guests' views, because their pages are in it, and so cannot be fixed.
-fn heap_is_split(layout: &Layout, needs: Needs) -> bool {
-    layout.parts().placement == Placement::Heap && !needs.narrow_heap
-}
-
-fn fixed(layout: &Layout, needs: Needs) -> Vec<PlannedRegion> {
-    let image = &layout.parts().image;
-    let heap = (!heap_is_split(layout, needs)).then_some((layout.heap(), PRIVATE, Owner::Heap));
-    let mut regions: Vec<_> =
-        [(image.text, TEXT, Owner::Text), (image.rodata, RODATA, Owner::Rodata), (image.data, PRIVATE, Owner::Data)]
-            .into_iter()
-            .chain(image.boot.bss.map(|bss| (bss, PRIVATE, Owner::Data)))
-            .chain(heap)
-            .filter_map(|(span, attrs, owner)| planned(span, attrs, owner))
-            .collect();
-    if layout.parts().hyp_devices == HypDevices::Fixed {
-        regions.extend(devices(layout));
-    }
-    regions
-}
-
-/// The heap and, above it, the pool, as one region.
-fn wide_heap(layout: &Layout) -> Option<PlannedRegion> {
-    let top = layout.pool().map_or(layout.heap().limit(), |pool| pool.limit());
-    planned(Span::new(layout.heap().base(), top)?, PRIVATE, Owner::Heap)
-}
-
-/// What all but its owners see of the pool, and of a heap that is not fixed.
-fn in_all_views(layout: &Layout, needs: Needs) -> Vec<PlannedRegion> {
-    let pool = layout.pool().filter(|_| !needs.narrow_heap).and_then(|pool| planned(pool, PRIVATE, Owner::Pool(None)));
-    split_heap(layout, needs).into_iter().chain(pool).collect()
-}
-
-fn split_heap(layout: &Layout, needs: Needs) -> Option<PlannedRegion> {
-    planned(layout.heap(), PRIVATE, Owner::Heap).filter(|_| heap_is_split(layout, needs))
-}
-
-/// The attributes under which a guest may touch what `owner` has, if it may.
-fn open_to(layout: &Layout, domain: usize, owner: Owner) -> Option<Attrs> {
-    let shares = |index: usize| layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&domain));
-    match owner {
-        Owner::Ram(of) if of == domain => Some(GUEST_RAM),
-        Owner::Granted(of) | Owner::Pool(Some(of)) if of == domain => Some(GUEST_DATA),
-        Owner::ReadOnly(of) if of == domain => Some(GUEST_RODATA),
-        Owner::Shared(index) if shares(index) => Some(GUEST_DATA),
-        _ => None,
-    }
-}
-
-fn guest(layout: &Layout, needs: Needs, domain: usize) -> Vec<PlannedRegion> {
-    let mut regions = Vec::new();
-    for (span, owner) in layout.owners() {
-        let attrs = open_to(layout, domain, *owner).or(match owner {
-            Owner::Pool(_) if !needs.narrow_heap => Some(PRIVATE),
-            Owner::Heap if heap_is_split(layout, needs) => Some(PRIVATE),
-            _ => None,
-        });
-        regions.extend(attrs.and_then(|attrs| planned(*span, attrs, *owner)));
-    }
-    regions
-}
-
-fn hypervisor(layout: &Layout) -> Vec<PlannedRegion> {
-    let heap = |owner| owner == Owner::Heap && layout.parts().placement == Placement::Heap;
-    let mut regions: Vec<_> = layout
-        .owners()
-        .iter()
-        .filter(|(_, owner)| of_guests(*owner) || *owner == Owner::Pool(None) || heap(*owner))
-        .filter_map(|(span, owner)| planned(*span, PRIVATE, *owner))
-        .collect();
-    if layout.parts().hyp_devices == HypDevices::Switched {
-        regions.extend(devices(layout));
-        regions.sort_by_key(|planned| planned.region.base());
-    }
-    regions
-}
-
-/// The pages in guests' RAM that `shared_info` and `vcpu_info` are to live in, each once, in order of domain.
-fn pins(layout: &Layout) -> Vec<PlannedPin> {
-    let mut all: Vec<PlannedPin> = Vec::new();
-    for domain in 0..layout.domains().len() {
-        let Some(pages) = layout.pages(domain) else { continue };
-        let shared_info = (pages.shared_info, pages.shared_info_placed);
-        for (address, from_start) in pages.vcpu_info.iter().map(|at| (*at, false)).chain([shared_info]) {
-            let (owner, within) = layout.owner(address);
-            let in_ram = matches!(owner, Owner::Ram(of) | Owner::Granted(of) if of == domain);
-            let page = within.filter(|_| in_ram).and_then(|within| {
-                let page = Span::with_size(address / PAGE_SIZE * PAGE_SIZE, PAGE_SIZE)?;
-                planned(page.intersection(&within)?, PRIVATE, owner)
-            });
-            let Some(region) = page else { continue };
-            match all.iter_mut().find(|pin| pin.region == region) {
-                Some(pin) => pin.from_start |= from_start,
-                None => all.push(PlannedPin { domain, region, from_start }),
-            }
-        }
-    }
-    all
-}
-
-/// Neighbours of equal rights become one region. `regions` is in address order.
-fn merge(regions: Vec<PlannedRegion>) -> Vec<PlannedRegion> {
-    let mut merged: Vec<PlannedRegion> = Vec::with_capacity(regions.len());
-    for next in regions {
-        if let Some(last) = merged.last_mut()
-            && last.region.attrs() == next.region.attrs()
-            && last.region.limit().checked_add(1) == Some(next.region.base())
-            && let Ok(region) = Region::new(last.region.base(), next.region.limit(), next.region.attrs())
-        {
-            last.region = region;
-            last.words = region.words();
-            last.owners.extend(next.owners);
-        } else {
-            merged.push(next);
-        }
-    }
-    merged
 }
