@@ -306,7 +306,7 @@ mod tests {
     use crate::check::judge;
     use crate::pmsa::Pmsa;
     use crate::regs::Sctlr;
-    use crate::rules::{Crossing, El0WithoutM, S2XnModel, VmWithoutM};
+    use crate::rules::{Crossing, El0WithoutM, MixedAttributes, S2XnModel, VmWithoutM};
     use crate::table::Table;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -368,8 +368,10 @@ mod tests {
             select(maps.to_vec()),
             select(crossings.to_vec()),
             select(std::vec![El0WithoutM::DefaultMap, El0WithoutM::TranslationFault]),
+            select(std::vec![MixedAttributes::AsFirst, MixedAttributes::AlignmentFault]),
         )
-            .prop_map(|(s2_xn, vm_without_m, default_map, crossing, el0_without_m)| Rules {
+            .prop_map(|(s2_xn, vm_without_m, default_map, crossing, el0_without_m, mixed)| Rules {
+                mixed,
                 s2_xn,
                 vm_without_m,
                 default_map,
@@ -417,6 +419,7 @@ mod tests {
                         Err(Denial { kind: DenialKind::Permission { slot, .. }, .. }) => slot.is_none(),
                         Err(Denial { kind: DenialKind::NoRegion, .. }) => state.sctlr.br(),
                         Err(Denial { kind: DenialKind::Overlap { .. } | DenialKind::AddressSize, .. }) => true,
+                        Err(Denial { kind: DenialKind::MixedAttributes, .. }) => false,
                     };
                     prop_assert!(left, "{:?}", book);
                 }
