@@ -152,11 +152,12 @@ impl Ring {
         if first { send.into_iter().chain(wait).collect() } else { wait.into_iter().chain(send).collect() }
     }
 
-    /// The program of any other vCPU.
+    /// The program of any other vCPU. It takes no interrupts: registering a `vcpu_info` marks every port as one to look at,
+    /// and its handler would take events that vCPU 0 waits for.
     fn chatter(&self, vcpu: u64) -> Vec<Spanned<RawStep>> {
         let gate = self.here(NumberOrName::Number(Number(Port::Gate.listener())));
         vec![
-            self.here(RawStep::Plain(Plain::Setup, None)),
+            self.here(RawStep::Plain(Plain::RegisterVcpuInfo, None)),
             self.here(RawStep::Poll(RawPoll { ports: vec![gate], timeout: None, expect: None })),
             self.repeat(self.rounds, vec![self.compute(), self.port(PortOp::Send, Port::Chatter(vcpu).binder())]),
             self.port(PortOp::Send, Port::Done(vcpu).binder()),
