@@ -47,9 +47,9 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let left = (sweep.mine().count() as u64).saturating_sub(output.kept());
     let mut progress = Progress::new(left, args.quiet);
     stop_on_signals()?;
-    let end = sweep.run(&mut output, &mut progress, &|scenario, strategy, seed| {
-        simulate(scenario, strategy, seed).map_err(|error| error.to_string())
-    });
+    let simulate =
+        |scenario: &Scenario, name: &str, seed| simulate(scenario, name, seed).map_err(|error| error.to_string());
+    let end = sweep.run(&mut output, &mut progress, &simulate);
     let place = output.target().path().display().to_string();
     let end = end.and_then(|end| output.finish().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;
     match end {

@@ -197,14 +197,14 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
     let ids = domains::Ids::new(&raw);
     let layout = system::layout(&raw, &ids)?;
     let channels = links::Channels::new(&raw, &ids, &layout)?;
-    let mut steps = Vec::new();
+    let mut book = program::Book::new(sources);
     let mut programs = Vec::new();
     for (domain, found) in raw.domain.iter().enumerate() {
         for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
             let at = (domain, vcpu);
             programs.push(match &found.get_ref().program {
-                Some(program) => program::compile(at, program, &channels, sources, &mut steps)?,
-                None => program::none(at, &place::header(found), sources, &mut steps),
+                Some(program) => program::compile(at, program, &channels, &mut book)?,
+                None => program::none(at, &place::header(found), &mut book),
             });
         }
     }
@@ -219,6 +219,6 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         layout,
         config,
         programs,
-        steps,
+        steps: book.steps(),
     })
 }

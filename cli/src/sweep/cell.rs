@@ -4,13 +4,28 @@ use super::SweepError;
 use super::columns::{self, Row, Value};
 use super::grid::Grid;
 use crate::render::compare::failure;
-use crate::scenario::Scenario;
+use crate::scenario::{LoadError, Scenario};
 use crate::words;
 use sim_core::outcome::{Outcome, Report};
 use std::path::Path;
 
 /// The outcome of a cell that is no system.
 const INVALID: &str = "invalid";
+
+/// Runs a scenario under the strategy of a name with a seed, or says why it cannot be set up.
+pub trait Simulate: Sync {
+    /// The scenario as that strategy runs it, and what came of it.
+    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), String>;
+}
+
+impl<F> Simulate for F
+where
+    F: Fn(&Scenario, &str, u64) -> Result<(Scenario, Report), String> + Sync,
+{
+    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), String> {
+        self(scenario, strategy, seed)
+    }
+}
 
 /// What all cells have in common.
 #[derive(Clone, Copy, Debug)]
@@ -46,19 +61,21 @@ impl Cells<'_> {
         Ok(())
     }
 
-    /// Runs one cell. `simulate` runs a scenario under the strategy of a name with a seed, or says why it cannot be set up.
-    pub fn run<F>(&self, cell: u64, simulate: &F) -> Row
-    where
-        F: Fn(&Scenario, &str, u64) -> Result<(Scenario, Report), String>,
-    {
+    /// The system that a cell runs, or why there is none.
+    pub(super) fn system(&self, cell: u64) -> Result<Scenario, LoadError> {
         let varied = self.grid.values(cell).filter(|(axis, _)| axis.is_of_scenario());
         let varied = varied.map(|(axis, value)| format!("{}={value}", axis.key));
         let sets: Vec<String> = self.sets.iter().cloned().chain(varied).collect();
-        let scenario = match Scenario::from_text(self.path, self.text, &sets) {
+        Scenario::from_text(self.path, self.text, &sets)
+    }
+
+    /// Runs one cell of that system.
+    pub(super) fn run(&self, cell: u64, system: &Result<Scenario, LoadError>, simulate: &impl Simulate) -> Row {
+        let scenario = match system {
             Ok(scenario) => scenario,
             Err(error) => return self.invalid(cell, error.to_string()),
         };
-        match simulate(&scenario, self.grid.strategy(cell), self.grid.seed(cell)) {
+        match simulate.run(scenario, self.grid.strategy(cell), self.grid.seed(cell)) {
             Ok((placed, report)) => self.row(cell, &placed, &report),
             Err(why) => self.invalid(cell, why),
         }

@@ -64,6 +64,13 @@ impl Grid {
         })
     }
 
+    /// Which system a cell runs: cells next to each other that differ in nothing but strategy and seed have the same.
+    #[must_use]
+    pub fn system(&self, cell: u64) -> u64 {
+        let behind = self.axes.iter().rev().take_while(|axis| !axis.is_of_scenario());
+        cell / behind.map(|axis| axis.values.len() as u64).product::<u64>().max(1)
+    }
+
     /// The value of a key in a cell, if it is varied.
     #[must_use]
     pub fn value(&self, cell: u64, key: &str) -> Option<&str> {
@@ -117,6 +124,7 @@ mod tests {
         assert_eq!(all, ["1 naive 7", "1 naive 8", "1 naive 9", "1 pin 7", "1 pin 8"]);
         assert_eq!(shown(11), "2 pin 9");
         assert_eq!((grid.strategy(11), grid.seed(11)), ("pin", 9));
+        assert_eq!([0, 5, 6, 11].map(|cell| grid.system(cell)), [0, 0, 1, 1]);
     }
 
     #[test]

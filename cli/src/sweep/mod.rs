@@ -23,7 +23,7 @@ mod shard;
 mod vary;
 
 pub use about::About;
-pub use cell::Cells;
+pub use cell::{Cells, Simulate};
 pub use columns::{Row, Value, columns};
 pub use grid::{Grid, GridId};
 pub use merge::{Merged, merge};

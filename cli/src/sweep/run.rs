@@ -1,19 +1,18 @@
 //! Cells in parallel, rows in order.
 
 use super::SweepError;
-use super::cell::Cells;
+use super::cell::{Cells, Simulate};
 use super::columns::Row;
 use super::output::Output;
 use super::progress::Progress;
 use super::shard::Shard;
-use crate::scenario::Scenario;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
-use sim_core::outcome::Report;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Cells that each thread takes before rows are written: enough that threads seldom wait for each other at the end of a
 /// batch, few enough that little work is lost when the process is killed.
-const PER_THREAD: usize = 32;
+const PER_THREAD: usize = 128;
 
 /// How a sweep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +43,13 @@ impl Sweep<'_> {
         (0..self.cells.grid.cells()).filter(move |cell| shard.has(*cell))
     }
 
-    /// Runs the cells that have no row yet. `simulate` as [`Cells::run`] takes it.
-    pub fn run<F>(&self, output: &mut Output, progress: &mut Progress, simulate: &F) -> Result<End, SweepError>
-    where
-        F: Fn(&Scenario, &str, u64) -> Result<(Scenario, Report), String> + Sync,
-    {
+    /// Runs the cells that have no row yet.
+    pub fn run(
+        &self,
+        output: &mut Output,
+        progress: &mut Progress,
+        simulate: &impl Simulate,
+    ) -> Result<End, SweepError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
         let pool = pool.map_err(|error| SweepError::Jobs { jobs: self.jobs, error })?;
         let batch = pool.current_num_threads().saturating_mul(PER_THREAD);
@@ -59,23 +60,37 @@ impl Sweep<'_> {
             if cells.is_empty() {
                 return Ok(End::Done);
             }
+            let systems: Vec<&[u64]> = cells.chunk_by(|a, b| self.system(*a) == self.system(*b)).collect();
             let bar = progress.bar();
-            let one = |cell: &u64| -> Option<Row> {
-                if self.stop.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let row = self.cells.run(*cell, simulate);
-                bar.inspect(|bar| bar.inc(1));
-                Some(row)
-            };
-            let rows: Vec<Option<Row>> = pool.install(|| cells.par_iter().with_max_len(1).map(one).collect());
+            let rows: Vec<Vec<Row>> = pool
+                .install(|| systems.par_iter().with_max_len(1).map(|cells| self.rows(cells, bar, simulate)).collect());
             // Rows behind the first one that is not there would leave a gap.
-            let rows: Vec<Row> = rows.into_iter().map_while(|row| row).collect();
+            let in_order = rows.into_iter().flatten().zip(&cells);
+            let rows: Vec<Row> = in_order.map_while(|(row, cell)| (row.cell == *cell).then_some(row)).collect();
             output.rows(&rows)?;
             progress.rows(rows.iter().map(|row| row.outcome));
             if rows.len() < cells.len() {
                 return Ok(End::Interrupted);
             }
         }
+    }
+
+    fn system(&self, cell: u64) -> u64 {
+        self.cells.grid.system(cell)
+    }
+
+    /// The rows of some cells of one system, which is set up once; fewer if it is time to stop.
+    fn rows(&self, cells: &[u64], bar: Option<&ProgressBar>, simulate: &impl Simulate) -> Vec<Row> {
+        let go_on = || !self.stop.load(Ordering::Relaxed);
+        let Some(system) = cells.first().filter(|_| go_on()).map(|first| self.cells.system(*first)) else {
+            return Vec::new();
+        };
+        let left = cells.iter().take_while(|_| go_on());
+        left.map(|cell| {
+            let row = self.cells.run(*cell, &system, simulate);
+            bar.inspect(|bar| bar.inc(1));
+            row
+        })
+        .collect()
     }
 }
