@@ -239,3 +239,72 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use crate::scenario::Scenario;
+    use crate::strategy;
+    use sim_core::outcome::{Outcome, Report};
+    use std::path::Path;
+
+    const TEXT: &str = include_str!("../../../examples/scenarios/ring.toml");
+
+    fn load(sets: &[&str]) -> Result<Scenario, String> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Scenario::from_text(Path::new("ring.toml"), TEXT, &sets).map_err(|error| error.render(false))
+    }
+
+    fn run(scenario: &Scenario, name: &str) -> Report {
+        let strategy = strategy::parse(name, scenario.settings).unwrap();
+        scenario.under(&strategy).unwrap().world(strategy, 0).unwrap().run()
+    }
+
+    #[test]
+    fn rings_of_any_shape_complete_and_lose_nothing() {
+        for (domains, vcpus, pes) in [(2, 1, 1), (2, 3, 2), (3, 2, 4), (5, 4, 2)] {
+            for abi in ["2l", "fifo"] {
+                for placement in ["guest-ram", "heap", "pool"] {
+                    let shape = [
+                        format!("ring.domains={domains}"),
+                        format!("ring.vcpus={vcpus}"),
+                        format!("pes={pes}"),
+                        format!("ring.abi={abi}"),
+                        format!("placement={placement}"),
+                        "ring.rounds=3".to_owned(),
+                    ];
+                    let shape: Vec<&str> = shape.iter().map(String::as_str).collect();
+                    let report = run(&load(&shape).unwrap(), "map-page");
+                    assert_eq!(report.outcome, Outcome::Completed, "{shape:?}");
+                    let laps = if vcpus > 1 { 3 + super::LAPS } else { 3 };
+                    // The token, the gate, and of each further vCPU its rounds and its last word.
+                    let sent = domains * (laps + u64::from(vcpus > 1) + (vcpus - 1) * 4);
+                    assert_eq!(report.events.sent, sent, "{shape:?}");
+                    // The gate stays masked and is polled.
+                    let events = report.events;
+                    let polled = if vcpus > 1 { domains } else { 0 };
+                    assert_eq!(events.delivered + events.coalesced + polled, sent, "{shape:?}: {events:?}");
+                    assert_eq!(events.lost, 0, "{shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn errors_point_at_the_table_or_the_key() {
+        let cases = [
+            ("ring.domains=1", "domains is 1, which is out of range"),
+            ("ring.vcpus=17", "expected 1 to 16"),
+            ("ring.abi=three", "known words: 2l, fifo"),
+            ("ring.ram_size=0xffffffffffffffff", "runs past the end of the address space"),
+            ("scheduler=null", "PE 0 has two vCPUs"),
+        ];
+        for (set, said) in cases {
+            let error = load(&[set]).unwrap_err();
+            assert!(error.contains(said), "{set}: {error}");
+        }
+        // The system that does not fit is blamed on the table.
+        let error = load(&["ring.gap=0x60000000"]).unwrap_err();
+        assert!(error.contains("[ring]") && error.contains("ring.toml:"), "{error}");
+    }
+}

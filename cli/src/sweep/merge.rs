@@ -3,9 +3,10 @@
 use super::SweepError;
 use super::about::About;
 use super::output::Form;
+use super::resume::LONGEST;
 use super::shard::Shard;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What was put together.
@@ -135,9 +136,9 @@ impl Part {
         let form = Form::of(path)?;
         let mut reader = BufReader::new(File::open(path).map_err(failed)?);
         let (mut first, mut head) = (Vec::new(), Vec::new());
-        reader.read_until(b'\n', &mut first).map_err(failed)?;
+        reader.by_ref().take(LONGEST).read_until(b'\n', &mut first).map_err(failed)?;
         for _ in 1..form.head_lines() {
-            reader.read_until(b'\n', &mut head).map_err(failed)?;
+            reader.by_ref().take(LONGEST).read_until(b'\n', &mut head).map_err(failed)?;
         }
         let about = std::str::from_utf8(&first).ok().and_then(|line| form.about(line));
         let about = about.ok_or_else(|| SweepError::Foreign {
@@ -170,7 +171,7 @@ impl Part {
     fn next(&mut self) -> Result<(), SweepError> {
         self.line.clear();
         self.number += 1;
-        let read = self.reader.read_until(b'\n', &mut self.line);
+        let read = self.reader.by_ref().take(LONGEST).read_until(b'\n', &mut self.line);
         read.map(drop).map_err(|error| SweepError::Read { path: self.path.clone(), error })
     }
 

@@ -162,9 +162,11 @@ impl Output {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(SweepError::Busy { path: path.clone() });
         }
+        // What is no regular file has no rows to go on from, and may have no end.
+        let regular = file.metadata().map_err(failed)?.is_file();
         let kept = match open {
-            Open::New | Open::Replace => resume::Kept::default(),
-            Open::Resume => resume::kept(path, &file, form, about, &head, cells)?,
+            Open::Resume if regular => resume::kept(path, &file, form, about, &head, cells)?,
+            _ => resume::Kept::default(),
         };
         cut(&file, kept.bytes).map_err(failed)?;
         let mut output = Self { target, to: To::File(file), columns, kept: kept.rows };

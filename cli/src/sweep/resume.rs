@@ -6,6 +6,9 @@ use super::output::Form;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+/// No line of a sweep is longer; what is, must not fill the memory.
+pub(super) const LONGEST: u64 = 1 << 20;
+
 /// The part of a file that stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
@@ -28,7 +31,7 @@ pub(super) fn kept(
     let failed = |error| SweepError::Read { path: path.into(), error };
     let mut found = Vec::with_capacity(head.len());
     for _ in 0..form.head_lines() {
-        reader.read_until(b'\n', &mut found).map_err(failed)?;
+        reader.by_ref().take(LONGEST).read_until(b'\n', &mut found).map_err(failed)?;
     }
     if found != head {
         // Stopped while its first lines were written: nothing is lost by starting again.
@@ -41,8 +44,8 @@ pub(super) fn kept(
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line).map_err(failed)?;
-        if line.last() != Some(&b'\n') {
+        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(failed)? as u64;
+        if line.last() != Some(&b'\n') && read < LONGEST {
             return Ok(kept);
         }
         let number = kept.rows + form.head_lines() as u64 + 1;
@@ -53,7 +56,7 @@ pub(super) fn kept(
             (Some(expected), _) => return Err(foreign(format!("expected the row of cell {expected}"))),
             (None, _) => return Err(foreign("expected the end, as every cell has its row above".into())),
         }
-        kept.bytes += read as u64;
+        kept.bytes += read;
         kept.rows += 1;
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn shards_are_the_same_everywhere_and_about_equal() {
         let first: Vec<u64> = (0..40).filter(|cell| Shard::new(1, 4).unwrap().has(*cell)).collect();
-        insta::assert_compact_debug_snapshot!(first, @"[]");
+        assert_eq!(first, [6, 9, 22, 24, 25, 26, 28, 32, 36, 38], "as computed apart from this code");
         for index in 1..=8 {
             let shard = Shard::new(index, 8).unwrap();
             let cells = (0..8000).filter(|cell| shard.has(*cell)).count();
