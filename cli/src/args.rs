@@ -167,7 +167,7 @@ pub struct SweepGrid {
     )]
     pub strategies: Vec<String>,
 
-    /// Run only shard I of N, from 1/N to N/N [default: as SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX says, else all].
+    /// Run only shard I of N, from 1/N to N/N [default: as `SLURM_ARRAY_TASK_ID` or `JOB_COMPLETION_INDEX` says, else all].
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 

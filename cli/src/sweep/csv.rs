@@ -50,5 +50,5 @@ where
     for record in records {
         writer.write_record(record)?;
     }
-    writer.into_inner().map_err(|error| error.into_error())
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }

@@ -96,7 +96,9 @@ impl Grid {
         hash.text(env!("CARGO_PKG_VERSION"));
         hash.text(text);
         hash.number(sets.len() as u64);
-        sets.iter().for_each(|set| hash.text(set));
+        for set in sets {
+            hash.text(set);
+        }
         for axis in &self.axes {
             hash.text(&axis.key);
             hash.number(axis.values.len() as u64);

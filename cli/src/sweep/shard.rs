@@ -4,6 +4,11 @@ use super::SweepError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Which task of a job array this is, from Slurm.
+const SLURM: &str = "SLURM_ARRAY_TASK_ID";
+/// Which pod of an indexed job this is, from Kubernetes.
+const INDEX: &str = "JOB_COMPLETION_INDEX";
+
 /// Shard `index` of `count`, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -39,7 +44,6 @@ impl Shard {
             let wrong = |_| SweepError::Shard { argument: format!("{name}={text}"), why: "expected a number" };
             text.trim().parse().map(Some).map_err(wrong)
         };
-        const SLURM: &str = "SLURM_ARRAY_TASK_ID";
         if let (Some(id), Some(count)) = (number(SLURM)?, number("SLURM_ARRAY_TASK_COUNT")?) {
             let (min, step) = (number("SLURM_ARRAY_TASK_MIN")?, number("SLURM_ARRAY_TASK_STEP")?);
             // Without a lowest id, ids are taken to count from 0, as Slurm's do with `--array=0-9`.
@@ -51,7 +55,6 @@ impl Shard {
             };
             return Ok(Some((shard.ok_or_else(wrong)?, SLURM)));
         }
-        const INDEX: &str = "JOB_COMPLETION_INDEX";
         if let Some(index) = number(INDEX)? {
             let wrong = |why| SweepError::Shard { argument: format!("{INDEX}={index}"), why };
             let count = number("JOB_COMPLETIONS")?;

@@ -79,8 +79,7 @@ fn split(range: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0usize, None);
     for (at, char) in range.char_indices() {
         match (quote, char) {
-            (Some(open), _) if open == char => quote = None,
-            (Some(_), _) => {}
+            (Some(open), _) => quote = quote.filter(|_| open != char),
             (None, '"' | '\'') => quote = Some(char),
             (None, '[' | '{') => depth += 1,
             (None, ']' | '}') => depth = depth.saturating_sub(1),
