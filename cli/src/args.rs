@@ -52,6 +52,8 @@ pub enum Command {
     Run(Run),
     /// Run a scenario under several strategies, side by side.
     Compare(Compare),
+    /// Run a scenario under every combination of values of some of its keys: a row for each, in a file.
+    Sweep(Sweep),
     /// Show the region budget and map of a scenario, slot by slot, per owner; or draw it.
     View(View),
     /// Tell why an access is allowed or denied: slots tried, which decided, and what would change the answer.
@@ -120,6 +122,96 @@ pub struct Compare {
     /// the layout grants.
     #[arg(long)]
     pub paranoid: bool,
+}
+
+/// `sweep`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Sweep {
+    /// What to do but sweep.
+    #[command(subcommand)]
+    pub command: Option<SweepCommand>,
+
+    /// What to sweep.
+    #[command(flatten)]
+    pub grid: Option<SweepGrid>,
+}
+
+/// What else there is to do with sweeps.
+#[derive(Debug, Subcommand)]
+pub enum SweepCommand {
+    /// Put the files of all shards together into the file of the whole.
+    Merge(Merge),
+}
+
+/// What to sweep.
+#[derive(Debug, Args)]
+pub struct SweepGrid {
+    /// The scenario file.
+    pub scenario: PathBuf,
+
+    /// Vary a key of the scenario, or `strategy`, or `seed`: `1..16`, `2..64:2` (a step), `16,20,24` or a mixture. Several
+    /// give every combination; the first changes slowest.
+    #[arg(long, value_name = "KEY=RANGE")]
+    pub vary: Vec<String>,
+
+    /// Change a key of the scenario in every cell, as `run --set` does.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+
+    /// The strategies, separated by commas, each as `run --strategy` takes it.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "naive,pin,map-page,switch-view,hybrid,enable-mask,ku-window,background,xen-pool"
+    )]
+    pub strategies: Vec<String>,
+
+    /// Run only shard I of N, from 1/N to N/N [default: as `SLURM_ARRAY_TASK_ID` or `JOB_COMPLETION_INDEX` says, else all].
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+
+    /// The file for the rows: .csv or .jsonl; - is standard output, as CSV.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Go on with a file that an interrupted sweep left; start it if there is none.
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Threads [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+
+    /// Say nothing about progress.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `sweep merge`.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// The file of each shard.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// The file for all rows, with the ending that the shards' files have.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// As many threads as make sense on any machine.
+fn jobs(text: &str) -> Result<usize, String> {
+    let found = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
+    found.ok_or_else(|| "expected a number of threads from 1 to 1024".into())
 }
 
 /// `view`.

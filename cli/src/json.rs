@@ -344,7 +344,7 @@ impl From<&TrapCost> for Cost {
 
 /// A mean of cycles as JSON has it. Past 2^53 hundredths the last digits are lost, which no run of this machine reaches.
 #[allow(clippy::cast_precision_loss, reason = "bounded by the length of a run")]
-fn hundredths(value: u64) -> f64 {
+pub(crate) fn hundredths(value: u64) -> f64 {
     value as f64 / 100.0
 }
 

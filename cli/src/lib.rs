@@ -5,6 +5,7 @@
 //! * [`args`]: what was typed. [`commands`]: what each command does.
 //! * [`scenario`]: files in, checked systems out, with errors that point at the place. [`strategy`]: strategies by name.
 //! * [`explain`]: an access asked of MPUs as planned, and of others that differ in one point.
+//! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
 //! * [`replay`]: recorded behaviour held against the simulated hypervisor.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
 //! * [`output`]: colour and streams. [`logging`]: `-v`.
@@ -22,4 +23,5 @@ pub mod render;
 pub mod replay;
 pub mod scenario;
 pub mod strategy;
+pub mod sweep;
 pub mod words;

@@ -39,7 +39,7 @@ fn number(port: u32) -> PortRef {
 
 /// domU2 with its FIFO structures, its interrupts masked.
 fn fifo_setup() -> Vec<Step> {
-    let pages = WORDS.map(|at| Op::ExpandArray { at });
+    let pages = WORDS.map(|at| Op::ExpandArray { at: Some(at) });
     let before = [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::InitControl { at: Some(BLOCK) }];
     before.into_iter().chain(pages).map(step).collect()
 }
@@ -161,7 +161,7 @@ fn the_mask_is_in_the_event_word_and_unmask_links_it() {
 fn refused_structures_leave_the_guest_on_what_it_has() {
     let rest = vec![
         expecting(Op::InitControl { at: Some(BLOCK) }, Expected::Rc(-22)),
-        expecting(Op::ExpandArray { at: 0x3001_0000 }, Expected::Rc(-22)),
+        expecting(Op::ExpandArray { at: Some(0x3001_0000) }, Expected::Rc(-22)),
         expecting(Op::SetPriority { port: number(LOW), priority: 16 }, Expected::Rc(-22)),
         step(Op::EnableInterrupts),
         step(Op::Wait(number(HIGH))),
@@ -199,6 +199,7 @@ fn placement_pool_has_room_for_fifo() {
     let own = layout.pages(1).unwrap().own_pool.unwrap();
     let words = own.limit() + 1 - 0x1000;
     let mut taken: Vec<(u64, u64)> = vec![(own.base(), 4096), (words, 4096)];
+    assert_eq!(home(0).event_words, words);
     taken.extend((0..64).flat_map(|vcpu| [(home(vcpu).vcpu_info, 48), (home(vcpu).control_block, 72)]));
     taken.sort_unstable();
     assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{taken:x?}");
@@ -206,7 +207,7 @@ fn placement_pool_has_room_for_fifo() {
 
     let channels = vec![StaticChannel { listener: (1, Port(LOW)), binder: (0, Port(LOW + 1)) }];
     let mut receiver: Vec<Step> =
-        [Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: words }, Op::EnableInterrupts]
+        [Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: None }, Op::EnableInterrupts]
             .map(step)
             .into();
     receiver.extend([step(Op::Unmask(number(LOW))), step(Op::Wait(number(LOW)))]);
@@ -230,7 +231,7 @@ fn sends_before_the_page_are_delivered_with_it() {
         [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::InitControl { at: Some(BLOCK) }, Op::Compute(100_000)]
             .map(step)
             .into();
-    receiver.extend([step(Op::ExpandArray { at: WORDS[0] }), step(Op::EnableInterrupts)]);
+    receiver.extend([step(Op::ExpandArray { at: Some(WORDS[0]) }), step(Op::EnableInterrupts)]);
     receiver.extend([step(Op::Unmask(number(LOW))), step(Op::Wait(number(LOW)))]);
     let mut sender = setup();
     sender.push(step(Op::Compute(20_000)));

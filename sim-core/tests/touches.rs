@@ -139,7 +139,7 @@ fn allocating_in_another_fifo_domain_reads_its_event_words() {
 /// domU2's steps to FIFO: its control block, and a page of event words.
 fn to_fifo() -> Vec<Step> {
     let mut steps = setup();
-    steps.extend([step(Op::InitControl { at: None }), step(Op::ExpandArray { at: 0x2003_0000 })]);
+    steps.extend([step(Op::InitControl { at: None }), step(Op::ExpandArray { at: Some(0x2003_0000) })]);
     steps
 }
 

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod explain;
 pub mod replay;
 pub mod run;
+pub mod sweep;
 pub mod view;
 
 use crate::args::{Color, Format, Source};
@@ -12,6 +13,7 @@ use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
+use crate::sweep::SweepError;
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
@@ -50,6 +52,8 @@ pub enum Done {
     Well,
     /// The thing examined failed: exit 1.
     Failed,
+    /// It was told to stop, and can be gone on with: exit 130.
+    Interrupted,
 }
 
 /// Why a command did nothing: exit 2.
@@ -75,6 +79,9 @@ pub enum CommandError {
     /// The vectors cannot be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The sweep or the merge cannot go on.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// No such domain.
     #[error("there is no domain {wanted:?}; there are {known}")]
     NoSuchDomain {
@@ -138,6 +145,7 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Failed) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(sweep::INTERRUPTED),
         Err(error) => {
             match &error {
                 CommandError::Load(error) => eprintln!("{}", error.render(io.err_color).trim_end()),

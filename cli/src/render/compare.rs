@@ -95,7 +95,7 @@ fn delivered(report: &Report) -> Cell {
 }
 
 /// Why a strategy did not complete, in a line or two.
-fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
+pub(crate) fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
     let layout = &scenario.layout;
     Some(match &report.outcome {
         Outcome::Completed => return None,

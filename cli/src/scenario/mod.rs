@@ -5,6 +5,7 @@
 //! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
 //! 2. `sets`: the file is parsed, and `--set` edits the tree.
 //! 3. `raw`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
+//!    `ring` puts domains, channels and programs behind those of the file.
 //! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
 //! 5. `links`: channels and timers. `program`, `single`, `expect`: steps become what guests carry out.
 //! 6. `error`: anything wrong on the way, shown at its place.
@@ -21,6 +22,7 @@ mod range;
 mod raw;
 mod raw_poll;
 mod raw_step;
+mod ring;
 mod sets;
 mod single;
 mod source;
@@ -95,9 +97,14 @@ pub struct StepSource {
 impl Scenario {
     /// Reads and checks a file, with `sets` (`key=value`) put in first.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, LoadError> {
+        Self::from_text(path, &Self::text(path)?, sets)
+    }
+
+    /// Reads a file's text.
+    pub fn text(path: &Path) -> Result<String, LoadError> {
         let bytes = read(path)?;
         match String::from_utf8(bytes) {
-            Ok(text) => Self::from_text(path, &text, sets),
+            Ok(text) => Ok(text),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let bytes = error.as_bytes();
@@ -117,6 +124,12 @@ impl Scenario {
         }
         let sources = Sources::new(path, text, sets);
         checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
+    }
+
+    /// Whether all keys are known and have values of the kind they take; a system that cannot be is not found here.
+    pub fn check_keys(path: &Path, text: &str, sets: &[String]) -> Result<(), LoadError> {
+        let sources = Sources::new(path, text, sets);
+        raw(&sources, text, sets).map(drop).map_err(|problem| problem.found_in(&sources))
     }
 
     /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them.
@@ -167,24 +180,31 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenario, Problem> {
+/// The tables of a file with `sets` put in, and what `[ring]` stands for.
+fn raw(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<RawScenario, Problem> {
     let mut document = sets::document(text)?;
     for (index, set) in sets.iter().enumerate() {
         sets::apply(document.get_mut(), set, sources.set_start(index))?;
     }
     let raw = RawScenario::deserialize(toml::de::Deserializer::from(document));
-    let raw = raw.map_err(|error| diagnose::problem(&error))?;
+    let mut raw = raw.map_err(|error| diagnose::problem(&error))?;
+    ring::expand(&mut raw)?;
+    Ok(raw)
+}
+
+fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenario, Problem> {
+    let raw = raw(sources, text, sets)?;
     let ids = domains::Ids::new(&raw);
     let layout = system::layout(&raw, &ids)?;
     let channels = links::Channels::new(&raw, &ids, &layout)?;
-    let mut steps = Vec::new();
+    let mut book = program::Book::new(sources);
     let mut programs = Vec::new();
     for (domain, found) in raw.domain.iter().enumerate() {
         for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
             let at = (domain, vcpu);
             programs.push(match &found.get_ref().program {
-                Some(program) => program::compile(at, program, &channels, sources, &mut steps)?,
-                None => program::none(at, &place::header(found), sources, &mut steps),
+                Some(program) => program::compile(at, program, &channels, &mut book)?,
+                None => program::none(at, &place::header(found), &mut book),
             });
         }
     }
@@ -199,6 +219,6 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         layout,
         config,
         programs,
-        steps,
+        steps: book.steps(),
     })
 }

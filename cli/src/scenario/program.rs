@@ -23,45 +23,59 @@ pub(super) fn compile(
     (domain, vcpu): (usize, u32),
     steps: &[Spanned<RawStep>],
     channels: &Channels<'_>,
-    sources: &Sources<'_>,
-    booked: &mut Vec<StepSource>,
+    booked: &mut Book<'_>,
 ) -> Result<Program, Problem> {
     let mut compiler =
-        Compiler { domain, vcpu, channels, sources, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
+        Compiler { domain, vcpu, channels, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
     let steps = compiler.steps(steps, 0)?;
     let variables = compiler.names.len() + compiler.unnamed;
     Ok(Program { domain, vcpu, steps, variables })
 }
 
 /// The program of a vCPU that has none: it turns the vCPU off. `found` is where the vCPU stands.
-pub(super) fn none(
-    (domain, vcpu): (usize, u32),
-    found: &Range<usize>,
-    sources: &Sources<'_>,
-    booked: &mut Vec<StepSource>,
-) -> Program {
-    let id = book(sources, found, booked);
+pub(super) fn none((domain, vcpu): (usize, u32), found: &Range<usize>, booked: &mut Book<'_>) -> Program {
+    let id = booked.step(found);
     Program { domain, vcpu, steps: Rc::new([Step { id, op: Op::Halt, expect: None }]), variables: 0 }
 }
 
-fn book(sources: &Sources<'_>, span: &Range<usize>, booked: &mut Vec<StepSource>) -> StepId {
-    let id = StepId(u32::try_from(booked.len()).unwrap_or(u32::MAX));
-    let place = sources.place(span);
-    booked.push(StepSource {
-        line: place.as_ref().map_or(1, |place| place.line),
-        column: place.as_ref().map_or(1, |place| place.column),
-        text: sources.excerpt(span),
-        set: place.and_then(|place| place.set).map(str::to_owned),
-    });
-    id
+/// Where each step stands.
+pub(super) struct Book<'a> {
+    sources: &'a Sources<'a>,
+    steps: Vec<StepSource>,
+    last: Option<Range<usize>>,
 }
 
-struct Compiler<'c, 'a> {
+impl<'a> Book<'a> {
+    pub(super) const fn new(sources: &'a Sources<'a>) -> Self {
+        Self { sources, steps: Vec::new(), last: None }
+    }
+
+    /// Books a step. Those that a table of the file stands for are one: they stand at one place.
+    fn step(&mut self, span: &Range<usize>) -> StepId {
+        if self.last.as_ref() != Some(span) {
+            let place = self.sources.place(span);
+            self.steps.push(StepSource {
+                line: place.as_ref().map_or(1, |place| place.line),
+                column: place.as_ref().map_or(1, |place| place.column),
+                text: self.sources.excerpt(span),
+                set: place.and_then(|place| place.set).map(str::to_owned),
+            });
+            self.last = Some(span.clone());
+        }
+        StepId(u32::try_from(self.steps.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// All of them, by number.
+    pub(super) fn steps(self) -> Vec<StepSource> {
+        self.steps
+    }
+}
+
+struct Compiler<'c, 'a, 'b> {
     domain: usize,
     vcpu: u32,
     channels: &'c Channels<'a>,
-    sources: &'c Sources<'a>,
-    booked: &'c mut Vec<StepSource>,
+    booked: &'c mut Book<'b>,
     variables: HashMap<String, usize>,
     /// Names of variables, in the order in which they appear.
     names: Vec<String>,
@@ -69,11 +83,11 @@ struct Compiler<'c, 'a> {
     unnamed: usize,
 }
 
-impl Compiler<'_, '_> {
+impl Compiler<'_, '_, '_> {
     fn steps(&mut self, steps: &[Spanned<RawStep>], depth: usize) -> Result<Rc<[Step]>, Problem> {
         let mut compiled = Vec::with_capacity(steps.len());
         for step in steps {
-            let id = book(self.sources, &step.span(), self.booked);
+            let id = self.booked.step(&step.span());
             if let RawStep::Plain(Plain::Setup, expect) = step.get_ref() {
                 nothing_to_expect("setup", expect.as_ref())?;
                 self.setup(id, &mut compiled);

@@ -2,6 +2,7 @@
 
 use super::number::Number;
 use super::raw_step::{NumberOrName, RawStep};
+use super::ring::RawRing;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::fmt;
@@ -126,6 +127,7 @@ pub(super) struct RawScenario {
     pub(super) channel: Vec<Spanned<Table<RawChannel>>>,
     #[serde(default)]
     pub(super) timer: Vec<Spanned<Table<RawTimer>>>,
+    pub(super) ring: Maybe<Table<RawRing>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -95,7 +95,6 @@ impl Kind {
             Self::BindInterdomain => "{ bind_interdomain = { remote = 2, port = 1, as = \"x\" } }",
             Self::BindIpi => "{ bind_ipi = { vcpu = 0, as = \"x\" } }",
             Self::BindVirq => "{ bind_virq = { virq = \"timer\", vcpu = 0, as = \"x\" } }",
-            Self::ExpandArray => "{ expand_array = { at = 0x30020000 } }",
             Self::SetPriority => "{ set_priority = { port = 1, priority = 0 } }",
             Self::Poll => "{ poll = [1, 2] }, with ports' numbers or names",
             Self::Compute => "{ compute = 100 }",
@@ -153,6 +152,7 @@ impl<'de> Visitor<'de> for StepVisitor {
         match kind.takes() {
             Takes::Nothing(plain) => Ok(RawStep::Plain(plain, None)),
             _ if kind == Kind::InitControl => Ok(RawStep::InitControl(RawInitControl { at: None, expect: None })),
+            _ if kind == Kind::ExpandArray => Ok(RawStep::ExpandArray(RawExpandArray { at: None, expect: None })),
             _ => Err(E::custom(format!("step `{word}` needs to be told more, expected {}", kind.example()))),
         }
     }
@@ -375,7 +375,7 @@ step! {
         expect: Maybe<RawExpect>,
     }
     RawInitControl { at: Maybe<Number>, expect: Maybe<RawExpect> }
-    RawExpandArray { at: Spanned<Number>, expect: Maybe<RawExpect> }
+    RawExpandArray { at: Maybe<Number>, expect: Maybe<RawExpect> }
     RawSetPriority { port: Spanned<NumberOrName>, priority: Spanned<Number>, expect: Maybe<RawExpect> }
     RawHypercall {
         nr: Number,

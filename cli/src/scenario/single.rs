@@ -45,10 +45,10 @@ pub(super) fn init_control(found: &RawInitControl) -> Result<Planned, Problem> {
 
 /// The hypercall names a frame, so an address inside one cannot be said.
 pub(super) fn expand_array(found: &RawExpandArray) -> Result<Planned, Problem> {
-    let at = found.at.get_ref().0;
-    if !at.is_multiple_of(PAGE_SIZE) {
-        let problem = Problem::new(format!("{at:#x} is not the address of a page"));
-        return Err(problem.at(found.at.span(), format!("expected a multiple of {PAGE_SIZE:#x}")));
+    let at = found.at.as_ref().map(|at| at.get_ref().0);
+    if let Some(found) = found.at.as_ref().filter(|at| !at.get_ref().0.is_multiple_of(PAGE_SIZE)) {
+        let problem = Problem::new(format!("{:#x} is not the address of a page", found.get_ref().0));
+        return Err(problem.at(found.span(), format!("expected a multiple of {PAGE_SIZE:#x}")));
     }
     called(Op::ExpandArray { at }, found.expect.as_ref())
 }

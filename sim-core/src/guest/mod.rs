@@ -173,6 +173,8 @@ pub struct Home {
     pub scratch: u64,
     /// Where its FIFO control block goes unless its program says where.
     pub control_block: u64,
+    /// Where the domain's first page of event words goes unless its program says where.
+    pub event_words: u64,
 }
 
 /// The guest's side of the hypercall convention: what turns a vCPU off.

@@ -80,8 +80,8 @@ pub enum Op {
     },
     /// `EVTCHNOP_expand_array`.
     ExpandArray {
-        /// Address of the page.
-        at: u64,
+        /// Address of the page; `None`: where its home says, which is room for the first page.
+        at: Option<u64>,
     },
     /// `EVTCHNOP_set_priority`.
     SetPriority {

@@ -60,7 +60,7 @@ impl StepGuest {
             Op::Unmask(port) => self.evtchn(abi::op::UNMASK, &[self.port(port)]),
             Op::Mask(port) => self.mask(port),
             Op::InitControl { at } => self.init_control(at.unwrap_or(self.home.control_block)),
-            Op::ExpandArray { at } => self.expand_array(at),
+            Op::ExpandArray { at } => self.expand_array(at.unwrap_or(self.home.event_words)),
             Op::SetPriority { port, priority } => self.evtchn(abi::op::SET_PRIORITY, &[self.port(port), priority]),
             Op::Poll { ports, timeout } => self.poll(&ports, timeout),
             Op::Wait(port) => self.todo.push_back(Micro::AwaitEvent { port: self.port(port) }),

@@ -1,0 +1,112 @@
+//! `mpusim sweep` and `mpusim sweep merge`.
+
+use super::{CommandError, Done, simulate};
+use crate::args::{Merge, Sweep, SweepCommand};
+use crate::scenario::Scenario;
+use crate::sweep::{self, About, Axis, Cells, End, Grid, Open, Output, Progress, STRATEGY, Shard, SweepError, Target};
+use std::io;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by Ctrl-C and by signals that ask the process to end.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The exit status of a process that was interrupted, as shells have it.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Runs a grid, or merges the files of its shards.
+pub fn sweep(args: &Sweep) -> Result<Done, CommandError> {
+    match (&args.command, &args.grid) {
+        (Some(SweepCommand::Merge(merge)), _) => self::merge(merge),
+        (None, Some(grid)) => match run(grid) {
+            // A reader that went away (`| head`) is no error.
+            Err(CommandError::Sweep(SweepError::Write { error, .. })) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(Done::Well)
+            }
+            done => done,
+        },
+        (None, None) => Ok(Done::Well),
+    }
+}
+
+fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
+    let target = Target::parse(&args.output)?;
+    let grid = grid(args)?;
+    let text = Scenario::text(&args.scenario)?;
+    let cells = Cells { path: &args.scenario, text: &text, sets: &args.sets, grid: &grid };
+    cells.check()?;
+    let shard = shard(args)?;
+    let about = about(args, &grid, &text, shard);
+    let sweep = sweep::Sweep { cells, shard, jobs: args.jobs.unwrap_or(0), stop: &STOP };
+    let open = match (args.resume, args.force) {
+        (true, _) => Open::Resume,
+        (false, true) => Open::Replace,
+        (false, false) => Open::New,
+    };
+    let mut output = Output::open(target, open, &about, sweep::columns(&grid), sweep.mine())?;
+    let left = (sweep.mine().count() as u64).saturating_sub(output.kept());
+    let mut progress = Progress::new(left, args.quiet);
+    stop_on_signals()?;
+    let simulate =
+        |scenario: &Scenario, name: &str, seed| simulate(scenario, name, seed).map_err(|error| error.to_string());
+    let end = sweep.run(&mut output, &mut progress, &simulate);
+    let place = output.target().path().display().to_string();
+    let end = end.and_then(|end| output.finish().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;
+    match end {
+        End::Done => {
+            progress.finish(&format!("to {place}"));
+            Ok(Done::Well)
+        }
+        End::Interrupted => {
+            progress.finish(&format!("to {place}, then interrupted; --resume goes on"));
+            Ok(Done::Interrupted)
+        }
+    }
+}
+
+/// The axes as typed; strategies change fastest unless they are varied by name.
+fn grid(args: &crate::args::SweepGrid) -> Result<Grid, SweepError> {
+    let mut axes = args.vary.iter().map(|argument| Axis::parse(argument)).collect::<Result<Vec<_>, _>>()?;
+    if !axes.iter().any(|axis| axis.key == STRATEGY) {
+        axes.push(Axis::strategies(&args.strategies)?);
+    }
+    Grid::new(axes)
+}
+
+/// The part that is asked for: by the argument, else by a batch system.
+fn shard(args: &crate::args::SweepGrid) -> Result<Shard, SweepError> {
+    if let Some(text) = &args.shard {
+        return Shard::parse(text);
+    }
+    let found = Shard::from_environment(|name| std::env::var(name).ok())?;
+    Ok(found.map_or(Shard::WHOLE, |(shard, name)| {
+        if !args.quiet {
+            eprintln!("sweep: shard {shard}, as {name} says; --shard 1/1 runs all");
+        }
+        shard
+    }))
+}
+
+fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -> About {
+    let name = args.scenario.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let strategies = grid.axes().iter().find(|axis| axis.key == STRATEGY).map(|axis| axis.values.join(","));
+    let varied = args.vary.iter().filter(|argument| !argument.trim_start().starts_with("strategy=")).cloned();
+    let vary = varied.chain(strategies.map(|names| format!("{STRATEGY}={names}"))).collect();
+    About::new(name, &args.sets, vary, grid, grid.id(text, &args.sets), shard)
+}
+
+/// The first signal ends the sweep at the end of the cells under way; the second ends the process.
+fn stop_on_signals() -> Result<(), CommandError> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED.into());
+        }
+    })
+    .map_err(|error| CommandError::Output(io::Error::other(error)))
+}
+
+fn merge(args: &Merge) -> Result<Done, CommandError> {
+    let merged = sweep::merge(&args.files, &args.output, args.force)?;
+    println!("{} rows of {} shards in {}", merged.rows, merged.shards, args.output.display());
+    Ok(Done::Well)
+}

@@ -1,0 +1,76 @@
+//! A file's first line: which sweep its rows belong to, and which part of it they are.
+
+use super::grid::{Grid, GridId};
+use super::shard::Shard;
+use serde::{Deserialize, Serialize};
+
+/// Which sweep a file belongs to. Two files with the same of these have rows of one grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The version that made it.
+    mpusim: String,
+    /// The scenario file's name.
+    scenario: String,
+    /// `--set`.
+    set: Vec<String>,
+    /// `--vary`, and the strategies.
+    vary: Vec<String>,
+    /// Cells of the whole grid.
+    cells: u64,
+    /// Identifies the grid: a hash of the scenario's text and all of the above.
+    grid: String,
+    /// Which part; absent: the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
+}
+
+impl About {
+    /// The first line of a sweep. `vary` is what was typed.
+    #[must_use]
+    pub fn new(scenario: String, set: &[String], vary: Vec<String>, grid: &Grid, id: GridId, shard: Shard) -> Self {
+        Self {
+            mpusim: env!("CARGO_PKG_VERSION").into(),
+            scenario,
+            set: set.to_vec(),
+            vary,
+            cells: grid.cells(),
+            grid: id.to_string(),
+            shard: (shard != Shard::WHOLE).then_some(shard),
+        }
+    }
+
+    /// Cells of the whole grid.
+    #[must_use]
+    pub const fn cells(&self) -> u64 {
+        self.cells
+    }
+
+    /// The part of the grid.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        self.shard.unwrap_or(Shard::WHOLE)
+    }
+
+    /// The same sweep, all of it.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self { shard: None, ..self.clone() }
+    }
+
+    /// In what another differs from this one, if it does.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let pairs = [
+            ("by mpusim", self.mpusim.clone(), other.mpusim.clone()),
+            ("from scenario", self.scenario.clone(), other.scenario.clone()),
+            ("with --set", self.set.join(" "), other.set.join(" ")),
+            ("with --vary", self.vary.join(" "), other.vary.join(" ")),
+            ("as shard", self.shard().to_string(), other.shard().to_string()),
+            ("from a grid or a scenario text of hash", self.grid.clone(), other.grid.clone()),
+        ];
+        let mut pairs = pairs.into_iter();
+        let (what, this, that) = pairs.find(|(_, this, that)| this != that)?;
+        let said = |text: String| if text.is_empty() { "nothing".to_owned() } else { text };
+        Some(format!("{what} {}, not {}", said(that), said(this)))
+    }
+}
