@@ -141,6 +141,8 @@ mod tests {
             required: 9,
             available: 8,
             views: Vec::new(),
+            phase: None,
+            change: sim_core::outcome::SmallestChange::default(),
         });
         let figures = measured(&report, false).len();
         assert_eq!(figures, unmeasured().count());
