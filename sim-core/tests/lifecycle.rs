@@ -11,7 +11,7 @@ use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{DomainLayout, Layout, LayoutParts, Owner};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Outcome, ViewId, WaitsFor};
 use sim_core::world::Config;
@@ -21,7 +21,7 @@ const RR: Scheduler = Scheduler::RoundRobin { quantum: 1000 };
 /// A booted system and nobody running.
 fn booted(parts: LayoutParts, strategy: &str) -> (Machine, Hypervisor<Builtin>) {
     let layout = Layout::new(parts).unwrap();
-    let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+    let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
     let mut hyp = Hypervisor::new(layout, builtin(strategy), RR, Policy::default()).unwrap();
     for pe in 0..machine.pes.len() {
         hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();

@@ -15,7 +15,7 @@ use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::{CONTROL_BLOCK_STRIDE, Layout, PAGE_SIZE};
-use crate::machine::clock::Profile;
+use crate::machine::clock::Costs;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
@@ -41,7 +41,7 @@ pub struct Config {
     /// Choices the architecture leaves open.
     pub rules: Rules,
     /// Cycle costs.
-    pub profile: Profile,
+    pub costs: Costs,
     /// Decides among PEs that are equal in time; 0: the lowest number.
     pub seed: u64,
     /// Whether the isolation oracle looks at a PE each time it leaves EL2.
@@ -61,7 +61,7 @@ impl Default for Config {
         Self {
             scheduler: Scheduler::Null,
             rules: Rules::default(),
-            profile: Profile::COUNTS,
+            costs: Costs::COUNTS,
             seed: 0,
             paranoid: false,
             step_limit: 10_000_000,
@@ -152,7 +152,7 @@ fn control_block(layout: &Layout, position: usize, vcpu: u32, first: u64) -> Opt
 impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
-        let mut machine = Machine::new(&layout, config.rules, config.profile.clone());
+        let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.policy)?;
         let pes = machine.pes.len();
         let mut bound = Ok(());
