@@ -197,9 +197,9 @@ impl Profile {
     #[must_use]
     pub fn with_figure(&self, key: Key, cycles: u64) -> Self {
         let mut profile = self.clone();
-        // All registers at once: their own figures would go before it.
-        let replaced =
-            |figure: &Figure| figure.key == key || (key == Key::MpuWrite && Key::MPU_REGISTERS.contains(&figure.key));
+        // Where every register has its own figure, `mpu_write` means all of them; else it is what the others have.
+        let all = key == Key::MpuWrite && !profile.figures.iter().any(|figure| figure.key == key);
+        let replaced = |figure: &Figure| figure.key == key || (all && Key::MPU_REGISTERS.contains(&figure.key));
         profile.figures.retain(|figure| !replaced(figure));
         profile.figures.push(Figure {
             key,

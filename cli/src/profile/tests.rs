@@ -36,7 +36,14 @@ fn a_file_is_read_and_a_register_s_own_figure_goes_first() {
     let varied = profile.costs_with(Key::MpuWrite, 100);
     assert_eq!((varied.prbar, varied.prenr), (100, 5));
     let set = profile.with_figure(Key::MpuWrite, 7).costs();
-    assert_eq!((set.prbar, set.prenr), (7, 7), "set by hand, it means all five");
+    assert_eq!((set.prbar, set.prenr), (7, 5), "set by hand, it means what it means in the file");
+    let each = ["prselr", "prbar", "prlar", "sctlr"]
+        .map(|name| format!("{name} = {{ cycles = 3, provenance = \"measured\", source = \"bench\" }}"));
+    let profile = read(
+        &GOOD.replace("mpu_write = { cycles = 3, provenance = \"measured\", source = \"bench\" }", &each.join("\n")),
+    );
+    let set = profile.unwrap().with_figure(Key::MpuWrite, 7).costs();
+    assert_eq!((set.prbar, set.prenr), (7, 7), "five of their own are set at once");
 }
 
 #[test]

@@ -163,7 +163,8 @@ fn outcome(outcome: &Outcome) -> &'static str {
 fn legend(measured: Option<Trap>) -> String {
     let call = measured.map_or_else(|| "call".into(), words::trap);
     format!(
-        "Per {call}: PRBAR, PRLAR and PRENR writes to the EL2 MPU, and barriers; call: its cycles from trap to return. regions: needed, \
+        "Per {call}: PRBAR, PRLAR and PRENR writes to the EL2 MPU, and barriers; call: its \
+         cycles from trap to return, waiting for the hypervisor lock included. regions: needed, \
          of those there are. worst upcall: most cycles from a send's trap to the receiver's handler. exposed: \
          most bytes of other domains within EL2's reach at once while it worked for a domain."
     )
@@ -209,15 +210,18 @@ fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
                 Some((area, offset)) => words::object(layout, area, *offset),
                 None => words::owner(layout, cause.owner),
             };
+            let why = match &cause.fault.hazard {
+                Some(hazard) => words::pending(hazard),
+                None => format!("the {} does not map it", words::view(layout, cause.view)),
+            };
             let syndrome = cause.fault.syndrome;
             format!(
-                "{} at EL2 ({} at {:#x}) in {} of {} on {what}; the {} does not map it",
+                "{} at EL2 ({} at {:#x}) in {} of {} on {what}; {why}",
                 words::abort(syndrome.ec),
                 cause.fault.access(),
                 syndrome.far,
                 words::trap(cause.on_behalf.trap),
                 cause.on_behalf.vcpu.map_or_else(|| "an idle PE".into(), |vcpu| words::vcpu(layout, vcpu)),
-                words::view(layout, cause.view),
             )
         }
         Outcome::Refused(refused) => refused.to_string(),

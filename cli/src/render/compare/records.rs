@@ -72,6 +72,7 @@ fn record(scenario: &Scenario, seed: u64, row: &Row, measured: Option<Trap>) -> 
         ("prlar", counts.el2.prlar),
         ("prenr", counts.el2.prenr),
         ("sctlr", counts.el2.sctlr),
+        ("mpu_reads", counts.el2.reads),
         ("isb", counts.isb),
         ("dsb", counts.dsb),
         ("el2_accesses", counts.el2_accesses),
