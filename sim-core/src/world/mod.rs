@@ -16,6 +16,7 @@ use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::{CONTROL_BLOCK_STRIDE, Layout, PAGE_SIZE};
 use crate::machine::clock::Costs;
+use crate::machine::pe::Pe;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
@@ -109,6 +110,15 @@ pub struct World<S> {
     marks: Vec<(usize, Mark)>,
     oracle: Oracle,
     breach: Option<Breach>,
+}
+
+/// When a PE does something next: a guest that runs at once, a PE that sleeps with the interrupt that ends it.
+fn due(state: &Pe) -> Option<u64> {
+    match state.running {
+        Running::Guest(_) => Some(state.clock),
+        Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
+        Running::Reset => None,
+    }
 }
 
 /// What a vCPU of the domain at `position` knows about where it lives.
@@ -273,11 +283,6 @@ impl<S: Strategy> World<S> {
 
     /// The PE that is furthest behind among those that can act.
     fn next_pe(&mut self) -> Option<usize> {
-        let due = |state: &crate::machine::pe::Pe| match state.running {
-            Running::Guest(_) => Some(state.clock),
-            Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
-            Running::Reset => None,
-        };
         let mut best: Option<(u64, usize)> = None;
         let mut equals = 0u32;
         for (pe, state) in self.machine.pes.iter().enumerate() {
@@ -306,7 +311,8 @@ impl<S: Strategy> World<S> {
     }
 
     fn step(&mut self, pe: usize) -> Result<(), Faulted> {
-        let before = self.machine.pes.get(pe).map(|state| (state.clock, state.counts));
+        // Time asleep is no part of what an interrupt costs.
+        let before = self.machine.pes.get(pe).map(|state| (due(state).unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
         let stop = self.machine.step(pe);
         let now = self.machine.pes.get(pe).map_or(start, |state| state.clock);
