@@ -148,7 +148,7 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
         Err(error) => {
             match &error {
                 CommandError::Load(error) | CommandError::Profile(ProfileError::Load(error)) => {
-                    eprintln!("{}", error.render(io.err_color).trim_end())
+                    eprintln!("{}", error.render(io.err_color).trim_end());
                 }
                 error => eprintln!("{} {error}", Palette::new(io.err_color).bad("error:")),
             }

@@ -45,9 +45,9 @@ fn names() -> String {
 
 /// The profile that `text` names: one that comes with mpusim or a file, and behind a colon what is changed of it.
 pub fn choose(text: &str) -> Result<Profile, ProfileError> {
-    // A path may have colons of its own; settings have an equals sign behind theirs.
+    // A path may have colons of its own.
     let (name, settings) = match text.rsplit_once(':') {
-        Some((name, settings)) if !settings.contains(['/', '\\']) && !settings.ends_with(".toml") => {
+        Some((name, settings)) if !settings.contains(['/', '\\']) && !Path::new(text).exists() => {
             (name, Some(settings))
         }
         _ => (text, None),
