@@ -45,6 +45,19 @@ pub enum Format {
     Json,
 }
 
+/// How to print a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For people, in 100 columns.
+    Text,
+    /// For programs; stable, described in docs/json.md.
+    Json,
+    /// A row per strategy; columns are described in docs/json.md.
+    Csv,
+    /// A table for documents, with the columns of csv.
+    Markdown,
+}
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -71,10 +84,15 @@ pub struct Source {
     /// Change a key of the scenario, e.g. `placement=pool`, `el2_regions=16`, `domain.0.ram.0.size=0x1000`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+}
 
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+/// What operations cost.
+#[derive(Debug, Args)]
+pub struct ProfileArg {
+    /// The profile of cycle costs: counts, r52-s32z, r82-assumed, or a TOML file (docs/profiles.md); with what is
+    /// changed of it behind a colon: r52-s32z:barrier-share=60, counts:dsb=212,isb=10.
+    #[arg(long, value_name = "NAME|FILE", default_value = "counts")]
+    pub profile: String,
 }
 
 /// `run`.
@@ -83,6 +101,14 @@ pub struct Run {
     /// The scenario.
     #[command(flatten)]
     pub source: Source,
+
+    /// What operations cost.
+    #[command(flatten)]
+    pub costs: ProfileArg,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 
     /// The strategy: naive, map-page, switch-view, hybrid; with an option behind a colon: map-page:2, hybrid:2,
     /// switch-view:lazy.
@@ -105,6 +131,14 @@ pub struct Compare {
     /// The scenario.
     #[command(flatten)]
     pub source: Source,
+
+    /// What operations cost.
+    #[command(flatten)]
+    pub costs: ProfileArg,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub format: CompareFormat,
 
     /// The strategies, separated by commas, each as `run --strategy` takes it.
     #[arg(
@@ -149,6 +183,10 @@ pub enum SweepCommand {
 pub struct SweepGrid {
     /// The scenario file.
     pub scenario: PathBuf,
+
+    /// What operations cost.
+    #[command(flatten)]
+    pub costs: ProfileArg,
 
     /// Vary a key of the scenario, or `strategy`, or `seed`: `1..16`, `2..64:2` (a step), `16,20,24` or a mixture. Several
     /// give every combination; the first changes slowest.
@@ -221,6 +259,10 @@ pub struct View {
     #[command(flatten)]
     pub source: Source,
 
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
     /// The strategy, as `run --strategy` takes it.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
@@ -240,6 +282,10 @@ pub struct Explain {
     /// The scenario.
     #[command(flatten)]
     pub source: Source,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 
     /// The first byte of the access, e.g. 0x20010030.
     #[arg(long, value_parser = address, allow_hyphen_values = true)]

@@ -1,11 +1,14 @@
 //! The JSON forms. They are a contract: fields are added, never renamed or dropped. `docs/json.md` describes them.
 
+mod compare;
 mod explain;
 mod view;
 
+pub use compare::{Comparison, comparison};
 pub use explain::{Explained, NotExplained, explain, refused};
 pub use view::{ViewReport, view};
 
+use crate::profile::{Profile, Provenance};
 use crate::scenario::Scenario;
 use crate::words;
 use indexmap::IndexMap;
@@ -33,17 +36,6 @@ pub struct Run {
     hazards: Vec<String>,
     steps: u64,
     console: String,
-}
-
-/// Several runs of one scenario.
-#[derive(Debug, Serialize)]
-pub struct Comparison {
-    /// The scenario.
-    pub scenario: String,
-    /// The seed of every run.
-    pub seed: u64,
-    /// The runs, in the order asked for.
-    pub runs: Vec<Run>,
 }
 
 #[derive(Debug, Serialize)]
@@ -172,8 +164,9 @@ struct CountsForm {
 
 #[derive(Debug, Serialize)]
 struct Cycles {
-    profile: &'static str,
-    provenance: &'static str,
+    profile: String,
+    provenance: String,
+    leans_on: Vec<&'static str>,
     total: u64,
     lock_wait: u64,
     send: Option<Stats>,
@@ -246,8 +239,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         counts: report.counts.into(),
         boot_counts: report.boot_counts.into(),
         cycles: Cycles {
-            profile: scenario.config.profile.name,
-            provenance: scenario.config.profile.provenance,
+            profile: scenario.profile.name().into(),
+            provenance: scenario.profile.about().into(),
+            leans_on: leans_on(&scenario.profile),
             total: report.cycles,
             lock_wait: report.lock_wait,
             send: report.traps.iter().find(|(trap, _)| trap.is_send()).and_then(|(_, cost)| Stats::of(&cost.cycles)),
@@ -257,6 +251,12 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         steps: report.steps,
         console: report.console.clone(),
     }
+}
+
+/// Names of the figures that nobody measured one by one.
+fn leans_on(profile: &Profile) -> Vec<&'static str> {
+    let fitted = profile.of(Provenance::Fitted);
+    fitted.chain(profile.of(Provenance::Assumed)).map(|figure| figure.key.name()).collect()
 }
 
 /// What there is to say about an outcome beside its name.

@@ -4,9 +4,11 @@
 //!
 //! * [`args`]: what was typed. [`commands`]: what each command does.
 //! * [`scenario`]: files in, checked systems out, with errors that point at the place. [`strategy`]: strategies by name.
+//! * [`comparison`]: one scenario under several strategies, taken together.
 //! * [`explain`]: an access asked of MPUs as planned, and of others that differ in one point.
 //! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
 //! * [`replay`]: recorded behaviour held against the simulated hypervisor.
+//! * [`profile`]: what operations cost, and how far each figure can be trusted. [`sensitivity`]: what would change a ranking.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
 //! * [`output`]: colour and streams. [`logging`]: `-v`.
 
@@ -15,13 +17,16 @@
 pub mod args;
 pub mod budget;
 pub mod commands;
+pub mod comparison;
 pub mod explain;
 pub mod json;
 pub mod logging;
 pub mod output;
+pub mod profile;
 pub mod render;
 pub mod replay;
 pub mod scenario;
+pub mod sensitivity;
 pub mod strategy;
 pub mod sweep;
 pub mod words;

@@ -79,7 +79,7 @@ pub(crate) fn flat(regime: Regime, access: Access) -> Result<Hit, Denial> {
     Ok(Hit { by: HitBy::MpuOff, attrs: None })
 }
 
-/// What tells the memory that a part of an access meets from that of another: AttrIndx and SH of its region, or which half of
+/// What tells the memory that a part of an access meets from that of another: `AttrIndx` and SH of its region, or which half of
 /// the default map it lies in.
 fn met(hit: Hit, at: u64) -> (Option<(u8, Shareability)>, bool) {
     (hit.attrs.map(|attrs| (attrs.attr_index, attrs.sh)), hit.attrs.is_none() && at >= DEVICE_HALF)

@@ -371,11 +371,11 @@ mod tests {
             select(std::vec![MixedAttributes::AsFirst, MixedAttributes::AlignmentFault]),
         )
             .prop_map(|(s2_xn, vm_without_m, default_map, crossing, el0_without_m, mixed)| Rules {
-                mixed,
                 s2_xn,
                 vm_without_m,
                 default_map,
                 crossing,
+                mixed,
                 el0_without_m,
                 ..Rules::default()
             })

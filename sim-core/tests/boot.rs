@@ -20,7 +20,7 @@ use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::hyp::view::PeView;
 use sim_core::hyp::{Hypervisor, SetupError};
 use sim_core::layout::{Board, BootSizes, HypDevices, Image, Item, Layout, LayoutError, LayoutParts, Placement, Span};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine};
 use sim_core::outcome::{BootPhase, FaultKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg};
@@ -54,7 +54,7 @@ impl<'a> Detour<Cpu<'a>> for Watch {
 }
 
 fn machine(layout: &Layout) -> Machine {
-    Machine::new(layout, Rules::default(), Profile::COUNTS)
+    Machine::new(layout, Rules::default(), Costs::COUNTS)
 }
 
 fn watch(layout: &Layout, pe: usize) -> Watch {

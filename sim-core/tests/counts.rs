@@ -13,8 +13,9 @@ use evtchn::Port;
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::Scheduler;
-use sim_core::hyp::strategy::{Builtin, Settings, When};
+use sim_core::hyp::strategy::{Builtin, Settings, Strategy as _, When};
 use sim_core::layout::{LayoutParts, Placement};
+use sim_core::machine::clock::Costs;
 use sim_core::outcome::{Counts, Outcome, Report};
 use sim_core::world::Config;
 
@@ -180,4 +181,37 @@ fn no_strategy_touches_the_mpu_for_a_console_line_with_fixed_devices() {
     let console = report.traps.iter().find(|(trap, _)| format!("{trap:?}").contains("nr: 18")).unwrap().1;
     assert_eq!(console.counts.el2_writes(), 0);
     assert_eq!(report.console, "hello\n");
+}
+
+#[test]
+fn cycles_are_counts_times_costs_and_waiting_for_the_lock() {
+    // Primes, so that no two kinds of operation can stand in for each other.
+    let costs = Costs {
+        prselr: 101,
+        prbar: 103,
+        prlar: 107,
+        prenr: 109,
+        sctlr: 113,
+        mpu_read: 127,
+        isb: 131,
+        dsb: 137,
+        exception: 139,
+        eret: 149,
+        el2_access: 151,
+        table_scan: 157,
+        sysreg_write: 163,
+        sysreg_read: 167,
+        kick: 173,
+        guest_action: 179,
+    };
+    for name in ["pin", "map-page", "switch-view", "hybrid", "enable-mask", "ku-window", "xen-pool"] {
+        let strategy = builtin(name);
+        let mut parts = thread_2022();
+        parts.placement = strategy.placement().unwrap_or(parts.placement);
+        let report = ping_pong(parts, strategy, 20, Config { costs, ..Config::default() });
+        assert_eq!(report.outcome, Outcome::Completed, "{name}");
+        let counts = report.traps.values().fold(Counts::default(), |all, cost| all.plus(cost.counts));
+        let cycles: u64 = report.traps.values().map(|cost| cost.cycles.sum()).sum();
+        assert_eq!(cycles, costs.of(&counts) + report.lock_wait, "{name}");
+    }
 }

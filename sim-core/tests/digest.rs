@@ -15,7 +15,7 @@ use sim_core::hyp::Hypervisor;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{Layout, Span};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::platform::{Platform, SysReg};
 
@@ -98,7 +98,7 @@ impl System {
             domain.privileged = domain.id.0 == 1;
         }
         let layout = Layout::new(parts).unwrap();
-        let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+        let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
         let policy = Policy { hardware_domain: Some(evtchn::DomId(1)), silo: false };
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let mut hyp = Hypervisor::new(layout, builtin(strategy), scheduler, policy).unwrap();

@@ -16,7 +16,7 @@ use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Reach, Settings, Strategy};
 use sim_core::hyp::view::{PeView, Wanted};
 use sim_core::layout::{HypDevices, Image, Layout, LayoutParts, Owner};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{BootPhase, BreachKind, Expected, FaultKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg, Width};
@@ -83,7 +83,7 @@ fn unpause_before_reorder() {
     let plan = Plan::new(&layout, builtin("map-page").needs()).unwrap();
     // Whether the guest's RAM is open to it: once it is unpaused, and when boot is over.
     let run = |before: Option<BootPhase>| {
-        let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+        let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
         let mut view = PeView::new(&plan);
         let mut cpu = Cpu { machine: &mut machine, pe: 0 };
         let reads = |cpu: &Cpu<'_>| {

@@ -13,7 +13,7 @@ use sim_core::hyp::plan::GUEST_RAM;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::layout::{DomainLayout, Layout, LayoutParts, Owner};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, Refused, ViewId, WaitsFor};
 use sim_core::world::oracle::Oracle;
@@ -29,7 +29,7 @@ fn booted(parts: LayoutParts, strategy: &str) -> (Machine, Hypervisor<Builtin>) 
 
 fn booted_under(parts: LayoutParts, strategy: Builtin) -> (Machine, Hypervisor<Builtin>) {
     let layout = Layout::new(parts).unwrap();
-    let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+    let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
     let mut hyp = Hypervisor::new(layout, strategy, RR, Policy::default()).unwrap();
     for pe in 0..machine.pes.len() {
         hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();

@@ -12,7 +12,7 @@ use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs, PRIVATE, P
 use sim_core::hyp::strategy::{Builtin, Reach, Strategy};
 use sim_core::hyp::view::Wanted;
 use sim_core::layout::{Layout, LayoutParts, Owner, SharedMemory, Span};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg, hcr};
@@ -218,7 +218,7 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 
 /// The machine with domU1 on PE 0 and these regions in its EL2 MPU, in force.
 fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
-    let mut machine = Machine::new(layout, Rules::default(), Profile::COUNTS);
+    let mut machine = Machine::new(layout, Rules::default(), Costs::COUNTS);
     let home = home(layout, 0, 0).unwrap();
     machine.add_guest(1, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };

@@ -1,24 +1,24 @@
 //! `mpusim compare`.
 
-use super::{CommandError, Done, Io, json, load, simulate, wants_json};
-use crate::args::Compare;
-use crate::render::compare::Row;
-use crate::{json as form, output, render};
+use super::{CommandError, Done, Io, json, load, simulate};
+use crate::args::{Compare, CompareFormat};
+use crate::comparison::Row;
+use crate::{json as form, output, profile, render};
 
 /// Runs a scenario under each strategy and prints them side by side. Faults and refusals are results.
 pub fn compare(args: &Compare, io: Io) -> Result<Done, CommandError> {
-    let mut scenario = load(&args.source)?;
+    let mut scenario = load(&args.source)?.costing(profile::choose(&args.costs.profile)?);
     scenario.config.paranoid = args.paranoid;
     let mut rows = Vec::with_capacity(args.strategies.len());
     for name in &args.strategies {
         let (placed, report) = simulate(&scenario, name, args.seed)?;
         rows.push(Row { name: name.clone(), scenario: placed, report });
     }
-    let text = if wants_json(args.source.format) {
-        let runs: Vec<_> = rows.iter().map(|row| form::run(&row.scenario, &row.name, args.seed, &row.report)).collect();
-        json(&form::Comparison { scenario: scenario.name.clone(), seed: args.seed, runs })?
-    } else {
-        render::compare::compare(&scenario, args.seed, &rows, io.out)
+    let text = match args.format {
+        CompareFormat::Text => render::compare::compare(&scenario, args.seed, &rows, io.out),
+        CompareFormat::Json => json(&form::comparison(&scenario, args.seed, &rows))?,
+        CompareFormat::Csv => render::compare::csv(&scenario, args.seed, &rows)?,
+        CompareFormat::Markdown => render::compare::markdown(&scenario, args.seed, &rows),
     };
     output::print(&text)?;
     Ok(Done::Well)

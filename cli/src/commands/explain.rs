@@ -16,7 +16,7 @@ pub fn explain(args: &Explain, io: Io) -> Result<Done, CommandError> {
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
     let scenario = under(&scenario, &args.strategy, &strategy)?;
     let question = question(args, &scenario, &strategy)?;
-    let as_json = wants_json(args.source.format);
+    let as_json = wants_json(args.format);
     let plan = match Plan::new(&scenario.layout, strategy.needs()) {
         Ok(plan) => plan,
         Err(refused) => {

@@ -9,6 +9,7 @@ pub mod view;
 
 use crate::args::{Color, Format, Source};
 use crate::output::{self, Palette};
+use crate::profile::ProfileError;
 use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::scenario::{LoadError, Scenario};
@@ -62,6 +63,9 @@ pub enum CommandError {
     /// The scenario cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The profile was not taken.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The strategy's name was not taken.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
@@ -134,6 +138,9 @@ pub enum CommandError {
     /// The result cannot be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),
+    /// The result cannot be put into CSV.
+    #[error("the result cannot be put into CSV: {0}")]
+    Csv(#[from] csv::Error),
     /// The result cannot be put into JSON.
     #[error("the result cannot be put into JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -148,7 +155,9 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
         Ok(Done::Interrupted) => ExitCode::from(sweep::INTERRUPTED),
         Err(error) => {
             match &error {
-                CommandError::Load(error) => eprintln!("{}", error.render(io.err_color).trim_end()),
+                CommandError::Load(error) | CommandError::Profile(ProfileError::Load(error)) => {
+                    eprintln!("{}", error.render(io.err_color).trim_end());
+                }
                 error => eprintln!("{} {error}", Palette::new(io.err_color).bad("error:")),
             }
             ExitCode::from(2)

@@ -2,8 +2,11 @@
 
 use super::{CommandError, Done, simulate};
 use crate::args::{Merge, Sweep, SweepCommand};
+use crate::profile;
 use crate::scenario::Scenario;
-use crate::sweep::{self, About, Axis, Cells, End, Grid, Open, Output, Progress, STRATEGY, Shard, SweepError, Target};
+use crate::sweep::{
+    self, About, Asked, Axis, Cells, End, Grid, Open, Output, Progress, STRATEGY, Shard, SweepError, Target,
+};
 use std::io;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +36,8 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let target = Target::parse(&args.output)?;
     let grid = grid(args)?;
     let text = Scenario::text(&args.scenario)?;
-    let cells = Cells { path: &args.scenario, text: &text, sets: &args.sets, grid: &grid };
+    let profile = profile::choose(&args.costs.profile)?;
+    let cells = Cells { path: &args.scenario, text: &text, sets: &args.sets, profile: &profile, grid: &grid };
     cells.check()?;
     let shard = shard(args)?;
     let about = about(args, &grid, &text, shard);
@@ -92,7 +96,9 @@ fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -
     let strategies = grid.axes().iter().find(|axis| axis.key == STRATEGY).map(|axis| axis.values.join(","));
     let varied = args.vary.iter().filter(|argument| !argument.trim_start().starts_with("strategy=")).cloned();
     let vary = varied.chain(strategies.map(|names| format!("{STRATEGY}={names}"))).collect();
-    About::new(name, &args.sets, vary, grid, grid.id(text, &args.sets), shard)
+    // A profile that is a file is part of the sweep by its name; its figures are in no row but as what they add up to.
+    let profile = args.costs.profile.clone();
+    About::new(Asked { scenario: name, set: args.sets.clone(), vary, profile }, grid, grid.id(text, &args.sets), shard)
 }
 
 /// The first signal ends the sweep at the end of the cells under way; the second ends the process.

@@ -18,7 +18,7 @@ pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     if let Some(path) = &args.svg {
         write_picture(path, &render::picture::svg(&scenario, &args.strategy, &plan, only)?)?;
     }
-    let text = if wants_json(args.source.format) {
+    let text = if wants_json(args.format) {
         json(&form::view(&scenario, &args.strategy, &plan, only))?
     } else {
         render::view::view(&scenario, &args.strategy, &plan, only, io.out)

@@ -1,118 +1,228 @@
-//! Strategies side by side.
+//! Strategies side by side, in 100 columns.
+
+mod records;
+mod sensitivity;
+
+pub use records::{csv, markdown};
 
 use super::run::{self, title};
 use super::table::{Cell, Look, Table};
+use super::{WIDTH, profile, wrapped};
+use crate::comparison::{self, Row};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
-use sim_core::outcome::{Distribution, Outcome, Report, Trap, TrapCost};
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use sim_core::outcome::{Outcome, Report, Trap};
 
-/// One strategy's run.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The strategy, as it was asked for.
-    pub name: String,
-    /// The scenario as that strategy runs it.
-    pub scenario: Scenario,
-    /// What came of it.
-    pub report: Report,
+/// A column of numbers.
+struct Column {
+    /// Its title, on two lines.
+    title: [&'static str; 2],
+    /// What a row has in it.
+    value: fn(&Row, Option<Trap>) -> Option<Value>,
+    /// Whether more is better; else less is.
+    more: bool,
 }
 
-/// The table, and a line for each strategy that did not complete.
-#[must_use]
-pub fn compare(scenario: &Scenario, seed: u64, rows: &[Row], palette: Palette) -> String {
-    let mut out = format!("{}\n\n", title(scenario, seed, palette));
-    let measured = measured(rows);
-    let header =
-        ["strategy", "outcome", "regions", "delivered", "writes", "ISB", "DSB", "p50", "max", "to upcall", "cycles"];
-    let mut table = Table::new(2, &header);
-    for row in rows {
-        table.row(cells(&row.name, &row.report, measured));
+/// What a row has in a column: how it ranks, and how it reads.
+struct Value {
+    rank: u128,
+    text: String,
+}
+
+impl Value {
+    fn number(value: u64) -> Self {
+        Self { rank: value.into(), text: words::number(value) }
     }
-    out.push_str(&table.render(0, palette));
-    let _ = writeln!(
-        out,
-        "\nregions: EL2 regions that views need, of {}{}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
-        scenario.layout.board().el2_regions,
-        rows.iter().find_map(|row| run::fullest(&row.report.regions.boot)).unwrap_or_default(),
-        measured.map_or_else(|| "call".into(), words::trap),
-    );
-    let _ = writeln!(out, "to upcall: median cycles from the trap of a send to the receiver's handler.");
-    let _ = writeln!(out, "Profile {}: {}.", scenario.config.profile.name, scenario.config.profile.provenance);
-    for row in rows {
-        if let Some(text) = failure(&row.scenario, &row.report) {
-            let _ = writeln!(out, "\n{}: {text}", palette.bold(&row.name));
+
+    /// A mean, ranked as it is and not as it is rounded.
+    fn per_call(total: u64, calls: u64) -> Option<Self> {
+        let rank = (u128::from(total) << 64).checked_div(calls.into())?;
+        Some(Self { rank, text: run::per_call(total, calls) })
+    }
+}
+
+/// A column of means per measured entry to EL2.
+macro_rules! mean {
+    ($upper:literal, $lower:literal, $($field:ident).+) => {
+        Column {
+            title: [$upper, $lower],
+            value: |row, trap| row.cost(trap).and_then(|cost| Value::per_call(cost.counts.$($field).+, cost.calls)),
+            more: false,
         }
-    }
-    out
-}
-
-/// The entry to EL2 whose cost the table shows: the send if there is one, else the one that most register writes went
-/// into, over all strategies.
-fn measured(rows: &[Row]) -> Option<Trap> {
-    let mut writes: BTreeMap<Trap, u64> = BTreeMap::new();
-    for (trap, cost) in rows.iter().flat_map(|row| &row.report.traps) {
-        *writes.entry(*trap).or_default() += cost.counts.el2_writes();
-    }
-    let send = writes.keys().find(|trap| trap.is_send()).copied();
-    send.or_else(|| writes.into_iter().max_by_key(|(_, writes)| *writes).map(|(trap, _)| trap))
-}
-
-fn cells(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
-    let call = measured.and_then(|trap| report.traps.get(&trap));
-    let completed = report.outcome == Outcome::Completed;
-    let look = if completed { Look::Good } else { Look::Bad };
-    let per_call = |total: fn(&TrapCost) -> u64| -> Cell {
-        call.map_or_else(|| "-".into(), |cost| run::per_call(total(cost), cost.calls).into())
     };
-    let cycles = |value: Option<u64>| -> Cell { value.map_or_else(|| "-".into(), |value| words::number(value).into()) };
-    let distribution = call.map(|cost| &cost.cycles);
-    let total = if completed { words::number(report.cycles).into() } else { Cell::from("-") };
-    vec![
-        Cell::new(name, Look::Bold),
-        Cell::new(words::outcome(&report.outcome), look),
-        report.regions.views_required().to_string().into(),
-        delivered(report),
-        per_call(|cost| cost.counts.el2_writes()),
-        per_call(|cost| cost.counts.isb),
-        per_call(|cost| cost.counts.dsb),
-        cycles(distribution.and_then(|values| values.percentile(50))),
-        cycles(distribution.and_then(Distribution::max)),
-        cycles(report.send_to_upcall().percentile(50)),
-        total,
-    ]
+}
+
+const COLUMNS: [Column; 11] = [
+    Column { title: ["", "regions"], value: |row, _| Some(regions(&row.report)), more: false },
+    Column { title: ["deliv-", "ered"], value: |row, _| Some(delivered(&row.report)), more: true },
+    mean!("PR", "BAR", el2.prbar),
+    mean!("PR", "LAR", el2.prlar),
+    mean!("PR", "ENR", el2.prenr),
+    mean!("", "ISB", isb),
+    mean!("", "DSB", dsb),
+    Column {
+        title: ["call", "p50"],
+        value: |row, trap| row.cost(trap)?.cycles.percentile(50).map(Value::number),
+        more: false,
+    },
+    Column { title: ["call", "max"], value: |row, trap| row.cost(trap)?.cycles.max().map(Value::number), more: false },
+    Column {
+        title: ["worst", "upcall"],
+        value: |row, _| row.report.send_to_upcall().max().map(Value::number),
+        more: false,
+    },
+    Column { title: ["", "exposed"], value: |row, _| exposed(&row.report), more: false },
+];
+
+fn regions(report: &Report) -> Value {
+    let required = report.regions.views_required();
+    let text = format!("{required}/{}", report.regions.el2_total);
+    Value { rank: u128::try_from(required).unwrap_or(u128::MAX), text }
 }
 
 /// How many events arrived; of how many, if not all did.
-fn delivered(report: &Report) -> Cell {
+fn delivered(report: &Report) -> Value {
     let (delivered, sent) = (report.events.delivered, report.events.sent);
+    let number = Value::number(delivered);
     if delivered == sent {
-        return words::number(sent).into();
+        number
+    } else {
+        Value { text: format!("{}/{}", number.text, words::number(sent)), ..number }
     }
-    Cell::new(format!("{}/{}", words::number(delivered), words::number(sent)), Look::Bad)
 }
 
-/// Why a strategy did not complete, in a line or two.
+/// Nothing ran where nothing fits.
+fn exposed(report: &Report) -> Option<Value> {
+    let bytes = report.regions.exposed;
+    let ran = !matches!(report.outcome, Outcome::Refused(_));
+    ran.then(|| Value { rank: bytes.into(), text: words::roughly(bytes) })
+}
+
+/// The table with each failure under its row; what other placements changed; what the figures are worth, and what would
+/// change the ranking.
+#[must_use]
+pub fn compare(scenario: &Scenario, seed: u64, rows: &[Row], palette: Palette) -> String {
+    let mut out = format!("{}\n\n", title(scenario, seed, palette));
+    let measured = comparison::measured(rows);
+    out.push_str(&table(rows, measured, palette));
+    out.push('\n');
+    out.push_str(&wrapped(&legend(measured, rows), ""));
+    for line in placements(scenario, rows) {
+        out.push_str(&wrapped(&line, "  "));
+    }
+    out.push('\n');
+    out.push_str(&profile::lines(&scenario.profile));
+    out.push_str(&sensitivity::lines(scenario, rows, measured, palette));
+    out
+}
+
+fn table(rows: &[Row], measured: Option<Trap>, palette: Palette) -> String {
+    let cells: Vec<Vec<Option<Value>>> =
+        rows.iter().map(|row| COLUMNS.iter().map(|column| (column.value)(row, measured)).collect()).collect();
+    let head = |line: fn([&'static str; 2]) -> &'static str, names: [&'static str; 2]| -> Vec<&'static str> {
+        names.into_iter().chain(COLUMNS.iter().map(|column| line(column.title))).collect()
+    };
+    let mut table = Table::new(2, &head(|[upper, _]| upper, ["", ""]));
+    table.heading(&head(|[_, lower]| lower, ["strategy", "outcome"]));
+    for (row, values) in rows.iter().zip(&cells) {
+        let look = if row.completed() { Look::Good } else { Look::Bad };
+        let mut line = vec![row.name.as_str().into(), Cell::new(outcome(&row.report.outcome), look)];
+        for (at, (value, column)) in values.iter().zip(&COLUMNS).enumerate() {
+            let best = row.completed() && best(rows, &cells, at, column.more, value.as_ref());
+            let look = if best { Look::Bold } else { Look::Plain };
+            line.push(value.as_ref().map_or_else(|| "-".into(), |value| Cell::new(value.text.clone(), look)));
+        }
+        table.row(line);
+        if let Some(text) = failure(&row.scenario, &row.report) {
+            table.note(wrapped(&format!("  {text}"), "  "));
+        }
+    }
+    table.render_within(WIDTH, palette)
+}
+
+/// Whether no strategy that completed has a better value in the column, and one has a worse.
+fn best(rows: &[Row], cells: &[Vec<Option<Value>>], column: usize, more: bool, value: Option<&Value>) -> bool {
+    let Some(value) = value else { return false };
+    let completed = rows.iter().zip(cells).filter(|(row, _)| row.completed());
+    let ranks: Vec<u128> = completed.filter_map(|(_, cells)| Some(cells.get(column)?.as_ref()?.rank)).collect();
+    let (least, most) = (ranks.iter().min(), ranks.iter().max());
+    least != most && Some(&value.rank) == if more { most } else { least }
+}
+
+/// An outcome in a word; the line below the row has it in full.
+fn outcome(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::HypervisorFault(_) => "fault",
+        Outcome::ExpectationFailed(_) => "failed",
+        Outcome::IsolationBroken(_) => "breach",
+        outcome => words::outcome(outcome),
+    }
+}
+
+fn legend(measured: Option<Trap>, rows: &[Row]) -> String {
+    let call = measured.map_or_else(|| "call".into(), words::trap);
+    let boot = rows.iter().find_map(|row| run::fullest(&row.report.regions.boot)).unwrap_or_default();
+    format!(
+        "Per {call}: PRBAR, PRLAR and PRENR writes to the EL2 MPU, and barriers; call: its \
+         cycles from trap to return, waiting for the hypervisor lock included. regions: what views need, \
+         of those there are{boot}. worst upcall: most cycles from a send's trap to the receiver's handler. exposed: \
+         most bytes of other domains within EL2's reach at once while it worked for a domain."
+    )
+}
+
+/// Who ran under another placement, and which hypercalls differ because of it.
+fn placements(scenario: &Scenario, rows: &[Row]) -> Vec<String> {
+    let own = scenario.layout.parts().placement;
+    let moved = comparison::moved(rows, own);
+    let lines = moved.iter().map(|moved| {
+        let start = format!(
+            "{} ran under placement {}, not {}",
+            moved.name,
+            words::placement(moved.placement),
+            words::placement(own)
+        );
+        match &moved.calls {
+            None => format!("{start}; no two runs that completed tell what that changes."),
+            Some(calls) if calls.is_empty() => format!("{start}; it makes the same hypercalls."),
+            Some(calls) => {
+                let calls: Vec<String> = calls.iter().map(other_calls).collect();
+                format!("{start}; calls that differ: {}.", calls.join(", "))
+            }
+        }
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { lines } else { std::iter::once(String::new()).chain(lines).collect() }
+}
+
+fn other_calls(calls: &comparison::OtherCalls) -> String {
+    let (fewest, most) = calls.own;
+    let own = if fewest == most { words::number(most) } else { format!("{fewest} to {most}") };
+    format!("{} {} instead of {own}", words::trap(calls.trap), words::number(calls.here))
+}
+
+/// Why a strategy did not complete.
 pub(crate) fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
     let layout = &scenario.layout;
-    Some(match &report.outcome {
+    let what = match &report.outcome {
         Outcome::Completed => return None,
         Outcome::HypervisorFault(cause) | Outcome::Hazard(Some(cause)) => {
             let what = match &cause.object {
                 Some((area, offset)) => words::object(layout, area, *offset),
                 None => words::owner(layout, cause.owner),
             };
+            let why = match &cause.fault.hazard {
+                Some(hazard) => words::pending(hazard),
+                None => format!("the {} does not map it", words::view(layout, cause.view)),
+            };
             let syndrome = cause.fault.syndrome;
             format!(
-                "{} at EL2 ({} at {:#x}) in {} of {}\n  on {what}; the {} does not map it",
+                "{} at EL2 ({} at {:#x}) in {} of {} on {what}; {why}",
                 words::abort(syndrome.ec),
                 cause.fault.access(),
                 syndrome.far,
                 words::trap(cause.on_behalf.trap),
                 cause.on_behalf.vcpu.map_or_else(|| "an idle PE".into(), |vcpu| words::vcpu(layout, vcpu)),
-                words::view(layout, cause.view),
             )
         }
         Outcome::Refused(refused) => refused.to_string(),
@@ -123,5 +233,6 @@ pub(crate) fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
         }
         Outcome::IsolationBroken(breach) => words::breach(&scenario.layout, breach),
         Outcome::Limit(steps) => format!("not done after {} steps", words::number(*steps)),
-    })
+    };
+    Some(format!("{}: {what}", words::outcome(&report.outcome)))
 }

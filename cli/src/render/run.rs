@@ -1,7 +1,7 @@
 //! The report of one run.
 
-use super::fault;
 use super::table::{Cell, Look, Table};
+use super::{fault, profile};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
@@ -38,12 +38,11 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report, pale
     }
     let _ = writeln!(
         out,
-        "\n{} cycles in all (profile {}: {}), {} of them waiting for the hypervisor lock",
+        "\n{} cycles in all, {} of them waiting for the hypervisor lock",
         words::number(report.cycles),
-        scenario.config.profile.name,
-        scenario.config.profile.provenance,
         words::number(report.lock_wait),
     );
+    out.push_str(&profile::lines(&scenario.profile));
     if !report.console.is_empty() {
         let _ = writeln!(out, "\n{}", palette.bold("console"));
         report.console.lines().for_each(|line| {

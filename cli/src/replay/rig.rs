@@ -11,7 +11,7 @@ use sim_core::hyp::entry::Next;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Reach, Strategy};
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
 use sim_core::outcome::Area;
 use sim_core::platform::{Event, Platform, SysReg};
@@ -83,7 +83,7 @@ impl Rig {
         let ground = Ground::above(header.domains.iter().chain(&created), most, strategy.needs())
             .ok_or("the domains leave no room in memory")?;
         let layout = ground.layout(&header.domains)?;
-        let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+        let machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let hardware_domain = header.hardware_domain.map(evtchn::DomId);
         let policy = Policy { hardware_domain, silo: false };

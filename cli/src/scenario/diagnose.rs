@@ -6,7 +6,7 @@ use super::error::Problem;
 const COMPARED: usize = 32;
 
 /// A parser's or `serde`'s error, at its place.
-pub(super) fn problem(error: &toml::de::Error) -> Problem {
+pub(crate) fn problem(error: &toml::de::Error) -> Problem {
     let message = error.message();
     // Both put what was wanted behind the last part of what was found.
     let (found, expected) = match message.split_once(", expected ") {
@@ -60,7 +60,7 @@ fn missing(name: &str) -> String {
 }
 
 /// What is known, nearest first if something is near.
-pub(super) fn known_names(what: &str, name: &str, known: &[String]) -> String {
+pub(crate) fn known_names(what: &str, name: &str, known: &[String]) -> String {
     let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     match nearest(name, known) {
         Some(near) => format!("did you mean `{near}`? Known {what}: {all}"),

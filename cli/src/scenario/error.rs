@@ -12,7 +12,7 @@ const MESSAGE_SHOWN: usize = 400;
 
 /// Something wrong, with spans into the [`Sources`].
 #[derive(Debug)]
-pub(super) struct Problem(Box<Parts>);
+pub(crate) struct Problem(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
@@ -25,31 +25,31 @@ struct Parts {
 
 impl Problem {
     /// A problem at no place in particular.
-    pub(super) fn new(title: impl Into<String>) -> Self {
+    pub(crate) fn new(title: impl Into<String>) -> Self {
         let parts = Parts { title: title.into(), at: None, label: String::new(), others: Vec::new(), help: None };
         Self(Box::new(parts))
     }
 
     /// Where it is, and what to say at that place.
-    pub(super) fn at(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+    pub(crate) fn at(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
         (self.0.at, self.0.label) = (Some(span), label.into());
         self
     }
 
     /// Another place that has to do with it.
-    pub(super) fn and(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+    pub(crate) fn and(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
         self.0.others.push((span, label.into()));
         self
     }
 
     /// What to do about it.
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
     /// The problem in words and lines, free of the sources.
-    pub(super) fn found_in(self, sources: &Sources<'_>) -> LoadError {
+    pub(crate) fn found_in(self, sources: &Sources<'_>) -> LoadError {
         let Parts { title, at, label, others, help } = *self.0;
         let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
         LoadError {
@@ -137,7 +137,7 @@ pub struct LoadError {
 
 impl LoadError {
     /// An error about a file that was not even read.
-    pub(super) fn unread(path: &Path, title: impl Into<String>, help: Option<&str>) -> Self {
+    pub(crate) fn unread(path: &Path, title: impl Into<String>, help: Option<&str>) -> Self {
         let report = Report {
             path: shown_path(path),
             title: title.into(),

@@ -28,23 +28,26 @@ mod single;
 mod source;
 mod system;
 
+pub(crate) use diagnose::problem;
 pub use error::LoadError;
-pub(crate) use number::text as number;
+pub(crate) use error::Problem;
+pub(crate) use number::{Number, text as number, within};
+pub(crate) use raw::{Maybe, Table};
+pub(crate) use source::Sources;
 
-use error::Problem;
+use crate::profile::Profile;
 use raw::RawScenario;
 use serde::Deserialize;
 use sim_core::guest::steps::{Step, StepGuest};
 use sim_core::hyp::strategy::{Settings, Strategy};
 use sim_core::layout::{Layout, LayoutError, LayoutParts};
 use sim_core::world::{self, BuildError, Config, World};
-use source::Sources;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// No scenario is larger; what is, is not a scenario.
+/// No scenario or profile is larger.
 const MAX_BYTES: u64 = 3 << 20;
 
 /// A checked scenario.
@@ -60,6 +63,8 @@ pub struct Scenario {
     pub layout: Layout,
     /// How it is run, with seed 0.
     pub config: Config,
+    /// What operations cost, and where the figures come from; `config` has the bare figures.
+    pub profile: Rc<Profile>,
     /// Settings of strategies.
     pub settings: Settings,
     /// The program of each vCPU; one that has none in the file turns itself off.
@@ -102,25 +107,13 @@ impl Scenario {
 
     /// Reads a file's text.
     pub fn text(path: &Path) -> Result<String, LoadError> {
-        let bytes = read(path)?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(text),
-            Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let bytes = error.as_bytes();
-                let before = bytes.get(..good).unwrap_or_default();
-                let line = before.split(|byte| *byte == b'\n').count();
-                let byte = bytes.get(good).copied().unwrap_or_default();
-                let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
-                Err(LoadError::unread(path, title, Some("scenario files are TOML, and TOML is UTF-8")))
-            }
-        }
+        read(path, "scenario")
     }
 
     /// Checks a file's text, with `sets` put in first. `path` names it in messages.
     pub fn from_text(path: &Path, text: &str, sets: &[String]) -> Result<Self, LoadError> {
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-            return Err(too_large(path));
+            return Err(too_large(path, "scenario"));
         }
         let sources = Sources::new(path, text, sets);
         checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
@@ -141,6 +134,14 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// This scenario with what that profile says operations cost; a loaded one starts with `counts`.
+    #[must_use]
+    pub fn costing(mut self, profile: Profile) -> Self {
+        self.config.costs = profile.costs();
+        self.profile = Rc::new(profile);
+        self
+    }
+
     /// A world of this scenario, ready to run.
     pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
         let config = Config { seed, ..self.config.clone() };
@@ -156,28 +157,36 @@ impl Scenario {
     }
 }
 
-fn too_large(path: &Path) -> LoadError {
-    let title = format!("larger than {} MiB, which no scenario is", MAX_BYTES >> 20);
+fn too_large(path: &Path, what: &str) -> LoadError {
+    let title = format!("larger than {} MiB, which no {what} is", MAX_BYTES >> 20);
     LoadError::unread(path, title, Some("is this the right file?"))
 }
 
-/// The bytes of a file that is not too large.
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+/// The text of a `what` file that is not too large.
+pub(crate) fn read(path: &Path, what: &str) -> Result<String, LoadError> {
     let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(LoadError::unread(path, "is a directory", Some("expected a scenario file (*.toml)")));
+        return Err(LoadError::unread(path, "is a directory", Some(&format!("expected a {what} file (*.toml)"))));
     }
     if metadata.len() > MAX_BYTES {
-        return Err(too_large(path));
+        return Err(too_large(path, what));
     }
     let mut bytes = Vec::new();
     // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large(path));
+        return Err(too_large(path, what));
     }
-    Ok(bytes)
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let before = bytes.get(..good).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let byte = bytes.get(good).copied().unwrap_or_default();
+        let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
+        LoadError::unread(path, title, Some(&format!("{what} files are TOML, and TOML is UTF-8")))
+    })
 }
 
 /// The tables of a file with `sets` put in, and what `[ring]` stands for.
@@ -215,6 +224,7 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
         description: raw.description.clone(),
         path: sources.path().to_owned(),
+        profile: Rc::default(),
         settings: system::settings(&raw)?,
         layout,
         config,

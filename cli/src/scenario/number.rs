@@ -10,7 +10,7 @@ use toml::Spanned;
 /// A number from 0 to 2^64 - 1: a TOML integer in any base, or a string that holds one, since TOML's integers need only
 /// go to 2^63 - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Number(pub(super) u64);
+pub(crate) struct Number(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -84,7 +84,7 @@ fn parse(text: &str) -> Option<u128> {
 }
 
 /// The number, if it lies in `range`.
-pub(super) fn within(number: &Spanned<Number>, what: &str, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(crate) fn within(number: &Spanned<Number>, what: &str, range: RangeInclusive<u64>) -> Result<u64, Problem> {
     let value = number.get_ref().0;
     if range.contains(&value) {
         return Ok(value);

@@ -11,14 +11,14 @@ use std::ops::Deref;
 use toml::Spanned;
 
 /// A key that may be left out.
-pub(super) type Maybe<T> = Option<Spanned<T>>;
+pub(crate) type Maybe<T> = Option<Spanned<T>>;
 
 /// A key that may be left out, as functions take it.
 pub(super) type Key<'a, T> = Option<&'a Spanned<T>>;
 
 /// A table and nothing else: `serde` would take an array for a struct as well.
 #[derive(Debug)]
-pub(super) struct Table<T>(pub(super) T);
+pub(crate) struct Table<T>(pub(crate) T);
 
 impl<T> Deref for Table<T> {
     type Target = T;

@@ -52,7 +52,7 @@ fn starts(bytes: &[u8]) -> usize {
 
 /// The file's text and the `--set` arguments.
 #[derive(Debug)]
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     path: &'a Path,
     parts: Vec<Part<'a>>,
 }
@@ -73,7 +73,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Sources<'a> {
-    pub(super) fn new(path: &'a Path, text: &'a str, sets: &'a [String]) -> Self {
+    pub(crate) fn new(path: &'a Path, text: &'a str, sets: &'a [String]) -> Self {
         let mut start = 0;
         let texts = std::iter::once(text).chain(sets.iter().map(String::as_str));
         let parts = texts

@@ -15,6 +15,8 @@ pub struct About {
     set: Vec<String>,
     /// `--vary`, and the strategies.
     vary: Vec<String>,
+    /// `--profile`.
+    profile: String,
     /// Cells of the whole grid.
     cells: u64,
     /// Identifies the grid: a hash of the scenario's text and all of the above.
@@ -24,15 +26,30 @@ pub struct About {
     shard: Option<Shard>,
 }
 
+/// What was typed.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The scenario file's name.
+    pub scenario: String,
+    /// `--set`.
+    pub set: Vec<String>,
+    /// `--vary`, and the strategies.
+    pub vary: Vec<String>,
+    /// `--profile`.
+    pub profile: String,
+}
+
 impl About {
-    /// The first line of a sweep. `vary` is what was typed.
+    /// The first line of a sweep.
     #[must_use]
-    pub fn new(scenario: String, set: &[String], vary: Vec<String>, grid: &Grid, id: GridId, shard: Shard) -> Self {
+    pub fn new(asked: Asked, grid: &Grid, id: GridId, shard: Shard) -> Self {
+        let Asked { scenario, set, vary, profile } = asked;
         Self {
             mpusim: env!("CARGO_PKG_VERSION").into(),
             scenario,
-            set: set.to_vec(),
+            set,
             vary,
+            profile,
             cells: grid.cells(),
             grid: id.to_string(),
             shard: (shard != Shard::WHOLE).then_some(shard),
@@ -65,6 +82,7 @@ impl About {
             ("from scenario", self.scenario.clone(), other.scenario.clone()),
             ("with --set", self.set.join(" "), other.set.join(" ")),
             ("with --vary", self.vary.join(" "), other.vary.join(" ")),
+            ("with --profile", self.profile.clone(), other.profile.clone()),
             ("as shard", self.shard().to_string(), other.shard().to_string()),
             ("from a grid or a scenario text of hash", self.grid.clone(), other.grid.clone()),
         ];

@@ -3,6 +3,7 @@
 use super::SweepError;
 use super::columns::{self, Row, Value};
 use super::grid::Grid;
+use crate::profile::Profile;
 use crate::render::compare::failure;
 use crate::scenario::{LoadError, Scenario};
 use crate::words;
@@ -36,6 +37,8 @@ pub struct Cells<'a> {
     pub text: &'a str,
     /// `--set`.
     pub sets: &'a [String],
+    /// What operations cost in every cell.
+    pub profile: &'a Profile,
     /// The grid.
     pub grid: &'a Grid,
 }
@@ -66,7 +69,7 @@ impl Cells<'_> {
         let varied = self.grid.values(cell).filter(|(axis, _)| axis.is_of_scenario());
         let varied = varied.map(|(axis, value)| format!("{}={value}", axis.key));
         let sets: Vec<String> = self.sets.iter().cloned().chain(varied).collect();
-        Scenario::from_text(self.path, self.text, &sets)
+        Ok(Scenario::from_text(self.path, self.text, &sets)?.costing(self.profile.clone()))
     }
 
     /// Runs one cell of that system.
@@ -88,7 +91,7 @@ impl Cells<'_> {
         values.extend(columns::verdict(outcome, failure(scenario, report)));
         values.extend(columns::measured(report, ran));
         values.push(Value::Text(words::placement(scenario.layout.parts().placement).into()));
-        values.push(Value::Text(scenario.config.profile.name.to_string()));
+        values.push(Value::Text(scenario.profile.name().to_string()));
         Row { cell, outcome, values }
     }
 

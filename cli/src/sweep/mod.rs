@@ -22,7 +22,7 @@ mod run;
 mod shard;
 mod vary;
 
-pub use about::About;
+pub use about::{About, Asked};
 pub use cell::{Cells, Simulate};
 pub use columns::{Row, Value, columns};
 pub use grid::{Grid, GridId};

@@ -1,6 +1,7 @@
 //! Accesses as hardware judges them, and the platform that the hypervisor sees.
 
 use super::attributes::{self, Attributes};
+use super::clock::Costs;
 use super::pe::Pe;
 use super::{Faulted, MAX_HAZARDS, Machine};
 use crate::convention::{FSC_EXTERNAL, ec};
@@ -53,7 +54,7 @@ impl Machine {
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(());
         };
-        state.charge(|counts| &mut counts.el2_accesses, self.profile.el2_access);
+        state.charge(|counts| &mut counts.el2_accesses, self.costs.el2_access);
         let verdict = state.el2.check(Regime::El2, Access { addr, size, kind, el: El::El2 });
         match verdict.result {
             Ok(hit) if self.answers(addr, size) => {
@@ -124,7 +125,7 @@ impl Cpu<'_> {
     }
 
     fn mpu_write(&mut self, level: mpu_model::Level, reg: MpuReg, value: u64) -> Result<(), Faulted> {
-        let cycles = self.machine.profile.mpu_write;
+        let cycles = cost(&self.machine.costs, reg);
         let Some(state) = self.machine.pes.get_mut(self.pe) else {
             return Ok(());
         };
@@ -144,6 +145,18 @@ impl Cpu<'_> {
             mpu_model::Level::El1 => Ok(()),
             mpu_model::Level::El2 => self.machine.probe(self.pe),
         }
+    }
+}
+
+/// What a write costs: as the counter says that [`counter`] picks.
+const fn cost(costs: &Costs, reg: MpuReg) -> u64 {
+    match reg {
+        MpuReg::Prselr => costs.prselr,
+        MpuReg::Prbar | MpuReg::PrbarN(_) => costs.prbar,
+        MpuReg::Prlar | MpuReg::PrlarN(_) => costs.prlar,
+        MpuReg::Prenr => costs.prenr,
+        MpuReg::Sctlr => costs.sctlr,
+        MpuReg::Mpuir | MpuReg::Mair | MpuReg::Mair1 => costs.sysreg_write,
     }
 }
 
@@ -167,20 +180,20 @@ impl Platform for Cpu<'_> {
     }
 
     fn read(&mut self, reg: SysReg) -> u64 {
-        let profile = self.machine.profile.clone();
+        let costs = self.machine.costs;
         let Some(state) = self.state() else { return 0 };
         match reg {
             SysReg::El2(reg) => {
                 state.counts.el2.reads += 1;
-                state.clock = state.clock.saturating_add(profile.mpu_read);
+                state.clock = state.clock.saturating_add(costs.mpu_read);
                 return state.el2.read(reg);
             }
             SysReg::El1(reg) => {
                 state.counts.el1.reads += 1;
-                state.clock = state.clock.saturating_add(profile.mpu_read);
+                state.clock = state.clock.saturating_add(costs.mpu_read);
                 return state.el1.read(reg);
             }
-            _ => state.charge(|counts| &mut counts.sysreg_reads, profile.sysreg_read),
+            _ => state.charge(|counts| &mut counts.sysreg_reads, costs.sysreg_read),
         }
         match reg {
             SysReg::El1(_) | SysReg::El2(_) | SysReg::IccEoir1 => 0,
@@ -208,7 +221,7 @@ impl Platform for Cpu<'_> {
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
-        let cycles = self.machine.profile.sysreg_write;
+        let cycles = self.machine.costs.sysreg_write;
         match reg {
             SysReg::El2(reg) => return self.mpu_write(mpu_model::Level::El2, reg, value),
             SysReg::El1(reg) => return self.mpu_write(mpu_model::Level::El1, reg, value),
@@ -238,7 +251,7 @@ impl Platform for Cpu<'_> {
     }
 
     fn isb(&mut self) -> Result<(), Faulted> {
-        let cycles = self.machine.profile.isb;
+        let cycles = self.machine.costs.isb;
         let Some(state) = self.state() else {
             return Ok(());
         };
@@ -248,7 +261,7 @@ impl Platform for Cpu<'_> {
     }
 
     fn dsb(&mut self) -> Result<(), Faulted> {
-        let cycles = self.machine.profile.dsb;
+        let cycles = self.machine.costs.dsb;
         let Some(state) = self.state() else {
             return Ok(());
         };
@@ -277,7 +290,7 @@ impl Platform for Cpu<'_> {
     }
 
     fn kick(&mut self, pe: usize) {
-        let cycles = self.machine.profile.kick;
+        let cycles = self.machine.costs.kick;
         let Some(state) = self.state() else { return };
         state.charge(|counts| &mut counts.kicks, cycles);
         let now = state.clock;
@@ -297,7 +310,7 @@ impl Platform for Cpu<'_> {
     fn event(&mut self, event: Event) {
         match event {
             Event::TableScan => {
-                let cycles = self.machine.profile.table_scan;
+                let cycles = self.machine.costs.table_scan;
                 if let Some(state) = self.state() {
                     state.charge(|counts| &mut counts.table_scans, cycles);
                 }

@@ -21,7 +21,7 @@ use crate::outcome::{El2Fault, HazardReport};
 use crate::platform::Event;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use clock::Profile;
+use clock::Costs;
 use core::fmt;
 use mpu_model::{AccessKind, Probe, Rules};
 use pe::Pe;
@@ -48,7 +48,7 @@ pub struct Machine {
     devices: Vec<Span>,
     guests: Vec<GuestSlot>,
     rules: Rules,
-    profile: Profile,
+    costs: Costs,
     fault: Option<El2Fault>,
     second_fault: Option<El2Fault>,
     events: Vec<Event>,
@@ -58,7 +58,7 @@ pub struct Machine {
 impl Machine {
     /// The board of `layout`, out of reset.
     #[must_use]
-    pub fn new(layout: &Layout, rules: Rules, profile: Profile) -> Self {
+    pub fn new(layout: &Layout, rules: Rules, costs: Costs) -> Self {
         let board = layout.board();
         let rules = Rules { default_map: board.default_map, ..rules };
         let image = &layout.parts().image;
@@ -84,7 +84,7 @@ impl Machine {
             devices: alloc::vec![board.uart.span, board.gic.span],
             guests: Vec::new(),
             rules,
-            profile,
+            costs,
             fault: None,
             second_fault: None,
             events: Vec::new(),
@@ -106,8 +106,8 @@ impl Machine {
 
     /// The costs in force.
     #[must_use]
-    pub fn profile(&self) -> &Profile {
-        &self.profile
+    pub fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// The first EL2 exception taken from EL2, and the one raised while that was being reported.

@@ -1,6 +1,6 @@
 //! One PE: its MPUs, its registers, its clock.
 
-use super::clock::Profile;
+use super::clock::Costs;
 use crate::convention::Frame;
 use crate::outcome::Counts;
 use crate::platform::{intid, list_register};
@@ -134,8 +134,8 @@ impl Pe {
     }
 
     /// Exception entry to EL2.
-    pub(super) fn take_exception(&mut self, profile: &Profile) {
-        self.charge(|counts| &mut counts.exceptions, profile.exception);
+    pub(super) fn take_exception(&mut self, costs: &Costs) {
+        self.charge(|counts| &mut counts.exceptions, costs.exception);
         self.context_sync();
     }
 }

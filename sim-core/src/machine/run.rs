@@ -100,7 +100,7 @@ impl Machine {
             state.spsr_el1 = state.frame.spsr;
             state.elr_el1 = pc;
             state.frame.spsr = PSTATE_EL1H_MASKED;
-            state.charge(|counts| &mut counts.guest_actions, self.profile.guest_action);
+            state.charge(|counts| &mut counts.guest_actions, self.costs.guest_action);
         }
         let again = slot.again.take();
         let action = again.unwrap_or_else(|| {
@@ -118,7 +118,7 @@ impl Machine {
     }
 
     fn act(&mut self, pe: usize, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
-        let cost = self.profile.guest_action;
+        let cost = self.costs.guest_action;
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(Stop::Acted);
         };
@@ -275,7 +275,7 @@ impl Machine {
 
     fn trap(&mut self, pe: usize, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
         if let Some(state) = self.pes.get_mut(pe) {
-            state.take_exception(&self.profile);
+            state.take_exception(&self.costs);
             if cause == Cause::Sync {
                 state.esr_el2 = esr;
                 state.far_el2 = far;
@@ -294,7 +294,7 @@ impl Machine {
             state.running = Running::Idle;
             return;
         }
-        state.charge(|counts| &mut counts.erets, self.profile.eret);
+        state.charge(|counts| &mut counts.erets, self.costs.eret);
         state.context_sync();
         let key = (state.vsctlr >> 48, state.vmpidr);
         let Ok(place) = self.guests.binary_search_by_key(&key, GuestSlot::key) else {

@@ -16,7 +16,8 @@ use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::{CONTROL_BLOCK_STRIDE, Layout, PAGE_SIZE, Span};
-use crate::machine::clock::Profile;
+use crate::machine::clock::Costs;
+use crate::machine::pe::Pe;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
@@ -42,7 +43,7 @@ pub struct Config {
     /// Choices the architecture leaves open.
     pub rules: Rules,
     /// Cycle costs.
-    pub profile: Profile,
+    pub costs: Costs,
     /// Decides among PEs that are equal in time; 0: the lowest number.
     pub seed: u64,
     /// Whether the isolation oracle looks at a PE each time it leaves EL2.
@@ -62,7 +63,7 @@ impl Default for Config {
         Self {
             scheduler: Scheduler::Null,
             rules: Rules::default(),
-            profile: Profile::COUNTS,
+            costs: Costs::COUNTS,
             seed: 0,
             paranoid: false,
             step_limit: 10_000_000,
@@ -115,6 +116,15 @@ pub struct World<S> {
     breach: Option<Breach>,
 }
 
+/// When a PE does something next: a guest that runs at once, a PE that sleeps with the interrupt that ends it.
+fn due(state: &Pe) -> Option<u64> {
+    match state.running {
+        Running::Guest(_) => Some(state.clock),
+        Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
+        Running::Reset => None,
+    }
+}
+
 /// What a vCPU of the domain at `position` knows about where it lives.
 #[must_use]
 pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
@@ -161,7 +171,7 @@ fn fifo_pages(layout: &Layout, position: usize, first: u64) -> Option<(Span, u64
 impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
-        let mut machine = Machine::new(&layout, config.rules, config.profile.clone());
+        let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.policy)?;
         let pes = machine.pes.len();
         let mut bound = Ok(());
@@ -288,11 +298,6 @@ impl<S: Strategy> World<S> {
 
     /// The PE that is furthest behind among those that can act.
     fn next_pe(&mut self) -> Option<usize> {
-        let due = |state: &crate::machine::pe::Pe| match state.running {
-            Running::Guest(_) => Some(state.clock),
-            Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
-            Running::Reset => None,
-        };
         let mut best: Option<(u64, usize)> = None;
         let mut equals = 0u32;
         for (pe, state) in self.machine.pes.iter().enumerate() {
@@ -321,7 +326,8 @@ impl<S: Strategy> World<S> {
     }
 
     fn step(&mut self, pe: usize) -> Result<(), Faulted> {
-        let before = self.machine.pes.get(pe).map(|state| (state.clock, state.counts));
+        // Time asleep is no part of what an interrupt costs.
+        let before = self.machine.pes.get(pe).map(|state| (due(state).unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
         let stop = self.machine.step(pe);
         let now = self.machine.pes.get(pe).map_or(start, |state| state.clock);

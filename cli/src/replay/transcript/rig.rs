@@ -11,7 +11,7 @@ use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, StaticChannel};
 use sim_core::layout::PAGE_SIZE;
-use sim_core::machine::clock::Profile;
+use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine};
 use sim_core::platform::{Event, Platform, SysReg, Width};
 
@@ -98,7 +98,7 @@ impl Rig {
     /// The system, booted. An error says why there cannot be one.
     pub(super) fn new(system: &System, strategy: &Builtin) -> Result<Self, String> {
         let layout = system.layout(strategy.needs())?;
-        let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
+        let machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let policy = Policy { hardware_domain: system.hardware_domain(), silo: system.silo };
         let hyp = Hypervisor::new(layout, strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;

@@ -1,0 +1,109 @@
+//! One scenario under several strategies: what is read off all the runs together.
+
+use crate::scenario::Scenario;
+use crate::sensitivity::Work;
+use sim_core::layout::Placement;
+use sim_core::outcome::{Outcome, Report, Trap, TrapCost};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One strategy's run.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The strategy, as it was asked for.
+    pub name: String,
+    /// The scenario as that strategy runs it.
+    pub scenario: Scenario,
+    /// What came of it.
+    pub report: Report,
+}
+
+impl Row {
+    /// Whether it ran to its end.
+    #[must_use]
+    pub fn completed(&self) -> bool {
+        self.report.outcome == Outcome::Completed
+    }
+
+    /// Where `shared_info` and `vcpu_info` lay.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.scenario.layout.parts().placement
+    }
+
+    /// What the entries to EL2 of one kind cost, if there were any.
+    #[must_use]
+    pub fn cost(&self, trap: Option<Trap>) -> Option<&TrapCost> {
+        self.report.traps.get(&trap?).filter(|cost| cost.calls > 0)
+    }
+}
+
+/// The entry to EL2 whose cost is compared: the send if there is one, else the one that most register writes went into,
+/// over all strategies.
+#[must_use]
+pub fn measured(rows: &[Row]) -> Option<Trap> {
+    let mut writes: BTreeMap<Trap, u64> = BTreeMap::new();
+    for (trap, cost) in rows.iter().flat_map(|row| &row.report.traps) {
+        *writes.entry(*trap).or_default() += cost.counts.el2_writes();
+    }
+    let send = writes.keys().find(|trap| trap.is_send()).copied();
+    send.or_else(|| writes.into_iter().max_by_key(|(_, writes)| *writes).map(|(trap, _)| trap))
+}
+
+/// What each strategy that completed did in those entries.
+#[must_use]
+pub fn works(rows: &[Row], measured: Option<Trap>) -> Vec<Work> {
+    let completed = rows.iter().filter(|row| row.completed());
+    let work = |row: &Row| {
+        let cost = row.cost(measured)?;
+        Some(Work { name: row.name.clone(), counts: cost.counts, calls: cost.calls })
+    };
+    completed.filter_map(work).collect()
+}
+
+/// A strategy that ran under another placement than the scenario's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved<'a> {
+    /// The strategy.
+    pub name: &'a str,
+    /// The placement it ran under.
+    pub placement: Placement,
+    /// Entries to EL2 of which it made more or fewer than every strategy under the scenario's own placement; `None`: no
+    /// such strategy completed, or this one did not, so there is nothing to hold it against.
+    pub calls: Option<Vec<OtherCalls>>,
+}
+
+/// How often an entry to EL2 was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherCalls {
+    /// Which.
+    pub trap: Trap,
+    /// Calls under the other placement.
+    pub here: u64,
+    /// The fewest and the most under the scenario's own.
+    pub own: (u64, u64),
+}
+
+/// The strategies that ran under another placement than `own`, with the hypercalls they made more or less often.
+#[must_use]
+pub fn moved(rows: &[Row], own: Placement) -> Vec<Moved<'_>> {
+    let (stayed, moved): (Vec<&Row>, _) = rows.iter().partition(|row| row.placement() == own);
+    let stayed: Vec<&Row> = stayed.into_iter().filter(|row| row.completed()).collect();
+    let found = moved.into_iter().map(|row| Moved {
+        name: &row.name,
+        placement: row.placement(),
+        calls: (row.completed() && !stayed.is_empty()).then(|| other_calls(row, &stayed)),
+    });
+    found.collect()
+}
+
+fn other_calls(row: &Row, stayed: &[&Row]) -> Vec<OtherCalls> {
+    let calls = |row: &Row, trap: Trap| row.report.traps.get(&trap).map_or(0, |cost| cost.calls);
+    let all = stayed.iter().copied().chain([row]).flat_map(|row| row.report.traps.keys());
+    let hypercalls: BTreeSet<Trap> = all.filter(|trap| matches!(trap, Trap::Hypercall(_))).copied().collect();
+    let differing = hypercalls.into_iter().filter_map(|trap| {
+        let (here, own) = (calls(row, trap), stayed.iter().map(|row| calls(row, trap)));
+        let (fewest, most) = own.fold((u64::MAX, 0), |(low, high), calls| (low.min(calls), high.max(calls)));
+        (!(fewest..=most).contains(&here)).then_some(OtherCalls { trap, here, own: (fewest, most) })
+    });
+    differing.collect()
+}
