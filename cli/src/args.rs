@@ -1,11 +1,13 @@
 //! What was typed. Nothing here touches the world.
 
+use crate::scenario;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mpu_model::AccessKind;
 use std::path::PathBuf;
 
 /// Simulate a Xen-like hypervisor on Armv8-R MPUs.
 ///
-/// Exit status: 0 all well; 1 the thing examined failed (fault, hazard, refused, mismatch, expectation broken);
+/// Exit status: 0 all well; 1 the thing examined failed (fault, denied, hazard, refused, mismatch, expectation broken);
 /// 2 bad input or usage, nothing was run.
 #[derive(Debug, Parser)]
 #[command(name = "mpusim", version, max_term_width = 100)]
@@ -50,8 +52,10 @@ pub enum Command {
     Run(Run),
     /// Run a scenario under several strategies, side by side.
     Compare(Compare),
-    /// Show the region budget and map of a scenario, slot by slot, per owner.
+    /// Show the region budget and map of a scenario, slot by slot, per owner; or draw it.
     View(View),
+    /// Tell why an access is allowed or denied: slots tried, which decided, and what would change the answer.
+    Explain(Explain),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
 }
@@ -101,7 +105,11 @@ pub struct Compare {
     pub source: Source,
 
     /// The strategies, separated by commas, each as `run --strategy` takes it.
-    #[arg(long, value_delimiter = ',', default_value = "naive,map-page,switch-view,switch-view:lazy,hybrid")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "naive,pin,map-page,switch-view,switch-view:lazy,hybrid,enable-mask,ku-window,background,xen-pool"
+    )]
     pub strategies: Vec<String>,
 
     /// Decides among PEs that are equal in time; 0 takes the lowest number.
@@ -128,6 +136,101 @@ pub struct View {
     /// Only the view of this domain, by name or id.
     #[arg(long)]
     pub domain: Option<String>,
+
+    /// Draw the views into this file too: addresses down the page, a column per view, owners in colour.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The scenario.
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The first byte of the access, e.g. 0x20010030.
+    #[arg(long, value_parser = address, allow_hyphen_values = true)]
+    pub address: u64,
+
+    /// Who makes it: 2 is the hypervisor, 1 the guest's kernel, 0 its applications.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub el: u8,
+
+    /// What it does.
+    #[arg(long, value_enum, default_value_t = AccessArg::Read)]
+    pub access: AccessArg,
+
+    /// Its bytes; each is judged.
+    #[arg(long, default_value = "4", value_parser = size, allow_hyphen_values = true)]
+    pub size: u64,
+
+    /// The view of this domain is in force, by name or id [default: the first domain].
+    #[arg(long, conflicts_with = "view")]
+    pub domain: Option<String>,
+
+    /// Another view is in force.
+    #[arg(long, value_enum)]
+    pub view: Option<KnownView>,
+
+    /// The domain's vCPU that runs; its EL1 MPU is stage 1 [default: 0].
+    #[arg(long)]
+    pub vcpu: Option<usize>,
+
+    /// The strategy, as `run --strategy` takes it.
+    #[arg(long, default_value = "map-page")]
+    pub strategy: String,
+}
+
+/// What an access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccessArg {
+    /// Data read.
+    #[value(name = "r", alias = "read")]
+    Read,
+    /// Data write.
+    #[value(name = "w", alias = "write")]
+    Write,
+    /// Instruction fetch.
+    #[value(name = "x", alias = "fetch")]
+    Fetch,
+    /// Atomic read-modify-write.
+    #[value(name = "rmw")]
+    Rmw,
+}
+
+impl AccessArg {
+    /// As the MPU model has it.
+    #[must_use]
+    pub const fn kind(self) -> AccessKind {
+        match self {
+            Self::Read => AccessKind::Read,
+            Self::Write => AccessKind::Write,
+            Self::Fetch => AccessKind::Fetch,
+            Self::Rmw => AccessKind::Rmw,
+        }
+    }
+}
+
+/// A view that is no domain's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KnownView {
+    /// No vCPU runs: the fixed regions.
+    Idle,
+    /// All domains' memory, for EL2 alone; of strategies that load it.
+    Hypervisor,
+}
+
+fn address(text: &str) -> Result<u64, String> {
+    let expected = "expected an address such as 0x20010030, from 0 to 0xffff_ffff_ffff_ffff";
+    scenario::number(text).ok_or_else(|| expected.into())
+}
+
+/// As many bytes as a region can hold.
+fn size(text: &str) -> Result<u64, String> {
+    let most = mpu_model::PA_LIMIT + 1;
+    let found = scenario::number(text).filter(|size| (1..=most).contains(size));
+    found.ok_or_else(|| format!("expected a number of bytes from 1 to {most:#x}"))
 }
 
 /// `replay`.

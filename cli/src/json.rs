@@ -1,13 +1,16 @@
 //! The JSON forms. They are a contract: fields are added, never renamed or dropped. `docs/json.md` describes them.
 
+mod explain;
+mod view;
+
+pub use explain::{Explained, NotExplained, explain, refused};
+pub use view::{ViewReport, view};
+
 use crate::scenario::Scenario;
 use crate::words;
 use indexmap::IndexMap;
 use serde::Serialize;
-use sim_core::hyp::plan::Plan;
-use sim_core::outcome::{
-    Counts, Distribution, El2Fault, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost, ViewId,
-};
+use sim_core::outcome::{Counts, Distribution, El2Fault, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost};
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -116,7 +119,17 @@ struct Regions {
     required: usize,
     fixed: usize,
     peak: usize,
+    exposed: u64,
+    boot: Vec<PhaseForm>,
     views: Vec<ViewForm>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseForm {
+    phase: &'static str,
+    enabled: usize,
+    peak: usize,
+    slots: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -124,6 +137,7 @@ struct ViewForm {
     view: String,
     fixed: usize,
     windows: usize,
+    kept: usize,
     own: usize,
     total: usize,
     guest_bytes: u64,
@@ -166,33 +180,6 @@ struct Cycles {
     send_to_upcall: Option<Stats>,
 }
 
-/// A region map.
-#[derive(Debug, Serialize)]
-pub struct ViewReport {
-    scenario: String,
-    strategy: String,
-    el2_total: u8,
-    required: usize,
-    fits: bool,
-    views: Vec<ViewMap>,
-}
-
-#[derive(Debug, Serialize)]
-struct ViewMap {
-    #[serde(flatten)]
-    budget: ViewForm,
-    slots: Vec<SlotForm>,
-}
-
-#[derive(Debug, Serialize)]
-struct SlotForm {
-    slot: u8,
-    base: String,
-    limit: String,
-    access: String,
-    owner: String,
-}
-
 /// The JSON form of a run.
 #[must_use]
 pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> Run {
@@ -229,6 +216,18 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             required: report.regions.required,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
+            exposed: report.regions.exposed,
+            boot: report
+                .regions
+                .boot
+                .iter()
+                .map(|used| PhaseForm {
+                    phase: used.phase.name(),
+                    enabled: used.enabled,
+                    peak: used.peak,
+                    slots: used.slots,
+                })
+                .collect(),
             views: report
                 .regions
                 .views
@@ -237,8 +236,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
                     view: words::view(&scenario.layout, view.view),
                     fixed: view.fixed,
                     windows: view.windows,
+                    kept: view.kept,
                     own: view.own,
-                    total: view.fixed + view.windows + view.own,
+                    total: view.total(),
                     guest_bytes: view.guest_bytes,
                 })
                 .collect(),
@@ -286,42 +286,6 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
                 .collect(),
         ),
         Outcome::Completed | Outcome::HypervisorFault(_) | Outcome::Hazard(_) => None,
-    }
-}
-
-/// The JSON form of a region map.
-#[must_use]
-pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>) -> ViewReport {
-    let layout = &scenario.layout;
-    let chosen = plan.views().zip(plan.budgets()).filter(|(view, _)| only.is_none_or(|only| only == view.id));
-    ViewReport {
-        scenario: scenario.name.clone(),
-        strategy: strategy.into(),
-        el2_total: plan.el2_regions(),
-        required: plan.required(),
-        fits: plan.fits(),
-        views: chosen
-            .map(|(view, budget)| ViewMap {
-                budget: ViewForm {
-                    view: words::view(layout, view.id),
-                    fixed: budget.fixed,
-                    windows: budget.windows,
-                    own: budget.own,
-                    total: budget.total(),
-                    guest_bytes: view.guest_bytes(layout),
-                },
-                slots: plan
-                    .slots(view)
-                    .map(|(slot, planned)| SlotForm {
-                        slot,
-                        base: format!("{:#x}", planned.region.base()),
-                        limit: format!("{:#x}", planned.region.limit()),
-                        access: planned.region.attrs().to_string(),
-                        owner: words::owners(layout, &planned.owners),
-                    })
-                    .collect(),
-            })
-            .collect(),
     }
 }
 

@@ -39,6 +39,8 @@ pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyErro
         ("switch-view", Some("entry")) => settings.when = When::Entry,
         ("switch-view", Some("lazy")) => settings.when = When::Lazy,
         ("switch-view", Some(_)) => return Err(refuse("entry or lazy")),
+        ("enable-mask" | "ku-window", Some("no-isb")) => settings.entry_isb = false,
+        ("enable-mask" | "ku-window", Some(_)) => return Err(refuse("no-isb")),
         (_, Some(_)) if Builtin::from_name(name, settings).is_some() => {
             return Err(refuse("no option"));
         }

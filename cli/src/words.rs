@@ -1,10 +1,12 @@
 //! Names for typed values: every wording that more than one report uses.
 
+pub mod explain;
+
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
-use mpu_model::{DenialKind, Hazard};
+use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
-use sim_core::layout::{Layout, Owner};
+use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId,
     WaitsFor,
@@ -25,6 +27,11 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// Memory attributes.
+fn attributes(met: Option<Memory>) -> String {
+    met.map_or_else(|| "the default map has it".into(), |memory| memory.to_string())
+}
+
 /// What the isolation oracle found, in a sentence without its end.
 #[must_use]
 pub fn breach(layout: &Layout, breach: &Breach) -> String {
@@ -39,6 +46,7 @@ pub fn breach(layout: &Layout, breach: &Breach) -> String {
         }
         BreachKind::Overlap => format!("PE {pe} runs {who}, and two enabled EL2 regions share {place}"),
         BreachKind::Off => format!("PE {pe} runs {who} with the EL2 MPU or stage 2 turned off"),
+        BreachKind::NotInForce => format!("PE {pe} runs {who} with writes to the EL2 MPU that are not in force"),
         BreachKind::StageOne => format!("PE {pe} runs {who}, and the EL1 MPU does not hold the regions of its vCPU"),
     }
 }
@@ -47,6 +55,16 @@ pub fn breach(layout: &Layout, breach: &Breach) -> String {
 #[must_use]
 pub fn domain(layout: &Layout, position: usize) -> &str {
     layout.domains().get(position).map_or("?", |domain| &domain.name)
+}
+
+/// Where `shared_info` and `vcpu_info` live, as a scenario file has it.
+#[must_use]
+pub const fn placement(placement: Placement) -> &'static str {
+    match placement {
+        Placement::GuestRam => "guest-ram",
+        Placement::Pool => "pool",
+        Placement::Heap => "heap",
+    }
 }
 
 /// A vCPU: `domU1 vCPU 0`.
@@ -65,7 +83,10 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
         Owner::Stack(pe) => format!("hypervisor stack of PE {pe}"),
         Owner::Heap => "hypervisor heap".into(),
         Owner::Pool(None) => "pool".into(),
-        Owner::Pool(Some(position)) => format!("pool pages of {}", domain(layout, position)),
+        Owner::Pool(Some(position)) => {
+            let of = if layout.parts().placement == Placement::Heap { "heap" } else { "pool" };
+            format!("{of} pages of {}", domain(layout, position))
+        }
         Owner::Uart => "UART".into(),
         Owner::Gic => "GIC".into(),
         Owner::Ram(position) => domain(layout, position).into(),
@@ -76,6 +97,21 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
             format!("shared memory {name}")
         }
         Owner::Nobody => "nobody".into(),
+    }
+}
+
+/// Who owns an address, in little room: `hyp text` for the hypervisor's, the domain's name for what is a domain's own.
+#[must_use]
+pub fn short_owner(layout: &Layout, owned: Owner) -> String {
+    match owned {
+        Owner::Text => "hyp text".into(),
+        Owner::Rodata => "hyp rodata".into(),
+        Owner::Data | Owner::Stack(_) => "hyp data".into(),
+        Owner::Heap => "hyp heap".into(),
+        Owner::Pool(Some(position)) => format!("pool {}", domain(layout, position)),
+        Owner::Granted(position) | Owner::ReadOnly(position) => format!("frame {}", domain(layout, position)),
+        Owner::Shared(index) => layout.parts().shared.get(index).map_or("?", |shared| &shared.name).into(),
+        other => owner(layout, other),
     }
 }
 
@@ -219,14 +255,20 @@ fn errno(rc: i64) -> Option<Errno> {
 #[must_use]
 pub fn fault_kind(kind: &FaultKind) -> &'static str {
     match kind {
-        FaultKind::Access(denial) => match denial.kind {
-            DenialKind::NoRegion => "no-region",
-            DenialKind::Overlap { .. } => "overlap",
-            DenialKind::Permission { .. } => "permission",
-            DenialKind::AddressSize => "address-size",
-        },
+        FaultKind::Access(denial) => denial_kind(denial.kind),
         FaultKind::OwnImage(_) => "own-image",
         FaultKind::External { .. } => "external",
+    }
+}
+
+/// Why an access was denied, in JSON.
+#[must_use]
+pub fn denial_kind(kind: DenialKind) -> &'static str {
+    match kind {
+        DenialKind::NoRegion => "no-region",
+        DenialKind::Overlap { .. } => "overlap",
+        DenialKind::Permission { .. } => "permission",
+        DenialKind::AddressSize => "address-size",
     }
 }
 
@@ -242,6 +284,11 @@ pub fn hazard(kind: &HazardKind) -> String {
     match kind {
         HazardKind::Unsynchronised(hazard, denial) => format!("{denial}; {}", pending(hazard)),
         HazardKind::StaleSelector(hazard) => hazard.to_string(),
+        HazardKind::Attributes { address, access, before, now } => format!(
+            "{access} at {address:#x} as {}, last accessed as {}, no cache maintenance between",
+            attributes(*now),
+            attributes(*before)
+        ),
     }
 }
 
@@ -314,6 +361,30 @@ pub fn bytes(value: u64) -> String {
     unit.map_or_else(|| format!("{value} B"), |(size, name)| format!("{} {name}", value / size))
 }
 
+/// Bytes in a unit that is easily read, rounded down to a tenth of it: `508.2 MiB`. Round numbers stay as [`bytes`] has them.
+#[must_use]
+pub fn roughly(value: u64) -> String {
+    const UNITS: [(u32, &str); 5] = [(50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = UNITS.into_iter().find(|(shift, _)| value >> shift > 0);
+    match unit {
+        Some((shift, name)) if value.trailing_zeros() < shift => {
+            let tenths = (u128::from(value) * 10) >> shift;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        Some((shift, name)) => format!("{} {name}", value >> shift),
+        None => format!("{value} B"),
+    }
+}
+
+/// What a region grants, in little room: `EL2 rw-`, or `all rwx` where EL1 and EL0 may as well.
+#[must_use]
+pub fn short_rights(attrs: mpu_model::Attrs) -> String {
+    let who = if attrs.ap.lower() { "all" } else { "EL2" };
+    let write = if attrs.ap.writable() { 'w' } else { '-' };
+    let execute = if attrs.xn.bit1() { '-' } else { 'x' };
+    format!("{who} r{write}{execute}")
+}
+
 /// Where a step stands: `thread-2022.toml:31: { send = "link" }`.
 #[must_use]
 pub fn step(scenario: &Scenario, step: sim_core::outcome::StepId) -> Option<String> {
@@ -331,6 +402,15 @@ mod tests {
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(bytes(0x1f00_0000), "496 MiB");
         assert_eq!(bytes(100), "100 B");
+        let rough = [63, 4096, 0x1fcf_8000, 1 << 30, (1 << 30) + (1 << 29), u64::MAX];
+        assert_eq!(rough.map(roughly), ["63 B", "4 KiB", "508.9 MiB", "1 GiB", "1.5 GiB", "16383.9 PiB"]);
+    }
+
+    #[test]
+    fn rights_in_little_room() {
+        use sim_core::hyp::plan::{GUEST_RAM, GUEST_RODATA, PRIVATE, TEXT};
+        let rights = [TEXT, PRIVATE, GUEST_RAM, GUEST_RODATA].map(short_rights);
+        assert_eq!(rights, ["EL2 r-x", "EL2 rw-", "all rwx", "all r--"]);
     }
 
     #[test]

@@ -177,6 +177,23 @@ fn ranges() {
         ("pes = 2", "pes = 2\nimage_base = 0x50000000", (5, 8), &["the hypervisor's text", "the heap is"]),
         ("pes = 2", "pes = 2\nimage_base = \"0xffffffffffffffc0\"", (3, 14), &["image runs past the end"]),
         ("pes = 2", "pes = 2\nuart = { base = 0x50001000, size = 0x1000 }", (3, 8), &["the heap", "the UART"]),
+        (
+            "pes = 2",
+            "pes = 2\ndevice_tree = { base = 0x30001000, size = 0x1000 }",
+            (3, 15),
+            &["overlap", "the device tree is 0x30001000", "RAM bank 0 of left is"],
+        ),
+        (
+            "pes = 2",
+            "pes = 2\ndevice_tree = { base = 1, size = 64 }",
+            (3, 24),
+            &["the device tree", "not a multiple of 64"],
+        ),
+        ("pes = 2", "pes = 2\nimage = { init_text = 0x41 }", (3, 23), &["init text", "not a multiple of 64"]),
+        ("pes = 2", "pes = 2\nimage = { ro_after_init = 0x1001 }", (3, 27), &["ro-after-init", "not a multiple of 64"]),
+        ("pes = 2", "pes = 2\nimage = { ro_after_init = 0x40000 }", (3, 27), &["ro_after_init", "262080"]),
+        ("pes = 2", "pes = 2\nimage = { init_data = 0 }", (3, 23), &["init_data", "64"]),
+        ("pes = 2", "pes = 2\nimage = { text = 0 }", (3, 11), &["unknown", "text", "init_text"]),
         ("pes = 2", "pes = 2\ngic = { base = 1, size = 0x40 }", (3, 16), &["the GIC", "not a multiple of 64"]),
         ("pes = 2", "pes = 2\nmemory = { base = 0, size = 0x40000000 }", (5, 8), &["board's memory"]),
         ("size = 0x1000, acc", "size = 0x1001, acc", (14, 40), &["EL1 region 0 of vCPU 0 of left", "granule"]),
@@ -476,7 +493,7 @@ fn the_report_shows_line_caret_and_remedy() {
     1 | placement=pol
       |           ^^^ this word is not known here
       |
-    help: did you mean `pool`? Known words: guest-ram, pool
+    help: did you mean `pool`? Known words: guest-ram, pool, heap
     ");
     insta::assert_snapshot!(error(&GOOD.replace("base = 0x50000000", "base = 0x30000000"), &[]).render(false), @r"
     error: RAM bank 0 of left (0x30000000-0x3fffffff) and the heap (0x30000000-0x4fffffff) overlap

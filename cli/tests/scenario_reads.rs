@@ -10,7 +10,7 @@ use sim_core::guest::steps::PortRef::{Number, Variable};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::When;
-use sim_core::layout::{HypDevices, Placement, Span};
+use sim_core::layout::{HypDevices, Image, Placement, Span};
 use sim_core::outcome::Expected::{self, Fault, Rc, StageOne, StageTwo, Success, Value};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -37,7 +37,7 @@ fn what_is_left_out_has_defaults() {
     assert_eq!((board.name.as_str(), board.pes, board.el2_regions), ("fvp-baser", 1, 32));
     let parts = scenario.layout.parts();
     assert_eq!((parts.placement, parts.hyp_devices), (Placement::GuestRam, HypDevices::Fixed));
-    assert_eq!(parts.image.text.base(), 0x0020_0000);
+    assert_eq!(parts.image, Image::at(0x0020_0000, 1).unwrap());
     let domain = &scenario.layout.domains()[0];
     assert_eq!((domain.name.as_str(), domain.privileged, domain.max_evtchn_port), ("dom1", false, 1023));
     assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (0, 0));
@@ -61,6 +61,9 @@ el2_regions = 20
 el1_regions = 10
 memory = { base = 0x10000000, size = 0x70000000 }
 image_base = 0x10000000
+image = { ro_after_init = 0x80, init_text = 0x1000, init_data = 0x2000, bss = 0x3000 }
+device_tree = { base = 0x20000000, size = 0x800 }
+early_uart = true
 uart = { base = 0x80000000, size = 0x1000 }
 gic = { base = 0x90000000, size = 0x1000 }
 scheduler = "rr"
@@ -117,6 +120,11 @@ virq = 13
     assert_eq!((board.memory, board.image_base), (span(0x1000_0000, 0x7000_0000), 0x1000_0000));
     assert_eq!((board.uart.span, board.gic.span), (span(0x8000_0000, 0x1000), span(0x9000_0000, 0x1000)));
     let parts = scenario.layout.parts();
+    let boot = &parts.image.boot;
+    let sizes =
+        [boot.ro_after_init.unwrap(), boot.init_text, boot.init_data, boot.bss.unwrap()].map(|span| span.size());
+    assert_eq!(sizes, [0x80, 0x1000, 0x2000, 0x3000]);
+    assert_eq!((boot.device_tree, boot.early_uart), (span(0x2000_0000, 0x800), true));
     assert_eq!((parts.placement, parts.hyp_devices), (Placement::Pool, HypDevices::Switched));
     assert_eq!((parts.heap, parts.pool), (span(0x5000_0000, 0x2000_0000), Some(span(0x7000_0000, 0x10000))));
     assert_eq!(parts.sections.boot_modules, Some(span(0x2000_0000, 0x1000)));

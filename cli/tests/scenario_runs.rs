@@ -6,7 +6,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -15,6 +15,7 @@ const ALL: [&str; 8] = [
     "idle-view",
     "fifo-two-domains",
     "fifo-migration",
+    "region-40-of-64",
 ];
 const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
 
@@ -24,7 +25,10 @@ fn path(name: &str) -> PathBuf {
 
 fn load(name: &str, sets: &[&str]) -> Scenario {
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    Scenario::load(&path(name), &sets).unwrap_or_else(|error| panic!("{}", error.render(false)))
+    let mut scenario = Scenario::load(&path(name), &sets).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    // The isolation oracle looks on.
+    scenario.config.paranoid = true;
+    scenario
 }
 
 fn run(scenario: &Scenario, strategy: &str, seed: u64) -> Report {

@@ -88,6 +88,27 @@ impl SlotSet {
         self.0 == [0; 4]
     }
 
+    /// The slots of either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = *self;
+        all.0.iter_mut().zip(other.0).for_each(|(word, more)| *word |= more);
+        all
+    }
+
+    /// The slots that are not in `other`.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let mut rest = *self;
+        rest.0.iter_mut().zip(other.0).for_each(|(word, off)| *word &= !off);
+        rest
+    }
+
+    /// The slots, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|slot| self.contains(*slot))
+    }
+
     /// The enable bits of slots 0 to 31, as PRENR has them.
     fn prenr(&self) -> u64 {
         self.0[0] & 0xffff_ffff
@@ -193,23 +214,59 @@ impl Slots {
     /// Turns `slots` off: one PRENR write for slots 0 to 31, which keep their limits, and one PRLAR write for each above.
     /// Slots that are off already cost nothing. In force after the caller's barriers.
     pub fn disable<R: Registers>(&mut self, registers: &mut R, slots: &SlotSet) -> Result<(), R::Fault> {
+        self.set_enabled(registers, &self.enabled.minus(slots), |_| RegionWords::default())
+    }
+
+    /// Makes `on` the slots that are enabled, and no others: one PRENR write for slots 0 to 31, which keep what they hold, and
+    /// one PRLAR write for each slot above that changes. `words` says what a slot above 31 holds that is turned on. Nothing
+    /// is written where nothing changes. In force after the caller's barriers.
+    pub fn set_enabled<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        on: &SlotSet,
+        words: impl Fn(u8) -> RegionWords,
+    ) -> Result<(), R::Fault> {
         let before = self.enabled;
-        for (word, off) in self.enabled.0.iter_mut().zip(slots.0) {
-            *word &= !off;
+        self.enabled.0[0] = (before.0[0] & !0xffff_ffff) | on.prenr();
+        if on.prenr() != before.prenr() {
+            registers.write(MpuReg::Prenr, on.prenr())?;
         }
-        if self.enabled.prenr() != before.prenr() {
-            registers.write(MpuReg::Prenr, self.enabled.prenr())?;
-        }
-        for slot in (32..self.regions).filter(|slot| before.contains(*slot) && slots.contains(*slot)) {
-            self.set_prlar(registers, slot, 0)?;
+        for slot in (32..self.regions).filter(|slot| before.contains(*slot) != on.contains(*slot)) {
+            let limit = if on.contains(slot) { words(slot).prlar } else { 0 };
+            self.set_prlar(registers, slot, limit)?;
         }
         Ok(())
+    }
+
+    /// Writes a region into a slot that is disabled, and leaves it so: [`Slots::set_enabled`] turns it on.
+    pub fn stage<R: Registers>(&mut self, registers: &mut R, slot: u8, words: RegionWords) -> Result<(), R::Fault> {
+        self.write(registers, slot, words.disabled())
+    }
+
+    /// Moves the end of a region that is on and whose base stays: one PRLAR write. The caller sees to it that neither the old
+    /// nor the new range overlaps another region, and that neither uncovers what runs.
+    pub fn move_limit<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        slot: u8,
+        words: RegionWords,
+    ) -> Result<(), R::Fault> {
+        self.set_prlar(registers, slot, words.prlar)
     }
 
     /// Carries out what a [`crate::planner::Mappings`] decided, barriers included.
     pub fn apply<R: Registers>(&mut self, registers: &mut R, update: Update) -> Result<(), R::Fault> {
         let (slot, words) = match update {
             Update::Nothing { .. } => return Ok(()),
+            Update::Base { slot, words } => {
+                self.set_prbar(registers, slot, words.prbar)?;
+                return sync(registers);
+            }
+            Update::Limit { slot, words } => {
+                self.set_prlar(registers, slot, words.prlar)?;
+                return sync(registers);
+            }
+            Update::TakeOver { from, to, words } => return self.take_over(registers, from, to, words),
             Update::Disable { slot } => (slot, None),
             Update::Write { slot, words } | Update::Replace { slot, words } => (slot, Some(words)),
         };
@@ -224,6 +281,33 @@ impl Slots {
             sync(registers)?;
         }
         Ok(())
+    }
+
+    /// Lets slot `to`, which is off, take over what slot `from` maps. Below 32 both enable bits change in one write of PRENR:
+    /// the range is mapped once at every moment, so even what runs can move. A slot above has its enable bit in a PRLAR of
+    /// its own; then there is a moment in which neither maps the range.
+    fn take_over<R: Registers>(
+        &mut self,
+        registers: &mut R,
+        from: u8,
+        to: u8,
+        words: RegionWords,
+    ) -> Result<(), R::Fault> {
+        if from.max(to) >= 32 {
+            let mut off = SlotSet::default();
+            off.insert(from);
+            self.disable(registers, &off)?;
+            sync(registers)?;
+            self.write(registers, to, words)?;
+            return sync(registers);
+        }
+        self.write(registers, to, words.disabled())?;
+        // The words must be in force before the bit that enables them.
+        sync(registers)?;
+        self.enabled.remove(from);
+        self.enabled.insert(to);
+        registers.write(MpuReg::Prenr, self.enabled.prenr())?;
+        sync(registers)
     }
 
     /// Goes from the regions in slots `first` and on to those of another view with the fewest writes (see

@@ -144,6 +144,18 @@ impl fmt::Display for MemoryType {
     }
 }
 
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sh = match self.sh {
+            Shareability::Non => "non-shareable",
+            Shareability::Reserved => "reserved shareability",
+            Shareability::Outer => "outer shareable",
+            Shareability::Inner => "inner shareable",
+        };
+        write!(f, "{}, {sh}", self.ty)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;

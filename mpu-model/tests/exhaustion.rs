@@ -1,9 +1,11 @@
 //! The allocator of this crate under its own properties, and the planner against slow and obvious answers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, boards, layouts, regions};
-use mpu_model::planner::{Cover, Demand, Mapping, switch};
-use mpu_model::{Region, RegionWords, Slots};
+use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, Reference, boards, layouts, regions};
+use mpu_model::planner::{Cover, Demand, End, MapError, Mapping, Mappings, Update, switch};
+use mpu_model::{
+    AccessKind, Denial, DenialKind, Level, Mpu, MpuReg, Probe, Region, RegionWords, Registers, Rules, Slots,
+};
 use proptest::prelude::*;
 use proptest_state_machine::prop_state_machine;
 
@@ -136,6 +138,130 @@ proptest! {
             }
             prop_assert_eq!(hardware.broken(), None);
         }
+    }
+}
+
+/// What becomes of the second of two neighbours and of a third region, in any order.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// The border between the neighbours moves to this granule.
+    Border(u64),
+    /// A region (0 to 2) moves to this slot.
+    Slot(usize, u8),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let border = (1..63_u64).prop_map(Change::Border);
+    let slot =
+        (0..3_usize, prop_oneof![3 => 0..32_u8, 1 => 32..48_u8]).prop_map(|(which, slot)| Change::Slot(which, slot));
+    prop::collection::vec(prop_oneof![border, slot], 1..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two neighbours that run, one growing into what the other gives up, and regions that change slots: no write overlaps
+    /// them, and none uncovers what runs as long as it stays below slot 32.
+    #[test]
+    fn what_runs_is_resized_and_moved_and_never_uncovered(changes in changes()) {
+        let attrs = Reference::fixed().unwrap().attrs();
+        let at = |first: u64, behind: u64| Region::with_size(first * 64, (behind - first) * 64, attrs).unwrap();
+        // The first and the last granule never change hands; the probes are there.
+        let mut held = [at(0, 32), at(32, 64), at(100, 101)];
+        let mut mpu = Box::new(Mpu::new(Level::El2, 48, Rules::default()));
+        for addr in [0, 63 * 64] {
+            mpu.add_probe(Probe { addr, kind: AccessKind::Fetch }).unwrap();
+        }
+        let (mut table, mut slots) = (Mappings::<48>::new(48), Slots::new(48));
+        for region in held {
+            slots.apply(&mut *mpu, table.map(region).unwrap()).unwrap();
+        }
+        mpu.write(MpuReg::Sctlr, 1).unwrap();
+        mpu.context_sync();
+        let mut hardware = Strict { mpu, runs_low: [true; 2] };
+        for change in changes {
+            let updates = match change {
+                Change::Border(to) => {
+                    let [low, high] = [at(0, to), at(to, 64)];
+                    let shrink = |table: &mut Mappings<48>, which: usize| {
+                        let (old, new) = (held[which], [low, high][which]);
+                        let end = if which == 0 { End::Limit(new.limit()) } else { End::Base(new.base()) };
+                        table.resize(old.base(), old.limit(), end)
+                    };
+                    let grows = usize::from(low.limit() < held[0].limit());
+                    if to * 64 != held[1].base() {
+                        // The other way round they would share granules.
+                        let overlaps = matches!(shrink(&mut table, grows), Err(MapError::Overlap { .. }));
+                        prop_assert!(overlaps);
+                    }
+                    let both = [shrink(&mut table, 1 - grows).unwrap(), shrink(&mut table, grows).unwrap()];
+                    (held[0], held[1]) = (low, high);
+                    both.to_vec()
+                }
+                Change::Slot(which, slot) => {
+                    let region = held[which];
+                    match table.move_to(region.base(), region.limit(), slot) {
+                        Ok(update) => {
+                            if let (true, Update::TakeOver { from, to, .. }) = (which < 2, update) {
+                                hardware.runs_low[which] = from < 32 && to < 32;
+                            }
+                            vec![update]
+                        }
+                        Err(error) => {
+                            prop_assert_eq!(error, MapError::Taken { slot });
+                            Vec::new()
+                        }
+                    }
+                }
+            };
+            for update in updates {
+                slots.apply(&mut hardware, update).unwrap();
+            }
+            hardware.runs_low = [true; 2];
+            let stands: Vec<_> = hardware.mpu.enabled().collect();
+            prop_assert_eq!(stands, table.iter().map(|(slot, region, _)| (slot, region.words())).collect::<Vec<_>>());
+            prop_assert_eq!(hardware.mpu.pending().count(), 0);
+        }
+    }
+}
+
+/// An MPU that refuses a write after which two regions overlap or what runs is bare.
+struct Strict {
+    mpu: Box<Mpu>,
+    /// Of the two that run: they stay below slot 32, so nothing excuses a gap.
+    runs_low: [bool; 2],
+}
+
+impl Registers for Strict {
+    type Fault = String;
+
+    fn read(&mut self, reg: MpuReg) -> u64 {
+        self.mpu.read(reg)
+    }
+
+    fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), String> {
+        self.mpu.write(reg, value).map_err(|hazard| format!("{hazard:?}"))?;
+        match self.mpu.failing_probe() {
+            Some((_, Denial { kind: DenialKind::NoRegion, .. })) if self.runs_low != [true; 2] => Ok(()),
+            Some((_, denial)) => Err(denial.to_string()),
+            None => Ok(()),
+        }?;
+        let mut regions: Vec<_> = self.mpu.enabled().map(|(_, words)| (words.base(), words.limit())).collect();
+        regions.sort_unstable();
+        match regions.windows(2).find(|pair| pair[1].0 <= pair[0].1) {
+            Some(pair) => Err(format!("{pair:x?} overlap")),
+            None => Ok(()),
+        }
+    }
+
+    fn isb(&mut self) -> Result<(), String> {
+        self.mpu.context_sync();
+        Ok(())
+    }
+
+    fn dsb(&mut self) -> Result<(), String> {
+        self.mpu.dsb();
+        Ok(())
     }
 }
 

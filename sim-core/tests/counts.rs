@@ -55,7 +55,7 @@ fn map_page_with_one_window_maps_remaps_and_closes() {
 
 #[test]
 fn map_page_with_two_windows_maps_twice_and_closes_both_at_once() {
-    let strategy = Builtin::from_name("map-page", Settings { windows: 2, when: When::Entry }).unwrap();
+    let strategy = Builtin::from_name("map-page", Settings { windows: 2, ..Settings::default() }).unwrap();
     assert_eq!(send(strategy), (2, 2, 1, 2, 3));
 }
 
@@ -73,7 +73,7 @@ fn switch_view_goes_there_and_back() {
     // In: PRENR, DSB, ISB; one region, since the two domains' RAM touches: PRBAR, PRLAR, DSB, ISB. Out: PRENR, DSB, ISB,
     // PRBAR, PRLAR, DSB, ERET.
     assert_eq!(send(builtin("switch-view")), (2, 2, 2, 3, 4));
-    let lazy = Builtin::from_name("switch-view", Settings { windows: 1, when: When::Lazy }).unwrap();
+    let lazy = Builtin::from_name("switch-view", Settings { when: When::Lazy, ..Settings::default() }).unwrap();
     assert_eq!(send(lazy), (2, 2, 2, 3, 4));
 }
 
@@ -99,7 +99,7 @@ fn hybrid_maps_the_first_page_and_switches_for_the_second() {
 
 #[test]
 fn hybrid_with_room_for_both_pages_does_what_map_page_does() {
-    let strategy = Builtin::from_name("hybrid", Settings { windows: 2, when: When::Entry }).unwrap();
+    let strategy = Builtin::from_name("hybrid", Settings { windows: 2, ..Settings::default() }).unwrap();
     assert_eq!(send(strategy), (2, 2, 1, 2, 3));
 }
 
@@ -108,7 +108,7 @@ fn slots_above_31_cost_a_bank_change_each_way() {
     // Six fixed regions and 26 windows fill slots 0 to 31; the guest's own region is in slot 32, in bank 2.
     let mut parts = thread_2022();
     parts.board.el2_regions = 33;
-    let strategy = Builtin::from_name("map-page", Settings { windows: 26, when: When::Entry }).unwrap();
+    let strategy = Builtin::from_name("map-page", Settings { windows: 26, ..Settings::default() }).unwrap();
     let report = ping_pong(parts, strategy, 20, Config::default());
     assert_eq!(report.outcome, Outcome::Completed);
     let cost = report.traps.iter().find(|(trap, _)| trap.is_send()).unwrap().1;
@@ -134,7 +134,7 @@ fn reach_own_page_and_loopback_write_nothing() {
     for name in ["map-page", "hybrid"] {
         assert_eq!(per_send(&loopback(thread_2022(), builtin(name))), (0, 0, 0, 0, 0), "{name}");
     }
-    let lazy = Builtin::from_name("switch-view", Settings { windows: 1, when: When::Lazy }).unwrap();
+    let lazy = Builtin::from_name("switch-view", Settings { when: When::Lazy, ..Settings::default() }).unwrap();
     assert_eq!(per_send(&loopback(thread_2022(), lazy)), (0, 0, 0, 0, 0));
 }
 

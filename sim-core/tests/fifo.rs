@@ -12,7 +12,7 @@ use common::{expecting, setup, step, thread_2022, world};
 use evtchn::{Port, abi};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::StaticChannel;
-use sim_core::hyp::strategy::{Builtin, Settings, When};
+use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::outcome::{Counts, Expected, Outcome, Report};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -58,7 +58,7 @@ fn run(windows: usize, sent_to: &[u32], rest: Vec<Step>) -> Report {
     }
     let mut receiver = fifo_setup();
     receiver.extend(rest);
-    let strategy = Builtin::from_name("map-page", Settings { windows, when: When::Entry }).unwrap();
+    let strategy = Builtin::from_name("map-page", Settings { windows, ..Settings::default() }).unwrap();
     let config = Config { channels, ..Config::default() };
     let report = world(parts, strategy, config, vec![(0, 0, sender), (1, 0, receiver)]).run();
     assert_eq!(report.outcome, Outcome::Completed);

@@ -155,3 +155,11 @@ fn a_poll_ends_with_the_event_or_with_its_timeout() {
     assert!(report.cycles > 20_000);
     assert!(matches!(run("map-page", steps).outcome, Outcome::Deadlock(_)), "nobody sends");
 }
+
+#[test]
+fn shutdown_wants_a_reason_it_can_read() {
+    let shutdown = |ptr, rc| call(nr::SCHED_OP, [2, ptr, 0, 0, 0], rc);
+    let say = |text: &str| step(Op::Console(text.into()));
+    let report = run("map-page", vec![shutdown(0x2000_0000, -14), say("on"), shutdown(BLOCK, 0), say("off")]);
+    assert_eq!((report.outcome, report.console.as_str()), (Outcome::Completed, "on"));
+}

@@ -1,21 +1,25 @@
 //! What each command does, and what the process says at its end.
 
 pub mod compare;
+pub mod explain;
 pub mod replay;
 pub mod run;
 pub mod view;
 
 use crate::args::{Color, Format, Source};
 use crate::output::{self, Palette};
+use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::layout::LayoutError;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use thiserror::Error;
 
@@ -57,6 +61,14 @@ pub enum CommandError {
     /// The strategy's name was not taken.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
+    /// The scenario has no room for what the strategy needs.
+    #[error("strategy {strategy} keeps shared_info and vcpu_info elsewhere, and there: {error}")]
+    Placement {
+        /// The strategy.
+        strategy: String,
+        /// What stands in the way.
+        error: Box<LayoutError>,
+    },
     /// The scenario cannot be set up.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -70,6 +82,47 @@ pub enum CommandError {
         wanted: String,
         /// What there is.
         known: String,
+    },
+    /// The view asked for is one that the strategy has not.
+    #[error(
+        "strategy {strategy} has no hypervisor view; expected --view idle, --domain, or a strategy that loads one: \
+             switch-view, hybrid"
+    )]
+    NoHypervisorView {
+        /// The strategy.
+        strategy: String,
+    },
+    /// A guest's access where no guest runs.
+    #[error("no guest runs in the {view}, so there is no access of EL{el}; expected --el 2 or --domain")]
+    NoGuest {
+        /// The view.
+        view: String,
+        /// The level asked for.
+        el: u8,
+    },
+    /// No such vCPU.
+    #[error("the {view} has no vCPU {vcpu}: it has {count}, counted from 0")]
+    NoSuchVcpu {
+        /// The view.
+        view: String,
+        /// The vCPU asked for.
+        vcpu: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The MPUs asked are not as planned.
+    #[error("the slot driver wrote a region through a stale selection, which is a mistake in mpusim: {0}")]
+    Driver(#[from] mpu_model::WriteHazard),
+    /// The picture cannot be drawn.
+    #[error("the picture cannot be drawn: {0}")]
+    Draw(#[from] DrawError),
+    /// The picture cannot be written.
+    #[error("the picture cannot be written to {}: {why}; expected --svg FILE, a file that can be made or replaced", path.display())]
+    Picture {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        why: String,
     },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}")]
@@ -100,21 +153,39 @@ fn load(source: &Source) -> Result<Scenario, CommandError> {
 }
 
 /// Runs a scenario under the strategy of that name; a system that does not fit is a result, not an error.
-fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Builtin, Report), CommandError> {
+fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
     let strategy = strategy::parse(name, scenario.settings)?;
+    let scenario = under(scenario, name, &strategy)?;
     tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
     match scenario.world(strategy.clone(), seed) {
-        Ok(world) => Ok((strategy, world.run())),
+        Ok(world) => Ok((scenario, world.run())),
         Err(BuildError::Setup(SetupError::Refused(refused))) => {
             let mut report = Report::refused(refused);
             let plan = Plan::sketch(&scenario.layout, strategy.needs());
+            report.regions.boot = plan.boot().uses().collect();
             for (used, view) in report.regions.views.iter_mut().zip(plan.views()) {
-                used.guest_bytes = view.guest_bytes(&scenario.layout);
+                used.guest_bytes = view.guest_bytes;
             }
-            Ok((strategy, report))
+            Ok((scenario, report))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The position of the domain that `wanted` names, by name or by id.
+fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
+    let domains = scenario.layout.domains();
+    let found = domains.iter().position(|domain| domain.name == wanted || domain.id.0.to_string() == wanted);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
+        CommandError::NoSuchDomain { wanted: wanted.into(), known: known.join(", ") }
+    })
+}
+
+/// The scenario as a strategy runs it.
+fn under(scenario: &Scenario, name: &str, strategy: &Builtin) -> Result<Scenario, CommandError> {
+    let refused = |error| CommandError::Placement { strategy: name.into(), error };
+    scenario.under(strategy).map_err(refused)
 }
 
 fn verdict(outcome: &Outcome) -> Done {

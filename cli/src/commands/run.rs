@@ -8,7 +8,7 @@ use crate::{json as form, output, render};
 pub fn run(args: &Run, io: Io) -> Result<Done, CommandError> {
     let mut scenario = load(&args.source)?;
     scenario.config.paranoid = args.paranoid;
-    let (_, report) = simulate(&scenario, &args.strategy, args.seed)?;
+    let (scenario, report) = simulate(&scenario, &args.strategy, args.seed)?;
     let text = if wants_json(args.source.format) {
         json(&form::run(&scenario, &args.strategy, args.seed, &report))?
     } else {

@@ -1,19 +1,23 @@
 //! `mpusim view`.
 
-use super::{CommandError, Done, Io, json, load, wants_json};
+use super::{CommandError, Done, Io, json, load, position, under, wants_json};
 use crate::args::View;
-use crate::scenario::Scenario;
 use crate::{json as form, output, render, strategy};
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::outcome::ViewId;
+use std::path::Path;
 
-/// Shows the region budget and the map of each view, or what does not fit.
+/// Shows the region budget and the map of each view, or what does not fit; draws it where asked to.
 pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     let scenario = load(&args.source)?;
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
+    let scenario = under(&scenario, &args.strategy, &strategy)?;
     let only = args.domain.as_deref().map(|wanted| position(&scenario, wanted)).transpose()?.map(ViewId::Guest);
     let plan = Plan::sketch(&scenario.layout, strategy.needs());
+    if let Some(path) = &args.svg {
+        write_picture(path, &render::picture::svg(&scenario, &args.strategy, &plan, only)?)?;
+    }
     let text = if wants_json(args.source.format) {
         json(&form::view(&scenario, &args.strategy, &plan, only))?
     } else {
@@ -23,12 +27,13 @@ pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     Ok(if plan.fits() { Done::Well } else { Done::Failed })
 }
 
-/// The domain that `wanted` names, by name or by id.
-fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
-    let domains = scenario.layout.domains();
-    let found = domains.iter().position(|domain| domain.name == wanted || domain.id.0.to_string() == wanted);
-    found.ok_or_else(|| {
-        let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
-        CommandError::NoSuchDomain { wanted: wanted.into(), known: known.join(", ") }
-    })
+fn write_picture(path: &Path, picture: &str) -> Result<(), CommandError> {
+    let failed = |why: String| CommandError::Picture { path: path.to_owned(), why };
+    if path.as_os_str() == "-" {
+        return Err(failed("standard output has the text".into()));
+    }
+    if path.is_dir() {
+        return Err(failed("it is a directory".into()));
+    }
+    std::fs::write(path, picture).map_err(|error| failed(error.to_string()))
 }

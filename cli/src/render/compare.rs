@@ -9,29 +9,41 @@ use sim_core::outcome::{Distribution, Outcome, Report, Trap, TrapCost};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// One strategy's run.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The strategy, as it was asked for.
+    pub name: String,
+    /// The scenario as that strategy runs it.
+    pub scenario: Scenario,
+    /// What came of it.
+    pub report: Report,
+}
+
 /// The table, and a line for each strategy that did not complete.
 #[must_use]
-pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palette: Palette) -> String {
+pub fn compare(scenario: &Scenario, seed: u64, rows: &[Row], palette: Palette) -> String {
     let mut out = format!("{}\n\n", title(scenario, seed, palette));
     let measured = measured(rows);
     let header =
         ["strategy", "outcome", "regions", "delivered", "writes", "ISB", "DSB", "p50", "max", "to upcall", "cycles"];
     let mut table = Table::new(2, &header);
-    for (name, report) in rows {
-        table.row(row(name, report, measured));
+    for row in rows {
+        table.row(cells(&row.name, &row.report, measured));
     }
     out.push_str(&table.render(0, palette));
     let _ = writeln!(
         out,
-        "\nregions: EL2 regions needed, of {}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
+        "\nregions: EL2 regions that views need, of {}{}. Per {}:\nEL2 MPU register writes, barriers, and cycles from trap to return.",
         scenario.layout.board().el2_regions,
+        rows.iter().find_map(|row| run::fullest(&row.report.regions.boot)).unwrap_or_default(),
         measured.map_or_else(|| "call".into(), words::trap),
     );
     let _ = writeln!(out, "to upcall: median cycles from the trap of a send to the receiver's handler.");
     let _ = writeln!(out, "Profile {}: {}.", scenario.config.profile.name, scenario.config.profile.provenance);
-    for (name, report) in rows {
-        if let Some(text) = failure(scenario, report) {
-            let _ = writeln!(out, "\n{}: {text}", palette.bold(name));
+    for row in rows {
+        if let Some(text) = failure(&row.scenario, &row.report) {
+            let _ = writeln!(out, "\n{}: {text}", palette.bold(&row.name));
         }
     }
     out
@@ -39,16 +51,16 @@ pub fn compare(scenario: &Scenario, seed: u64, rows: &[(String, Report)], palett
 
 /// The entry to EL2 whose cost the table shows: the send if there is one, else the one that most register writes went
 /// into, over all strategies.
-fn measured(rows: &[(String, Report)]) -> Option<Trap> {
+fn measured(rows: &[Row]) -> Option<Trap> {
     let mut writes: BTreeMap<Trap, u64> = BTreeMap::new();
-    for (trap, cost) in rows.iter().flat_map(|(_, report)| &report.traps) {
+    for (trap, cost) in rows.iter().flat_map(|row| &row.report.traps) {
         *writes.entry(*trap).or_default() += cost.counts.el2_writes();
     }
     let send = writes.keys().find(|trap| trap.is_send()).copied();
     send.or_else(|| writes.into_iter().max_by_key(|(_, writes)| *writes).map(|(trap, _)| trap))
 }
 
-fn row(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
+fn cells(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
     let call = measured.and_then(|trap| report.traps.get(&trap));
     let completed = report.outcome == Outcome::Completed;
     let look = if completed { Look::Good } else { Look::Bad };
@@ -61,7 +73,7 @@ fn row(name: &str, report: &Report, measured: Option<Trap>) -> Vec<Cell> {
     vec![
         Cell::new(name, Look::Bold),
         Cell::new(words::outcome(&report.outcome), look),
-        report.regions.required.to_string().into(),
+        report.regions.views_required().to_string().into(),
         delivered(report),
         per_call(|cost| cost.counts.el2_writes()),
         per_call(|cost| cost.counts.isb),

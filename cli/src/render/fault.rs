@@ -9,7 +9,7 @@ use mpu_model::Denial;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::layout::{HypDevices, Owner, Placement};
-use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, SlotLine};
+use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, Shortage, SlotLine};
 use std::fmt::Write;
 
 /// The report of a hypervisor fault.
@@ -152,9 +152,14 @@ fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &Hyperv
         let Some(other) = Builtin::from_name(name, scenario.settings) else {
             continue;
         };
-        let required = Plan::sketch(&scenario.layout, other.needs()).required();
-        let fits = if required <= available { "fits" } else { "does not fit" };
-        let _ = writeln!(out, "  --strategy {name}: {required} of {available} EL2 regions, {fits}");
+        let Ok(placed) = scenario.under(&other) else { continue };
+        let plan = Plan::sketch(&placed.layout, other.needs());
+        let fits = match plan.shortage() {
+            None => "fits",
+            Some(Shortage::Regions) => "does not fit",
+            Some(Shortage::DefaultMap) => "and a board whose default_map is known",
+        };
+        let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.views_required());
     }
     let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));
     if guests && cause.object.is_some() && scenario.layout.parts().placement == Placement::GuestRam {

@@ -5,7 +5,7 @@ use super::table::{Cell, Look, Table};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
-use sim_core::outcome::{Counts, Distribution, Outcome, Report, Trap, TrapCost};
+use sim_core::outcome::{Counts, Distribution, Outcome, PhaseUse, Report, Trap, TrapCost};
 use std::fmt::Write;
 
 /// The whole report.
@@ -56,12 +56,8 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report, pale
 /// What was run: scenario, board, placement.
 #[must_use]
 pub fn title(scenario: &Scenario, seed: u64, palette: Palette) -> String {
-    use sim_core::layout::Placement;
     let parts = scenario.layout.parts();
-    let placement = match parts.placement {
-        Placement::GuestRam => "guest-ram",
-        Placement::Pool => "pool",
-    };
+    let placement = words::placement(parts.placement);
     let (pes, domains) = (parts.board.pes, parts.domains.len());
     format!(
         "{}: {} domain{} on {pes} PE{} of {} ({} EL2 regions), placement {placement}, seed {seed}",
@@ -157,24 +153,37 @@ fn latency(values: &Distribution) -> [Cell; 3] {
 #[must_use]
 pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String {
     let regions = &report.regions;
-    let mut table = Table::new(1, &["view", "fixed", "windows", "own", "total", "guest bytes EL2 can touch"]);
+    let mut table = Table::new(1, &["view", "fixed", "windows", "kept", "own", "total", "guest bytes EL2 can touch"]);
     for view in &regions.views {
-        let total = view.fixed + view.windows + view.own;
+        let total = view.total();
         let look = if total > usize::from(regions.el2_total) { Look::Bad } else { Look::Plain };
         table.row(vec![
             words::view(&scenario.layout, view.view).into(),
             view.fixed.to_string().into(),
             view.windows.to_string().into(),
+            view.kept.to_string().into(),
             view.own.to_string().into(),
             Cell::new(total.to_string(), look),
             words::bytes(view.guest_bytes).into(),
         ]);
     }
     let title = format!(
-        "EL2 regions: {} needed, {} at the most enabled at once, {} on the board",
-        regions.required, regions.peak, regions.el2_total
+        "EL2 regions: views need {}{}; {} at the most enabled at once, {} on the board",
+        regions.views_required(),
+        fullest(&regions.boot).unwrap_or_default(),
+        regions.peak,
+        regions.el2_total
     );
-    format!("{}\n{}", palette.bold(title), table.render(2, palette))
+    let exposed =
+        format!("While it works for a domain, EL2 reaches at the most {} of others.\n", words::bytes(regions.exposed));
+    format!("{}\n{}  {exposed}", palette.bold(title), table.render(2, palette))
+}
+
+/// What boot needs, to be appended to what views need.
+pub(super) fn fullest(phases: &[PhaseUse]) -> Option<String> {
+    let most = phases.iter().map(|phase| phase.slots).max()?;
+    let first = phases.iter().find(|phase| phase.slots == most)?;
+    Some(format!("; boot needs {most} (phase {})", first.phase))
 }
 
 fn costs(report: &Report, palette: Palette) -> String {

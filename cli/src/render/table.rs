@@ -59,6 +59,7 @@ impl From<String> for Cell {
 #[derive(Debug)]
 pub struct Table {
     left: usize,
+    left_too: Option<usize>,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -66,7 +67,13 @@ impl Table {
     /// A table with this header.
     #[must_use]
     pub fn new(left: usize, header: &[&str]) -> Self {
-        Self { left, rows: vec![header.iter().map(|title| Cell::new(*title, Look::Dim)).collect()] }
+        Self { left, left_too: None, rows: vec![header.iter().map(|title| Cell::new(*title, Look::Dim)).collect()] }
+    }
+
+    /// With that column aligned left as well.
+    #[must_use]
+    pub fn left_too(self, column: usize) -> Self {
+        Self { left_too: Some(column), ..self }
     }
 
     /// Adds a row.
@@ -91,7 +98,8 @@ impl Table {
                     line.push_str("  ");
                 }
                 let pad = " ".repeat(width.saturating_sub(cell.text.chars().count()));
-                let (before, after) = if column < self.left { ("", pad.as_str()) } else { (pad.as_str(), "") };
+                let left = column < self.left || self.left_too == Some(column);
+                let (before, after) = if left { ("", pad.as_str()) } else { (pad.as_str(), "") };
                 line.push_str(before);
                 line.push_str(&cell.paint(palette, &cell.text));
                 line.push_str(after);

@@ -9,6 +9,11 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReplayError {
+    /// The recordings have `shared_info` where the strategy cannot have it.
+    #[error(
+        "recordings keep shared_info in guests' own memory, and strategy {0} needs placement {1}; replay under another"
+    )]
+    Placement(&'static str, &'static str),
     /// A file or folder that cannot be read.
     #[error("{}: {source}", path.display())]
     Io {

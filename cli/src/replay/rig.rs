@@ -80,8 +80,7 @@ impl Rig {
         // One that cannot be is told when its step comes.
         let created = steps.iter().filter_map(|step| lifecycle::created(&step.op));
         let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
-        let windows = strategy.needs().windows;
-        let ground = Ground::above(header.domains.iter().chain(&created), most, windows)
+        let ground = Ground::above(header.domains.iter().chain(&created), most, strategy.needs())
             .ok_or("the domains leave no room in memory")?;
         let layout = ground.layout(&header.domains)?;
         let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
@@ -100,6 +99,7 @@ impl Rig {
             events: Vec::new(),
         };
         rig.boot().map_err(|_| "the hypervisor does not boot")?;
+        rig.hyp.unpause_guests().map_err(|error| error.to_string())?;
         for (position, domain) in header.domains.iter().enumerate() {
             rig.settle(position, domain);
         }

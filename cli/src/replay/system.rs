@@ -2,8 +2,8 @@
 //! above, where no recording looks.
 
 use evtchn::DomId;
-use mpu_model::{Attrs, Region, RegionError};
-use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
+use mpu_model::{Attrs, DefaultMap, Region, RegionError};
+use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs};
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
     VcpuLayout,
@@ -40,7 +40,7 @@ impl Ground {
     pub(super) fn above<'a>(
         domains: impl Iterator<Item = &'a DomainHeader>,
         plots: usize,
-        windows: usize,
+        needs: Needs,
     ) -> Option<Self> {
         let end = domains.map(|domain| (domain.gfn_base + domain.nr_pages) * PAGE_SIZE).max()?;
         let count = u64::try_from(plots).ok()?;
@@ -51,7 +51,9 @@ impl Ground {
         let grants = gic.limit() + 1;
         let limit = grants + count * (GRANT + READ_ONLY) - 1;
         // Image, heap and devices take 6 slots; the hypervisor view one per bank and per run of grants; some to spare.
-        let regions = windows.saturating_add(plots.saturating_mul(2)).saturating_add(16).max(16);
+        // Pages that guests hand over are pinned in the rest, as many as there can be.
+        let regions = needs.windows.saturating_add(plots.saturating_mul(2)).saturating_add(16);
+        let regions = if needs.pins { usize::MAX } else { regions };
         Some(Self {
             memory: Span::new(0, limit)?,
             image,
@@ -94,6 +96,8 @@ impl Ground {
             image_base: self.image,
             uart: device("uart", uart),
             gic: device("gic", gic),
+            // Known, so that `background` can be asked too.
+            default_map: DefaultMap::RwNoExec,
         };
         let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
         let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;

@@ -27,13 +27,14 @@ mod source;
 mod system;
 
 pub use error::LoadError;
+pub(crate) use number::text as number;
 
 use error::Problem;
 use raw::RawScenario;
 use serde::Deserialize;
 use sim_core::guest::steps::{Step, StepGuest};
 use sim_core::hyp::strategy::{Settings, Strategy};
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, LayoutError, LayoutParts};
 use sim_core::world::{self, BuildError, Config, World};
 use source::Sources;
 use std::fs::File;
@@ -116,6 +117,15 @@ impl Scenario {
         }
         let sources = Sources::new(path, text, sets);
         checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
+    }
+
+    /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them.
+    pub fn under<S: Strategy>(&self, strategy: &S) -> Result<Self, Box<LayoutError>> {
+        let mut scenario = self.clone();
+        if let Some(placement) = strategy.placement().filter(|wanted| *wanted != self.layout.parts().placement) {
+            scenario.layout = Layout::new(LayoutParts { placement, ..self.layout.parts().clone() })?;
+        }
+        Ok(scenario)
     }
 
     /// A world of this scenario, ready to run.

@@ -66,7 +66,7 @@ fn too_big<E: de::Error>(value: &dyn fmt::Display) -> E {
 }
 
 /// The number a string holds.
-pub(super) fn text(text: &str) -> Option<u64> {
+pub(crate) fn text(text: &str) -> Option<u64> {
     u64::try_from(parse(text)?).ok()
 }
 

@@ -33,6 +33,7 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
         Item::Heap => Some(of(&raw.heap)),
         Item::Pool => raw.pool.as_ref().map(of),
         Item::Uart => raw.uart.as_ref().map(of),
+        Item::DeviceTree => raw.device_tree.as_ref().map(of),
         Item::Gic => raw.gic.as_ref().map(of),
         Item::Ram { domain: position, bank, .. } => Some(of(domain(raw, *position)?.get_ref().ram.get(*bank)?)),
         Item::Shared { index, .. } => {
@@ -44,11 +45,28 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
     }
 }
 
+/// The size of a part of the image that boot has, where the file has it.
+fn image_part(raw: &RawScenario, item: &Item) -> At {
+    let image = &raw.image.as_ref()?.get_ref().0;
+    key(match item {
+        Item::RoAfterInit => image.ro_after_init.as_ref(),
+        Item::InitText => image.init_text.as_ref(),
+        Item::InitData => image.init_data.as_ref(),
+        _ => image.bss.as_ref(),
+    })
+}
+
 /// Where an item stands, or what it follows from.
 fn span(raw: &RawScenario, item: &Item) -> At {
     let board = || key(raw.board.as_ref());
     match item {
         Item::Text | Item::Rodata | Item::Data => key(raw.image_base.as_ref()).or_else(board),
+        Item::RoAfterInit | Item::InitText | Item::InitData | Item::Bss => {
+            let part = || image_part(raw, item);
+            part().or_else(|| key(raw.image_base.as_ref())).or_else(board)
+        }
+        // One that is not declared lies behind the image.
+        Item::DeviceTree => key(raw.device_tree.as_ref()).or_else(|| key(raw.image_base.as_ref())).or_else(board),
         Item::Heap => Some(raw.heap.span()),
         // A pool that is not declared is cut from the heap.
         Item::Pool => key(raw.pool.as_ref()).or_else(|| Some(raw.heap.span())),

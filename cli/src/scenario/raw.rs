@@ -78,7 +78,8 @@ macro_rules! choice {
 pub(super) use choice;
 
 choice!(RawScheduler { Null = "null", RoundRobin = "rr" });
-choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool" });
+choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool", Heap = "heap" });
+choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
 choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
 choice!(RawWhen { Entry = "entry", Lazy = "lazy" });
 choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
@@ -95,6 +96,10 @@ pub(super) struct RawScenario {
     pub(super) el1_regions: Maybe<Number>,
     pub(super) memory: Maybe<Table<RawRange>>,
     pub(super) image_base: Maybe<Number>,
+    pub(super) image: Maybe<Table<RawImage>>,
+    pub(super) device_tree: Maybe<Table<RawRange>>,
+    #[serde(default)]
+    pub(super) early_uart: bool,
     pub(super) uart: Maybe<Table<RawRange>>,
     pub(super) gic: Maybe<Table<RawRange>>,
     pub(super) scheduler: Maybe<RawScheduler>,
@@ -104,6 +109,8 @@ pub(super) struct RawScenario {
     pub(super) windows: Maybe<Number>,
     pub(super) when: Maybe<RawWhen>,
     pub(super) sync: Maybe<RawSync>,
+    pub(super) entry_isb: Maybe<bool>,
+    pub(super) default_map: Maybe<RawDefaultMap>,
     pub(super) step_limit: Maybe<Number>,
     pub(super) hardware_domain: Maybe<Number>,
     #[serde(default)]
@@ -126,6 +133,16 @@ pub(super) struct RawScenario {
 pub(super) struct RawRange {
     pub(super) base: Spanned<Number>,
     pub(super) size: Spanned<Number>,
+}
+
+/// Sizes of the parts of the image that boot has.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawImage {
+    pub(super) ro_after_init: Maybe<Number>,
+    pub(super) init_text: Maybe<Number>,
+    pub(super) init_data: Maybe<Number>,
+    pub(super) bss: Maybe<Number>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,12 +6,12 @@ use super::error::Problem;
 use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
-use super::raw::{RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
+use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
 use evtchn::{DomId, Policy};
-use mpu_model::{Rules, SyncRule};
+use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
-use sim_core::layout::{Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
+use sim_core::layout::{Board, BootSizes, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
 use sim_core::world::Config;
 use toml::Spanned;
 
@@ -19,16 +19,13 @@ use toml::Spanned;
 const MAX_PES: u64 = 64;
 /// Cycles of a turn under `rr` unless the file says otherwise.
 const DEFAULT_QUANTUM: u64 = 1000;
+/// Bytes that no part of an image reaches: less than its rodata has, which gives ro-after-init up.
+const MAX_PART: u64 = 0x3_ffc0;
+
 /// Everything but programs, channels and timers.
 pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
     let board = board(raw)?;
-    let image = Image::at(board.image_base, board.pes).ok_or_else(|| {
-        let problem = Problem::new("the hypervisor's image runs past the end of the address space");
-        match &raw.image_base {
-            Some(base) => problem.at(base.span(), "from here"),
-            None => problem,
-        }
-    })?;
+    let image = image(raw, &board)?;
     // First, as all that follows goes by domain ids.
     let domains = domains::domains(raw)?;
     let parts = LayoutParts {
@@ -38,6 +35,7 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
         placement: match given(raw.placement.as_ref(), RawPlacement::GuestRam) {
             RawPlacement::GuestRam => Placement::GuestRam,
             RawPlacement::Pool => Placement::Pool,
+            RawPlacement::Heap => Placement::Heap,
         },
         hyp_devices: match given(raw.hyp_devices.as_ref(), RawDevices::Fixed) {
             RawDevices::Fixed => HypDevices::Fixed,
@@ -68,6 +66,11 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
     board.el2_regions = regions(raw.el2_regions.as_ref(), "el2_regions", board.el2_regions)?;
     board.el1_regions = regions(raw.el1_regions.as_ref(), "el1_regions", board.el1_regions)?;
     board.image_base = given(raw.image_base.as_ref(), Number(board.image_base)).0;
+    board.default_map = match given(raw.default_map.as_ref(), RawDefaultMap::None) {
+        RawDefaultMap::None => DefaultMap::None,
+        RawDefaultMap::Rw => DefaultMap::RwNoExec,
+        RawDefaultMap::Rwx => DefaultMap::Rwx,
+    };
     if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
         board.memory = memory;
     }
@@ -80,6 +83,30 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
     replace(&mut board.uart, "the UART", raw.uart.as_ref())?;
     replace(&mut board.gic, "the GIC", raw.gic.as_ref())?;
     Ok(board)
+}
+
+fn image(raw: &RawScenario, board: &Board) -> Result<Image, Problem> {
+    let mut sizes = BootSizes::default();
+    if let Some(given) = &raw.image {
+        let image = &given.get_ref().0;
+        let size = |key, what, least, preset| optional(key, what, least..=MAX_PART, preset);
+        sizes.ro_after_init = size(image.ro_after_init.as_ref(), "ro_after_init", 0, sizes.ro_after_init)?;
+        sizes.init_text = size(image.init_text.as_ref(), "init_text", GRANULE, sizes.init_text)?;
+        sizes.init_data = size(image.init_data.as_ref(), "init_data", GRANULE, sizes.init_data)?;
+        sizes.bss = size(image.bss.as_ref(), "bss", 0, sizes.bss)?;
+    }
+    let mut image = Image::with(board.image_base, board.pes, sizes).ok_or_else(|| {
+        let problem = Problem::new("the hypervisor's image runs past the end of the address space");
+        match &raw.image_base {
+            Some(base) => problem.at(base.span(), "from here"),
+            None => problem,
+        }
+    })?;
+    if let Some(device_tree) = maybe_range("the device tree", raw.device_tree.as_ref())? {
+        image.boot.device_tree = device_tree;
+    }
+    image.boot.early_uart = raw.early_uart;
+    Ok(image)
 }
 
 fn sections(raw: &RawScenario) -> Result<Sections, Problem> {
@@ -126,5 +153,6 @@ pub(super) fn settings(raw: &RawScenario) -> Result<Settings, Problem> {
             RawWhen::Entry => When::Entry,
             RawWhen::Lazy => When::Lazy,
         },
+        entry_isb: given(raw.entry_isb.as_ref(), true),
     })
 }

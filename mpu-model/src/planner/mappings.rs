@@ -62,6 +62,38 @@ pub enum Update {
         /// The slot.
         slot: u8,
     },
+    /// Write the PRBAR of a slot that is on and stays on: another base, the same limit.
+    Base {
+        /// The slot.
+        slot: u8,
+        /// The words, enabled.
+        words: RegionWords,
+    },
+    /// Write the PRLAR of a slot that is on and stays on: another limit, the same base.
+    Limit {
+        /// The slot.
+        slot: u8,
+        /// The words, enabled.
+        words: RegionWords,
+    },
+    /// Let slot `to`, which is off, take over from slot `from`.
+    TakeOver {
+        /// The slot that holds the region.
+        from: u8,
+        /// The slot that is to hold it.
+        to: u8,
+        /// The words, enabled.
+        words: RegionWords,
+    },
+}
+
+/// An end of a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its first byte.
+    Base(u64),
+    /// Its last byte.
+    Limit(u64),
 }
 
 /// Why something cannot be mapped or changed.
@@ -111,8 +143,8 @@ pub enum MapError {
         /// The slot.
         slot: u8,
     },
-    /// Only a whole region that has one mapping can get other rights.
-    #[error("{base:#x}..={limit:#x} is not a whole region with a single mapping: its rights cannot change")]
+    /// Only a whole region that has one mapping can get other rights, another end or another slot.
+    #[error("{base:#x}..={limit:#x} is not a whole region with a single mapping: it cannot change")]
     NotWhole {
         /// First byte.
         base: u64,
@@ -194,7 +226,8 @@ impl<const N: usize> Mappings<N> {
         (0..self.regions).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
-    /// Puts a region into a given free slot, where it stays until the table is made anew: what runs at EL2.
+    /// Puts a region into a given free slot for good: what runs at EL2. It is not unmapped any more; it may still be resized,
+    /// and moved to another slot.
     ///
     /// # Errors
     ///
@@ -243,11 +276,7 @@ impl<const N: usize> Mappings<N> {
     /// `NotWhole`, `WritableAndExecutable`, and `Clash` for another attribute index, shareability or NS.
     pub fn protect(&mut self, base: u64, limit: u64, attrs: Attrs) -> Result<Update, MapError> {
         let not_whole = MapError::NotWhole { base, limit };
-        let (slot, held) = self.meeting(base, limit).ok_or(not_whole)?;
-        let held = *held;
-        if !held.is(base, limit) || held.references() != 1 {
-            return Err(not_whole);
-        }
+        let (slot, held) = self.whole(base, limit)?;
         let region = Region::new(base, limit, attrs).map_err(|_| not_whole)?;
         let same_memory = Attrs { ap: attrs.ap, xn: attrs.xn, ..held.region.attrs() };
         if region.attrs() != same_memory {
@@ -283,6 +312,61 @@ impl<const N: usize> Mappings<N> {
         Ok(Update::Nothing { slot })
     }
 
+    /// Moves one end of the region from `base` to `limit`, which stays mapped meanwhile: one register of its slot changes.
+    /// Where a neighbour gives way to another, the one that shrinks goes first, or the two overlap.
+    ///
+    /// # Errors
+    ///
+    /// `NotWhole`, also for an end that no region can have; `Overlap`.
+    pub fn resize(&mut self, base: u64, limit: u64, end: End) -> Result<Update, MapError> {
+        let (slot, held) = self.whole(base, limit)?;
+        let (new_base, new_limit) = match end {
+            End::Base(base) => (base, limit),
+            End::Limit(limit) => (base, limit),
+        };
+        let region =
+            Region::new(new_base, new_limit, held.region.attrs()).map_err(|_| MapError::NotWhole { base, limit })?;
+        let meets = |(_, entry): &(u8, &Entry)| entry.region.base() <= new_limit && new_base <= entry.region.limit();
+        if let Some((slot, other)) = self.entries().filter(|(at, _)| *at != slot).find(meets) {
+            return Err(MapError::Overlap { region, slot, held: other.region });
+        }
+        self.set(slot, Some(Entry { region, ..held }));
+        let words = region.words();
+        Ok(match end {
+            _ if region == held.region => Update::Nothing { slot },
+            End::Base(_) => Update::Base { slot, words },
+            End::Limit(_) => Update::Limit { slot, words },
+        })
+    }
+
+    /// Moves the region from `base` to `limit` into the slot `to`, which is free.
+    ///
+    /// # Errors
+    ///
+    /// `NotWhole`, `Taken`.
+    pub fn move_to(&mut self, base: u64, limit: u64, to: u8) -> Result<Update, MapError> {
+        let (from, held) = self.whole(base, limit)?;
+        if from == to {
+            return Ok(Update::Nothing { slot: to });
+        }
+        if !self.is_free(to) {
+            return Err(MapError::Taken { slot: to });
+        }
+        self.set(from, None);
+        self.set(to, Some(held));
+        Ok(Update::TakeOver { from, to, words: held.region.words() })
+    }
+
+    /// The slot that holds exactly this range, for one mapping.
+    fn whole(&self, base: u64, limit: u64) -> Result<(u8, Entry), MapError> {
+        let found = self.meeting(base, limit).filter(|(_, held)| held.is(base, limit) && held.references() == 1);
+        found.map(|(slot, held)| (slot, *held)).ok_or(MapError::NotWhole { base, limit })
+    }
+
+    fn is_free(&self, slot: u8) -> bool {
+        slot < self.regions && self.slots.get(usize::from(slot)).is_some_and(Option::is_none)
+    }
+
     /// The first slot whose region shares a byte with the range.
     fn meeting(&self, base: u64, limit: u64) -> Option<(u8, &Entry)> {
         self.entries().find(|(_, entry)| entry.region.base() <= limit && base <= entry.region.limit())
@@ -290,8 +374,7 @@ impl<const N: usize> Mappings<N> {
 
     fn put(&mut self, slot: u8, region: Region, fixed: bool) -> Result<Update, MapError> {
         refuse_wx(region)?;
-        let free = slot < self.regions && self.slots.get(usize::from(slot)).is_some_and(Option::is_none);
-        if !free {
+        if !self.is_free(slot) {
             return Err(MapError::Taken { slot });
         }
         self.set(slot, Some(Entry { region, whole: 1, parts: 0, fixed }));
@@ -385,6 +468,43 @@ mod tests {
         assert_eq!(table.protect(0x1000, 0x1fff, device), Err(clash));
         table.map(page(1, RW)).unwrap();
         assert_eq!(table.protect(0x1000, 0x1fff, RO), Err(MapError::NotWhole { base: 0x1000, limit: 0x1fff }));
+    }
+
+    #[test]
+    fn an_end_moves_unless_somebody_is_in_the_way() {
+        let mut table = Mappings::<4>::new(4);
+        let rodata = Region::with_size(0x1000, 0x1000, RO).unwrap();
+        let data = Region::with_size(0x2000, 0x3000, RW).unwrap();
+        table.map(rodata).unwrap();
+        table.map(data).unwrap();
+        let grow = End::Limit(0x2fff);
+        let grown = Region::with_size(0x1000, 0x2000, RO).unwrap();
+        let before = table.clone();
+        let overlap = MapError::Overlap { region: grown, slot: 1, held: data };
+        assert_eq!(table.resize(0x1000, 0x1fff, grow), Err(overlap));
+        for end in [End::Base(0x2001), End::Base(0x5000), End::Limit(0x1fff)] {
+            let not_whole = MapError::NotWhole { base: 0x2000, limit: 0x4fff };
+            assert_eq!(table.resize(0x2000, 0x4fff, end), Err(not_whole), "{end:?}");
+        }
+        assert_eq!(table, before);
+        let shrunk = Region::with_size(0x3000, 0x2000, RW).unwrap().words();
+        assert_eq!(table.resize(0x2000, 0x4fff, End::Base(0x3000)), Ok(Update::Base { slot: 1, words: shrunk }));
+        assert_eq!(table.resize(0x1000, 0x1fff, grow), Ok(Update::Limit { slot: 0, words: grown.words() }));
+        assert_eq!(table.resize(0x1000, 0x2fff, grow), Ok(Update::Nothing { slot: 0 }));
+    }
+
+    #[test]
+    fn a_region_moves_to_a_slot_that_is_free() {
+        let mut table = Mappings::<4>::new(3);
+        table.map(page(1, RW)).unwrap();
+        table.map(page(3, RW)).unwrap();
+        for taken in [1, 3] {
+            assert_eq!(table.move_to(0x1000, 0x1fff, taken), Err(MapError::Taken { slot: taken }));
+        }
+        let words = page(1, RW).words();
+        assert_eq!(table.move_to(0x1000, 0x1fff, 2), Ok(Update::TakeOver { from: 0, to: 2, words }));
+        assert_eq!(table.move_to(0x1000, 0x1fff, 2), Ok(Update::Nothing { slot: 2 }));
+        assert_eq!(table.move_to(0x5000, 0x5fff, 0), Err(MapError::NotWhole { base: 0x5000, limit: 0x5fff }));
     }
 
     #[test]

@@ -15,4 +15,4 @@ pub mod switch;
 
 pub use cover::{Cover, Full, Mapping, Run};
 pub use demand::{Demand, Gaps, Refusal, Shortfall};
-pub use mappings::{MapError, Mappings, UnmapError, Update};
+pub use mappings::{End, MapError, Mappings, UnmapError, Update};

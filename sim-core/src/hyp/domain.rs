@@ -15,6 +15,7 @@ pub struct VcpuId(pub usize);
 #[derive(Clone, Debug)]
 struct El1Context {
     sctlr: u64,
+    mair: u64,
     esr: u64,
     far: u64,
     elr: u64,
@@ -63,9 +64,10 @@ impl VcpuState {
         for (slot, region) in regions.iter_mut().zip(&planned.el1_regions) {
             *slot = region.words();
         }
-        let el1_on = !planned.el1_regions.is_empty();
         let el1 = El1Context {
-            sctlr: mpu_model::Sctlr::ZERO.with_m(el1_on).raw_value(),
+            sctlr: planned.sctlr_el1(),
+            // As its start-up code would have set it: index 0 is Normal write-back.
+            mair: 0xff,
             esr: 0,
             far: 0,
             elr: 0,
@@ -110,6 +112,7 @@ impl VcpuState {
     pub fn save<P: Platform>(&mut self, p: &mut P, el1_slots: &mut Slots, frame: &Frame) -> Result<(), P::Fault> {
         self.frame = *frame;
         self.el1.sctlr = p.read(SysReg::El1(MpuReg::Sctlr));
+        self.el1.mair = p.read(SysReg::El1(MpuReg::Mair));
         self.el1.esr = p.read(SysReg::EsrEl1);
         self.el1.far = p.read(SysReg::FarEl1);
         self.el1.elr = p.read(SysReg::ElrEl1);
@@ -130,6 +133,7 @@ impl VcpuState {
         p.write(SysReg::El1(MpuReg::Sctlr), 0)?;
         p.dsb()?;
         p.isb()?;
+        p.write(SysReg::El1(MpuReg::Mair), self.el1.mair)?;
         el1_slots.restore(&mut El1(p), &self.el1.regions)?;
         p.write(SysReg::El1(MpuReg::Sctlr), self.el1.sctlr)?;
         p.dsb()?;

@@ -231,7 +231,7 @@ impl<S: Strategy> Core<S> {
     }
 
     /// Lets the strategy work on the PE that `p` is.
-    fn with_strategy<P: Platform>(
+    pub(super) fn with_strategy<P: Platform>(
         &mut self,
         p: &mut P,
         work: impl FnOnce(&mut S, &mut Reach<'_, P>) -> Result<(), P::Fault>,

@@ -4,12 +4,12 @@
 //! accessed through the platform; if the hardware denies it after all, that is a hypervisor fault and terminal.
 
 use super::Core;
-use super::strategy::{Reach, Strategy};
+use super::strategy::{NoSlot, Reach, Strategy};
 use super::view::Wanted;
-use crate::layout::{Owner, Span};
+use crate::layout::{Owner, PAGE_SIZE, Span};
 use crate::outcome::Area;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
-use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withheld, XenHandler};
+use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withheld, XenHandler, abi};
 
 /// The hypervisor's state beside the event-channel tables, and the platform: what those tables reach the world through.
 #[derive(Debug)]
@@ -27,6 +27,15 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         };
         let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
         self.core.strategy.reach(&mut cx, wanted)
+    }
+
+    /// Has the strategy take a range of a domain's for good.
+    pub(super) fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
+        let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
+            return Ok(Ok(()));
+        };
+        let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
+        self.core.strategy.accept(&mut cx, wanted, domain)
     }
 
     /// Makes an aligned word of an area reachable; gives its address.
@@ -223,15 +232,26 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
         let span = Span::with_size(gaddr, u64::from(len)).ok_or(Errno::EINVAL)?;
         let layout = &self.core.layout;
         let within = match layout.pages(dom.get()).and_then(|pages| pages.own_pool) {
-            // Under placement `pool` only the domain's own pages are taken.
+            // Under placements `pool` and `heap` only the domain's own pages are taken.
             Some(own) => Some(own),
             None => layout.ram_bank(dom.get(), gaddr),
         };
         let within = within.filter(|within| within.covers(&span)).ok_or(Errno::EINVAL)?;
+        let wanted = Wanted { span, within, device: false };
+        self.accept(&wanted, dom.get()).map_err(Stop::Fault)?.map_err(|NoSlot| Errno::ENOMEM)?;
         Ok(Area { address: gaddr, within, domain: Some(dom.get()), object: what })
     }
 
-    fn unmap_area(&mut self, _: Area) {}
+    fn unmap_area(&mut self, area: Area) {
+        let size = match area.object {
+            Object::VcpuInfo(_) => u64::from(abi::vcpu_info::SIZE),
+            Object::ControlBlock(_) => u64::from(abi::control_block::SIZE),
+            Object::SharedInfo | Object::EventArray(_) => PAGE_SIZE,
+        };
+        if let Some(span) = Span::with_size(area.address, size) {
+            self.core.strategy.release(&Wanted { span, within: area.within, device: false });
+        }
+    }
 
     fn inject(&mut self, dom: DomIdx, vcpu: Vcpu) {
         self.p.event(Event::Injected { domain: dom.get(), vcpu: vcpu.0 });

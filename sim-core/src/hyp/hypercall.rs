@@ -78,6 +78,8 @@ impl<S: Strategy> Hypervisor<S> {
             sched_cmd::YIELD => self.core.give_way(pe),
             sched_cmd::BLOCK => self.core.block_current(p),
             sched_cmd::SHUTDOWN => {
+                // `struct sched_shutdown`: the reason, which nobody here asks for; one that cannot be read is refused.
+                Cx { core: &mut self.core, p }.read_guest(caller.dom, call.args[1], &mut [0; 4])?;
                 if let Some(id) = self.core.pes.get(pe).and_then(|pe| pe.queue.current) {
                     self.core.shutdown_domain_of(id);
                 }

@@ -82,6 +82,9 @@ impl<S: Strategy> Hypervisor<S> {
         let Some(config) = layout.domains().get(position).map(domain_config) else {
             return Ok(Err(CreateError::Tables(Errno::EINVAL)));
         };
+        if self.core.strategy.room(&plan).is_err() {
+            return Ok(Err(CreateError::Tables(Errno::ENOMEM)));
+        }
         let (shared_info, mapped) = initial_shared_info(&layout, position);
         let index = match self.channels.create_domain(&config, shared_info) {
             Ok(index) => index,
@@ -93,11 +96,12 @@ impl<S: Strategy> Hypervisor<S> {
         let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
         core.domains.create(position, vcpus, core.layout.board().el1_regions);
         for (vcpu, planned) in (0..).zip(vcpus) {
-            if let (Some(id), Some(pe)) = (core.domains.id(position, vcpu), core.pes.get_mut(planned.pe)) {
+            if let (true, Some(id), Some(pe)) =
+                (core.guests_unpaused, core.domains.id(position, vcpu), core.pes.get_mut(planned.pe))
+            {
                 pe.queue.push(id);
             }
         }
-        self.core.enter_unasked(p)?;
         self.scrub(p, position, Span::with_size(shared_info.address, PAGE_SIZE))?;
         self.core.leave_to(p, back)?;
         Ok(Ok(position))
@@ -178,7 +182,9 @@ impl<S: Strategy> Hypervisor<S> {
         self.core.leave_to(p, ViewId::Idle)?;
         self.core.layout = layout;
         self.core.plan = plan;
-        Ok(())
+        self.core.strategy.planned(&self.core.plan);
+        // What the strategy keeps in registers follows the new plan from the next entry on.
+        self.core.enter_unasked(p)
     }
 
     /// Clears all that belongs to the domain at `position`, and `page`.
@@ -188,7 +194,11 @@ impl<S: Strategy> Hypervisor<S> {
         let frames: Vec<Span> = frames.collect();
         let mut host = Cx { core: &mut self.core, p };
         for span in frames {
-            host.clear(&Wanted { span, within: span, device: false })?;
+            let wanted = Wanted { span, within: span, device: false };
+            // There is room: that was asked before anything changed.
+            let _ = host.accept(&wanted, position)?;
+            host.clear(&wanted)?;
+            host.core.strategy.release(&wanted);
         }
         Ok(())
     }
@@ -227,7 +237,7 @@ impl<S> Core<S> {
             let runs_there = pe.queue.current == Some(id);
             match (paused, state.can_run()) {
                 (true, _) => pe.queue.take(id),
-                (false, true) if !runs_there => pe.queue.push(id),
+                (false, true) if !runs_there && self.guests_unpaused => pe.queue.push(id),
                 (false, _) => {}
             }
             if state.pe != p.pe() {

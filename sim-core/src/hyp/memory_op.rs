@@ -95,12 +95,13 @@ impl<S: Strategy> Hypervisor<S> {
         let gaddr = u64::from_le_bytes(gpfn).checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
         let placed = self.channels.shared_info(dom).filter(|area| area.address == gaddr);
         let movable = host.core.layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed);
-        if placed.is_none() || !movable {
+        let Some(placed) = placed.filter(|_| movable) else {
             let known = host.core.layout.ram_bank(dom.get(), gaddr).is_some();
             return Err(if known || placed.is_some() { Errno::EOPNOTSUPP } else { Errno::EINVAL }.into());
-        }
+        };
         let home = super::initial_shared_info(&host.core.layout, dom.get()).0;
         self.channels.set_shared_info(&mut host, dom, home)?;
+        host.unmap_area(placed);
         if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {
             *mapped = false;
         }

@@ -11,6 +11,8 @@
 //! 7. [`upcall`]: the event interrupt for a vCPU, a kick for its PE.
 //! 8. [`entry`] again: who runs next ([`sched`]), its view ([`strategy::Strategy::on_exit`]), its registers.
 //!
+//! Before the first of them comes [`boot`]: from an MPU that is off to the final table, then guests are unpaused.
+//!
 //! # Who touches whose memory
 //!
 //! Each row has a test under `naive`, where the hypervisor faults if the memory is another domain's, and under `map-page`
@@ -33,6 +35,7 @@
 //!
 //! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`].
 
+pub mod boot;
 pub mod domain;
 pub mod entry;
 pub mod guest_mem;
@@ -49,10 +52,11 @@ pub mod strategy;
 pub mod upcall;
 pub mod view;
 
-use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Span};
-use crate::outcome::{Area, Refused, ViewId};
+use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Span};
+use crate::outcome::{Area, BootPhase, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
+use boot::{Clash, NotBooted};
 use domain::Domains;
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use guest_mem::Cx;
@@ -61,6 +65,9 @@ use plan::Plan;
 use sched::{RunQueue, Scheduler, Timer, VirqTimer};
 use strategy::Strategy;
 use view::PeView;
+
+/// `HCR_EL2` while guests run: stage 2 on, physical interrupts and `WFI` taken to EL2.
+pub const HCR: u64 = hcr::VM | hcr::IMO | hcr::TWI;
 
 /// What the hypervisor keeps for one PE.
 #[derive(Clone, Debug)]
@@ -77,6 +84,8 @@ pub struct PeState {
     gives_way: bool,
     /// The timer as programmed.
     deadline: Option<u64>,
+    /// Phases of boot that are done.
+    booted: usize,
 }
 
 /// The hypervisor without the event-channel tables.
@@ -98,6 +107,8 @@ pub struct Core<S> {
     indices: Vec<Option<DomIdx>>,
     /// Of each domain: whether its `shared_info` has the page it stays in.
     shared_info_mapped: Vec<bool>,
+    /// Guests may run.
+    guests_unpaused: bool,
 }
 
 impl<S> Core<S> {
@@ -136,6 +147,24 @@ pub enum SetupError {
     /// The views do not fit the board.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// `shared_info` and `vcpu_info` are not where the strategy needs them.
+    #[error("strategy {strategy} stands on placement {needed:?}, and the layout has {found:?}")]
+    Placement {
+        /// The strategy.
+        strategy: &'static str,
+        /// The placement it stands on.
+        needed: Placement,
+        /// The layout's.
+        found: Placement,
+    },
+    /// A region that boot maps is in another's way.
+    #[error("boot phase {phase}: {clash}")]
+    Boot {
+        /// The phase.
+        phase: BootPhase,
+        /// What is wrong.
+        clash: Clash,
+    },
     /// A PE would have more vCPUs than its scheduler takes.
     #[error("PE {pe} has {vcpus} vCPUs and scheduler \"null\" takes one; use \"rr\" or more PEs")]
     TooManyVcpus {
@@ -166,8 +195,14 @@ pub struct StaticChannel {
 impl<S: Strategy> Hypervisor<S> {
     /// The hypervisor of `layout`, with all its domains created and nothing run. `policy` names the handler
     /// of global VIRQs and says whether domains are kept apart from each other.
-    pub fn new(layout: Layout, strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
+    pub fn new(layout: Layout, mut strategy: S, scheduler: Scheduler, policy: Policy) -> Result<Self, SetupError> {
+        let found = layout.parts().placement;
+        if let Some(needed) = strategy.placement().filter(|needed| *needed != found) {
+            return Err(SetupError::Placement { strategy: strategy.name(), needed, found });
+        }
         let plan = Plan::new(&layout, strategy.needs())?;
+        strategy.planned(&plan);
+        plan.boot().check().map_err(|(phase, clash)| SetupError::Boot { phase, clash })?;
         let domains = Domains::new(&layout);
         let pe = PeState {
             view: PeView::new(&plan),
@@ -176,11 +211,10 @@ impl<S: Strategy> Hypervisor<S> {
             interrupts_open: false,
             gives_way: false,
             deadline: None,
+            booted: 0,
         };
-        let mut pes = alloc::vec![pe; layout.board().pes];
-        for (pe, state) in pes.iter_mut().enumerate() {
-            let here = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe);
-            here.for_each(|(id, _)| state.queue.push(id));
+        let pes = alloc::vec![pe; layout.board().pes];
+        for pe in 0..pes.len() {
             let vcpus = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe).count();
             if scheduler == Scheduler::Null && vcpus > 1 {
                 return Err(SetupError::TooManyVcpus { pe, vcpus });
@@ -196,18 +230,66 @@ impl<S: Strategy> Hypervisor<S> {
             indices.push(Some(channels.create_domain(&config, area).map_err(refused)?));
             shared_info_mapped.push(mapped);
         }
-        let core = Core { layout, plan, strategy, scheduler, domains, pes, indices, shared_info_mapped };
+        let core = Core {
+            layout,
+            plan,
+            strategy,
+            scheduler,
+            domains,
+            pes,
+            indices,
+            shared_info_mapped,
+            guests_unpaused: false,
+        };
         Ok(Self { core, channels, hardware_domain: policy.hardware_domain })
     }
 
-    /// Sets up the PE that `p` is: EL2 MPU on with the idle view, stage 2 and interrupt routing for guests.
+    /// Sets up the PE that `p` is, from reset to the end: EL2 MPU on with the idle view, stage 2 and interrupt routing for
+    /// guests.
     pub fn boot<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
-        let Some(pe) = self.core.pes.get_mut(p.pe()) else {
-            return Ok(());
+        while self.boot_phase(p)?.is_some() {}
+        Ok(())
+    }
+
+    /// Takes the PE that `p` is through its next phase of boot, and says which that was; `None`: boot is over.
+    pub fn boot_phase<P: Platform>(&mut self, p: &mut P) -> Result<Option<BootPhase>, P::Fault> {
+        let (number, plan) = (p.pe(), &self.core.plan);
+        let Some(pe) = self.core.pes.get_mut(number) else {
+            return Ok(None);
         };
-        pe.view.boot(&self.core.plan, p)?;
-        p.write(SysReg::HcrEl2, hcr::VM | hcr::IMO | hcr::TWI)?;
-        p.isb()
+        let phases = plan.boot().phases(number);
+        let Some(phase) = phases.get(pe.booted) else {
+            return Ok(None);
+        };
+        for step in &phase.steps {
+            pe.view.boot(plan, p, step)?;
+        }
+        pe.booted += 1;
+        let (phase, last) = (phase.used.phase, pe.booted == phases.len());
+        if last {
+            self.core.with_strategy(p, S::on_boot)?;
+            p.write(SysReg::HcrEl2, HCR)?;
+            p.isb()?;
+        }
+        Ok(Some(phase))
+    }
+
+    /// Lets guests run, who are paused until then. Once is enough.
+    pub fn unpause_guests(&mut self) -> Result<(), NotBooted> {
+        let core = &mut self.core;
+        for (pe, state) in core.pes.iter().enumerate() {
+            if let Some(phase) = core.plan.boot().phases(pe).get(state.booted) {
+                return Err(NotBooted { pe, next: phase.used.phase });
+            }
+        }
+        if !core::mem::replace(&mut core.guests_unpaused, true) {
+            for (id, vcpu) in core.domains.iter().filter(|(_, vcpu)| vcpu.can_run()) {
+                if let Some(pe) = core.pes.get_mut(vcpu.pe) {
+                    pe.queue.push(id);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Binds a channel as boot code does, before guests run.

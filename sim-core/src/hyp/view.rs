@@ -3,7 +3,8 @@
 //! Two enabled regions never share a granule, at any step in between: what goes is disabled and synchronised before
 //! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
 
-use super::plan::{DEVICE, PRIVATE, Plan};
+use super::boot::Step;
+use super::plan::{DEVICE, MAIR, PRIVATE, Plan};
 use super::registers::El2;
 use crate::layout::Span;
 use crate::outcome::ViewId;
@@ -26,7 +27,19 @@ pub struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     span: Option<Span>,
+    device: bool,
     last_use: u64,
+}
+
+/// A page that keeps a slot: on in every view but its domain's own, which maps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Position of the domain it belongs to.
+    pub domain: usize,
+    /// The slot.
+    pub slot: u8,
+    /// The register words.
+    pub words: RegionWords,
 }
 
 /// What one PE has enabled.
@@ -34,14 +47,21 @@ struct Window {
 pub struct PeView {
     slots: Slots,
     current: ViewId,
+    /// Whose view was in force when EL2 was entered.
+    home: ViewId,
     windows: Vec<Window>,
     open_windows: usize,
     uses: u64,
+    pins: Vec<Pin>,
+    /// The heap's region goes over the pages of guests in it.
+    wide: bool,
     peak: usize,
+    exposed: u64,
 }
 
 /// `SCTLR_EL2` at run time: M, C, I, WXN; BR clear, because PMSAv8-64 leaves the default map to the implementation.
-fn sctlr() -> u64 {
+#[must_use]
+pub fn sctlr() -> u64 {
     Sctlr::ZERO.with_m(true).with_c(true).with_i(true).with_wxn(true).raw_value()
 }
 
@@ -52,26 +72,39 @@ impl PeView {
         Self {
             slots: Slots::new(plan.el2_regions()),
             current: ViewId::Idle,
-            windows: alloc::vec![Window { span: None, last_use: 0 }; plan.windows()],
+            home: ViewId::Idle,
+            windows: alloc::vec![Window { span: None, device: false, last_use: 0 }; plan.windows()],
             open_windows: 0,
             uses: 0,
+            pins: Vec::new(),
+            wide: false,
             peak: 0,
+            exposed: 0,
         }
     }
 
-    /// Fills the table with the MPU off, every slot written since reset values are not to be relied on, and turns it on
-    /// with the idle view.
-    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P) -> Result<(), P::Fault> {
-        for slot in 0..self.slots.regions() {
-            let fixed = plan.fixed().get(usize::from(slot));
-            self.slots.write(&mut El2(p), slot, fixed.map_or(RegionWords::default(), |planned| planned.words))?;
+    /// Takes one step of boot.
+    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P, step: &Step) -> Result<(), P::Fault> {
+        match step {
+            Step::Table(words) => {
+                for slot in 0..self.slots.regions() {
+                    let words = words.get(usize::from(slot)).copied().unwrap_or_default();
+                    self.slots.write(&mut El2(p), slot, words)?;
+                }
+                p.write(SysReg::El2(MpuReg::Mair), MAIR)?;
+                p.dsb()?;
+                p.isb()?;
+                p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
+                Self::finish(p, false)?;
+            }
+            Step::Update(update) => self.slots.apply(&mut El2(p), *update)?,
+            Step::IdleView => {
+                self.write_tail(plan, ViewId::Idle, p)?;
+                Self::finish(p, false)?;
+            }
         }
-        self.write_tail(plan, ViewId::Idle, p)?;
-        p.dsb()?;
-        p.isb()?;
-        p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
-        p.dsb()?;
-        p.isb()
+        self.note_peak(plan);
+        Ok(())
     }
 
     /// The view in force, windows aside.
@@ -98,8 +131,25 @@ impl PeView {
         self.peak
     }
 
-    fn note_peak(&mut self) {
-        self.peak = self.peak.max(self.slots.enabled().len());
+    /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
+    #[must_use]
+    pub fn exposed(&self) -> u64 {
+        self.exposed
+    }
+
+    fn note_peak(&mut self, plan: &Plan) {
+        let enabled = self.slots.enabled();
+        self.peak = self.peak.max(enabled.len());
+        let ViewId::Guest(home) = self.home else {
+            return;
+        };
+        let windows = self.windows.iter().filter(|window| !window.device).filter_map(|window| window.span);
+        let pins = self.pins.iter().filter(|pin| enabled.contains(pin.slot));
+        let pins = pins.map(|pin| pin.words.limit().wrapping_sub(pin.words.base()).wrapping_add(1));
+        let temporary: u64 = windows.map(|span| span.size()).chain(pins).sum();
+        let heap = if self.wide { plan.foreign_pages(home) } else { 0 };
+        let standing = plan.foreign_bytes(self.current, home).saturating_add(heap);
+        self.exposed = self.exposed.max(standing.saturating_add(temporary));
     }
 
     /// If the first byte of `wanted` is in an enabled region: the last of its bytes that the same region covers.
@@ -161,10 +211,10 @@ impl PeView {
         p.isb()?;
         self.uses += 1;
         if let Some(window) = self.windows.get_mut(index) {
-            *window = Window { span: Some(span), last_use: self.uses };
+            *window = Window { span: Some(span), device: wanted.device, last_use: self.uses };
             self.open_windows += 1;
         }
-        self.note_peak();
+        self.note_peak(plan);
         Ok(span.limit().min(wanted.span.limit()))
     }
 
@@ -206,19 +256,23 @@ impl PeView {
             self.slots.disable(&mut El2(p), &windows)?;
             return Self::finish(p, eret);
         }
-        // All that is not fixed goes, whichever plan it came by.
-        let mut off = SlotSet::default();
+        // All that is not fixed goes, whichever plan it came by; but for pins that the new view has too.
         let enabled = self.slots.enabled();
+        let pins = self.pins_in(next);
+        let mut off = SlotSet::default();
         off.extend((plan.window_slot(0)..self.slots.regions()).filter(|slot| enabled.contains(*slot)));
-        let was_off = off.is_empty();
+        let off = off.minus(&pins);
         self.slots.disable(&mut El2(p), &off)?;
-        let nothing_comes = plan.view(next).regions.is_empty();
-        if !was_off && !nothing_comes {
+        let come = pins.minus(&enabled);
+        let nothing_comes = plan.view(next).regions.is_empty() && come.is_empty();
+        if !off.is_empty() && !nothing_comes {
             p.dsb()?;
             p.isb()?;
         }
         self.write_tail(plan, next, p)?;
-        if was_off && nothing_comes { Ok(()) } else { Self::finish(p, eret) }
+        self.turn_on(&come, p)?;
+        self.note_peak(plan);
+        if off.is_empty() && nothing_comes { Ok(()) } else { Self::finish(p, eret) }
     }
 
     fn finish<P: Platform>(p: &mut P, eret: bool) -> Result<(), P::Fault> {
@@ -228,10 +282,83 @@ impl PeView {
 
     fn write_tail<P: Platform>(&mut self, plan: &Plan, next: ViewId, p: &mut P) -> Result<(), P::Fault> {
         for (index, planned) in plan.view(next).regions.iter().enumerate() {
-            self.slots.write(&mut El2(p), plan.tail_slot(index), planned.words)?;
+            self.slots.write(&mut El2(p), plan.view_slot(next, index), planned.words)?;
         }
         self.current = next;
-        self.note_peak();
+        Ok(())
+    }
+
+    /// Notes that EL2 is being left for `next`: whom it works for from here on.
+    pub(super) fn leaves_for(&mut self, next: ViewId) {
+        self.home = next;
+    }
+
+    /// The slots of pins that are on in `view`.
+    fn pins_in(&self, view: ViewId) -> SlotSet {
+        let mut set = SlotSet::default();
+        set.extend(self.pins.iter().filter(|pin| view != ViewId::Guest(pin.domain)).map(|pin| pin.slot));
+        set
+    }
+
+    /// Turns slots of pins on.
+    fn turn_on<P: Platform>(&mut self, slots: &SlotSet, p: &mut P) -> Result<(), P::Fault> {
+        let pins = &self.pins;
+        let words = |slot| pins.iter().find(|pin| pin.slot == slot).map(|pin| pin.words).unwrap_or_default();
+        self.slots.set_enabled(&mut El2(p), &self.slots.enabled().union(slots), words)
+    }
+
+    /// Makes `pins` the pinned pages of this PE: what went or moved is turned off, barrier, what came is written, and turned
+    /// on where the view in force does not map it; barrier.
+    pub fn set_pins<P: Platform>(&mut self, plan: &Plan, p: &mut P, pins: &[Pin]) -> Result<(), P::Fault> {
+        let mut off = SlotSet::default();
+        off.extend(self.pins.iter().filter(|pin| !pins.contains(pin)).map(|pin| pin.slot));
+        let enabled = self.slots.enabled();
+        self.slots.disable(&mut El2(p), &off)?;
+        let fresh: Vec<Pin> = pins.iter().filter(|pin| !self.pins.contains(pin)).copied().collect();
+        let went = self.slots.enabled() != enabled;
+        if went && !fresh.is_empty() {
+            p.dsb()?;
+            p.isb()?;
+        }
+        self.pins.clear();
+        self.pins.extend_from_slice(pins);
+        for pin in &fresh {
+            let on = self.current != ViewId::Guest(pin.domain);
+            let words = if on { pin.words } else { pin.words.disabled() };
+            self.slots.write(&mut El2(p), pin.slot, words)?;
+        }
+        self.note_peak(plan);
+        if went || !fresh.is_empty() { Self::finish(p, false) } else { Ok(()) }
+    }
+
+    /// Writes a region into a slot that is off and leaves it off.
+    pub fn stage<P: Platform>(&mut self, p: &mut P, slot: u8, words: RegionWords) -> Result<(), P::Fault> {
+        self.slots.stage(&mut El2(p), slot, words)
+    }
+
+    /// Puts another view in force whose regions stand in `on` already, with one write of PRENR. No barrier.
+    pub fn mask<P: Platform>(&mut self, plan: &Plan, p: &mut P, on: &SlotSet, view: ViewId) -> Result<(), P::Fault> {
+        self.slots.set_enabled(&mut El2(p), on, |_| RegionWords::default())?;
+        self.current = view;
+        self.note_peak(plan);
+        Ok(())
+    }
+
+    /// Lends EL2 the default map, or takes it back: `SCTLR_EL2.BR`. No barrier.
+    pub fn background<P: Platform>(&mut self, p: &mut P, on: bool) -> Result<(), P::Fault> {
+        p.write(SysReg::El2(MpuReg::Sctlr), Sctlr::new_with_raw_value(sctlr()).with_br(on).raw_value())
+    }
+
+    /// Moves the end of the heap's region, to the top of the pool or back below it. No barrier.
+    pub fn move_heap<P: Platform>(&mut self, plan: &Plan, p: &mut P, wide: bool) -> Result<(), P::Fault> {
+        let Some((slot, planned)) = plan.wide_heap() else {
+            return Ok(());
+        };
+        let narrow = plan.fixed().get(usize::from(slot)).map(|narrow| narrow.words);
+        let words = if wide { planned.words } else { narrow.unwrap_or(planned.words) };
+        self.slots.move_limit(&mut El2(p), slot, words)?;
+        self.wide = wide;
+        self.note_peak(plan);
         Ok(())
     }
 }

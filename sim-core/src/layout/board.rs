@@ -3,6 +3,7 @@
 use super::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
+use mpu_model::DefaultMap;
 
 /// A memory-mapped frame that the hypervisor itself uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Board {
     pub uart: Device,
     /// The interrupt controller's frames.
     pub gic: Device,
+    /// What `SCTLR_EL2.BR` lends to EL2. No preset has one: PMSAv8-64 leaves it to the implementation.
+    pub default_map: DefaultMap,
 }
 
 struct Preset {
@@ -92,6 +95,7 @@ impl Board {
             image_base: preset.image_base,
             uart: device("uart", preset.uart)?,
             gic: device("gic", preset.gic)?,
+            default_map: DefaultMap::None,
         })
     }
 

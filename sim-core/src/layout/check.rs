@@ -1,253 +1,9 @@
-//! The checks behind [`super::Layout::new`], and what they say.
+//! The checks behind [`super::Layout::new`].
 
+use super::error::{Item, LayoutError};
 use super::{Image, LayoutParts, Owner, STACK_SIZE, Span};
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use mpu_model::{GRANULE, PA_LIMIT};
-use thiserror::Error;
-
-/// A part of a layout, named so that whoever read it from a file can point at the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Item {
-    /// The image's code.
-    Text,
-    /// The image's constants.
-    Rodata,
-    /// The image's variables and stacks.
-    Data,
-    /// The heap.
-    Heap,
-    /// The pool.
-    Pool,
-    /// The console.
-    Uart,
-    /// The interrupt controller.
-    Gic,
-    /// A bank of a domain's RAM.
-    Ram {
-        /// Position of the domain.
-        domain: usize,
-        /// Its name.
-        name: String,
-        /// Position of the bank.
-        bank: usize,
-    },
-    /// The frame a domain has for `shared_info`.
-    Granted {
-        /// Position of the domain.
-        domain: usize,
-        /// Its name.
-        name: String,
-    },
-    /// The frame a domain can only read.
-    ReadOnly {
-        /// Position of the domain.
-        domain: usize,
-        /// Its name.
-        name: String,
-    },
-    /// A static shared memory.
-    Shared {
-        /// Its position.
-        index: usize,
-        /// Its name.
-        name: String,
-    },
-    /// The boot modules' section.
-    BootModules,
-    /// A domain as a whole.
-    Domain {
-        /// Its position.
-        domain: usize,
-        /// Its name.
-        name: String,
-    },
-    /// A vCPU.
-    Vcpu {
-        /// Position of the domain.
-        domain: usize,
-        /// Its name.
-        name: String,
-        /// The vCPU.
-        vcpu: usize,
-    },
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text => f.write_str("the hypervisor's text"),
-            Self::Rodata => f.write_str("the hypervisor's rodata"),
-            Self::Data => f.write_str("the hypervisor's data and stacks"),
-            Self::Heap => f.write_str("the heap"),
-            Self::Pool => f.write_str("the pool"),
-            Self::Uart => f.write_str("the UART"),
-            Self::Gic => f.write_str("the GIC"),
-            Self::Ram { name, bank, .. } => write!(f, "RAM bank {bank} of {name}"),
-            Self::Granted { name, .. } => write!(f, "the shared_info frame of {name}"),
-            Self::ReadOnly { name, .. } => write!(f, "the read-only frame of {name}"),
-            Self::Shared { name, .. } => write!(f, "shared memory {name:?}"),
-            Self::BootModules => f.write_str("the boot modules"),
-            Self::Domain { name, .. } => write!(f, "domain {name}"),
-            Self::Vcpu { name, vcpu, .. } => write!(f, "vCPU {vcpu} of {name}"),
-        }
-    }
-}
-
-/// Why a layout cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// Two owners of one address.
-    #[error("{a} ({a_span}) and {b} ({b_span}) overlap; give each its own addresses")]
-    Overlap {
-        /// The one that starts first.
-        a: Item,
-        /// Its range.
-        a_span: Span,
-        /// The other.
-        b: Item,
-        /// Its range.
-        b_span: Span,
-    },
-    /// A range off the board's memory.
-    #[error("{item} ({span}) is not inside the board's memory ({memory})")]
-    BeyondBoard {
-        /// What.
-        item: Item,
-        /// Its range.
-        span: Span,
-        /// The board's memory.
-        memory: Span,
-    },
-    /// A range that no region can describe exactly.
-    #[error("{item} ({span}) is not on 64-byte granules; base and size must be multiples of 64")]
-    Unaligned {
-        /// What.
-        item: Item,
-        /// Its range.
-        span: Span,
-    },
-    /// A range past what a region can describe.
-    #[error("{item} ({span}) ends above 0xfffffffffffff, past what PRLAR can hold")]
-    BeyondAddressSpace {
-        /// What.
-        item: Item,
-        /// Its range.
-        span: Span,
-    },
-    /// A range outside the section set aside for its kind.
-    #[error("{item} ({span}) is not inside the {section} section ({section_span})")]
-    OutsideSection {
-        /// What.
-        item: Item,
-        /// Its range.
-        span: Span,
-        /// The section's name.
-        section: &'static str,
-        /// The section's range.
-        section_span: Span,
-    },
-    /// A heap with too little room.
-    #[error("the heap ({heap}) has no room for {needed:#x} bytes of pages that the hypervisor keeps in it")]
-    HeapTooSmall {
-        /// The heap.
-        heap: Span,
-        /// What must fit.
-        needed: u64,
-    },
-    /// A pool with too little room.
-    #[error("the pool ({pool}) has no room for {needed:#x} bytes: four pages and more for each domain")]
-    PoolTooSmall {
-        /// The pool.
-        pool: Span,
-        /// What must fit.
-        needed: u64,
-    },
-    /// Two domains of one id.
-    #[error("{item} has domain id {id}, which an earlier domain has; ids are unique")]
-    DuplicateId {
-        /// The later domain.
-        item: Item,
-        /// The id.
-        id: u16,
-    },
-    /// A reserved id.
-    #[error("{item} has domain id {id}; ids go from 0 to 32751 (0x7fef)")]
-    ReservedId {
-        /// The domain.
-        item: Item,
-        /// The id.
-        id: u16,
-    },
-    /// A domain without memory.
-    #[error("{item} has no RAM")]
-    NoRam {
-        /// The domain.
-        item: Item,
-    },
-    /// A domain with no or too many vCPUs.
-    #[error("{item} has {count} vCPUs; a domain has 1 to 128")]
-    VcpuCount {
-        /// The domain.
-        item: Item,
-        /// How many.
-        count: usize,
-    },
-    /// A vCPU on a PE that is not there.
-    #[error("{item} is on PE {pe}, and the board has {pes}; PEs count from 0")]
-    NoSuchPe {
-        /// The vCPU.
-        item: Item,
-        /// The PE asked for.
-        pe: usize,
-        /// How many there are.
-        pes: usize,
-    },
-    /// More EL1 regions than the board has.
-    #[error("{item} has {count} EL1 regions, and the board's EL1 MPU has {available}")]
-    El1Regions {
-        /// The vCPU.
-        item: Item,
-        /// How many it wants.
-        count: usize,
-        /// How many there are.
-        available: u8,
-    },
-    /// No room for the pages the layout was asked to pick.
-    #[error(
-        "{item} has no room in its first RAM bank for shared_info and vcpu_info; name their addresses or give it more RAM"
-    )]
-    NoRoomForPages {
-        /// The domain.
-        item: Item,
-    },
-}
-
-impl LayoutError {
-    /// The part of the layout the error is about; of an overlap, the later one.
-    #[must_use]
-    pub fn item(&self) -> Item {
-        match self {
-            Self::Overlap { b: item, .. }
-            | Self::BeyondBoard { item, .. }
-            | Self::Unaligned { item, .. }
-            | Self::BeyondAddressSpace { item, .. }
-            | Self::OutsideSection { item, .. }
-            | Self::DuplicateId { item, .. }
-            | Self::ReservedId { item, .. }
-            | Self::NoRam { item }
-            | Self::VcpuCount { item, .. }
-            | Self::NoSuchPe { item, .. }
-            | Self::El1Regions { item, .. }
-            | Self::NoRoomForPages { item } => item.clone(),
-            Self::HeapTooSmall { .. } => Item::Heap,
-            Self::PoolTooSmall { .. } => Item::Pool,
-        }
-    }
-}
 
 /// The stack of `pe`: they fill the end of the data part, PE 0's first.
 pub(super) fn stack(image: &Image, pes: usize, pe: usize) -> Option<Span> {
@@ -259,6 +15,24 @@ pub(super) fn stack(image: &Image, pes: usize, pe: usize) -> Option<Span> {
 pub(super) fn domain_item(parts: &LayoutParts, domain: usize) -> Item {
     let name = parts.domains.get(domain).map(|d| d.name.clone()).unwrap_or_default();
     Item::Domain { domain, name }
+}
+
+/// That the parts of the image which boot maps as one are neighbours.
+pub(super) fn image(image: &Image) -> Result<(), LayoutError> {
+    let apart = |item, span, beside, beside_span| Err(LayoutError::Apart { item, span, beside, beside_span });
+    if let Some(span) = image.boot.ro_after_init {
+        // Constants are left before it, and the variables follow.
+        if span.base() <= image.rodata.base() || span.limit() != image.rodata.limit() {
+            return apart(Item::RoAfterInit, span, Item::Rodata, image.rodata);
+        }
+        if !span.touches(&image.data) {
+            return apart(Item::RoAfterInit, span, Item::Data, image.data);
+        }
+    }
+    match image.boot.bss {
+        Some(bss) if !image.boot.init_data.touches(&bss) => apart(Item::Bss, bss, Item::InitData, image.boot.init_data),
+        _ => Ok(()),
+    }
 }
 
 /// Ids, vCPUs, PEs and region counts of the domains.
@@ -298,7 +72,9 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
 /// Every owned range, checked against the board and against each other, sorted.
 pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Result<Vec<(Span, Owner)>, LayoutError> {
     let mut all = claims(parts, heap, pool);
-    for (span, item, owner) in &all {
+    let boot = &parts.image.boot;
+    let inside = boot.ro_after_init.map(|span| (span, Item::RoAfterInit, None));
+    for (span, item, owner) in all.iter().chain(&inside).chain([&(boot.device_tree, Item::DeviceTree, None)]) {
         if span.base() % GRANULE != 0 || span.limit() % GRANULE != GRANULE - 1 {
             return Err(LayoutError::Unaligned { item: item.clone(), span: *span });
         }
@@ -324,7 +100,7 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
     let mut owners = Vec::with_capacity(all.len().saturating_add(parts.board.pes));
     for (span, _, owner) in all {
         match owner {
-            Some(Owner::Data) => split_data(parts, span, &mut owners),
+            Some(Owner::Data) if span == parts.image.data => split_data(parts, span, &mut owners),
             Some(owner) => owners.push((span, owner)),
             None => {}
         }
@@ -343,7 +119,16 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         (parts.board.gic.span, Item::Gic, Some(Owner::Gic)),
     ];
     all.extend(pool.map(|pool| (pool, Item::Pool, Some(Owner::Pool(None)))));
-    all.extend(parts.sections.boot_modules.map(|span| (span, Item::BootModules, None)));
+    let boot = &parts.image.boot;
+    all.push((boot.init_text, Item::InitText, None));
+    all.push((boot.init_data, Item::InitData, None));
+    all.extend(boot.bss.map(|bss| (bss, Item::Bss, Some(Owner::Data))));
+    // A device tree among the boot modules is one of them.
+    let modules = parts.sections.boot_modules;
+    if modules.is_none_or(|modules| !modules.covers(&boot.device_tree)) {
+        all.push((boot.device_tree, Item::DeviceTree, None));
+    }
+    all.extend(modules.map(|span| (span, Item::BootModules, None)));
     for (domain, planned) in parts.domains.iter().enumerate() {
         let name = &planned.name;
         for (bank, span) in planned.ram.iter().enumerate() {

@@ -8,11 +8,15 @@
 
 mod board;
 mod check;
+mod error;
+mod image;
 mod pages;
 mod span;
 
 pub use board::{Board, Device};
-pub use check::{Item, LayoutError};
+pub use error::{Item, LayoutError};
+pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
+#[cfg(feature = "sim")]
 pub(crate) use pages::CONTROL_BLOCK_STRIDE;
 pub use pages::GuestPages;
 pub use span::Span;
@@ -20,13 +24,10 @@ pub use span::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
 use evtchn::DomId;
-use mpu_model::Region;
+use mpu_model::{Region, Sctlr};
 
 /// Xen's page size; frame numbers count these.
 pub const PAGE_SIZE: u64 = 4096;
-
-/// Bytes of stack each PE has at EL2, at the end of the image's data.
-pub const STACK_SIZE: u64 = 0x4000;
 
 /// Where `shared_info` and `vcpu_info` live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,9 @@ pub enum Placement {
     GuestRam,
     /// In one hypervisor range beside the heap. In a domain's view its own pages are cut out and open to it.
     Pool,
+    /// In pages taken from the top of the heap, as Xen has it on an MMU. In a domain's view its own pages are cut out of the
+    /// heap's region and open to it.
+    Heap,
 }
 
 /// Whether the hypervisor's own devices are mapped in every view.
@@ -44,30 +48,6 @@ pub enum HypDevices {
     Fixed,
     /// They are in the hypervisor view and the idle view, not in a guest's view.
     Switched,
-}
-
-/// The hypervisor's image: where each part is loaded. The data part ends in one stack per PE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Code.
-    pub text: Span,
-    /// Constants.
-    pub rodata: Span,
-    /// Variables, and the stacks at the end.
-    pub data: Span,
-}
-
-impl Image {
-    /// An image of ordinary size at `base` with a stack for each of `pes` PEs: 512 KiB text, 256 KiB rodata, and 256 KiB of
-    /// variables plus the stacks. `None` if it would run past the top of the address space.
-    #[must_use]
-    pub fn at(base: u64, pes: usize) -> Option<Self> {
-        let text = Span::with_size(base, 0x8_0000)?;
-        let rodata = Span::with_size(text.limit().checked_add(1)?, 0x4_0000)?;
-        let stacks = STACK_SIZE.checked_mul(u64::try_from(pes).ok()?)?;
-        let data = Span::with_size(rodata.limit().checked_add(1)?, stacks.checked_add(0x4_0000)?)?;
-        Some(Self { text, rodata, data })
-    }
 }
 
 /// A range that several domains may read and write: static shared memory.
@@ -88,6 +68,14 @@ pub struct VcpuLayout {
     pub pe: usize,
     /// Its EL1 MPU: regions in slot order. Empty: the EL1 MPU is off.
     pub el1_regions: Vec<Region>,
+}
+
+impl VcpuLayout {
+    /// `SCTLR_EL1` as the vCPU starts with it: M if it has regions.
+    #[must_use]
+    pub fn sctlr_el1(&self) -> u64 {
+        Sctlr::ZERO.with_m(!self.el1_regions.is_empty()).raw_value()
+    }
 }
 
 /// One domain as planned.
@@ -228,6 +216,7 @@ impl Layout {
     /// Checks `parts`.
     pub fn new(parts: LayoutParts) -> Result<Self, LayoutError> {
         check::domains(&parts)?;
+        check::image(&parts.image)?;
         let (heap, pool) = pages::split_heap(&parts)?;
         let mut owners = check::owners(&parts, heap, pool)?;
         check::sections(&parts)?;

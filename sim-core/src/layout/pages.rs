@@ -1,6 +1,7 @@
 //! Where `shared_info` and `vcpu_info` go under each placement, and what the hypervisor keeps in its heap.
 
-use super::check::{self, LayoutError};
+use super::check;
+use super::error::LayoutError;
 use super::{LayoutParts, Owner, PAGE_SIZE, Placement, Span};
 use alloc::vec::Vec;
 
@@ -18,9 +19,9 @@ pub struct GuestPages {
     pub shared_info_placed: bool,
     /// Address of each vCPU's `vcpu_info`, to be registered by the guest.
     pub vcpu_info: Vec<u64>,
-    /// Under placement `pool`: the domain's own part of the pool. Its last page is for event words.
+    /// Under placement `pool` or `heap`: the domain's own part of it. Its last page is for event words.
     pub own_pool: Option<Span>,
-    /// Under placement `pool`: address of the control blocks.
+    /// Under placement `pool` or `heap`: address of the control blocks.
     pub control_blocks: Option<u64>,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), La
     let mut domains = parts.domains.iter().filter(|domain| !domain.vacant);
     let bytes = domains.try_fold(0u64, |sum, domain| sum.checked_add(pool_for(domain.vcpus.len())?));
     let needed = bytes.unwrap_or(u64::MAX).max(PAGE_SIZE);
-    if let Some(pool) = parts.pool {
+    if let Some(pool) = parts.pool.filter(|_| parts.placement == Placement::Pool) {
         return if pool.size() < needed {
             Err(LayoutError::PoolTooSmall { pool, needed })
         } else if heap.size() < kept {

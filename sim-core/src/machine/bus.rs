@@ -1,5 +1,6 @@
 //! Accesses as hardware judges them, and the platform that the hypervisor sees.
 
+use super::attributes::{self, Attributes};
 use super::pe::Pe;
 use super::{Faulted, MAX_HAZARDS, Machine};
 use crate::convention::{FSC_EXTERNAL, ec};
@@ -55,7 +56,11 @@ impl Machine {
         state.charge(|counts| &mut counts.el2_accesses, self.profile.el2_access);
         let verdict = state.el2.check(Regime::El2, Access { addr, size, kind, el: El::El2 });
         match verdict.result {
-            Ok(_) if self.answers(addr, size) => Ok(()),
+            Ok(hit) if self.answers(addr, size) => {
+                let met = self.pes.get(pe).and_then(|state| attributes::of_hit(&state.el2, hit));
+                self.note_attributes(pe, addr, kind, met);
+                Ok(())
+            }
             Ok(_) => Err(self.el2_fault(pe, FaultKind::External { address: addr, access: kind }, None)),
             Err(denial) => Err(self.denied(pe, denial, verdict.hazard)),
         }
@@ -67,6 +72,21 @@ impl Machine {
             self.note_hazard(pe, HazardKind::Unsynchronised(hazard, denial));
         }
         self.el2_fault(pe, FaultKind::Access(denial), hazard)
+    }
+
+    /// Follows the attributes with which memory is accessed. The last byte of an unaligned access is taken to be in the
+    /// granule of the first.
+    pub(super) fn note_attributes(&mut self, pe: usize, address: u64, access: AccessKind, now: Attributes) {
+        let Some(mark) = self.ram.mark_mut(address) else { return };
+        let writes = matches!(access, AccessKind::Write | AccessKind::Rmw);
+        if let Some(before) = self.attributes.note(mark, now, writes) {
+            // Every access may be one: leave room for hazards of other kinds.
+            let alike = self.hazards.iter().filter(|hazard| matches!(hazard.kind, HazardKind::Attributes { .. }));
+            if alike.count() >= MAX_HAZARDS / 2 {
+                return;
+            }
+            self.note_hazard(pe, HazardKind::Attributes { address, access, before, now });
+        }
     }
 
     /// Whether memory or a device is at the address.
@@ -113,7 +133,10 @@ impl Cpu<'_> {
             mpu_model::Level::El1 => (&mut state.el1, &mut state.counts.el1),
             mpu_model::Level::El2 => (&mut state.el2, &mut state.counts.el2),
         };
-        *counter(counts, reg) += 1;
+        match counter(counts, reg) {
+            Some(counter) => *counter += 1,
+            None => state.counts.sysreg_writes += 1,
+        }
         if let Err(hazard) = mpu.write(reg, value) {
             self.machine.note_hazard(self.pe, HazardKind::StaleSelector(hazard));
         }
@@ -124,16 +147,16 @@ impl Cpu<'_> {
     }
 }
 
-fn counter(counts: &mut MpuCounts, reg: MpuReg) -> &mut u64 {
-    match reg {
+/// Where a write is counted; `None` for registers that change no region.
+fn counter(counts: &mut MpuCounts, reg: MpuReg) -> Option<&mut u64> {
+    Some(match reg {
         MpuReg::Prselr => &mut counts.prselr,
         MpuReg::Prbar | MpuReg::PrbarN(_) => &mut counts.prbar,
         MpuReg::Prlar | MpuReg::PrlarN(_) => &mut counts.prlar,
         MpuReg::Prenr => &mut counts.prenr,
         MpuReg::Sctlr => &mut counts.sctlr,
-        // One is read-only, the others change no region: not among those that count.
-        MpuReg::Mpuir | MpuReg::Mair | MpuReg::Mair1 => &mut counts.reads,
-    }
+        MpuReg::Mpuir | MpuReg::Mair | MpuReg::Mair1 => return None,
+    })
 }
 
 impl Platform for Cpu<'_> {

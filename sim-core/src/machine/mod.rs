@@ -3,6 +3,7 @@
 //! It knows nothing of the hypervisor. What runs at EL2 is plugged in from above: [`Machine::step`] lets a PE act until
 //! it does something that EL2 has to answer, and says so; [`Machine::resume`] is the way back.
 
+mod attributes;
 pub mod bus;
 pub mod clock;
 mod interrupts;
@@ -10,6 +11,7 @@ pub mod pe;
 pub mod ram;
 mod run;
 
+pub use attributes::Attributes;
 pub use bus::Cpu;
 pub use run::{GuestSlot, Refusal, Stop};
 
@@ -42,6 +44,7 @@ pub struct Machine {
     pub console: Vec<u8>,
     /// Uses of the MPU that hardware may answer either way.
     pub hazards: Vec<HazardReport>,
+    attributes: attributes::Known,
     devices: Vec<Span>,
     guests: Vec<GuestSlot>,
     rules: Rules,
@@ -57,6 +60,7 @@ impl Machine {
     #[must_use]
     pub fn new(layout: &Layout, rules: Rules, profile: Profile) -> Self {
         let board = layout.board();
+        let rules = Rules { default_map: board.default_map, ..rules };
         let image = &layout.parts().image;
         let pes = (0..board.pes)
             .map(|pe| {
@@ -76,6 +80,7 @@ impl Machine {
             ram: Ram::new(board.memory),
             console: Vec::new(),
             hazards: Vec::new(),
+            attributes: attributes::Known::default(),
             devices: alloc::vec![board.uart.span, board.gic.span],
             guests: Vec::new(),
             rules,

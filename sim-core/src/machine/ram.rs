@@ -1,10 +1,19 @@
 //! Memory: 4 KiB frames, given when first written. What was never written reads as zero.
 
+use super::attributes::{Mark, PER_FRAME};
 use crate::layout::{PAGE_SIZE, Span};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use mpu_model::GRANULE;
 
 type Frame = [u8; PAGE_SIZE as usize];
+
+/// A frame, and how each of its granules was last accessed.
+#[derive(Debug)]
+struct Given {
+    bytes: Frame,
+    marks: [Mark; PER_FRAME],
+}
 
 /// Entries of one directory: with 4 KiB frames, 2 MiB.
 const DIRECTORY: usize = 512;
@@ -14,7 +23,7 @@ const DIRECTORY: usize = 512;
 pub struct Ram {
     span: Span,
     directories: Vec<Option<Box<[u32; DIRECTORY]>>>,
-    frames: Vec<Box<Frame>>,
+    frames: Vec<Box<Given>>,
 }
 
 /// More memory than this is not simulated: the directory table alone would outgrow the host.
@@ -43,7 +52,7 @@ impl Ram {
 
     fn frame(&self, directory: usize, entry: usize) -> Option<&Frame> {
         let number = *self.directories.get(directory)?.as_ref()?.get(entry)?;
-        self.frames.get((number as usize).checked_sub(1)?).map(|frame| &**frame)
+        self.frames.get((number as usize).checked_sub(1)?).map(|frame| &frame.bytes)
     }
 
     fn frame_mut(&mut self, directory: usize, entry: usize) -> Option<&mut Frame> {
@@ -53,10 +62,18 @@ impl Ram {
         let table = self.directories.get_mut(directory)?.get_or_insert_with(|| Box::new([0; DIRECTORY]));
         let number = table.get_mut(entry)?;
         if *number == 0 {
-            self.frames.push(Box::new([0; PAGE_SIZE as usize]));
+            self.frames.push(Box::new(Given { bytes: [0; PAGE_SIZE as usize], marks: [0; PER_FRAME] }));
             *number = u32::try_from(self.frames.len()).ok()?;
         }
-        self.frames.get_mut((*number as usize).checked_sub(1)?).map(|frame| &mut **frame)
+        self.frames.get_mut((*number as usize).checked_sub(1)?).map(|frame| &mut frame.bytes)
+    }
+
+    /// How the granule that holds `address` was last accessed; `None` if it was never written.
+    pub(super) fn mark_mut(&mut self, address: u64) -> Option<&mut Mark> {
+        let (directory, entry, within) = self.place(address);
+        let number = *self.directories.get(directory)?.as_ref()?.get(entry)?;
+        let frame = self.frames.get_mut((number as usize).checked_sub(1)?)?;
+        frame.marks.get_mut(within / GRANULE as usize)
     }
 
     /// Reads up to 8 bytes, little-endian.

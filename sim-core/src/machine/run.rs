@@ -1,5 +1,6 @@
 //! Guests on PEs: one action at a time, exceptions to EL1 and EL2, and the return from EL2.
 
+use super::attributes;
 use super::bus::external_abort;
 use super::pe::{Pe, Running};
 use super::{Faulted, Machine};
@@ -225,12 +226,18 @@ impl Machine {
         };
         let access = Access { addr, size, kind, el: El::El1 };
         let verdict = check_guest(Some(&state.el1), &state.el2, Hcr::new_with_raw_value(state.hcr), access);
-        if let Err(refused) = verdict.result {
-            if let Some(hazard) = verdict.hazard {
-                self.note_hazard(pe, HazardKind::Unsynchronised(hazard, refused.denial));
+        let hit = match verdict.result {
+            Ok(hit) => hit,
+            Err(refused) => {
+                if let Some(hazard) = verdict.hazard {
+                    self.note_hazard(pe, HazardKind::Unsynchronised(hazard, refused.denial));
+                }
+                return Err(Refusal::Denied(refused));
             }
-            return Err(Refusal::Denied(refused));
-        }
+        };
+        let stage1 = attributes::of_hit(&state.el1, hit.stage1);
+        let stage2 = hit.stage2.and_then(|hit| attributes::of_hit(&state.el2, hit));
+        self.note_attributes(pe, addr, kind, attributes::of_stages(stage1, stage2));
         if !self.answers(addr, size) {
             return Err(Refusal::External(external_abort(addr, kind)));
         }

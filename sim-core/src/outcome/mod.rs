@@ -1,15 +1,18 @@
 //! What runs end in: typed results and causes. No wording: whoever prints them words them, in one place.
 
+mod boot;
 mod counts;
 mod report;
 
+pub use boot::{BootPhase, PhaseUse};
 pub use counts::{Counts, Distribution, MpuCounts};
 pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
 use crate::layout::{Owner, Span};
 use alloc::vec::Vec;
+use core::fmt;
 use evtchn::Object;
-use mpu_model::{AccessKind, Denial, Hazard, RegionWords, Syndrome, WriteHazard};
+use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Syndrome, WriteHazard};
 
 /// Which set of regions a PE has enabled beyond the fixed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,8 @@ pub struct ViewBudget {
     pub fixed: usize,
     /// Windows.
     pub windows: usize,
+    /// Slots kept for what the strategy has ready in every view: pins, or the hypervisor view masked off.
+    pub kept: usize,
     /// The view's own regions.
     pub own: usize,
 }
@@ -39,20 +44,47 @@ impl ViewBudget {
     /// All slots of the view.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.fixed + self.windows + self.own
+        self.fixed + self.windows + self.kept + self.own
     }
 }
 
-/// A system whose views do not fit the board.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("needs {required} EL2 regions, and the board has {available}")]
+/// What a board has too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// EL2 regions that the strategy can use.
+    Regions,
+    /// A known default map.
+    DefaultMap,
+}
+
+/// A system that the board has no room for: one of its views, or a phase of boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// What it has too little of.
+    pub shortage: Shortage,
     /// R: the number that would do.
     pub required: usize,
-    /// What the board has.
+    /// What the board has, and the strategy can use.
     pub available: u8,
+    /// The first phase of boot that takes so many, if it is boot that does and no view.
+    pub phase: Option<BootPhase>,
     /// What each view takes.
     pub views: Vec<ViewBudget>,
+}
+
+impl core::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { required, available, .. } = self;
+        let phase = BootPhase::clause(self.phase);
+        match self.shortage {
+            Shortage::Regions => write!(f, "needs {required} EL2 regions{phase}, and there are {available} to use"),
+            Shortage::DefaultMap => f.write_str(
+                "needs to know the default map of EL2, which PMSAv8-64 leaves to the implementation; the board declares none",
+            ),
+        }
+    }
 }
 
 /// An accepted area of memory that an event-channel structure lives in.
@@ -157,6 +189,17 @@ pub enum HazardKind {
     Unsynchronised(Hazard, Denial),
     /// A region register written through a PRSELR that is not in force.
     StaleSelector(WriteHazard),
+    /// Memory accessed with other attributes than last time, one of the two a write. `None`: those of the default map.
+    Attributes {
+        /// The address.
+        address: u64,
+        /// The access.
+        access: AccessKind,
+        /// The attributes of the last access.
+        before: Option<Memory>,
+        /// Those of this one.
+        now: Option<Memory>,
+    },
 }
 
 /// A hazard, where it was met.
@@ -311,7 +354,10 @@ pub enum BreachKind {
     Overlap,
     /// The EL2 MPU is off, or stage 2 is, while a guest runs.
     Off,
-    /// The EL1 MPU does not hold the regions of the vCPU that runs.
+    /// Writes to the EL2 MPU are not in force while a guest runs.
+    NotInForce,
+    /// The EL1 MPU does not hold the regions of the vCPU that runs, is off though there are some or on though there are none,
+    /// or has writes that are not in force.
     StageOne,
 }
 

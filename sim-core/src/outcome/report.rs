@@ -1,6 +1,6 @@
 //! The report of a run.
 
-use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, Refused, Trap, ViewId};
+use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, Refused, Trap, ViewId};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -58,10 +58,20 @@ pub struct ViewUse {
     pub fixed: usize,
     /// Slots of windows.
     pub windows: usize,
+    /// Slots kept for what the strategy has ready in every view.
+    pub kept: usize,
     /// Slots of its own.
     pub own: usize,
     /// Bytes that belong to guests and can be reached at EL2 in it.
     pub guest_bytes: u64,
+}
+
+impl ViewUse {
+    /// All slots of the view.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.fixed + self.windows + self.kept + self.own
+    }
 }
 
 /// Use of regions.
@@ -69,14 +79,26 @@ pub struct ViewUse {
 pub struct RegionUse {
     /// What the board has.
     pub el2_total: u8,
-    /// R: what the system needs under this strategy.
+    /// R: what the system needs under this strategy, boot included.
     pub required: usize,
     /// Fixed regions.
     pub fixed: usize,
-    /// The most that were enabled at once on any PE.
+    /// The most that were enabled at once on any PE, boot included.
     pub peak: usize,
+    /// The most bytes of other domains that EL2 could reach at once while it worked for a domain.
+    pub exposed: u64,
+    /// What each phase of boot takes on the first PE.
+    pub boot: Vec<PhaseUse>,
     /// Per view.
     pub views: Vec<ViewUse>,
+}
+
+impl RegionUse {
+    /// What the views need at their fullest.
+    #[must_use]
+    pub fn views_required(&self) -> usize {
+        self.views.iter().map(ViewUse::total).max().unwrap_or(0)
+    }
 }
 
 impl Trap {
@@ -104,6 +126,7 @@ impl Report {
             view: budget.view,
             fixed: budget.fixed,
             windows: budget.windows,
+            kept: budget.kept,
             own: budget.own,
             guest_bytes: 0,
         });
@@ -112,6 +135,8 @@ impl Report {
             required: refused.required,
             fixed: refused.views.first().map_or(0, |budget| budget.fixed),
             peak: 0,
+            exposed: 0,
+            boot: Vec::new(),
             views: views.collect(),
         };
         Self {

@@ -4,12 +4,13 @@
 //! a seed, one drawn from a generator that the seed alone decides. Nothing else decides the order, so the same
 //! configuration gives the same run on every host.
 
-mod oracle;
+pub mod oracle;
 mod report;
 mod tracker;
 
 use crate::convention::{Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
+use crate::hyp::boot::NotBooted;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
@@ -78,6 +79,9 @@ pub enum BuildError {
     /// The hypervisor cannot be set up.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// Boot is not over.
+    #[error(transparent)]
+    NotBooted(#[from] NotBooted),
     /// A channel cannot be bound at boot.
     #[error("channel {channel} cannot be bound at boot: {errno}")]
     Channel {
@@ -159,6 +163,9 @@ impl<S: Strategy> World<S> {
         for pe in 0..pes {
             // A fault here stays in the machine and is what the run reports.
             let _: Result<(), Faulted> = hyp.boot(&mut Cpu { machine: &mut machine, pe });
+            for used in hyp.core.plan.boot().phases(pe).iter().map(|phase| phase.used) {
+                tracing::info!(pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
+            }
         }
         for (channel, planned) in config.channels.iter().enumerate() {
             let done = hyp.bind_static(&mut Cpu { machine: &mut machine, pe: 0 }, *planned);
@@ -167,6 +174,9 @@ impl<S: Strategy> World<S> {
             }
         }
         bound?;
+        if machine.running().is_ok() {
+            hyp.unpause_guests()?;
+        }
         for (pe, at, timer) in &config.timers {
             hyp.arm(*pe, *at, *timer);
         }
@@ -212,7 +222,7 @@ impl<S: Strategy> World<S> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             if self.steps >= self.config.step_limit {
-                return Outcome::Limit(self.config.step_limit);
+                return self.isolation().unwrap_or(Outcome::Limit(self.config.step_limit));
             }
             self.steps += 1;
             if self.step(pe).is_err() {

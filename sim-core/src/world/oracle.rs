@@ -1,9 +1,10 @@
 //! The isolation oracle: who may touch what, byte by byte, held against what the MPUs let through.
 //!
 //! The truth comes from the layout alone: which ranges a domain owns or shares, and with which rights. It is kept as
-//! intervals. What the MPUs let through comes from their registers and from their own rule book. The two are compared
-//! whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies, plans and the
-//! slot driver have no say in it: a mistake in any of them shows here.
+//! intervals, and is exact to the byte: the granules of a region that a domain has no share in are named, and so are those
+//! of its own that no region holds. What the MPUs let through comes from their registers and from their own rule book. The
+//! two are compared whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies,
+//! plans and the slot driver have no say in it: a mistake in any of them shows here.
 
 use crate::layout::{Layout, Owner, Span};
 use crate::machine::Machine;
@@ -20,7 +21,7 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 
 /// What was found at each PE when it was last looked at.
 #[derive(Debug, Default)]
-pub(super) struct Oracle {
+pub struct Oracle {
     seen: Vec<Seen>,
 }
 
@@ -33,13 +34,14 @@ struct Seen {
 
 impl Oracle {
     /// Looks at a PE that has left EL2. `again` looks even if nothing changed since.
-    pub(super) fn look(&mut self, layout: &Layout, machine: &Machine, pe: usize, again: bool) -> Option<Breach> {
+    pub fn look(&mut self, layout: &Layout, machine: &Machine, pe: usize, again: bool) -> Option<Breach> {
         let state = machine.pes.get(pe)?;
         if self.seen.len() <= pe {
             self.seen.resize_with(pe + 1, Seen::default);
         }
         let vcpu = running(machine, state);
-        let mut el2: Vec<_> = state.el2.enabled().collect();
+        // A region whose limit is below its base holds nothing, and would part neighbours.
+        let mut el2: Vec<_> = state.el2.enabled().filter(|(_, words)| words.base() <= words.limit()).collect();
         el2.sort_by_key(|(_, words)| words.base());
         let found = Seen { vcpu, el2, el1: vcpu.map(|_| state.el1.enabled().collect()).unwrap_or_default() };
         let place = self.seen.get_mut(pe)?;
@@ -77,13 +79,19 @@ fn judge(layout: &Layout, state: &Pe, seen: &Seen) -> Option<(BreachKind, Span)>
     if !on || state.hcr() & hcr::VM == 0 {
         return Some((BreachKind::Off, everything));
     }
+    if state.el2.pending().next().is_some() {
+        // What follows is said of the newest values; hardware may still go by others.
+        return Some((BreachKind::NotInForce, everything));
+    }
     let exposed = || open(&seen.el2).find_map(|region| beyond(layout, &state.el2, domain, region));
     let withheld = || truth(layout, domain).find_map(|(span, _)| missing(&seen.el2, span));
     let stage_one = || {
         let planned = &layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
         let words = || seen.el1.iter().map(|(_, words)| *words);
         let same = words().eq(planned.iter().map(mpu_model::Region::words));
-        (!same).then_some((BreachKind::StageOne, everything))
+        let stage_one = Sctlr::new_with_raw_value(state.el1.read(MpuReg::Sctlr)).m();
+        let in_force = state.el1.pending().next().is_none();
+        (!same || stage_one == planned.is_empty() || !in_force).then_some((BreachKind::StageOne, everything))
     };
     exposed().or_else(|| withheld().map(|span| (BreachKind::Withheld, span))).or_else(stage_one)
 }

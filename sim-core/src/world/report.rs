@@ -3,7 +3,6 @@
 use super::World;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
-use crate::layout::Layout;
 use crate::outcome::{Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -40,11 +39,12 @@ pub(super) fn stopped<S: Strategy>(world: &mut World<S>) -> Outcome {
 }
 
 fn slot_line(plan: &Plan, view: ViewId, slot: u8, words: RegionWords) -> SlotLine {
-    let planned = plan.slots(plan.view(view)).find(|(at, _)| *at == slot);
-    SlotLine { slot, words, owners: planned.map(|(_, planned)| planned.owners.clone()).unwrap_or_default() }
+    // By what stands there: a view that stays programmed may be in other slots than the plan draws it in.
+    let planned = plan.fixed().iter().chain(&plan.view(view).regions).find(|planned| planned.words == words);
+    SlotLine { slot, words, owners: planned.map(|planned| planned.owners.clone()).unwrap_or_default() }
 }
 
-fn region_use(layout: &Layout, plan: &Plan, peak: usize) -> RegionUse {
+fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
     let views = plan
         .views()
         .zip(plan.budgets())
@@ -52,23 +52,34 @@ fn region_use(layout: &Layout, plan: &Plan, peak: usize) -> RegionUse {
             view: view.id,
             fixed: budget.fixed,
             windows: budget.windows,
+            kept: budget.kept,
             own: budget.own,
-            guest_bytes: view.guest_bytes(layout),
+            guest_bytes: view.guest_bytes,
         })
         .collect();
     let fixed = plan.fixed().len();
-    RegionUse { el2_total: plan.el2_regions(), required: plan.required(), fixed, peak, views }
+    RegionUse {
+        el2_total: plan.el2_regions(),
+        required: plan.required(),
+        fixed,
+        peak,
+        exposed,
+        boot: plan.boot().uses().collect(),
+        views,
+    }
 }
 
 pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report {
     let core = &world.hyp.core;
     let peak = core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0);
-    let regions = region_use(&core.layout, &core.plan, peak);
+    let exposed = core.pes.iter().map(|pe| pe.view.exposed()).max().unwrap_or(0);
+    let regions = region_use(&core.plan, peak, exposed);
     let counts = world.machine.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts));
     let cycles = world.machine.pes.iter().map(|pe| pe.clock).max().unwrap_or(0);
     let hazards = world.machine.hazards.clone();
-    let clean = matches!(outcome, Outcome::Completed | Outcome::ExpectationFailed(_));
-    let outcome = if clean && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
+    // However the guests fared after it, a run that met a hazard says nothing about hardware.
+    let over = !matches!(outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_) | Outcome::IsolationBroken(_));
+    let outcome = if over && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
     let (events, ports) = world.tracker.close();
     Report {
         outcome,

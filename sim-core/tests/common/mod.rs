@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 #![allow(missing_docs, reason = "names say it")]
 
+pub mod via;
+
 use evtchn::{DomId, Port};
 use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
 use sim_core::hyp::StaticChannel;
@@ -40,6 +42,7 @@ pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
 pub fn thread_2022() -> LayoutParts {
     let mut board = Board::preset("fvp-baser").unwrap();
     board.pes = 2;
+    board.default_map = mpu_model::DefaultMap::RwNoExec;
     let mut domain1 = domain(1, &[span(0x3000_0000, 0x1f00_0000)], &[0]);
     domain1.shared_info = Some(0x3001_0000);
     domain1.vcpu_info = vec![0x3001_2000];
@@ -106,15 +109,25 @@ pub fn builtin(name: &str) -> Builtin {
     Builtin::from_name(name, Settings::default()).unwrap()
 }
 
+/// A world in which the isolation oracle looks on.
 pub fn world<S: Strategy>(
     parts: LayoutParts,
     strategy: S,
     config: Config,
     programs: Vec<(usize, u32, Vec<Step>)>,
 ) -> World<S> {
+    unwatched(parts, strategy, Config { paranoid: true, ..config }, programs)
+}
+
+/// A world as `config` has it.
+pub fn unwatched<S: Strategy>(
+    mut parts: LayoutParts,
+    strategy: S,
+    config: Config,
+    programs: Vec<(usize, u32, Vec<Step>)>,
+) -> World<S> {
+    parts.placement = strategy.placement().unwrap_or(parts.placement);
     let layout = Layout::new(parts).unwrap();
-    // The isolation oracle looks on in every test.
-    let config = Config { paranoid: true, ..config };
     let mut world = World::new(layout.clone(), strategy, config).unwrap();
     for (domain, vcpu, steps) in programs {
         let home = home(&layout, domain, vcpu).unwrap();

@@ -97,7 +97,7 @@ pub(super) struct Rig {
 impl Rig {
     /// The system, booted. An error says why there cannot be one.
     pub(super) fn new(system: &System, strategy: &Builtin) -> Result<Self, String> {
-        let layout = system.layout(strategy.needs().windows)?;
+        let layout = system.layout(strategy.needs())?;
         let machine = Machine::new(&layout, mpu_model::Rules::default(), Profile::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let policy = Policy { hardware_domain: system.hardware_domain(), silo: system.silo };
@@ -126,7 +126,7 @@ impl Rig {
                 Stop::Fault(_) => faulted(),
             })?;
         }
-        Ok(())
+        self.hyp.unpause_guests().map_err(|error| error.to_string())
     }
 
     /// What a guest remembers.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use evtchn::{DomId, abi};
-use mpu_model::Region;
+use mpu_model::{DefaultMap, Region};
 use serde_json::Value;
-use sim_core::hyp::plan::GUEST_RAM;
+use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
     VcpuLayout,
@@ -81,7 +81,7 @@ impl System {
     }
 
     /// Machine, hypervisor and domains in memory. Everything that is not a domain's lies above them.
-    pub(super) fn layout(&self, windows: usize) -> Result<Layout, String> {
+    pub(super) fn layout(&self, needs: Needs) -> Result<Layout, String> {
         let count = self.domains.len();
         let image_base = RAM + RAM_STEP * count as u64;
         let image = Image::at(image_base, 1).ok_or("the image has no place")?;
@@ -89,7 +89,7 @@ impl System {
         let heap = place(image_base + (1 << 21), count as u64 + 1)?;
         let uart = place(heap.limit() + 1, 1)?;
         let gic = place(uart.limit() + 1, 1)?;
-        let regions = windows.saturating_add(count).saturating_add(16).max(16);
+        let regions = if needs.pins { usize::MAX } else { needs.windows.saturating_add(count).saturating_add(16) };
         let board = Board {
             name: "transcript".into(),
             pes: 1,
@@ -99,6 +99,8 @@ impl System {
             image_base,
             uart: Device { name: "uart".into(), span: uart },
             gic: Device { name: "gic".into(), span: gic },
+            // Known, so that `background` can be asked too.
+            default_map: DefaultMap::RwNoExec,
         };
         let domains = (0..).zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
         let parts = LayoutParts {

@@ -25,7 +25,7 @@ impl Strategy for Hybrid {
     }
 
     fn needs(&self) -> Needs {
-        Needs { windows: self.windows, hypervisor_view: true }
+        Needs { windows: self.windows, hypervisor_view: true, ..Needs::default() }
     }
 
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {

@@ -28,7 +28,7 @@ impl Strategy for MapPage {
     }
 
     fn needs(&self) -> Needs {
-        Needs { windows: self.windows, hypervisor_view: false }
+        Needs { windows: self.windows, ..Needs::default() }
     }
 
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {

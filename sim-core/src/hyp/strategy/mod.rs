@@ -4,20 +4,36 @@
 //! entry to EL2, before every access to memory that a view might not cover, and at every exit. It works through
 //! [`Reach`], whose moves keep two enabled regions from ever sharing a granule.
 
+mod background;
+mod enable_mask;
 mod hybrid;
+mod ku_window;
 mod map_page;
 mod naive;
+mod pin;
 mod switch_view;
+mod xen_pool;
 
+pub use background::Background;
+pub use enable_mask::EnableMask;
 pub use hybrid::Hybrid;
+pub use ku_window::KuWindow;
 pub use map_page::MapPage;
 pub use naive::Naive;
+pub use pin::Pin;
 pub use switch_view::{SwitchView, When};
+pub use xen_pool::XenPool;
 
 use super::plan::{Needs, Plan};
 use super::view::{PeView, Wanted};
+use crate::layout::Placement;
 use crate::outcome::ViewId;
 use crate::platform::Platform;
+
+/// No slot is left for what was to be mapped for good. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no EL2 region is left for the page; a board with more regions or fewer pages would do")]
+pub struct NoSlot;
 
 /// What a strategy works with: the plan, this PE's view, and the platform.
 #[derive(Debug)]
@@ -48,6 +64,7 @@ impl<P: Platform> Reach<'_, P> {
 
     /// Loads the view that is to be in force when EL2 is left: an ERET follows, unless the PE goes idle.
     pub fn leave(&mut self, next: ViewId) -> Result<(), P::Fault> {
+        self.view.leaves_for(next);
         self.view.load(self.plan, self.p, next, next != ViewId::Idle)
     }
 }
@@ -60,10 +77,50 @@ pub trait Strategy {
     /// What it needs beside the guests' views.
     fn needs(&self) -> Needs;
 
+    /// Where `shared_info` and `vcpu_info` have to live for it; `None`: wherever the layout has them.
+    fn placement(&self) -> Option<Placement> {
+        None
+    }
+
+    /// A plan was made, at first or after a domain came or went.
+    fn planned(&mut self, plan: &Plan) {
+        let _ = plan;
+    }
+
+    /// Called once on each PE, when its MPU is on with the idle view.
+    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Called at every entry to EL2, whatever the cause.
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         let _ = cx;
         Ok(())
+    }
+
+    /// Whether, under `plan`, what was accepted still has its slots, and one more range could be accepted: what it takes to
+    /// clear a new domain's memory.
+    fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
+        let _ = plan;
+        Ok(())
+    }
+
+    /// A domain hands over a page for good (`vcpu_info`, `shared_info`, a control block, event words): `wanted` is the structure.
+    /// From here on reaching it cannot fail.
+    fn accept<P: Platform>(
+        &mut self,
+        cx: &mut Reach<'_, P>,
+        wanted: &Wanted,
+        domain: usize,
+    ) -> Result<Result<(), NoSlot>, P::Fault> {
+        let _ = (cx, wanted, domain);
+        Ok(Ok(()))
+    }
+
+    /// What was accepted is not used any more. Registers follow before EL2 is left.
+    fn release(&mut self, wanted: &Wanted) {
+        let _ = wanted;
     }
 
     /// Called before the hypervisor touches `wanted`: makes its first byte reachable, and says which is the last byte of
@@ -88,6 +145,16 @@ pub enum Builtin {
     SwitchView(SwitchView),
     /// See [`Hybrid`].
     Hybrid(Hybrid),
+    /// See [`Pin`].
+    Pin(Pin),
+    /// See [`EnableMask`].
+    EnableMask(EnableMask),
+    /// See [`KuWindow`].
+    KuWindow(KuWindow),
+    /// See [`Background`].
+    Background(Background),
+    /// See [`XenPool`].
+    XenPool(XenPool),
 }
 
 /// Settings that some strategies take.
@@ -97,17 +164,20 @@ pub struct Settings {
     pub windows: usize,
     /// When `switch-view` switches.
     pub when: When,
+    /// Whether `enable-mask` and `ku-window` synchronise at entry.
+    pub entry_isb: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { windows: 1, when: When::Entry }
+        Self { windows: 1, when: When::Entry, entry_isb: true }
     }
 }
 
 impl Builtin {
     /// Every name [`Builtin::from_name`] takes, in the order in which reports list them.
-    pub const NAMES: [&'static str; 4] = ["naive", "map-page", "switch-view", "hybrid"];
+    pub const NAMES: [&'static str; 9] =
+        ["naive", "pin", "map-page", "switch-view", "hybrid", "enable-mask", "ku-window", "background", "xen-pool"];
 
     /// The strategy of that name.
     #[must_use]
@@ -118,6 +188,11 @@ impl Builtin {
             "map-page" => Self::MapPage(MapPage { windows }),
             "switch-view" => Self::SwitchView(SwitchView { when: settings.when }),
             "hybrid" => Self::Hybrid(Hybrid { windows }),
+            "pin" => Self::Pin(Pin::default()),
+            "enable-mask" => Self::EnableMask(EnableMask::new(settings.entry_isb)),
+            "ku-window" => Self::KuWindow(KuWindow { entry_isb: settings.entry_isb }),
+            "background" => Self::Background(Background),
+            "xen-pool" => Self::XenPool(XenPool),
             _ => return None,
         })
     }
@@ -130,6 +205,11 @@ macro_rules! each {
             Self::MapPage($strategy) => $call,
             Self::SwitchView($strategy) => $call,
             Self::Hybrid($strategy) => $call,
+            Self::Pin($strategy) => $call,
+            Self::EnableMask($strategy) => $call,
+            Self::KuWindow($strategy) => $call,
+            Self::Background($strategy) => $call,
+            Self::XenPool($strategy) => $call,
         }
     };
 }
@@ -141,6 +221,35 @@ impl Strategy for Builtin {
 
     fn needs(&self) -> Needs {
         each!(self, strategy => strategy.needs())
+    }
+
+    fn placement(&self) -> Option<Placement> {
+        each!(self, strategy => strategy.placement())
+    }
+
+    fn planned(&mut self, plan: &Plan) {
+        each!(self, strategy => strategy.planned(plan));
+    }
+
+    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_boot(cx))
+    }
+
+    fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
+        each!(self, strategy => strategy.room(plan))
+    }
+
+    fn accept<P: Platform>(
+        &mut self,
+        cx: &mut Reach<'_, P>,
+        wanted: &Wanted,
+        domain: usize,
+    ) -> Result<Result<(), NoSlot>, P::Fault> {
+        each!(self, strategy => strategy.accept(cx, wanted, domain))
+    }
+
+    fn release(&mut self, wanted: &Wanted) {
+        each!(self, strategy => strategy.release(wanted));
     }
 
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {

@@ -36,7 +36,7 @@ impl Strategy for SwitchView {
     }
 
     fn needs(&self) -> Needs {
-        Needs { windows: 0, hypervisor_view: true }
+        Needs { hypervisor_view: true, ..Needs::default() }
     }
 
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {

@@ -1,0 +1,70 @@
+//! `mpusim explain`.
+
+use super::{CommandError, Done, Io, json, load, position, under, wants_json};
+use crate::args::{Explain, KnownView};
+use crate::explain::{self as why, Question};
+use crate::scenario::Scenario;
+use crate::{json as form, output, render, strategy, words};
+use mpu_model::{Access, El};
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::outcome::ViewId;
+
+/// Tells why an access is allowed (well) or denied (failed).
+pub fn explain(args: &Explain, io: Io) -> Result<Done, CommandError> {
+    let scenario = load(&args.source)?;
+    let strategy = strategy::parse(&args.strategy, scenario.settings)?;
+    let scenario = under(&scenario, &args.strategy, &strategy)?;
+    let question = question(args, &scenario, &strategy)?;
+    let as_json = wants_json(args.source.format);
+    let plan = match Plan::new(&scenario.layout, strategy.needs()) {
+        Ok(plan) => plan,
+        Err(refused) => {
+            output::print(&if as_json {
+                json(&form::refused(&scenario, &args.strategy, &refused))?
+            } else {
+                render::explain::refused(&scenario, &args.strategy, &refused, io.out)
+            })?;
+            return Ok(Done::Failed);
+        }
+    };
+    let answer = why::explain(&scenario, &strategy, &plan, question)?;
+    output::print(&if as_json {
+        json(&form::explain(&scenario, &args.strategy, &answer))?
+    } else {
+        render::explain::explain(&scenario, &args.strategy, &answer, io.out)
+    })?;
+    Ok(if answer.verdict.is_ok() { Done::Well } else { Done::Failed })
+}
+
+fn question(args: &Explain, scenario: &Scenario, strategy: &Builtin) -> Result<Question, CommandError> {
+    let el = match args.el {
+        0 => El::El0,
+        1 => El::El1,
+        _ => El::El2,
+    };
+    let domains = scenario.layout.domains();
+    let view = match (&args.domain, args.view) {
+        (Some(wanted), _) => ViewId::Guest(position(scenario, wanted)?),
+        (None, Some(KnownView::Idle)) => ViewId::Idle,
+        (None, Some(KnownView::Hypervisor)) => ViewId::Hypervisor,
+        (None, None) if domains.is_empty() => ViewId::Idle,
+        (None, None) => ViewId::Guest(0),
+    };
+    if view == ViewId::Hypervisor && !strategy.needs().hypervisor_view {
+        return Err(CommandError::NoHypervisorView { strategy: args.strategy.clone() });
+    }
+    let vcpus = match view {
+        ViewId::Guest(position) => domains.get(position).map_or(0, |domain| domain.vcpus.len()),
+        ViewId::Idle | ViewId::Hypervisor if el == El::El2 => 0,
+        ViewId::Idle | ViewId::Hypervisor => {
+            return Err(CommandError::NoGuest { view: words::view(&scenario.layout, view), el: args.el });
+        }
+    };
+    let vcpu = args.vcpu.unwrap_or(0);
+    if args.vcpu.is_some() && vcpu >= vcpus {
+        return Err(CommandError::NoSuchVcpu { view: words::view(&scenario.layout, view), vcpu, count: vcpus });
+    }
+    let access = Access { addr: args.address, size: args.size, kind: args.access.kind(), el };
+    Ok(Question { access, view, vcpu })
+}

@@ -1,0 +1,172 @@
+//! Why an access is allowed or denied, and what would change that.
+//!
+//! [`Question`] names the access and the view; [`explain`] programs MPUs as the plan has it (`mpus`), asks them, and
+//! gives back an [`Answer`] of typed values. Every verdict in it is one of `mpu_model`'s check, those on what would change
+//! the answer (`changes`) included: each is a second question, asked of MPUs that differ in one point.
+
+mod changes;
+mod mpus;
+mod tried;
+
+pub use changes::{By, Change};
+pub use tried::{How, Neighbour, Tried, TriedSlot};
+
+use crate::scenario::Scenario;
+use evtchn::{Object, Vcpu, abi};
+use mpu_model::{Access, AccessKind, Denial, El, Hit, HitBy, Stage, Syndrome, WriteHazard};
+use mpus::Mpus;
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::Builtin;
+use sim_core::layout::{Layout, Owner, Span};
+use sim_core::outcome::{Area, ViewId};
+
+/// An access, and the view in force when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The access.
+    pub access: Access,
+    /// The view.
+    pub view: ViewId,
+    /// Which of the domain's vCPUs runs; its EL1 MPU is stage 1.
+    pub vcpu: usize,
+}
+
+/// A denied access, and what hardware makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The array that denied it: the EL1 MPU is stage 1, the EL2 MPU stage 2 and EL2's own.
+    pub stage: Stage,
+    /// Why.
+    pub denial: Denial,
+    /// What `ESR` and `FAR` of the level that takes the exception hold.
+    pub syndrome: Syndrome,
+    /// `HPFAR_EL2`, for stage 2 where it is filled.
+    pub hpfar: Option<u64>,
+    /// The level that takes the exception.
+    pub to: El,
+}
+
+/// What lets an access through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The EL1 MPU's part; `None` at EL2.
+    pub stage1: Option<Hit>,
+    /// The EL2 MPU's part.
+    pub el2: Hit,
+}
+
+/// Allowed, or why not.
+pub type Verdict = Result<Grant, Refusal>;
+
+/// What one level may do at the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// The level.
+    pub el: El,
+    /// Read, write, fetch.
+    pub may: [bool; 3],
+}
+
+/// All there is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The EL1 MPU's slots, where it takes part and is on.
+    pub stage1: Option<Tried>,
+    /// The EL2 MPU's slots.
+    pub el2: Tried,
+    /// Who owns the address that decides: the one that faults, else the first.
+    pub owner: Owner,
+    /// The range that is owned.
+    pub owned: Option<Span>,
+    /// What the layout puts there, and the byte offset in it.
+    pub object: Option<(Area, u64)>,
+    /// What each level may do with as many bytes there, in this view.
+    pub rights: Vec<Rights>,
+    /// What would change the verdict.
+    pub changes: Vec<Change>,
+}
+
+impl Answer {
+    /// The address that decides: the byte that faults, else the first.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        deciding(&self.verdict, self.question.access)
+    }
+}
+
+fn deciding(verdict: &Verdict, access: Access) -> u64 {
+    verdict.as_ref().err().map_or(access.addr, |refusal| refusal.denial.addr)
+}
+
+/// Answers a question about a system that fits its board.
+///
+/// # Errors
+///
+/// [`WriteHazard`] if the slot driver wrote a region through a selection not in force, which would be a mistake in it.
+pub fn explain(
+    scenario: &Scenario,
+    strategy: &Builtin,
+    plan: &Plan,
+    question: Question,
+) -> Result<Answer, WriteHazard> {
+    let layout = &scenario.layout;
+    let mpus = Mpus::new(scenario, plan, question)?;
+    let verdict = mpus.judge(question.access);
+    let at = deciding(&verdict, question.access);
+    let (owner, range) = layout.owner(at);
+    let stage1 = mpus.el1.as_deref().filter(|_| mpus.stage1_on(question.access.el));
+    Ok(Answer {
+        question,
+        stage1: stage1.map(|mpu| tried::stage1(mpu, question.access, &verdict)),
+        el2: tried::el2(&mpus.el2, plan, question, &verdict),
+        owner,
+        owned: range,
+        object: object(layout, at),
+        rights: rights(&mpus, Access { addr: at, ..question.access }, question.view),
+        changes: changes::changes(scenario, strategy, plan, question, &mpus, &verdict)?,
+        verdict,
+    })
+}
+
+/// Guests' rights are told for guests' views: elsewhere none runs.
+fn rights(mpus: &Mpus, access: Access, view: ViewId) -> Vec<Rights> {
+    let levels: &[El] = if matches!(view, ViewId::Guest(_)) { &[El::El2, El::El1, El::El0] } else { &[El::El2] };
+    let may = |el| {
+        [AccessKind::Read, AccessKind::Write, AccessKind::Fetch]
+            .map(|kind| mpus.judge(Access { kind, el, ..access }).is_ok())
+    };
+    levels.iter().map(|el| Rights { el: *el, may: may(*el) }).collect()
+}
+
+/// What the layout puts at an address, once its owner has handed it over.
+fn object(layout: &Layout, address: u64) -> Option<(Area, u64)> {
+    let sized = |base, size: u32| Span::with_size(base, size.into()).filter(|span| span.contains(address));
+    (0..layout.domains().len()).find_map(|position| {
+        let pages = layout.pages(position)?;
+        let infos = pages
+            .vcpu_info
+            .iter()
+            .zip(0u32..)
+            .map(|(base, vcpu)| (sized(*base, abi::vcpu_info::SIZE), Object::VcpuInfo(Vcpu(vcpu))));
+        let shared_info = (sized(pages.shared_info, abi::shared_info::SIZE), Object::SharedInfo);
+        let (span, object) = infos.chain([shared_info]).find_map(|(span, object)| Some((span?, object)))?;
+        let within = layout.owner(address).1?;
+        let area = Area { address: span.base(), within, domain: Some(position), object };
+        Some((area, address - span.base()))
+    })
+}
+
+/// The slot that let the first byte through.
+fn slot_of(hit: Hit) -> Option<u8> {
+    match hit.by {
+        HitBy::Slot(slot) => Some(slot),
+        HitBy::Background | HitBy::MpuOff => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Wording of what `explain` says.
+
+use crate::explain::{By, Change, How, Neighbour, Refusal, Rights, TriedSlot, Verdict};
+use crate::scenario::Scenario;
+use crate::words;
+use mpu_model::{Access, AccessKind, DenialKind, El, Level, Stage};
+use sim_core::layout::Layout;
+use sim_core::outcome::ViewId;
+
+/// More views than these are counted, not named.
+const VIEWS_NAMED: usize = 6;
+
+/// An access: `EL2 write of 4 bytes at 0x20010030`.
+#[must_use]
+pub fn access(access: Access) -> String {
+    let Access { addr, size, kind, el } = access;
+    let bytes = if size == 1 { "byte" } else { "bytes" };
+    format!("{el} {kind} of {} {bytes} at {addr:#x}", words::number(size))
+}
+
+/// Whose MPU is a stage of: `EL2 MPU`.
+#[must_use]
+pub fn mpu(stage: Stage) -> &'static str {
+    match stage {
+        Stage::One => "EL1 MPU",
+        Stage::Two => "EL2 MPU",
+    }
+}
+
+/// The level whose MPU is a stage, as rights name it.
+#[must_use]
+pub fn level(stage: Stage) -> Level {
+    match stage {
+        Stage::One => Level::El1,
+        Stage::Two => Level::El2,
+    }
+}
+
+/// Who takes the exception, and what comes of it under this hypervisor.
+#[must_use]
+pub fn taker(refusal: &Refusal) -> String {
+    match (refusal.denial.access.el, refusal.to) {
+        (El::El2, _) => "taken by EL2 from itself: a hypervisor fault, and the end of the run".into(),
+        (from, El::El2) => format!("taken from {from} to EL2, which hands the guest an external abort at EL1"),
+        (from, to) => format!("taken from {from} to {to}: the guest's own handler, the hypervisor is not told"),
+    }
+}
+
+/// Read, write, fetch as `rw-`.
+#[must_use]
+pub fn rights(rights: &Rights) -> String {
+    rights.may.iter().zip("rwx".chars()).map(|(may, right)| if *may { right } else { '-' }).collect()
+}
+
+/// Whether a slot matched, and what follows.
+#[must_use]
+pub fn how(tried: &TriedSlot, asked: Access, verdict: &Verdict) -> String {
+    let held = match tried.how {
+        How::Off => return "a window, off until something is mapped through it".into(),
+        How::Below(0) => return "ends right below".into(),
+        How::Above(0) => return "begins right above".into(),
+        How::Below(distance) => return format!("ends {} below", words::roughly(distance)),
+        How::Above(distance) => return format!("begins {} above", words::roughly(distance)),
+        How::All => "holds it".into(),
+        How::Part(first, last) => format!("holds {first:#x}-{last:#x} of it"),
+    };
+    if !tried.decides {
+        return held;
+    }
+    match verdict {
+        Ok(_) => format!("{held}, grants {}", needs(asked.kind)),
+        Err(refusal) => match refusal.denial.kind {
+            DenialKind::Permission { needs, .. } => format!("{held}, does not grant {needs}"),
+            DenialKind::Overlap { first, second } => {
+                format!("{held}, and so does slot {}", if first == tried.slot { second } else { first })
+            }
+            DenialKind::NoRegion | DenialKind::AddressSize => held,
+        },
+    }
+}
+
+fn needs(kind: AccessKind) -> &'static str {
+    match kind {
+        AccessKind::Read => "read",
+        AccessKind::Write => "write",
+        AccessKind::Fetch => "fetch",
+        AccessKind::Rmw => "read and write",
+    }
+}
+
+/// A region beside the address.
+#[must_use]
+pub fn neighbour(neighbour: Option<&Neighbour>, whose: impl FnOnce(u8) -> String) -> String {
+    neighbour.map_or_else(
+        || "nothing".into(),
+        |found| {
+            let away = match found.distance {
+                0 => "right beside it".into(),
+                distance => format!("{} away", words::roughly(distance)),
+            };
+            format!(
+                "slot {}{}, {:#x}-{:#x}, {away}",
+                found.slot,
+                whose(found.slot),
+                found.span.base(),
+                found.span.limit()
+            )
+        },
+    )
+}
+
+/// What would change a verdict.
+#[must_use]
+pub fn change(scenario: &Scenario, strategy: &str, change: &Change) -> String {
+    match change {
+        Change::Views(list) => format!("another view in force: {}", views(&scenario.layout, list)),
+        Change::Reach(by) => format!("{strategy} itself: before the hypervisor touches it, {}", self::by(*by)),
+        Change::Strategy { name, by, required } => {
+            let available = usize::from(scenario.layout.board().el2_regions);
+            let fits = if *required <= available { "fits" } else { "does not fit" };
+            format!("--strategy {name}: {}; {required} of {available} EL2 regions, {fits}", self::by(*by))
+        }
+        Change::Rights { stage, slot, attrs } => {
+            format!("slot {slot} of the {} as {}", mpu(*stage), attrs.at(level(*stage)))
+        }
+        Change::WxnClear => "SCTLR_EL2.WXN clear: the region itself may be executed".into(),
+        Change::StageOneOff => "the vCPU's EL1 MPU off".into(),
+    }
+}
+
+fn by(by: By) -> String {
+    match by {
+        By::Window { slot, range: (first, last) } => format!("{first:#x}-{last:#x} is mapped through slot {slot}"),
+        By::View => "the hypervisor view is loaded".into(),
+        By::Kept => "its page has a region in every view".into(),
+        By::DefaultMap => "SCTLR_EL2.BR lends the default map".into(),
+    }
+}
+
+fn views(layout: &Layout, views: &[ViewId]) -> String {
+    let named: Vec<String> = views.iter().take(VIEWS_NAMED).map(|view| words::view(layout, *view)).collect();
+    let rest = views.len().saturating_sub(named.len());
+    let named = named.join(", ");
+    if rest == 0 { named } else { format!("{named} and {rest} more") }
+}
