@@ -253,3 +253,16 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn what_is_missing_is_said_in_instructions() {
+        let said = [Missing::DsbThenContextSync, Missing::ContextSync].map(|missing| missing.to_string());
+        assert_eq!(said, ["DSB and then ISB", "ISB"]);
+    }
+}
