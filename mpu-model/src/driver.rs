@@ -484,7 +484,7 @@ mod tests {
     #[test]
     fn what_was_saved_is_restored() {
         let words: Vec<_> =
-            (0..20).map(|slot| RegionWords { prbar: slot << 16, prlar: slot << 16 | slot % 2 }).collect();
+            (0..20).map(|slot| RegionWords { prbar: slot << 16, prlar: (slot << 16) | (slot % 2) }).collect();
         let mut mpu = Mpu::new(Level::El2, 20, Rules::default());
         let mut slots = Slots::new(20);
         slots.restore(&mut mpu, &words).unwrap();
