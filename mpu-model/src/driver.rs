@@ -1,7 +1,7 @@
 //! The slot driver: how regions get into the registers of an MPU, on hardware and on the model alike.
 //!
-//! PMSAv8-32 reaches regions 0 to 31 by name, and those above through `HPRSELR`. PMSAv8-64 reaches region *n* through `PRBAR<n mod 16>` once `PRSELR` holds the bank (*n* rounded down to 16); plain
-//! `PRBAR` is the bank's first. So `PRSELR` is kept a multiple of 16 and written, with an ISB behind it, only when the
+//! PMSAv8-32 reaches regions 0 to 31 by name, and those above through `HPRSELR`. PMSAv8-64 reaches region *n* through
+//! `PRBAR<n mod 16>` once `PRSELR` holds the bank (*n* rounded down to 16); plain `PRBAR` is the bank's first. So `PRSELR` is kept a multiple of 16 and written, with an ISB behind it, only when the
 //! bank changes. `PRENR` holds the enable bits of slots 0 to 31; slots above are reached through their own PRLAR.
 //!
 //! A slot that is on is turned off, and that is synchronised, before it gets another range: base and limit are two
@@ -382,4 +382,126 @@ impl Slots {
 fn sync<R: Registers>(registers: &mut R) -> Result<(), R::Fault> {
     registers.dsb()?;
     registers.isb()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    extern crate std;
+    use core::convert::Infallible;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::rules::{Level, Rules};
+
+    const WORDS: RegionWords = RegionWords { prbar: 0x1000, prlar: 0x1fc1 };
+
+    #[derive(Debug, PartialEq, Eq)]
+    enum Step {
+        Write(MpuReg, u64),
+        Isb,
+        Dsb,
+    }
+
+    /// Takes down what the driver does.
+    #[derive(Default)]
+    struct Steps(Vec<Step>);
+
+    impl Registers for Steps {
+        type Fault = Infallible;
+
+        fn read(&mut self, _: MpuReg) -> u64 {
+            0
+        }
+
+        fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), Infallible> {
+            self.0.push(Step::Write(reg, value));
+            Ok(())
+        }
+
+        fn isb(&mut self) -> Result<(), Infallible> {
+            self.0.push(Step::Isb);
+            Ok(())
+        }
+
+        fn dsb(&mut self) -> Result<(), Infallible> {
+            self.0.push(Step::Dsb);
+            Ok(())
+        }
+    }
+
+    fn set(slots: &[u8]) -> SlotSet {
+        let mut set = SlotSet::default();
+        set.extend(slots.iter().copied());
+        set
+    }
+
+    #[test]
+    fn sets_of_slots() {
+        let (some, more) = (set(&[0, 31, 64, 255]), set(&[31, 32, 64]));
+        assert_eq!((set(&[]).len(), set(&[]).is_empty()), (0, true));
+        assert_eq!((some.len(), some.is_empty()), (4, false));
+        assert_eq!(some.union(&more), set(&[0, 31, 32, 64, 255]));
+        assert_eq!(some.minus(&more), set(&[0, 255]));
+        assert!(some.iter().eq([0, 31, 64, 255]));
+    }
+
+    #[test]
+    fn pmsav8_32_selects_only_what_has_no_name() {
+        let mut slots = Slots::new_32(64);
+        let mut did = |slot| {
+            let mut steps = Steps::default();
+            slots.write(&mut steps, slot, WORDS).unwrap();
+            steps.0
+        };
+        let word = |reg, value| Step::Write(reg, value);
+        let named = |n| [word(MpuReg::PrbarN(n), 0x1000), word(MpuReg::PrlarN(n), 0x1fc1)];
+        let selected = || [word(MpuReg::Prbar, 0x1000), word(MpuReg::Prlar, 0x1fc1)];
+        let select = |slot| [word(MpuReg::Prselr, slot), Step::Isb];
+        assert!(did(16).into_iter().eq(named(16)));
+        assert!(did(31).into_iter().eq(named(31)));
+        assert!(did(32).into_iter().eq(select(32).into_iter().chain(selected())));
+        assert!(did(5).into_iter().eq(named(5)), "whatever is selected");
+        assert!(did(32).into_iter().eq(selected()), "still selected");
+        assert!(did(33).into_iter().eq(select(33).into_iter().chain(selected())));
+    }
+
+    #[test]
+    fn a_staged_region_is_off_until_it_is_turned_on() {
+        for slot in [3, 40] {
+            let mut mpu = Mpu::new(Level::El2, 64, Rules::default());
+            let mut slots = Slots::new(64);
+            slots.stage(&mut mpu, slot, WORDS).unwrap();
+            assert_eq!((mpu.words(slot), slots.enabled()), (WORDS.disabled(), SlotSet::default()));
+            slots.set_enabled(&mut mpu, &set(&[slot]), |_| WORDS).unwrap();
+            assert_eq!((mpu.words(slot), slots.enabled()), (WORDS, set(&[slot])));
+            let longer = RegionWords { prlar: 0x2fc1, ..WORDS };
+            slots.move_limit(&mut mpu, slot, longer).unwrap();
+            assert_eq!((mpu.words(slot), slots.enabled()), (longer, set(&[slot])));
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_restored() {
+        let words: Vec<_> =
+            (0..20).map(|slot| RegionWords { prbar: slot << 16, prlar: (slot << 16) | (slot % 2) }).collect();
+        let mut mpu = Mpu::new(Level::El2, 20, Rules::default());
+        let mut slots = Slots::new(20);
+        slots.restore(&mut mpu, &words).unwrap();
+        assert!((0..20).map(|slot| mpu.words(slot)).eq(words.iter().copied()));
+        assert_eq!((slots.regions(), slots.enabled().len()), (20, 10));
+        let mut saved = std::vec![RegionWords::default(); 20];
+        slots.save(&mut mpu, &mut saved).unwrap();
+        assert_eq!(saved, words);
+    }
+
+    #[test]
+    fn barriers_reach_the_model() {
+        let mut mpu = Mpu::new(Level::El2, 4, Rules::default());
+        Registers::write(&mut mpu, MpuReg::Prlar, 0x1fc1).unwrap();
+        Registers::dsb(&mut mpu).unwrap();
+        assert_eq!(mpu.pending().count(), 1);
+        Registers::isb(&mut mpu).unwrap();
+        assert_eq!(mpu.pending().count(), 0);
+    }
 }

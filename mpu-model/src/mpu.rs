@@ -364,6 +364,7 @@ impl fmt::Debug for Mpu {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
+    extern crate std;
     use super::*;
     use crate::access::{AccessKind, El};
 
@@ -399,5 +400,49 @@ mod tests {
     fn its_size_is_what_the_documentation_says() {
         let size = core::mem::size_of::<Mpu>();
         assert_eq!(size.div_ceil(1024), 34, "{size} bytes");
+    }
+
+    #[test]
+    fn eight_memory_types_in_one_register_or_in_two() {
+        let types = [0x04, 0x44, 0xff, 0xbb, 0x00, 0x0c, 0x4f, 0xee];
+        let all = u64::from_le_bytes(types);
+        let mut wide = Mpu::new(Level::El1, 1, Rules::default());
+        wide.write(MpuReg::Mair, u64::MAX).unwrap();
+        wide.write(MpuReg::Mair, all).unwrap();
+        wide.write(MpuReg::Mair1, 0).unwrap();
+        assert_eq!((wide.read(MpuReg::Mair), wide.read(MpuReg::Mair1)), (all, 0), "PMSAv8-64 has one");
+
+        let mut narrow = Mpu::new_32(Level::El1, 1, Rules::default());
+        narrow.write(MpuReg::Mair1, 0xffff_ffff).unwrap();
+        narrow.write(MpuReg::Mair, u64::MAX).unwrap();
+        narrow.write(MpuReg::Mair, all).unwrap();
+        assert_eq!((narrow.read(MpuReg::Mair), narrow.read(MpuReg::Mair1)), (all & 0xffff_ffff, 0xffff_ffff));
+        narrow.write(MpuReg::Mair1, all >> 32).unwrap();
+        assert_eq!((narrow.read(MpuReg::Mair), narrow.read(MpuReg::Mair1)), (all & 0xffff_ffff, all >> 32));
+
+        for (index, byte) in (0..).zip(types) {
+            assert_eq!(wide.memory_type(index), MemoryType::of_mair(byte));
+            assert_eq!(narrow.memory_type(index), MemoryType::of_mair(byte));
+        }
+    }
+
+    #[test]
+    fn el1_of_pmsav8_32_has_no_prenr() {
+        let on = |level| {
+            let mut mpu = Mpu::new_32(level, 4, Rules::default());
+            mpu.write(MpuReg::PrlarN(2), 1).unwrap();
+            mpu.read(MpuReg::Prenr)
+        };
+        assert_eq!((on(Level::El1), on(Level::El2)), (0, 0b100));
+    }
+
+    #[test]
+    fn debug_shows_what_is_enabled_and_what_is_pending() {
+        let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
+        mpu.write(MpuReg::PrbarN(3), 0x1000).unwrap();
+        mpu.write(MpuReg::PrlarN(3), 0x1fc1).unwrap();
+        let shown = std::format!("{mpu:?}");
+        assert!(shown.contains("enabled: [(3, RegionWords { prbar: 4096, prlar: 8129 })]"), "{shown}");
+        assert!(shown.contains("pending: [PendingWrite { reg: PrbarN(3), slot: Some(3), value: 4096"), "{shown}");
     }
 }

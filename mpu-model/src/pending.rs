@@ -253,3 +253,29 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::mpu::Mpu;
+    use crate::rules::Level;
+    use std::string::ToString;
+
+    #[test]
+    fn what_is_missing_is_said_in_instructions() {
+        let said = [Missing::DsbThenContextSync, Missing::ContextSync].map(|missing| missing.to_string());
+        assert_eq!(said, ["DSB and then ISB", "ISB"]);
+    }
+
+    #[test]
+    fn a_dsb_counts_for_the_writes_before_it() {
+        let mut mpu = Mpu::new(Level::El2, 4, Rules::default());
+        mpu.write(MpuReg::Prbar, 0x1000).unwrap();
+        mpu.dsb();
+        mpu.write(MpuReg::Prlar, 0x1fc1).unwrap();
+        let missing = mpu.pending().map(|write| (write.reg, write.missing));
+        assert!(missing.eq([(MpuReg::Prbar, Missing::ContextSync), (MpuReg::Prlar, Missing::DsbThenContextSync)]));
+    }
+}

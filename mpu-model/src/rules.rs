@@ -159,7 +159,6 @@ impl Rules {
         Self {
             vm_without_m: VmWithoutM::RegionsApply,
             crossing: Crossing::FirstBytePerKilobyte,
-            el0_without_m: El0WithoutM::DefaultMap,
             codes: StatusCodes::AlwaysPermission,
             hpfar: HpfarRule::Always,
             ..Self::pmsav8_32()

@@ -238,4 +238,12 @@ mod tests {
         let outside = denial(0x2000);
         assert_eq!((outside.stage, outside.denial.addr), (Stage::One, 0x2000));
     }
+
+    /// Both regions end there: the byte behind them is stage 1's to deny.
+    #[test]
+    fn of_the_byte_that_both_stages_deny_stage_1_is_asked_first() {
+        let (el1, el2) = (mpu(Level::El1, 0), mpu(Level::El2, 0));
+        let denied = check_guest(Some(&el1), &el2, VM, Access { addr: 0x1ffe, ..READ }).result.unwrap_err();
+        assert_eq!((denied.stage, denied.to, denied.denial.addr), (Stage::One, El::El1, 0x2000));
+    }
 }

@@ -193,3 +193,31 @@ const fn misses(prbar: u64, prlar: u64, first: u64, last: u64) -> u64 {
     // No word has a bit above 51, so that a difference below zero shows in bit 63.
     (last.wrapping_sub(prbar) | prlar.wrapping_sub(first)) & 1 << 63
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each slot has a granule of its own, and the order of the granules is not that of the slots. No two are neighbours.
+    fn granule(slot: u8) -> u64 {
+        2 + 2 * (u64::from(slot) * 7 % 256)
+    }
+
+    /// A search that finds too much would cost time and no answer, since every byte is looked at after it.
+    #[test]
+    fn the_search_finds_the_slots_that_are_touched_and_no_others() {
+        for regions in [1, 8, 9, 64, 65, 255] {
+            let mut table = Table::new(regions);
+            for slot in 0..regions {
+                table.set_prbar(slot, granule(slot) << 6 | 0x3f);
+                table.set_prlar(slot, granule(slot) << 6 | 0x1e | u64::from(slot % 5 != 0));
+            }
+            for (first, granules) in (0..520).flat_map(|first| [1, 100].map(|granules| (first, granules))) {
+                let inside = |slot: &u8| (first..first + granules).contains(&granule(*slot));
+                let touched = (0..regions).filter(inside).filter(|slot| slot % 5 != 0);
+                let (low, high) = (first << 6 | 0x25, (first + granules) << 6);
+                assert!(table.touching(low, high - 1).iter().eq(touched), "{regions} regions, {first} {granules}");
+            }
+        }
+    }
+}

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, Reference, boards, layouts, regions};
-use mpu_model::planner::{Cover, Demand, End, MapError, Mapping, Mappings, Update, switch};
+use mpu_model::planner::{Cover, Demand, End, Gaps, MapError, Mapping, Mappings, Refusal, Update, switch};
 use mpu_model::{
-    AccessKind, Denial, DenialKind, Level, Mpu, MpuReg, Probe, Region, RegionWords, Registers, Rules, Slots,
+    AccessKind, Ap, Attrs, Denial, DenialKind, Level, Mpu, MpuReg, Probe, Region, RegionWords, Registers, Rules,
+    Shareability, Slots, Xn,
 };
 use proptest::prelude::*;
 use proptest_state_machine::prop_state_machine;
@@ -26,13 +27,48 @@ fn with_cover<T>(regions: &[Region], then: impl FnOnce(&Cover<'_, usize>) -> T) 
 }
 
 /// The fewest disjoint regions that map the bytes as drawn: tries every set of regions that starts at the lowest byte left.
-fn fewest(seen: &[Option<mpu_model::Attrs>]) -> usize {
+fn fewest(seen: &[Option<Attrs>]) -> usize {
     let Some(first) = seen.iter().position(Option::is_some) else {
         return 0;
     };
     let rest = &seen[first..];
     let ends = (1..=rest.len()).filter(|end| rest[..*end].iter().all(|attrs| *attrs == rest[0]));
     ends.map(|end| 1 + fewest(&rest[end..])).min().unwrap()
+}
+
+/// Granules of a small system.
+const SPACE: u64 = 9;
+
+const RW: Attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
+
+/// Regions of one to four granules within `count` of them from granule `first` on, most of the same rights.
+fn granules(first: u64, count: u64) -> impl Strategy<Value = Region> {
+    let range = (0..count).prop_flat_map(move |low| (Just(first + low), 1..=(count - low).min(4)));
+    let ap = prop_oneof![2 => Just(Ap::RwPrivileged), 1 => Just(Ap::RoAll)];
+    (range, ap).prop_map(|((low, length), ap)| Region::with_size(low * 64, length * 64, Attrs { ap, ..RW }).unwrap())
+}
+
+/// The rights of each granule.
+type Seen = Vec<Option<Attrs>>;
+
+/// What is seen of the regions in the first granules.
+fn seen(drawn: &[Region]) -> Seen {
+    let attrs = |granule: u64| drawn.iter().rev().find(|region| region.contains(granule * 64)).map(Region::attrs);
+    (0..12).map(attrs).collect()
+}
+
+/// The fewest bytes that, mapped like what lies below them, leave `view` with at most `regions`: tries every set of unused
+/// granules.
+fn cheapest_filling(view: &Seen, unused: &[usize], regions: usize) -> Option<u64> {
+    let sets = 0..1_u32 << unused.len();
+    let fill = |set: u32| {
+        let mut filled = view.clone();
+        for (_, at) in unused.iter().enumerate().filter(|(index, _)| set >> index & 1 == 1) {
+            filled[*at] = at.checked_sub(1).and_then(|below| filled[below]);
+        }
+        filled
+    };
+    sets.filter(|set| fewest(&fill(*set)) <= regions).map(|set| u64::from(set.count_ones()) * 64).min()
 }
 
 proptest! {
@@ -54,30 +90,62 @@ proptest! {
     }
 
     #[test]
-    fn no_fewer_regions_map_a_cover(drawn in prop::collection::vec(regions(0, 14), 1..7)) {
-        let attrs = |granule: u64| drawn.iter().rev().find(|region| region.contains(granule * 64)).map(Region::attrs);
-        let seen: Vec<_> = (0..14).map(attrs).collect();
-        with_cover(&drawn, |cover| assert_eq!(cover.runs().count(), fewest(&seen)));
+    fn no_fewer_regions_map_a_cover(drawn in prop::collection::vec(granules(0, 12), 1..7)) {
+        with_cover(&drawn, |cover| assert_eq!(cover.runs().count(), fewest(&seen(&drawn))));
     }
 
+    /// Small systems and every number of regions: what fits, what is short and what would help, by trying everything.
     #[test]
-    fn r_is_the_number_that_fits(layout in layouts(6), windows in 0..3_usize) {
-        let filler = Mapping { region: layout.fixed[0], owner: 0 };
-        let draw = |regions: &[Region]| (regions.to_vec(), vec![filler; 2 * regions.len()]);
-        let (fixed, mut fixed_room) = draw(&layout.fixed);
-        let mut rooms: Vec<_> = layout.views.iter().map(|view| draw(view)).collect();
-        let mut fixed_cover = Cover::new(&mut fixed_room);
-        fixed_cover.draw_all(fixed.iter().map(|region| Mapping { region: *region, owner: 0 })).unwrap();
-        let covers: Vec<_> = rooms.iter_mut().map(|(regions, room)| {
+    fn a_demand_fits_or_says_what_would_help(
+        fixed in prop::collection::vec(granules(4, 2), 0..3),
+        views in prop::collection::vec(prop::collection::vec(granules(0, SPACE), 0..5), 0..4),
+        windows in 0..4_usize,
+    ) {
+        let seen_of: Vec<_> = views.iter().map(|view| seen(view)).collect();
+        let fixed_seen = seen(&fixed);
+        let touches = |view: &Seen| view.iter().zip(&fixed_seen).any(|(own, fixed)| own.is_some() && fixed.is_some());
+        let touching = seen_of.iter().position(touches);
+        let own = seen_of.iter().map(|view| fewest(view)).max().unwrap_or(0);
+        let first = seen_of.iter().position(|view| fewest(view) == own).unwrap_or(0);
+        let standing = fewest(&fixed_seen);
+        let required = standing + windows + own;
+        let unused: Vec<_> = (0..SPACE as usize)
+            .filter(|at| fixed_seen[*at].is_none() && seen_of.iter().all(|view| view[*at].is_none()))
+            .collect();
+
+        let filler = Mapping { region: Region::with_size(0, 64, RW).unwrap(), owner: 0 };
+        let mut rooms: Vec<_> = views.iter().map(|view| vec![filler; 2 * view.len()]).collect();
+        let draw = |room, regions: &[Region]| {
             let mut cover = Cover::new(room);
             cover.draw_all(regions.iter().map(|region| Mapping { region: *region, owner: 0 })).unwrap();
             cover
-        }).collect();
-        let demand = |available| Demand { available, fixed: &fixed_cover, windows, views: &covers };
-        let (required, _) = demand(0).required();
-        let required = u8::try_from(required).unwrap();
-        prop_assert_eq!(demand(required).check(), Ok(()));
-        prop_assert!(demand(required - 1).check().is_err());
+        };
+        let mut fixed_room = vec![filler; 2 * fixed.len()];
+        let fixed_cover = draw(&mut fixed_room, &fixed);
+        let covers: Vec<_> = rooms.iter_mut().zip(&views).map(|(room, view)| draw(room, view)).collect();
+        for available in 0..=required + 1 {
+            let available = u8::try_from(available).unwrap();
+            let excess = required.saturating_sub(available.into());
+            let demand = Demand { available, fixed: &fixed_cover, windows, views: &covers };
+            prop_assert_eq!(demand.required(), (required, first));
+            match demand.check() {
+                Err(Refusal::TouchesFixed { view, wants, fixed: stands }) => {
+                    prop_assert_eq!(Some(view), touching);
+                    prop_assert!(wants.region.overlaps(&stands.region));
+                }
+                Ok(()) => prop_assert_eq!((excess, touching), (0, None)),
+                Err(Refusal::Short(short)) => {
+                    prop_assert!(excess > 0 && touching.is_none());
+                    prop_assert_eq!((short.view, short.required, short.own), (first, required, own));
+                    prop_assert_eq!((short.available, short.fixed, short.windows), (available, standing, windows));
+                    let fewer = (1..windows).find(|less| required - less <= available.into());
+                    prop_assert_eq!(short.fewer_windows, fewer);
+                    let view = seen_of.get(first);
+                    let bytes = view.and_then(|view| cheapest_filling(view, &unused, own.checked_sub(excess)?));
+                    prop_assert_eq!(short.close_gaps, bytes.map(|bytes| Gaps { count: excess, bytes }));
+                }
+            }
+        }
     }
 
     /// Slots in any state, a few regions to place: against every way of placing them.

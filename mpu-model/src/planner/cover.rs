@@ -215,5 +215,14 @@ mod tests {
         assert_eq!(cover.at(0x2000), None);
         assert_eq!(cover.touching(0x2000, 0x3000).map(|s| s.owner), Some('b'));
         assert_eq!(cover.touching(0x2000, 0x2fff), None);
+        assert_eq!(cover.touching(0x1fff, 0x2fff).map(|s| s.owner), Some('a'), "its last byte");
+    }
+
+    #[test]
+    fn the_last_place_is_used() {
+        let mut room = [mapping(0, 0x40, A, '-'); 1];
+        let mut cover = Cover::new(&mut room);
+        assert_eq!(cover.draw(mapping(0x1000, 0x1000, A, 'a')), Ok(()));
+        assert_eq!(cover.draw(mapping(0x2000, 0x1000, A, 'b')), Err(Full { room: 1 }));
     }
 }

@@ -451,7 +451,11 @@ mod tests {
         table.map(page(2, RW)).unwrap();
         // Found by the property test: one count for both would let the whole go here and keep it mapped.
         assert_eq!(table.unmap(0x1000, 0x3fff), Err(UnmapError::InUse { slot: 0 }));
-        assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Nothing { slot: 0 }));
+        table.map(page(3, RW)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Nothing { slot: 0 }));
+        }
+        assert_eq!(table.unmap(0x2000, 0x2fff), Err(UnmapError::Part { base: 0x2000, limit: 0x2fff, slot: 0 }));
         assert_eq!(table.unmap(0x3000, 0x4fff), Err(UnmapError::NotMapped { base: 0x3000, limit: 0x4fff }));
     }
 
@@ -519,5 +523,16 @@ mod tests {
         }
         let slots = table.iter().map(|(slot, region, _)| (slot, region.base() >> 12));
         assert!(slots.eq([(0, 1), (1, 3), (2, 9), (3, 5)]));
+    }
+
+    #[test]
+    fn how_many_there_are_and_how_many_are_used() {
+        let mut table = Mappings::<4>::new(3);
+        assert_eq!((table.regions(), table.used()), (3, 0));
+        for (used, number) in (1..).zip([1, 3, 5]) {
+            table.map(page(number, RW)).unwrap();
+            assert_eq!(table.used(), used);
+        }
+        assert_eq!(Mappings::<4>::new(9).regions(), 4, "no more than there is room for");
     }
 }

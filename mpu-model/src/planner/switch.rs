@@ -207,4 +207,35 @@ mod tests {
         assert_eq!(place(&mut slots, &[one, words(0x4000, 0x40, Ap::RwAll)]), Err(NoRoom { wanted: 2, slots: 1 }));
         assert_eq!(slots, [one]);
     }
+
+    #[test]
+    fn which_of_the_two_words_are_written() {
+        let page = words(0x1000, 0x1000, Ap::RwAll);
+        assert_eq!(writes(page, page), (false, false));
+        assert_eq!(writes(page.disabled(), page.disabled()), (false, false));
+        assert_eq!(writes(page.disabled(), page), (false, true));
+        assert_eq!(writes(page, words(0x1000, 0x1000, Ap::RoAll)), (true, false), "the range stays, so it stays on");
+        // The same limit, but the slot is turned off for the base, which takes EN out of PRLAR.
+        assert_eq!(writes(page, words(0x1800, 0x800, Ap::RwAll)), (true, true));
+    }
+
+    /// The first region is moved out of the second's way to where it is as cheap, which is not the first slot that is free.
+    #[test]
+    fn who_gives_way_goes_where_it_is_cheap() {
+        let limits = words(0x1000, 0x3000, Ap::RoAll);
+        let mut slots = [words(0x1000, 0x1000, Ap::RwAll).disabled(), words(0x8000, 0x1000, Ap::RoAll), limits];
+        let (first, second) = (words(0x1000, 0x3000, Ap::RwAll), words(0x1000, 0x2000, Ap::RwAll));
+        assert_eq!(place(&mut slots, &[first, second]), Ok(Cost { words: 2, off: 1 }));
+        assert_eq!((slots[0], slots[1].enabled(), slots[2]), (second, false, first));
+    }
+
+    #[test]
+    fn an_mpu_of_255_regions_can_be_filled_and_none_is_larger() {
+        let all = core::array::from_fn::<_, MAX_SLOTS, _>(|slot| words(slot as u64 * 0x1000, 0x1000, Ap::RwAll));
+        let mut slots = [RegionWords::default(); MAX_SLOTS];
+        assert_eq!(place(&mut slots, &all), Ok(Cost { words: 510, off: 0 }));
+        assert_eq!(slots, all);
+        let mut more = [RegionWords::default(); MAX_SLOTS + 1];
+        assert_eq!(place(&mut more, &all), Err(NoRoom { wanted: 255, slots: 255 }));
+    }
 }
