@@ -2,7 +2,6 @@
 
 use crate::PA_LIMIT;
 use crate::access::{Access, Denial, DenialKind, El, Hit, HitBy, Regime};
-use crate::attrs::Shareability;
 use crate::pmsa::Pmsa;
 use crate::regs::Sctlr;
 use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, MixedAttributes, Rights, Rules, VmWithoutM};
@@ -42,7 +41,11 @@ pub(crate) fn judge(state: &State, rules: Rules, regime: Regime, access: Access)
     match rules.crossing {
         Crossing::EveryByte => judge.range(first, last),
         Crossing::FirstByte => judge.range(first, first),
-        Crossing::FirstBytePerKilobyte => judge.lines(first, last),
+        Crossing::FirstBytePerKilobyte => {
+            // Single bytes are looked at, and each has one set of attributes.
+            let rules = Rules { mixed: MixedAttributes::AsFirst, ..rules };
+            Judge { rules, ..judge }.lines(first, last)
+        }
     }
 }
 
@@ -79,12 +82,6 @@ pub(crate) fn flat(regime: Regime, access: Access) -> Result<Hit, Denial> {
     Ok(Hit { by: HitBy::MpuOff, attrs: None })
 }
 
-/// What tells the memory that a part of an access meets from that of another: `AttrIndx` and SH of its region, or which half of
-/// the default map it lies in.
-fn met(hit: Hit, at: u64) -> (Option<(u8, Shareability)>, bool) {
-    (hit.attrs.map(|attrs| (attrs.attr_index, attrs.sh)), hit.attrs.is_none() && at >= DEVICE_HALF)
-}
-
 /// The last byte of `access`; the highest address there is where it would run past it.
 pub(crate) fn last_byte(access: &Access) -> u64 {
     access.addr.saturating_add(access.size.saturating_sub(1))
@@ -93,6 +90,17 @@ pub(crate) fn last_byte(access: &Access) -> u64 {
 impl Judge<'_> {
     const fn denied(&self, kind: DenialKind, addr: u64) -> Denial {
         Denial { kind, addr, access: self.access, regime: self.regime }
+    }
+
+    /// Whether two parts of the access meet memory of different kinds, and that faults. What tells memory apart is `AttrIndx` and
+    /// SH of its region, or the half of the default map that it lies in.
+    fn mixed(&self, (one, at_one): (Hit, u64), (two, at_two): (Hit, u64)) -> bool {
+        let halves = self.rules.default_map == DefaultMap::Pmsav8_32;
+        let met = |hit: Hit, at: u64| match hit.attrs {
+            Some(attrs) => (Some((attrs.attr_index, attrs.sh)), false),
+            None => (None, halves && at >= DEVICE_HALF),
+        };
+        self.rules.mixed == MixedAttributes::AlignmentFault && met(one, at_one) != met(two, at_two)
     }
 
     /// Judges the bytes `first` to `last`, and what of them lies beyond the address space.
@@ -108,6 +116,9 @@ impl Judge<'_> {
                 let halves = first < DEVICE_HALF && DEVICE_HALF <= last;
                 match halves.then(|| self.without_regions(DEVICE_HALF)) {
                     Some(Some(Err(kind))) => return Err(self.denied(kind, DEVICE_HALF)),
+                    Some(Some(Ok(above))) if self.mixed((hit, first), (above, DEVICE_HALF)) => {
+                        return Err(self.denied(DenialKind::MixedAttributes, first));
+                    }
                     _ => hit,
                 }
             }
@@ -226,7 +237,7 @@ impl Judge<'_> {
             }
             let part = self.byte(at, holding).map_err(|kind| self.denied(kind, at))?;
             let hit = *answer.get_or_insert(part);
-            if self.rules.mixed == MixedAttributes::AlignmentFault && met(hit, first) != met(part, at) {
+            if self.mixed((hit, first), (part, at)) {
                 return Err(self.denied(DenialKind::MixedAttributes, first));
             }
             if next > last {

@@ -68,7 +68,8 @@ pub enum DefaultMap {
 pub(crate) const DEVICE_HALF: u64 = 0x8000_0000;
 
 /// An access whose parts lie in regions that all permit it and give it different memory types or shareability: CONSTRAINED
-/// UNPREDICTABLE (Arm DDI 0487, "Crossing a page boundary with different memory types or Shareability attributes").
+/// UNPREDICTABLE (Arm DDI 0487, "Crossing a page boundary with different memory types or Shareability attributes"). Asked
+/// under [`Crossing::EveryByte`] only: the other two look at single bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MixedAttributes {
     /// It is made, as if all of it had the attributes of its first byte.

@@ -495,7 +495,7 @@ fn regions_16_to_23_are_no_aliases_of_0_to_7() {
 
 #[test]
 fn an_access_over_regions_of_different_attributes_faults_where_the_rules_say_so() {
-    use mpu_model::{MixedAttributes, Syndrome};
+    use mpu_model::{Crossing, MixedAttributes, Syndrome};
     let device = Attrs { attr_index: 1, ..RW };
     let outer = Attrs { sh: Shareability::Outer, ..RW };
     for (second, differs) in [(RW, false), (device, true), (outer, true)] {
@@ -512,6 +512,11 @@ fn an_access_over_regions_of_different_attributes_faults_where_the_rules_say_so(
             assert_eq!(Syndrome::el2_own(&found, rules).iss & 0x3f, 0b10_0001, "alignment fault");
         }
     }
+    // Who looks at single bytes sees no difference, however long the access is.
+    let lines =
+        Rules { mixed: MixedAttributes::AlignmentFault, crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
+    let mpu = mpu_with(lines, 16, &[words(0x1000, 0x1000, RW), words(0x2000, 0x1000, device)]);
+    assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1c00, 0x800)), None);
     // The default map of PMSAv8-32 turns from Normal to Device memory at 2 GiB.
     let rules = Rules { mixed: MixedAttributes::AlignmentFault, ..Rules::pmsav8_32() };
     let off = Mpu::new_32(Level::El2, 16, rules);

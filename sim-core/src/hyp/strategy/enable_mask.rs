@@ -169,9 +169,6 @@ impl Strategy for EnableMask {
 
     fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
         let on = self.with_residents(cx, |residents, cx| Ok(residents.slots(cx, next)?.union(&residents.fixed)))?;
-        cx.view.leaves_for(next);
-        cx.view.mask(cx.plan, cx.p, &on, next)?;
-        cx.p.dsb()?;
-        if next == ViewId::Idle { cx.p.isb() } else { Ok(()) }
+        cx.leave_by_mask(&on, next)
     }
 }

@@ -70,9 +70,6 @@ impl Strategy for KuWindow {
             return cx.leave(next);
         }
         let on = cx.view.enabled().union(&pages(cx, next));
-        cx.view.leaves_for(next);
-        cx.view.mask(cx.plan, cx.p, &on, next)?;
-        cx.p.dsb()?;
-        if next == ViewId::Idle { cx.p.isb() } else { Ok(()) }
+        cx.leave_by_mask(&on, next)
     }
 }

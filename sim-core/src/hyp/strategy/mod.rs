@@ -29,6 +29,7 @@ use super::view::{PeView, Wanted};
 use crate::layout::Placement;
 use crate::outcome::ViewId;
 use crate::platform::Platform;
+use mpu_model::SlotSet;
 
 /// No slot is left for what was to be mapped for good. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,15 @@ impl<P: Platform> Reach<'_, P> {
     pub fn leave(&mut self, next: ViewId) -> Result<(), P::Fault> {
         self.view.leaves_for(next);
         self.view.load(self.plan, self.p, next, next != ViewId::Idle)
+    }
+
+    /// Leaves EL2 for `next`, whose regions stand programmed in the slots `on`: one write of PRENR. An ERET follows, unless
+    /// the PE goes idle.
+    pub fn leave_by_mask(&mut self, on: &SlotSet, next: ViewId) -> Result<(), P::Fault> {
+        self.view.leaves_for(next);
+        self.view.mask(self.plan, self.p, on, next)?;
+        self.p.dsb()?;
+        if next == ViewId::Idle { self.p.isb() } else { Ok(()) }
     }
 }
 
