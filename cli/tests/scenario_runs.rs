@@ -6,7 +6,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -16,8 +16,9 @@ const ALL: [&str; 9] = [
     "fifo-two-domains",
     "fifo-migration",
     "region-40-of-64",
+    "ring",
 ];
-const WORKING: [&str; 3] = ["map-page", "switch-view", "hybrid"];
+const WORKING: [&str; 4] = ["map-page", "switch-view", "hybrid", "enable-mask"];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios").join(format!("{name}.toml"))
