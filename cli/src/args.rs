@@ -184,9 +184,9 @@ pub struct SweepGrid {
     /// The scenario file.
     pub scenario: PathBuf,
 
-    /// What operations cost.
-    #[command(flatten)]
-    pub costs: ProfileArg,
+    /// The profile of cycle costs, as `run --profile` takes it.
+    #[arg(long, value_name = "NAME|FILE", default_value = "counts")]
+    pub profile: String,
 
     /// Vary a key of the scenario, or `strategy`, or `seed`: `1..16`, `2..64:2` (a step), `16,20,24` or a mixture. Several
     /// give every combination; the first changes slowest.

@@ -36,7 +36,7 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let target = Target::parse(&args.output)?;
     let grid = grid(args)?;
     let text = Scenario::text(&args.scenario)?;
-    let profile = profile::choose(&args.costs.profile)?;
+    let profile = profile::choose(&args.profile)?;
     let cells = Cells { path: &args.scenario, text: &text, sets: &args.sets, profile: &profile, grid: &grid };
     cells.check()?;
     let shard = shard(args)?;
@@ -97,7 +97,7 @@ fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -
     let varied = args.vary.iter().filter(|argument| !argument.trim_start().starts_with("strategy=")).cloned();
     let vary = varied.chain(strategies.map(|names| format!("{STRATEGY}={names}"))).collect();
     // A profile that is a file is part of the sweep by its name; its figures are in no row but as what they add up to.
-    let profile = args.costs.profile.clone();
+    let profile = args.profile.clone();
     About::new(Asked { scenario: name, set: args.sets.clone(), vary, profile }, grid, grid.id(text, &args.sets), shard)
 }
 
