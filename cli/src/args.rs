@@ -67,6 +67,8 @@ pub enum Command {
     Compare(Compare),
     /// Run a scenario under every combination of values of some of its keys: a row for each, in a file.
     Sweep(Sweep),
+    /// Put sweeps and comparisons on one page: charts with their numbers, region maps, the commands that made them.
+    Report(Report),
     /// Show the region budget and map of a scenario, slot by slot, per owner; or draw it.
     View(View),
     /// Tell why an access is allowed or denied: slots tried, which decided, and what would change the answer.
@@ -250,6 +252,46 @@ pub struct Merge {
 fn jobs(text: &str) -> Result<usize, String> {
     let found = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
     found.ok_or_else(|| "expected a number of threads from 1 to 1024".into())
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Files of `mpusim sweep` (.csv, .jsonl) and scenarios (.toml), which are compared, in the order of the page.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// The page: one HTML file that needs nothing else. It is replaced if it is there.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Of sweeps: draw along this key [default: the number of domains, else the first number that is varied].
+    #[arg(long, value_name = "KEY")]
+    pub x: Option<String>,
+
+    /// Of sweeps: show only rows with this value of a varied key.
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    pub only: Vec<String>,
+
+    /// Of scenarios: change a key, as `compare --set` does.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+
+    /// Of scenarios: what operations cost.
+    #[command(flatten)]
+    pub costs: ProfileArg,
+
+    /// Of scenarios: the strategies, separated by commas, each as `run --strategy` takes it.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "naive,pin,map-page,switch-view,switch-view:lazy,hybrid,enable-mask,ku-window,background,xen-pool"
+    )]
+    pub strategies: Vec<String>,
+
+    /// Of scenarios: decides among PEs that are equal in time; 0 takes the lowest number.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// `view`.

@@ -7,6 +7,7 @@
 //! * [`comparison`]: one scenario under several strategies, taken together.
 //! * [`explain`]: an access asked of MPUs as planned, and of others that differ in one point.
 //! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
+//! * [`report`]: sweeps and comparisons as a page with charts.
 //! * [`replay`]: recorded behaviour held against the simulated hypervisor.
 //! * [`profile`]: what operations cost, and how far each figure can be trusted. [`sensitivity`]: what would change a ranking.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
@@ -25,6 +26,7 @@ pub mod output;
 pub mod profile;
 pub mod render;
 pub mod replay;
+pub mod report;
 pub mod scenario;
 pub mod sensitivity;
 pub mod strategy;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(args, io),
         Command::Compare(args) => commands::compare::compare(args, io),
         Command::Sweep(args) => commands::sweep::sweep(args),
+        Command::Report(args) => commands::report::report(args),
         Command::View(args) => commands::view::view(args, io),
         Command::Explain(args) => commands::explain::explain(args, io),
         Command::Replay(args) => commands::replay::replay(args, io),

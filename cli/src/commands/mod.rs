@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod explain;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sweep;
 pub mod view;
@@ -12,6 +13,7 @@ use crate::output::{self, Palette};
 use crate::profile::ProfileError;
 use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
+use crate::report::ReportError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
 use crate::sweep::SweepError;
@@ -22,7 +24,7 @@ use sim_core::layout::LayoutError;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thiserror::Error;
 
@@ -86,6 +88,17 @@ pub enum CommandError {
     /// The sweep or the merge cannot go on.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// The report cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The page cannot be written.
+    #[error("the page cannot be written to {}: {why}; expected -o FILE, a file that can be made or replaced", path.display())]
+    Page {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// No such domain.
     #[error("there is no domain {wanted:?}; there are {known}")]
     NoSuchDomain {
@@ -187,6 +200,17 @@ fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Rep
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes a whole file, which is no directory and not standard output.
+fn write_whole(path: &Path, text: &str) -> Result<(), String> {
+    if path.as_os_str() == "-" {
+        return Err("standard output has the text".into());
+    }
+    if path.is_dir() {
+        return Err("it is a directory".into());
+    }
+    std::fs::write(path, text).map_err(|error| error.to_string())
 }
 
 /// The position of the domain that `wanted` names, by name or by id.

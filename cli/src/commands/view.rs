@@ -1,12 +1,11 @@
 //! `mpusim view`.
 
-use super::{CommandError, Done, Io, json, load, position, under, wants_json};
+use super::{CommandError, Done, Io, json, load, position, under, wants_json, write_whole};
 use crate::args::View;
 use crate::{json as form, output, render, strategy};
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::outcome::ViewId;
-use std::path::Path;
 
 /// Shows the region budget and the map of each view, or what does not fit; draws it where asked to.
 pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
@@ -16,7 +15,8 @@ pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     let only = args.domain.as_deref().map(|wanted| position(&scenario, wanted)).transpose()?.map(ViewId::Guest);
     let plan = Plan::sketch(&scenario.layout, strategy.needs());
     if let Some(path) = &args.svg {
-        write_picture(path, &render::picture::svg(&scenario, &args.strategy, &plan, only)?)?;
+        let picture = render::picture::svg(&scenario, &args.strategy, &plan, only, "")?;
+        write_whole(path, &picture).map_err(|why| CommandError::Picture { path: path.clone(), why })?;
     }
     let text = if wants_json(args.format) {
         json(&form::view(&scenario, &args.strategy, &plan, only))?
@@ -25,15 +25,4 @@ pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     };
     output::print(&text)?;
     Ok(if plan.fits() { Done::Well } else { Done::Failed })
-}
-
-fn write_picture(path: &Path, picture: &str) -> Result<(), CommandError> {
-    let failed = |why: String| CommandError::Picture { path: path.to_owned(), why };
-    if path.as_os_str() == "-" {
-        return Err(failed("standard output has the text".into()));
-    }
-    if path.is_dir() {
-        return Err(failed("it is a directory".into()));
-    }
-    std::fs::write(path, picture).map_err(|error| failed(error.to_string()))
 }

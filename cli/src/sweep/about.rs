@@ -56,6 +56,24 @@ impl About {
         }
     }
 
+    /// The profile that was asked for.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// The words of the command that makes the whole sweep, up to where it puts it.
+    #[must_use]
+    pub fn command(&self) -> Vec<String> {
+        let option = |name: &str, values: &[String]| -> Vec<String> {
+            values.iter().flat_map(|value| [name.to_owned(), value.clone()]).collect()
+        };
+        let profile = (self.profile != "counts").then(|| self.profile.clone());
+        let start = ["mpusim", "sweep", &self.scenario].map(str::to_owned);
+        let options = [option("--set", &self.set), option("--vary", &self.vary)].concat();
+        start.into_iter().chain(options).chain(option("--profile", profile.as_slice())).collect()
+    }
+
     /// Cells of the whole grid.
     #[must_use]
     pub const fn cells(&self) -> u64 {

@@ -89,7 +89,7 @@ impl Cells<'_> {
         let ran = !matches!(report.outcome, Outcome::Refused(_));
         let mut values = columns::asked(self.grid, cell);
         values.extend(columns::verdict(outcome, failure(scenario, report)));
-        values.extend(columns::measured(report, ran));
+        values.extend(columns::measured(report, &scenario.config.costs, ran));
         values.push(Value::Text(words::placement(scenario.layout.parts().placement).into()));
         values.push(Value::Text(scenario.profile.name().to_string()));
         Row { cell, outcome, values }

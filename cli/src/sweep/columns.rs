@@ -1,6 +1,7 @@
 //! What a row holds. The names are a contract, described in `docs/sweep.md`: columns are added, never renamed or dropped.
 
 use super::grid::Grid;
+use sim_core::machine::clock::Costs;
 use sim_core::outcome::{Distribution, MpuCounts, Report, TrapCost};
 
 /// One value of a row.
@@ -34,13 +35,14 @@ pub struct Row {
 }
 
 /// The columns that do not depend on what is varied, behind those that do.
-const RESULTS: [&str; 28] = [
+const RESULTS: [&str; 30] = [
     "strategy",
     "seed",
     "outcome",
     "message",
     "regions_required",
     "regions_available",
+    "regions_views",
     "sends",
     "send_prselr",
     "send_prbar",
@@ -49,6 +51,7 @@ const RESULTS: [&str; 28] = [
     "send_sctlr",
     "send_isb",
     "send_dsb",
+    "send_work",
     "send_p50",
     "send_p99",
     "send_max",
@@ -93,13 +96,15 @@ pub(super) fn verdict(outcome: &str, message: Option<String>) -> [Value; 2] {
 }
 
 /// What was measured; the figures of a run that did not take place are absent.
-pub(super) fn measured(report: &Report, ran: bool) -> Vec<Value> {
+pub(super) fn measured(report: &Report, costs: &Costs, ran: bool) -> Vec<Value> {
     let send = report.traps.iter().find(|(trap, _)| trap.is_send()).map(|(_, cost)| cost);
     let upcall = report.send_to_upcall();
     let some = |value: u64| if ran { Value::Number(value) } else { Value::Absent };
+    let size = |regions: usize| Value::Number(u64::try_from(regions).unwrap_or(u64::MAX));
     let mut values = vec![
-        Value::Number(u64::try_from(report.regions.required).unwrap_or(u64::MAX)),
+        size(report.regions.required),
         Value::Number(report.regions.el2_total.into()),
+        size(report.regions.views_required()),
         some(send.map_or(0, |cost| cost.calls)),
     ];
     let writes: [fn(&MpuCounts) -> u64; 5] =
@@ -107,6 +112,7 @@ pub(super) fn measured(report: &Report, ran: bool) -> Vec<Value> {
     values.extend(writes.map(|of| per_send(send, |cost| of(&cost.counts.el2))));
     values.push(per_send(send, |cost| cost.counts.isb));
     values.push(per_send(send, |cost| cost.counts.dsb));
+    values.push(per_send(send, |cost| costs.of(&cost.counts)));
     values.extend(spread(send.map(|cost| &cost.cycles)));
     values.extend(spread(Some(&upcall)));
     let events = report.events;
@@ -144,7 +150,7 @@ mod tests {
             phase: None,
             change: sim_core::outcome::SmallestChange::default(),
         });
-        let figures = measured(&report, false).len();
+        let figures = measured(&report, &Costs::COUNTS, false).len();
         assert_eq!(figures, unmeasured().count());
         // Strategy and seed, outcome and message before them; placement and profile behind.
         assert_eq!(figures + 6, RESULTS.len());

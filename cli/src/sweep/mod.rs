@@ -6,6 +6,7 @@
 //! * `vary`: axes, from what was typed. `grid`: cells in a stable order. `shard`: which of them are this process's.
 //! * `cell`: one cell, one row. `columns`: what a row holds.
 //! * `output`: the file. `csv`, `jsonl`: its two forms. `about`: its first line. `resume`: what of it is whole.
+//! * `table`: the file read back, for reports.
 //! * `merge`: files of shards into the file of the whole.
 
 mod about;
@@ -20,6 +21,7 @@ mod progress;
 mod resume;
 mod run;
 mod shard;
+mod table;
 mod vary;
 
 pub use about::{About, Asked};
@@ -31,6 +33,7 @@ pub use output::{Form, Open, Output, Target};
 pub use progress::Progress;
 pub use run::{End, Sweep};
 pub use shard::Shard;
+pub use table::{Field, Line, Table};
 pub use vary::{Axis, STRATEGY};
 
 use crate::scenario::LoadError;

@@ -164,6 +164,11 @@ impl Distribution {
         self.sum
     }
 
+    /// The values, the smallest first, with how often each came.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.values.iter().map(|(value, times)| (*value, *times))
+    }
+
     /// The smallest.
     #[must_use]
     pub fn min(&self) -> Option<u64> {

@@ -49,6 +49,8 @@ const SCALE: Scale = Scale { least: 20, per_doubling: 1, gap: 16 };
 #[derive(Debug, Template)]
 #[template(path = "view.svg")]
 struct Picture {
+    /// Stands in front of every id, so that several pictures can share a page.
+    ids: String,
     width: u32,
     height: u32,
     title: String,
@@ -109,13 +111,20 @@ pub enum DrawError {
     Template(#[from] askama::Error),
 }
 
-/// The picture of every view, or of `only` one, as SVG.
-pub fn svg(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>) -> Result<String, DrawError> {
+/// The picture of every view, or of `only` one, as SVG. `ids` stands in front of every id in it: pictures on one page need
+/// different ones.
+pub fn svg(
+    scenario: &Scenario,
+    strategy: &str,
+    plan: &Plan,
+    only: Option<ViewId>,
+    ids: &str,
+) -> Result<String, DrawError> {
     let views: Vec<&View> = plan.views().filter(|view| only.is_none_or(|only| only == view.id)).collect();
     if views.len() > MOST_COLUMNS {
         return Err(DrawError::TooWide { columns: views.len() });
     }
-    Ok(picture(scenario, strategy, plan, &views, only).render()?)
+    Ok(Picture { ids: ids.into(), ..picture(scenario, strategy, plan, &views, only) }.render()?)
 }
 
 fn picture(scenario: &Scenario, strategy: &str, plan: &Plan, views: &[&View], only: Option<ViewId>) -> Picture {
@@ -146,6 +155,7 @@ fn picture(scenario: &Scenario, strategy: &str, plan: &Plan, views: &[&View], on
     let (legend, below) = legend::entries(&scenario.layout, plan, views, below);
     let (notes, below) = legend::notes(plan, below);
     Picture {
+        ids: String::new(),
         width,
         height: below + MARGIN,
         title: text::fit(&scenario.name, (LEAST_WIDTH - 2 * MARGIN) * 11 / 18),

@@ -33,7 +33,7 @@ fn many(count: u64) -> Scenario {
 #[test]
 fn the_picture_in_the_documents_is_what_is_drawn() {
     let scenario = load("thread-2022.toml");
-    let drawn = svg(&scenario, "map-page", &plan(&scenario, "map-page"), None).unwrap();
+    let drawn = svg(&scenario, "map-page", &plan(&scenario, "map-page"), None, "").unwrap();
     let golden = std::fs::read_to_string(root().join("docs/view.svg")).unwrap();
     assert!(drawn == golden, "draw it anew: mpusim view examples/scenarios/thread-2022.toml --svg docs/view.svg");
 }
@@ -94,7 +94,7 @@ fn up_to_six_views_fit_a_thousand_pixels() {
 fn a_domain_alone_has_one_column() {
     let scenario = many(64);
     let plan = plan(&scenario, "hybrid");
-    let drawn = svg(&scenario, "hybrid", &plan, Some(ViewId::Guest(9))).unwrap();
+    let drawn = svg(&scenario, "hybrid", &plan, Some(ViewId::Guest(9)), "").unwrap();
     assert!(drawn.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\""));
     assert!(drawn.contains("the guest view of nnnnnnnnnn10 alone"));
     assert_eq!(drawn.matches(" of 32 slots</text>").count(), 1);
@@ -104,16 +104,16 @@ fn a_domain_alone_has_one_column() {
 fn what_nobody_can_read_is_not_drawn() {
     let scenario = many(256);
     let plan = plan(&scenario, "naive");
-    let refused = svg(&scenario, "naive", &plan, None).unwrap_err();
+    let refused = svg(&scenario, "naive", &plan, None, "").unwrap_err();
     assert!(matches!(refused, DrawError::TooWide { columns: 257 }), "{refused}");
-    assert!(svg(&scenario, "naive", &plan, Some(ViewId::Guest(255))).is_ok());
+    assert!(svg(&scenario, "naive", &plan, Some(ViewId::Guest(255)), "").is_ok());
 }
 
 #[test]
 fn names_cannot_break_out() {
     let text = "name = \"a<b>&\\\"c\\u0007\"\nheap = { base = 0x08000000, size = 0x01000000 }\n[[domain]]\nid = 1\nname = \"</text><script>\"\nram = [{ base = 0x10000000, size = 0x1000000 }]\n[[domain.vcpu]]\n";
     let scenario = Scenario::from_text(Path::new("evil.toml"), text, &[]).unwrap();
-    let drawn = svg(&scenario, "naive", &plan(&scenario, "naive"), None).unwrap();
+    let drawn = svg(&scenario, "naive", &plan(&scenario, "naive"), None, "").unwrap();
     assert!(!drawn.contains("<script") && !drawn.contains("a<b") && !drawn.contains('\u{7}'), "{drawn}");
     assert!(drawn.contains("&#60;/text&#62;&#60;script&#62;"));
 }
@@ -123,7 +123,7 @@ fn what_does_not_fit_is_drawn_and_said() {
     let scenario = many(64);
     let plan = plan(&scenario, "switch-view");
     assert!(!plan.fits());
-    let drawn = svg(&scenario, "switch-view", &plan, None).unwrap();
+    let drawn = svg(&scenario, "switch-view", &plan, None, "").unwrap();
     assert!(drawn.contains(" too many</text>") && drawn.contains("This system is refused"));
-    assert_eq!(drawn, svg(&scenario, "switch-view", &plan, None).unwrap());
+    assert_eq!(drawn, svg(&scenario, "switch-view", &plan, None, "").unwrap());
 }
