@@ -51,6 +51,15 @@ fn an_unexpected_result_is_reported() {
 }
 
 #[test]
+fn a_step_that_failed_is_the_outcome_even_if_somebody_waits_for_ever_after_it() {
+    let steps = vec![step(Op::Send(PortRef::Number(77))), step(Op::Wait(PortRef::Number(77)))];
+    let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
+    let outcome = report.run().outcome;
+    let Outcome::ExpectationFailed(failures) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(failures.len(), 1);
+}
+
+#[test]
 fn silo_keeps_ordinary_domains_apart() {
     for (silo, rc) in [(false, 0), (true, -1)] {
         let config = Config { policy: Policy { silo, ..Policy::default() }, ..Config::default() };

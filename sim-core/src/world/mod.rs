@@ -396,6 +396,7 @@ impl<S: Strategy> World<S> {
         cost.calls += 1;
         cost.counts = cost.counts.plus(state.counts - before);
         cost.cycles.add(state.clock.saturating_sub(start));
+        cost.masked.add(state.masked());
         if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) && next == Next::Guest {
             *cost.errors.entry(rc).or_default() += 1;
         }
@@ -436,15 +437,13 @@ impl<S: Strategy> World<S> {
 
     /// No PE can act any more: everybody is off, or the rest waits for ever.
     fn end(&self) -> Outcome {
+        // What failed comes first: who waits for ever after it may well wait because of it.
+        let failures = self.tracker.failures();
+        if !failures.is_empty() {
+            return Outcome::ExpectationFailed(failures.to_vec());
+        }
         let waiters: Vec<Waiter> = self.waiters().collect();
-        if !waiters.is_empty() {
-            return Outcome::Deadlock(waiters);
-        }
-        if self.tracker.failures().is_empty() {
-            Outcome::Completed
-        } else {
-            Outcome::ExpectationFailed(self.tracker.failures().to_vec())
-        }
+        if waiters.is_empty() { Outcome::Completed } else { Outcome::Deadlock(waiters) }
     }
 
     fn waiters(&self) -> impl Iterator<Item = Waiter> {
