@@ -339,6 +339,23 @@ fn steps() {
         (send, "{ execute = { at = 0, expect = 1 } }", (17, 36), &["step `execute` cannot be expected"]),
         (send, "{ repeat = { times = 2 } }", (17, 16), &["missing key `steps`"]),
         (send, "{ repeat = { times = 2, steps = [\"yeild\"] } }", (17, 38), &["did you mean `yield`?"]),
+        (send, "{ mix = 3 }", (17, 13), &["a table"]),
+        (send, "{ mix = { of = [{ steps = [] }] } }", (17, 13), &["missing key `times`"]),
+        (send, "{ mix = { times = 1, of = [] } }", (17, 31), &["a mix of nothing", "weight = 3"]),
+        (
+            send,
+            "{ mix = { times = 10_000_001, of = [{ steps = [] }] } }",
+            (17, 23),
+            &["times is 10000001", "expected 0 to 10000000"],
+        ),
+        (
+            send,
+            "{ mix = { times = 1, of = [{ weight = 0, steps = [] }] } }",
+            (17, 43),
+            &["weight is 0", "expected 1 to 1000000"],
+        ),
+        (send, "{ mix = { times = 1, of = [{ weight = 2 }] } }", (17, 32), &["missing key `steps`"]),
+        (send, "{ mix = { times = 1, of = [{ steps = [{ send = \"lnk\" }] }] } }", (17, 52), &["unknown port `lnk`"]),
     ]);
 }
 
@@ -361,6 +378,12 @@ fn repeats_nest_eight_deep_and_no_deeper() {
     let error = error(&nested(9), &[]);
     assert_eq!(error.position(), Some((16, 5 + 8 * 33)));
     assert!(error.render(false).contains("nested more than 8 deep"), "{}", error.render(false));
+    let mixed = |depth: usize| {
+        let open = "{ mix = { times = 1, of = [{ steps = [".repeat(depth);
+        GOOD.replace("\"setup\"", &format!("{open}\"yield\"{}", "] }] } }".repeat(depth)))
+    };
+    assert!(load(&mixed(8), &[]).is_ok());
+    assert!(self::error(&mixed(9), &[]).render(false).contains("nested more than 8 deep"));
 }
 
 #[test]
