@@ -360,6 +360,41 @@ fn steps() {
 }
 
 #[test]
+fn emulated_devices() {
+    let with = |device: &str| format!("[[device]]\nname = \"regs\"\n{device}\n[[shared]]");
+    let good = with("base = 0x90000000\nsize = 0x1000\ndomains = [1, 2]\nconsole = 0");
+    assert!(load(&GOOD.replace("[[shared]]", &good), &[]).is_ok());
+    let cases: &[(&str, (usize, usize), &[&str])] = &[
+        ("size = 64\ndomains = [1]", (28, 1), &["missing key `base`"]),
+        (
+            "base = 0x30000040\nsize = 64\ndomains = [1]",
+            (30, 8),
+            &["emulated device \"regs\"", "overlap", "RAM bank 0"],
+        ),
+        ("base = 0x200040\nsize = 64\ndomains = [1]", (30, 8), &["the hypervisor's text", "overlap"]),
+        ("base = 0x50000040\nsize = 64\ndomains = [1]", (30, 8), &["the heap", "overlap"]),
+        ("base = 0x90000020\nsize = 64\ndomains = [1]", (30, 8), &["not a multiple of 64"]),
+        ("base = 0x90000000\nsize = 0\ndomains = [1]", (31, 8), &["has size 0"]),
+        ("base = 0x90000000\nsize = 0x10040\ndomains = [1]", (31, 8), &["0x10040 bytes", "at most 0x10000"]),
+        ("base = 0x90000000\nsize = 64\ndomains = []", (32, 11), &["belongs to no domain"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [1, 1]", (32, 15), &["names domain 1 twice"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [3]", (32, 12), &["no domain has id 3"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [1]\nconsole = 64", (33, 11), &["offset 0x40", "0x40 bytes"]),
+        (
+            "base = 0x90000000\nsize = 64\ndomains = [1]\n[[device]]\nname = \"regs\"\nbase = 0x90001000\nsize = 64\n\
+             domains = [1]",
+            (34, 8),
+            &["two emulated devices have the name `regs`"],
+        ),
+    ];
+    let wrong = cases.iter().filter_map(|(device, at, words)| {
+        mismatch(&error(&GOOD.replace("[[shared]]", &with(device)), &[]), *at, words, device)
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
 fn a_channel_with_both_ends_in_one_domain_wants_the_end_named() {
     let text = GOOD.replace("listener = { domain = 2", "listener = { domain = 1");
     check(&error(&text, &[]), (17, 14), &["both ends", "link.listener or link.binder"], "both ends");

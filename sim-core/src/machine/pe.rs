@@ -113,6 +113,12 @@ impl Pe {
         self.esr_el2
     }
 
+    /// `FAR_EL2`.
+    #[must_use]
+    pub const fn far(&self) -> u64 {
+        self.far_el2
+    }
+
     /// The physical interrupt that the PE would acknowledge now.
     #[must_use]
     pub fn physical_interrupt(&self) -> Option<u64> {

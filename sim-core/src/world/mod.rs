@@ -11,6 +11,7 @@ mod tracker;
 use crate::convention::{Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
+use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
@@ -367,9 +368,16 @@ impl<S: Strategy> World<S> {
                 imm => Trap::UnknownHvc(imm),
             },
             (Cause::Sync, crate::convention::ec::WFX) => Trap::WaitForInterrupt,
+            (Cause::Sync, crate::convention::ec::DATA_ABORT_LOWER) if self.emulated(vcpu, state) => Trap::Mmio,
             (Cause::Sync, _) => Trap::StageTwoAbort,
         };
         self.on_behalf = OnBehalf { trap, vcpu, args, step };
+    }
+
+    /// Whether the abort in a PE's registers is an access to a device that is emulated for the vCPU.
+    fn emulated(&self, vcpu: Option<VcpuRef>, state: &Pe) -> bool {
+        let access = Access::of(state.esr(), state.far());
+        access.zip(vcpu).is_some_and(|(access, vcpu)| access.device(&self.hyp.core.layout, vcpu.domain).is_some())
     }
 
     fn trap(&mut self, pe: usize, cause: Cause, start: u64, before: Counts) -> Result<(), Faulted> {
