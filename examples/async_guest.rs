@@ -68,6 +68,7 @@ fn system() -> Option<Layout> {
         sections: Sections::default(),
         domains: vec![domain],
         shared: Vec::new(),
+        emulated: Vec::new(),
     };
     Layout::new(parts).ok()
 }

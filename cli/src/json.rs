@@ -93,6 +93,7 @@ struct Cost {
     errors: IndexMap<String, u64>,
     counts: CountsForm,
     cycles: Option<Stats>,
+    masked: Option<Stats>,
 }
 
 #[derive(Debug, Serialize)]
@@ -171,6 +172,7 @@ struct Cycles {
     lock_wait: u64,
     send: Option<Stats>,
     send_to_upcall: Option<Stats>,
+    masked: Option<Stats>,
 }
 
 /// The JSON form of a run.
@@ -246,6 +248,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             lock_wait: report.lock_wait,
             send: report.traps.iter().find(|(trap, _)| trap.is_send()).and_then(|(_, cost)| Stats::of(&cost.cycles)),
             send_to_upcall: Stats::of(&report.send_to_upcall()),
+            masked: Stats::of(&report.masked()),
         },
         hazards: report.hazards.iter().map(|hazard| words::hazard(&hazard.kind)).collect(),
         steps: report.steps,
@@ -338,6 +341,7 @@ impl From<&TrapCost> for Cost {
             errors: cost.errors.iter().map(|(rc, times)| (words::rc(*rc), *times)).collect(),
             counts: cost.counts.into(),
             cycles: Stats::of(&cost.cycles),
+            masked: Stats::of(&cost.masked),
         }
     }
 }

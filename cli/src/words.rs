@@ -96,6 +96,7 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
             let name = layout.parts().shared.get(index).map_or("?", |shared| &shared.name);
             format!("shared memory {name}")
         }
+        Owner::Emulated(index) => format!("emulated device {}", emulated(layout, index)),
         Owner::Nobody => "nobody".into(),
     }
 }
@@ -111,8 +112,15 @@ pub fn short_owner(layout: &Layout, owned: Owner) -> String {
         Owner::Pool(Some(position)) => format!("pool {}", domain(layout, position)),
         Owner::Granted(position) | Owner::ReadOnly(position) => format!("frame {}", domain(layout, position)),
         Owner::Shared(index) => layout.parts().shared.get(index).map_or("?", |shared| &shared.name).into(),
+        Owner::Emulated(index) => emulated(layout, index).into(),
         other => owner(layout, other),
     }
+}
+
+/// The name of an emulated device.
+#[must_use]
+pub fn emulated(layout: &Layout, index: usize) -> &str {
+    layout.parts().emulated.get(index).map_or("?", |device| &device.name)
 }
 
 /// Several owners of one merged region.
@@ -228,6 +236,7 @@ pub fn trap(trap: Trap) -> String {
         Trap::UnknownHvc(imm) => format!("hvc #{imm:#x}"),
         Trap::WaitForInterrupt => "wfi".into(),
         Trap::StageTwoAbort => "stage-2 abort".into(),
+        Trap::Mmio => "mmio".into(),
         Trap::Interrupt => "interrupt".into(),
         Trap::Boot => "boot".into(),
     }

@@ -339,7 +339,59 @@ fn steps() {
         (send, "{ execute = { at = 0, expect = 1 } }", (17, 36), &["step `execute` cannot be expected"]),
         (send, "{ repeat = { times = 2 } }", (17, 16), &["missing key `steps`"]),
         (send, "{ repeat = { times = 2, steps = [\"yeild\"] } }", (17, 38), &["did you mean `yield`?"]),
+        (send, "{ mix = 3 }", (17, 13), &["a table"]),
+        (send, "{ mix = { of = [{ steps = [] }] } }", (17, 13), &["missing key `times`"]),
+        (send, "{ mix = { times = 1, of = [] } }", (17, 31), &["a mix of nothing", "weight = 3"]),
+        (
+            send,
+            "{ mix = { times = 10_000_001, of = [{ steps = [] }] } }",
+            (17, 23),
+            &["times is 10000001", "expected 0 to 10000000"],
+        ),
+        (
+            send,
+            "{ mix = { times = 1, of = [{ weight = 0, steps = [] }] } }",
+            (17, 43),
+            &["weight is 0", "expected 1 to 1000000"],
+        ),
+        (send, "{ mix = { times = 1, of = [{ weight = 2 }] } }", (17, 32), &["missing key `steps`"]),
+        (send, "{ mix = { times = 1, of = [{ steps = [{ send = \"lnk\" }] }] } }", (17, 52), &["unknown port `lnk`"]),
     ]);
+}
+
+#[test]
+fn emulated_devices() {
+    let with = |device: &str| format!("[[device]]\nname = \"regs\"\n{device}\n[[shared]]");
+    let good = with("base = 0x90000000\nsize = 0x1000\ndomains = [1, 2]\nconsole = 0");
+    assert!(load(&GOOD.replace("[[shared]]", &good), &[]).is_ok());
+    let cases: &[(&str, (usize, usize), &[&str])] = &[
+        ("size = 64\ndomains = [1]", (28, 1), &["missing key `base`"]),
+        (
+            "base = 0x30000040\nsize = 64\ndomains = [1]",
+            (30, 8),
+            &["emulated device \"regs\"", "overlap", "RAM bank 0"],
+        ),
+        ("base = 0x200040\nsize = 64\ndomains = [1]", (30, 8), &["the hypervisor's text", "overlap"]),
+        ("base = 0x50000040\nsize = 64\ndomains = [1]", (30, 8), &["the heap", "overlap"]),
+        ("base = 0x90000020\nsize = 64\ndomains = [1]", (30, 8), &["not a multiple of 64"]),
+        ("base = 0x90000000\nsize = 0\ndomains = [1]", (31, 8), &["has size 0"]),
+        ("base = 0x90000000\nsize = 0x10040\ndomains = [1]", (31, 8), &["0x10040 bytes", "at most 0x10000"]),
+        ("base = 0x90000000\nsize = 64\ndomains = []", (32, 11), &["belongs to no domain"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [1, 1]", (32, 15), &["names domain 1 twice"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [3]", (32, 12), &["no domain has id 3"]),
+        ("base = 0x90000000\nsize = 64\ndomains = [1]\nconsole = 64", (33, 11), &["offset 0x40", "0x40 bytes"]),
+        (
+            "base = 0x90000000\nsize = 64\ndomains = [1]\n[[device]]\nname = \"regs\"\nbase = 0x90001000\nsize = 64\n\
+             domains = [1]",
+            (34, 8),
+            &["two emulated devices have the name `regs`"],
+        ),
+    ];
+    let wrong = cases.iter().filter_map(|(device, at, words)| {
+        mismatch(&error(&GOOD.replace("[[shared]]", &with(device)), &[]), *at, words, device)
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
@@ -361,6 +413,12 @@ fn repeats_nest_eight_deep_and_no_deeper() {
     let error = error(&nested(9), &[]);
     assert_eq!(error.position(), Some((16, 5 + 8 * 33)));
     assert!(error.render(false).contains("nested more than 8 deep"), "{}", error.render(false));
+    let mixed = |depth: usize| {
+        let open = "{ mix = { times = 1, of = [{ steps = [".repeat(depth);
+        GOOD.replace("\"setup\"", &format!("{open}\"yield\"{}", "] }] } }".repeat(depth)))
+    };
+    assert!(load(&mixed(8), &[]).is_ok());
+    assert!(self::error(&mixed(9), &[]).render(false).contains("nested more than 8 deep"));
 }
 
 #[test]

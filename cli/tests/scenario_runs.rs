@@ -6,7 +6,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -17,6 +17,7 @@ const ALL: [&str; 10] = [
     "fifo-migration",
     "region-40-of-64",
     "ring",
+    "trap-mix",
 ];
 const WORKING: [&str; 4] = ["map-page", "switch-view", "hybrid", "enable-mask"];
 

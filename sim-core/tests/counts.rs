@@ -213,5 +213,24 @@ fn cycles_are_counts_times_costs_and_waiting_for_the_lock() {
         let counts = report.traps.values().fold(Counts::default(), |all, cost| all.plus(cost.counts));
         let cycles: u64 = report.traps.values().map(|cost| cost.cycles.sum()).sum();
         assert_eq!(cycles, costs.of(&counts) + report.lock_wait, "{name}");
+        // With interrupts masked: all that, without the instruction that trapped.
+        let at_el2 = Counts { guest_actions: 0, ..counts };
+        assert_eq!(report.masked().sum(), costs.of(&at_el2) + report.lock_wait, "{name}");
+        assert_eq!(report.masked().count(), counts.exceptions, "{name}");
     }
+}
+
+#[test]
+fn waiting_for_the_lock_is_time_with_interrupts_masked() {
+    // The PEs trap at other distances, so that some of their traps come while the other is at EL2.
+    let steps = |cycles| vec![common::repeat(50, [Op::Yield, Op::Compute(cycles)])];
+    let programs = vec![(0, 0, steps(37)), (1, 0, steps(41))];
+    let report = world(thread_2022(), builtin("pin"), Config::default(), programs).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert!(report.lock_wait > 0);
+    let yields = report.traps.values().find(|cost| cost.calls == 100).unwrap();
+    let alone = yields.masked.min().unwrap();
+    assert_eq!(yields.cycles.min(), Some(alone + 1), "the HVC itself is the guest's");
+    assert!(yields.masked.max().unwrap() > alone);
+    assert_eq!(report.longest_masked().map(|(_, cycles)| cycles), report.masked().max());
 }

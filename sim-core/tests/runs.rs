@@ -7,7 +7,7 @@ use common::{PORTS, builtin, channel, expecting, ping, ping_pong, setup, step, t
 use evtchn::{Policy, Vcpu};
 use sim_core::convention::nr;
 use sim_core::guest::asynch::{AsyncGuest, Env};
-use sim_core::guest::steps::{Op, PortRef};
+use sim_core::guest::steps::{Op, Part, PortRef};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::layout::Layout;
 use sim_core::outcome::{Expected, Outcome, Trap, WaitsFor};
@@ -43,10 +43,54 @@ fn an_empty_repetition_ends() {
 }
 
 #[test]
+fn a_program_that_never_acts_meets_the_limit() {
+    let none = step(Op::Repeat { times: 0, steps: [step(Op::Yield)].into() });
+    let nothing = Part { weight: 1, steps: [].into() };
+    let programs = [
+        Op::Repeat { times: u64::MAX, steps: [none].into() },
+        Op::Mix { times: u64::MAX, seed: 0, parts: [nothing].into() },
+        Op::Mix { times: u64::MAX, seed: 0, parts: [].into() },
+    ];
+    for program in programs {
+        let config = Config { step_limit: 100, ..Config::default() };
+        let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, vec![step(program)])]).run();
+        assert_eq!(report.outcome, Outcome::Limit(100));
+    }
+}
+
+#[test]
+fn a_mix_makes_as_many_rounds_as_it_says_and_all_of_what_it_draws() {
+    let one = Part { weight: 3, steps: [step(Op::Yield)].into() };
+    let two = Part { weight: 1, steps: [step(Op::Console("ab".into())), step(Op::Console("c".into()))].into() };
+    let mix = step(Op::Mix { times: 1000, seed: 7, parts: [one, two].into() });
+    let steps = vec![step(Op::Repeat { times: 2, steps: [mix].into() })];
+    let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps)]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    let calls = |number: u64| -> u64 {
+        let of = |trap: &Trap| matches!(trap, Trap::Hypercall(id) if id.nr == number);
+        report.traps.iter().filter(|(trap, _)| of(trap)).map(|(_, cost)| cost.calls).sum()
+    };
+    let (yields, consoles) = (calls(nr::SCHED_OP), calls(nr::CONSOLE_IO));
+    assert_eq!(yields + consoles / 2, 2000);
+    assert!((1400..1600).contains(&yields), "{yields}");
+    assert_eq!(report.console.replace("abc", ""), "", "rounds are not cut");
+    assert_eq!(report.console.len() as u64 / 3, consoles / 2);
+}
+
+#[test]
 fn an_unexpected_result_is_reported() {
     let steps = vec![step(Op::Send(PortRef::Number(77)))];
     let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
     let Outcome::ExpectationFailed(failures) = report.run().outcome else { panic!("not noticed") };
+    assert_eq!(failures.len(), 1);
+}
+
+#[test]
+fn a_step_that_failed_is_the_outcome_even_if_somebody_waits_for_ever_after_it() {
+    let steps = vec![step(Op::Send(PortRef::Number(77))), step(Op::Wait(PortRef::Number(77)))];
+    let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
+    let outcome = report.run().outcome;
+    let Outcome::ExpectationFailed(failures) = &outcome else { panic!("{outcome:?}") };
     assert_eq!(failures.len(), 1);
 }
 

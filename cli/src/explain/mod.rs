@@ -15,6 +15,7 @@ use crate::scenario::Scenario;
 use evtchn::{Object, Vcpu, abi};
 use mpu_model::{Access, AccessKind, Denial, El, Hit, HitBy, Stage, Syndrome, WriteHazard};
 use mpus::Mpus;
+use sim_core::hyp::emulate;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{Layout, Owner, Span};
@@ -84,6 +85,8 @@ pub struct Answer {
     pub owned: Option<Span>,
     /// What the layout puts there, and the byte offset in it.
     pub object: Option<(Area, u64)>,
+    /// The emulated device on which EL2 carries the access out, by its position.
+    pub emulated: Option<usize>,
     /// What each level may do with as many bytes there, in this view.
     pub rights: Vec<Rights>,
     /// What would change the verdict.
@@ -126,10 +129,20 @@ pub fn explain(
         owner,
         owned: range,
         object: object(layout, at),
+        emulated: emulated(layout, question, &verdict),
         rights: rights(&mpus, Access { addr: at, ..question.access }, question.view),
         changes: changes::changes(scenario, strategy, plan, question, &mpus, &verdict)?,
         verdict,
     })
+}
+
+/// The device behind a guest's access that stage 2 denied, as the hypervisor finds it.
+fn emulated(layout: &Layout, question: Question, verdict: &Verdict) -> Option<usize> {
+    let refusal = verdict.as_ref().err().filter(|refusal| refusal.to == El::El2)?;
+    let ViewId::Guest(domain) = question.view else { return None };
+    let access = emulate::Access::of(refusal.syndrome.esr(), refusal.syndrome.far)?;
+    let guests = question.access.el != El::El2;
+    access.device(layout, domain).filter(|_| guests).map(|(device, _)| device)
 }
 
 /// Guests' rights are told for guests' views: elsewhere none runs.

@@ -3,8 +3,8 @@
 use super::{Grant, Question, Refusal, Verdict};
 use crate::scenario::Scenario;
 use mpu_model::{
-    Access, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Rules, Sctlr, Slots, Stage,
-    Syndrome, WriteHazard, check_guest,
+    Access, AccessKind, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Rules, Sctlr, Slots,
+    Stage, Syndrome, WriteHazard, check_guest,
 };
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::{HCR, view};
@@ -58,7 +58,7 @@ impl Mpus {
                 let (syndrome, hpfar) = match stage {
                     Stage::One => (Syndrome::el1(&denial, rules), None),
                     Stage::Two => {
-                        let syndrome = Syndrome::stage2(&denial, rules);
+                        let syndrome = told(access, Syndrome::stage2(&denial, rules));
                         (syndrome, syndrome.hpfar(rules))
                     }
                 };
@@ -131,4 +131,10 @@ fn programmed(mpu: Mpu, words: impl Iterator<Item = (u8, RegionWords)>, sctlr: u
     Registers::write(&mut *mpu, MpuReg::Sctlr, sctlr)?;
     sync(&mut mpu);
     Ok(mpu)
+}
+
+/// The syndrome with what the machine's tells of the instruction.
+fn told(access: Access, syndrome: Syndrome) -> Syndrome {
+    let plain = matches!(access.kind, AccessKind::Read | AccessKind::Write) && syndrome.far == access.addr;
+    if plain { syndrome.of_plain_access(access.size) } else { syndrome }
 }

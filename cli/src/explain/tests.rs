@@ -35,6 +35,23 @@ fn fault(scenario: &Scenario) -> HypervisorFault {
 }
 
 #[test]
+fn an_access_to_an_emulated_device_is_carried_out_and_no_other() {
+    let scenario = scenario("trap-mix.toml", &["device.0.domains=[1]"]);
+    let emulated = |domain, el, kind, addr| {
+        let question = Question { access: Access { addr, size: 4, kind, el }, view: ViewId::Guest(domain), vcpu: 0 };
+        answer(&scenario, "map-page", question).emulated
+    };
+    let base = 0x9000_0000;
+    assert_eq!(emulated(0, El::El1, AccessKind::Read, base), Some(0));
+    assert_eq!(emulated(0, El::El0, AccessKind::Write, base + 0xffc), Some(0));
+    assert_eq!(emulated(1, El::El1, AccessKind::Read, base), None);
+    assert_eq!(emulated(0, El::El2, AccessKind::Read, base), None);
+    assert_eq!(emulated(0, El::El1, AccessKind::Rmw, base), None);
+    assert_eq!(emulated(0, El::El1, AccessKind::Fetch, base), None);
+    assert_eq!(emulated(0, El::El1, AccessKind::Read, base + 0xffd), None);
+}
+
+#[test]
 fn says_what_the_fault_report_of_a_run_says() {
     let all = [
         ("thread-2022.toml", &[][..]),

@@ -6,6 +6,7 @@ use crate::words::{self, explain as say};
 use indexmap::IndexMap;
 use mpu_model::{AccessKind, DenialKind, El, RegionWords, Stage};
 use serde::Serialize;
+use sim_core::layout::Layout;
 use sim_core::outcome::{Refused, VcpuRef, ViewId};
 
 /// An explanation.
@@ -58,6 +59,7 @@ struct FaultForm {
     far: String,
     hpfar: Option<String>,
     taken_to: u8,
+    emulated: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,7 +152,7 @@ pub fn explain(scenario: &Scenario, strategy: &str, answer: &Answer) -> Explaine
             address: format!("{:#x}", question.access.addr),
             size: question.access.size,
         },
-        fault: fault(answer),
+        fault: fault(layout, answer),
         owner: words::owner(layout, answer.owner),
         owned: answer.owned.map(|span| range(span.base(), span.limit())),
         object: answer.object.map(|(area, offset)| words::object(layout, &area, offset)),
@@ -173,7 +175,7 @@ pub fn refused(scenario: &Scenario, strategy: &str, refused: &Refused) -> NotExp
     }
 }
 
-fn fault(answer: &Answer) -> Option<FaultForm> {
+fn fault(layout: &Layout, answer: &Answer) -> Option<FaultForm> {
     let refusal = answer.verdict.err()?;
     let (needs, slots): (Option<AccessKind>, Vec<u8>) = match refusal.denial.kind {
         DenialKind::Permission { slot, needs } => (Some(needs), slot.into_iter().collect()),
@@ -193,6 +195,7 @@ fn fault(answer: &Answer) -> Option<FaultForm> {
         far: format!("{:#x}", syndrome.far),
         hpfar: refusal.hpfar.map(|hpfar| format!("{hpfar:#x}")),
         taken_to: number(refusal.to),
+        emulated: answer.emulated.map(|device| words::emulated(layout, device).into()),
     })
 }
 

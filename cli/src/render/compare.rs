@@ -13,6 +13,7 @@ use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
 use sim_core::outcome::{Outcome, Report, Trap};
+use std::collections::BTreeMap;
 
 /// A column of numbers.
 struct Column {
@@ -108,6 +109,10 @@ pub fn compare(scenario: &Scenario, seed: u64, rows: &[Row], palette: Palette) -
     out.push_str(&table(rows, measured, palette));
     out.push('\n');
     out.push_str(&wrapped(&legend(measured, rows), ""));
+    if let Some(longest) = longest_masked(rows) {
+        out.push('\n');
+        out.push_str(&wrapped(&longest, "  "));
+    }
     for line in placements(scenario, rows) {
         out.push_str(&wrapped(&line, "  "));
     }
@@ -169,6 +174,21 @@ fn legend(measured: Option<Trap>, rows: &[Row]) -> String {
          of those there are{boot}. worst upcall: most cycles from a send's trap to the receiver's handler. exposed: \
          most bytes of other domains within EL2's reach at once while it worked for a domain."
     )
+}
+
+/// The longest time without interrupts under each strategy that completed, and where: shortest first, equal ones together.
+fn longest_masked(rows: &[Row]) -> Option<String> {
+    let mut groups: BTreeMap<(u64, Trap), Vec<&str>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.completed()) {
+        let Some((trap, cycles)) = row.report.longest_masked() else { continue };
+        groups.entry((cycles, trap)).or_default().push(&row.name);
+    }
+    let group = |((cycles, trap), names): (&(u64, Trap), &Vec<&str>)| {
+        format!("{} in {} ({})", words::number(*cycles), words::trap(*trap), names.join(", "))
+    };
+    let groups: Vec<String> = groups.iter().map(group).collect();
+    let start = "Longest with interrupts masked at EL2, in cycles from exception to ERET";
+    (!groups.is_empty()).then(|| format!("{start}: {}.", groups.join("; ")))
 }
 
 /// Who ran under another placement, and which hypercalls differ because of it.

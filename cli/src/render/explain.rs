@@ -14,7 +14,7 @@ use std::fmt::Write;
 pub fn explain(scenario: &Scenario, strategy: &str, answer: &Answer, palette: Palette) -> String {
     let view = words::view(&scenario.layout, answer.question.view);
     let mut out = format!("{}: strategy {strategy}, the {view} in force\n", palette.bold(&scenario.name));
-    out.push_str(&verdict(answer, palette));
+    out.push_str(&verdict(scenario, answer, palette));
     out.push_str(&whose(scenario, answer));
     out.push_str(&stage1(scenario, answer, palette));
     let slots = answer.el2.slots.len();
@@ -30,18 +30,19 @@ pub fn refused(scenario: &Scenario, strategy: &str, refused: &Refused, palette: 
     format!("{}: strategy {strategy}: {}: {refused}\n", palette.bold(&scenario.name), palette.bad("refused"))
 }
 
-fn verdict(answer: &Answer, palette: Palette) -> String {
+fn verdict(scenario: &Scenario, answer: &Answer, palette: Palette) -> String {
     let asked = say::access(answer.question.access);
     match &answer.verdict {
         Ok(_) => format!("{asked}: {}\n", palette.good("allowed")),
         Err(refusal) => {
             let (denied, mpu) = (palette.bad("denied"), say::mpu(refusal.stage));
-            format!("{asked}: {denied} by the {mpu}: {}\n{}", refusal.denial.kind, syndrome(refusal))
+            let device = answer.emulated.map(|device| words::emulated(&scenario.layout, device));
+            format!("{asked}: {denied} by the {mpu}: {}\n{}", refusal.denial.kind, syndrome(refusal, device))
         }
     }
 }
 
-fn syndrome(refusal: &Refusal) -> String {
+fn syndrome(refusal: &Refusal, device: Option<&str>) -> String {
     let (syndrome, el) = (refusal.syndrome, refusal.to);
     let fetch = refusal.denial.access.kind == AccessKind::Fetch;
     let code = if fetch { "IFSC" } else { "DFSC" };
@@ -59,7 +60,7 @@ fn syndrome(refusal: &Refusal) -> String {
     if let Some(hpfar) = refusal.hpfar {
         let _ = write!(out, ", HPFAR_EL2 {hpfar:#x}");
     }
-    let _ = writeln!(out, "\n  {}", say::taker(refusal));
+    let _ = writeln!(out, "\n  {}", say::taker(refusal, device));
     out
 }
 

@@ -32,7 +32,8 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report, pale
             let _ = writeln!(out, "  PE {}: {}", hazard.pe, words::hazard(&hazard.kind));
         }
     }
-    for part in [deliveries(scenario, report, palette), regions(scenario, report, palette), costs(report, palette)] {
+    let (events, regions) = (deliveries(scenario, report, palette), regions(scenario, report, palette));
+    for part in [events, regions, costs(report, palette), masked(report, palette)] {
         out.push('\n');
         out.push_str(&part);
     }
@@ -144,8 +145,11 @@ fn deliveries(scenario: &Scenario, report: &Report, palette: Palette) -> String 
 }
 
 fn latency(values: &Distribution) -> [Cell; 3] {
-    [values.percentile(50), values.percentile(99), values.max()]
-        .map(|value| value.map_or_else(|| "-".into(), |value| words::number(value).into()))
+    [values.percentile(50), values.percentile(99), values.max()].map(number)
+}
+
+fn number(value: Option<u64>) -> Cell {
+    value.map_or_else(|| "-".into(), |value| words::number(value).into())
 }
 
 /// The region budget per view.
@@ -211,6 +215,22 @@ fn costs(report: &Report, palette: Palette) -> String {
     out
 }
 
+/// How long interrupts waited at the most because EL2 was at work.
+fn masked(report: &Report, palette: Palette) -> String {
+    let mut table = Table::new(1, &["entry to EL2", "min", "mean", "p50", "p99", "max cycles"]);
+    let mut row = |name: String, values: &Distribution| {
+        let mut row = vec![name.into(), number(values.min()), per_call(values.sum(), values.count()).into()];
+        row.extend(latency(values));
+        table.row(row);
+    };
+    for (trap, cost) in &report.traps {
+        row(words::trap(*trap), &cost.masked);
+    }
+    row("all".into(), &report.masked());
+    let title = "interrupts masked at EL2 (cycles from exception to ERET, waiting for the lock included)";
+    format!("{}\n{}", palette.bold(title), table.render(2, palette))
+}
+
 fn cost_row(trap: Trap, cost: &TrapCost) -> Vec<Cell> {
     let errors: u64 = cost.errors.values().sum();
     let mut row = vec![
@@ -229,14 +249,23 @@ fn cost_row(trap: Trap, cost: &TrapCost) -> Vec<Cell> {
 /// A mean with two decimals, without trailing zeros: exact integers read as such.
 #[must_use]
 pub fn per_call(total: u64, calls: u64) -> String {
-    let Some(hundredths) = total.saturating_mul(100).checked_div(calls) else {
+    per_call_to(total, calls, 2)
+}
+
+/// A mean with up to that many decimals, 18 at the most, cut off and without trailing zeros.
+#[must_use]
+pub fn per_call_to(total: u64, calls: u64, decimals: u32) -> String {
+    let decimals = decimals.min(18);
+    let unit = 10u128.pow(decimals);
+    let Some(scaled) = (u128::from(total) * unit).checked_div(calls.into()) else {
         return "-".into();
     };
-    let (whole, part) = (hundredths / 100, hundredths % 100);
-    match (part % 10, part / 10) {
-        (0, 0) => words::number(whole),
-        (0, tenths) => format!("{}.{tenths}", words::number(whole)),
-        _ => format!("{}.{part:02}", words::number(whole)),
+    let whole = words::number(u64::try_from(scaled / unit).unwrap_or(u64::MAX));
+    let places = usize::try_from(decimals).unwrap_or(0);
+    let part = format!("{:0places$}", scaled % unit);
+    match part.trim_end_matches('0') {
+        "" => whole,
+        part => format!("{whole}.{part}"),
     }
 }
 
@@ -250,5 +279,9 @@ mod tests {
         assert_eq!(per_call(5, 2), "2.5");
         assert_eq!(per_call(1, 3), "0.33");
         assert_eq!(per_call(1, 0), "-");
+        assert_eq!(per_call(u64::MAX, 1), words::number(u64::MAX));
+        assert_eq!(per_call_to(1, 16, 3), "0.062");
+        assert_eq!(per_call_to(1, 2_000, 99), "0.0005");
+        assert_eq!(per_call_to(7, 2, 0), "3");
     }
 }

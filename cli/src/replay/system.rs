@@ -111,6 +111,7 @@ impl Ground {
             sections: Sections::default(),
             domains,
             shared: Vec::new(),
+            emulated: Vec::new(),
         };
         Layout::new(parts).map_err(|error| error.to_string())
     }

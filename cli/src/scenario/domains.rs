@@ -4,11 +4,11 @@ use super::error::Problem;
 use super::number::{self, Number, given, optional};
 use super::place;
 use super::range::{range, span};
-use super::raw::{RawAccess, RawDomain, RawRegion, RawScenario, RawScheduler, RawVcpu};
+use super::raw::{RawAccess, RawDevice, RawDomain, RawRegion, RawScenario, RawScheduler, RawVcpu, Table};
 use evtchn::DomId;
 use mpu_model::{Ap, Attrs, Region, RegionError, Shareability, Xn};
 use sim_core::hyp::plan::ATTR_NORMAL;
-use sim_core::layout::{DomainLayout, SharedMemory, VcpuLayout};
+use sim_core::layout::{DomainLayout, EmulatedDevice, SharedMemory, VcpuLayout};
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -175,22 +175,48 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
             let name = raw.name.get_ref();
             names.take(name, raw.name.span())?;
             let span = span(&format!("shared memory `{name}`"), &raw.base, &raw.size)?;
-            let mut domains: Vec<usize> = Vec::new();
-            for id in raw.domains.get_ref() {
-                let position = ids.position(id)?;
-                if domains.contains(&position) {
-                    let title = format!("shared memory `{name}` names domain {} twice", id.get_ref().0);
-                    return Err(Problem::new(title).at(id.span(), "the second time"));
-                }
-                domains.push(position);
-            }
-            if domains.is_empty() {
-                let problem = Problem::new(format!("shared memory `{name}` belongs to no domain"));
-                return Err(problem.at(raw.domains.span(), "expected at least one domain's id"));
-            }
+            let domains = positions(&format!("shared memory `{name}`"), &raw.domains, ids)?;
             Ok(SharedMemory { name: name.clone(), span, domains })
         })
         .collect()
+}
+
+/// Devices that the hypervisor plays.
+pub(super) fn emulated(raw: &RawScenario, ids: &Ids) -> Result<Vec<EmulatedDevice>, Problem> {
+    let mut names = Names::new("emulated devices");
+    let device = |found: &'_ Spanned<Table<RawDevice>>| {
+        let raw = &found.get_ref().0;
+        let what = format!("emulated device `{}`", raw.name.get_ref());
+        Ok(EmulatedDevice {
+            name: raw.name.get_ref().clone(),
+            span: span(&what, &raw.base, &raw.size)?,
+            domains: positions(&what, &raw.domains, ids)?,
+            console: raw.console.as_ref().map(|offset| offset.get_ref().0),
+        })
+    };
+    for found in &raw.device {
+        let name = &found.get_ref().0.name;
+        names.take(name.get_ref(), name.span())?;
+    }
+    raw.device.iter().map(device).collect()
+}
+
+/// Positions of the domains that have something, each named once.
+fn positions(what: &str, found: &Spanned<Vec<Spanned<Number>>>, ids: &Ids) -> Result<Vec<usize>, Problem> {
+    let mut domains: Vec<usize> = Vec::new();
+    for id in found.get_ref() {
+        let position = ids.position(id)?;
+        if domains.contains(&position) {
+            let title = format!("{what} names domain {} twice", id.get_ref().0);
+            return Err(Problem::new(title).at(id.span(), "the second time"));
+        }
+        domains.push(position);
+    }
+    if domains.is_empty() {
+        let problem = Problem::new(format!("{what} belongs to no domain"));
+        return Err(problem.at(found.span(), "expected at least one domain's id"));
+    }
+    Ok(domains)
 }
 
 /// Scheduler `null` takes one vCPU per PE.

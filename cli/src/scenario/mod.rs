@@ -149,7 +149,7 @@ impl Scenario {
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
             if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {
-                let guest = StepGuest::new(home, Rc::clone(&program.steps), program.variables);
+                let guest = StepGuest::new(home, Rc::clone(&program.steps), program.variables).seeded(seed);
                 world.add_guest(program.domain, program.vcpu, Box::new(guest));
             }
         }

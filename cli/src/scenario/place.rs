@@ -40,6 +40,10 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
             let shared = &raw.shared.get(*index)?.get_ref().0;
             Some((&shared.base, &shared.size))
         }
+        Item::Emulated { index, .. } => {
+            let device = &raw.device.get(*index)?.get_ref().0;
+            Some((&device.base, &device.size))
+        }
         Item::BootModules => raw.sections.as_ref()?.get_ref().boot_modules.as_ref().map(of),
         _ => None,
     }
@@ -73,7 +77,7 @@ fn span(raw: &RawScenario, item: &Item) -> At {
         Item::Uart => key(raw.uart.as_ref()).or_else(board),
         Item::Gic => key(raw.gic.as_ref()).or_else(board),
         Item::Ram { domain: position, bank, .. } => domain(raw, *position)?.get_ref().ram.get(*bank).map(Spanned::span),
-        Item::Shared { .. } => numbers(raw, item).map(|(base, _)| base.span()),
+        Item::Shared { .. } | Item::Emulated { .. } => numbers(raw, item).map(|(base, _)| base.span()),
         Item::BootModules => key(raw.sections.as_ref()?.get_ref().boot_modules.as_ref()),
         Item::Granted { domain: position, .. } | Item::Domain { domain: position, .. } => {
             domain(raw, *position).map(|domain| domain.get_ref().id.span())
@@ -119,6 +123,14 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
             Some((_, size)) => problem.at(size.span(), "not a multiple of 64 (0x40)"),
             None => at(problem, here, "not a multiple of 64 (0x40)"),
         },
+        LayoutError::DeviceTooLarge { .. } => match numbers(raw, &item) {
+            Some((_, size)) => problem.at(size.span(), "expected fewer bytes"),
+            None => problem,
+        },
+        LayoutError::NoSuchRegister { item: Item::Emulated { index, .. }, .. } => {
+            let console = raw.device.get(*index).and_then(|device| key(device.get_ref().console.as_ref()));
+            at(problem, console.or(here), "outside of the device")
+        }
         LayoutError::BeyondBoard { memory, .. } => {
             let problem = at(problem, here, "outside");
             match key(raw.memory.as_ref()).or_else(|| key(raw.board.as_ref())) {

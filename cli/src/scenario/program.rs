@@ -1,5 +1,7 @@
 //! From steps as written to the operations a guest carries out.
 
+mod mix;
+
 use super::error::Problem;
 use super::expect::{Planned, called, nothing_to_expect};
 use super::links::{self, Channels};
@@ -16,7 +18,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use toml::Spanned;
 
-/// Repetitions inside repetitions.
+/// Repetitions and mixes inside each other.
 const MAX_NESTING: usize = 8;
 /// Compiles the program of one vCPU, and books its steps.
 pub(super) fn compile(
@@ -143,14 +145,15 @@ impl Compiler<'_, '_, '_> {
             RawStep::Read(found) => single::read(found),
             RawStep::Write(found) => single::write(found),
             RawStep::Execute(found) => single::execute(found),
-            RawStep::Repeat(_) if depth >= MAX_NESTING => {
-                let title = format!("repeat is nested more than {MAX_NESTING} deep");
+            RawStep::Repeat(_) | RawStep::Mix(_) if depth >= MAX_NESTING => {
+                let title = format!("steps are nested more than {MAX_NESTING} deep");
                 Err(Problem::new(title).at(step.span(), "one too many"))
             }
             RawStep::Repeat(found) => {
                 let (times, steps) = (found.times.0, self.steps(&found.steps, depth + 1)?);
                 Ok((Op::Repeat { times, steps }, None))
             }
+            RawStep::Mix(found) => self.mix(found, depth),
         }
     }
 

@@ -124,6 +124,8 @@ pub(super) struct RawScenario {
     #[serde(default)]
     pub(super) shared: Vec<Spanned<Table<RawShared>>>,
     #[serde(default)]
+    pub(super) device: Vec<Spanned<Table<RawDevice>>>,
+    #[serde(default)]
     pub(super) channel: Vec<Spanned<Table<RawChannel>>>,
     #[serde(default)]
     pub(super) timer: Vec<Spanned<Table<RawTimer>>>,
@@ -197,6 +199,16 @@ pub(super) struct RawShared {
     pub(super) base: Spanned<Number>,
     pub(super) size: Spanned<Number>,
     pub(super) domains: Spanned<Vec<Spanned<Number>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDevice {
+    pub(super) name: Spanned<String>,
+    pub(super) base: Spanned<Number>,
+    pub(super) size: Spanned<Number>,
+    pub(super) domains: Spanned<Vec<Spanned<Number>>>,
+    pub(super) console: Maybe<Number>,
 }
 
 #[derive(Debug, Deserialize)]

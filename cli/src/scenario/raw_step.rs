@@ -39,6 +39,7 @@ choice!(
         Write = "write",
         Execute = "execute",
         Repeat = "repeat",
+        Mix = "mix",
     }
 );
 
@@ -104,6 +105,9 @@ impl Kind {
             Self::Write => "{ write = { at = 0x1000, width = 4, value = 1 } }",
             Self::Execute => "{ execute = { at = 0x1000 } }",
             Self::Repeat => "{ repeat = { times = 10, steps = [\"yield\"] } }",
+            Self::Mix => {
+                "{ mix = { times = 10, of = [{ weight = 3, steps = [\"yield\"] }, { steps = [{ send = 1 }] }] } }"
+            }
             _ => "{ send = 1 }, with a port's number or name",
         }
     }
@@ -130,6 +134,7 @@ pub(super) enum RawStep {
     Write(RawWrite),
     Execute(RawExecute),
     Repeat(RawRepeat),
+    Mix(RawMix),
 }
 
 impl<'de> Deserialize<'de> for RawStep {
@@ -198,6 +203,7 @@ fn value<'de, A: MapAccess<'de>>(map: &mut A, kind: Kind) -> Result<RawStep, A::
         Kind::Write => RawStep::Write(map.next_value::<Table<_>>()?.0),
         Kind::Execute => RawStep::Execute(map.next_value::<Table<_>>()?.0),
         Kind::Repeat => RawStep::Repeat(map.next_value::<Table<_>>()?.0),
+        Kind::Mix => RawStep::Mix(map.next_value::<Table<_>>()?.0),
         _ => RawStep::Compute(map.next_value()?),
     })
 }
@@ -388,4 +394,6 @@ step! {
     RawWrite { at: Number, width: Maybe<Number>, value: Spanned<Number>, expect: Maybe<RawExpect> }
     RawExecute { at: Number, expect: Maybe<RawExpect> }
     RawRepeat { times: Number, steps: Vec<Spanned<RawStep>> }
+    RawMix { times: Spanned<Number>, seed: Maybe<Number>, of: Spanned<Vec<Spanned<Table<RawPart>>>> }
+    RawPart { weight: Maybe<Number>, steps: Vec<Spanned<RawStep>> }
 }

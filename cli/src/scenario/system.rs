@@ -44,6 +44,7 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
         sections: sections(raw)?,
         domains,
         shared: domains::shared(raw, ids)?,
+        emulated: domains::emulated(raw, ids)?,
         board,
     };
     let layout = Layout::new(parts).map_err(|error| place::problem(raw, &error))?;

@@ -92,6 +92,7 @@ impl Cells<'_> {
         values.extend(columns::measured(report, &scenario.config.costs, ran));
         values.push(Value::Text(words::placement(scenario.layout.parts().placement).into()));
         values.push(Value::Text(scenario.profile.name().to_string()));
+        values.extend(columns::masked(report));
         Row { cell, outcome, values }
     }
 
@@ -99,7 +100,7 @@ impl Cells<'_> {
         let mut values = columns::asked(self.grid, cell);
         values.extend(columns::verdict(INVALID, Some(why)));
         values.extend(columns::unmeasured());
-        values.extend([Value::Absent, Value::Absent]);
+        values.extend([Value::Absent, Value::Absent, Value::Absent, Value::Absent]);
         Row { cell, outcome: INVALID, values }
     }
 }

@@ -66,6 +66,8 @@ const RESULTS: [&str; 30] = [
     "exposed",
     "placement",
     "profile",
+    "masked_p99",
+    "masked_max",
 ];
 
 /// The name of every column: the cell, the varied keys of the scenario, and what came of it.
@@ -121,9 +123,15 @@ pub(super) fn measured(report: &Report, costs: &Costs, ran: bool) -> Vec<Value> 
     values
 }
 
+/// How long interrupts were masked at EL2, behind what a cell is costed by: these columns came later.
+pub(super) fn masked(report: &Report) -> [Value; 2] {
+    let masked = report.masked();
+    [masked.percentile(99).into(), masked.max().into()]
+}
+
 /// As many absent figures as [`measured`] gives.
 pub(super) fn unmeasured() -> impl Iterator<Item = Value> {
-    std::iter::repeat_n(Value::Absent, RESULTS.len() - 6)
+    std::iter::repeat_n(Value::Absent, RESULTS.len() - 8)
 }
 
 fn per_send(send: Option<&TrapCost>, total: impl Fn(&TrapCost) -> u64) -> Value {
@@ -152,8 +160,8 @@ mod tests {
         });
         let figures = measured(&report, &Costs::COUNTS, false).len();
         assert_eq!(figures, unmeasured().count());
-        // Strategy and seed, outcome and message before them; placement and profile behind.
-        assert_eq!(figures + 6, RESULTS.len());
+        // Strategy and seed, outcome and message before them; placement and profile behind, then the masked times.
+        assert_eq!(figures + 6 + masked(&report).len(), RESULTS.len());
     }
 
     #[test]

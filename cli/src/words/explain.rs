@@ -36,13 +36,16 @@ pub fn level(stage: Stage) -> Level {
     }
 }
 
-/// Who takes the exception, and what comes of it under this hypervisor.
+/// Who takes the exception, and what comes of it under this hypervisor. `device` is the emulated one that it goes to.
 #[must_use]
-pub fn taker(refusal: &Refusal) -> String {
-    match (refusal.denial.access.el, refusal.to) {
-        (El::El2, _) => "taken by EL2 from itself: a hypervisor fault, and the end of the run".into(),
-        (from, El::El2) => format!("taken from {from} to EL2, which hands the guest an external abort at EL1"),
-        (from, to) => format!("taken from {from} to {to}: the guest's own handler, the hypervisor is not told"),
+pub fn taker(refusal: &Refusal, device: Option<&str>) -> String {
+    match (refusal.denial.access.el, refusal.to, device) {
+        (El::El2, ..) => "taken by EL2 from itself: a hypervisor fault, and the end of the run".into(),
+        (from, El::El2, Some(device)) => {
+            format!("taken from {from} to EL2, which carries it out on emulated device {device}")
+        }
+        (from, El::El2, None) => format!("taken from {from} to EL2, which hands the guest an external abort at EL1"),
+        (from, to, _) => format!("taken from {from} to {to}: the guest's own handler, the hypervisor is not told"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Guests written as steps: what scenario files hold, interpreted directly.
 
+mod mix;
 mod op;
 mod start;
 
+pub use mix::Part;
 pub use op::{MAX_POLLED, Op, PortRef, Step};
 
 use super::consumer::{self, Consumer};
@@ -21,7 +23,21 @@ struct Level {
     steps: Rc<[Step]>,
     next: usize,
     rounds: u64,
+    /// Where the steps of each round come from; `None`: they stay the same.
+    draws: Option<mix::Draws>,
 }
+
+/// What comes next in a program.
+enum Next {
+    Step(Step),
+    /// A round is over.
+    Round,
+    End,
+}
+
+/// Steps and rounds in a row that may be taken without an action. A program that goes on so works no cycles instead, so
+/// that the limit of a run meets it.
+const WITHOUT_ACTION: u32 = 1000;
 
 /// One thing to do on the way through a step.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +87,8 @@ impl Handler {
 pub struct StepGuest {
     home: Home,
     levels: Vec<Level>,
+    /// The run's, for what is drawn.
+    seed: u64,
     todo: VecDeque<Micro>,
     doing: Option<Micro>,
     current: Option<(StepId, Option<Expected>)>,
@@ -92,7 +110,8 @@ impl StepGuest {
     pub fn new(home: Home, steps: Rc<[Step]>, variables: usize) -> Self {
         Self {
             home,
-            levels: alloc::vec![Level { steps, next: 0, rounds: 1 }],
+            levels: alloc::vec![Level { steps, next: 0, rounds: 1, draws: None }],
+            seed: 0,
             todo: VecDeque::new(),
             doing: None,
             current: None,
@@ -105,6 +124,13 @@ impl StepGuest {
             handler: None,
             events: Vec::new(),
         }
+    }
+
+    /// The same in a run with that seed, which has a say in what mixes draw.
+    #[must_use]
+    pub const fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     fn port(&self, port: PortRef) -> u32 {
@@ -123,21 +149,25 @@ impl StepGuest {
         self.events.get_mut(at)
     }
 
-    /// The next step, unrolling repetitions; `None` at the end.
-    fn next_step(&mut self) -> Option<Step> {
-        loop {
-            let level = self.levels.last_mut()?;
-            if let Some(step) = level.steps.get(level.next) {
-                level.next += 1;
-                return Some(step.clone());
-            }
-            level.rounds = level.rounds.saturating_sub(1);
-            if level.rounds == 0 || level.steps.is_empty() {
+    /// The next step, unrolling repetitions one round at a time.
+    fn next_step(&mut self) -> Next {
+        let Some(level) = self.levels.last_mut() else {
+            return Next::End;
+        };
+        if let Some(step) = level.steps.get(level.next) {
+            level.next += 1;
+            return Next::Step(step.clone());
+        }
+        level.rounds = level.rounds.saturating_sub(1);
+        level.next = 0;
+        match &mut level.draws {
+            Some(draws) if level.rounds > 0 => level.steps = draws.next(),
+            None if level.rounds > 0 && !level.steps.is_empty() => {}
+            _ => {
                 self.levels.pop();
-            } else {
-                level.next = 0;
             }
         }
+        Next::Round
     }
 
     /// Judges what the last thing gave.
@@ -167,11 +197,17 @@ impl StepGuest {
     }
 
     fn next_action(&mut self) -> Action {
+        let mut idle = 0;
         loop {
             let Some(micro) = self.todo.pop_front() else {
+                if idle == WITHOUT_ACTION {
+                    return Action::Compute(0);
+                }
+                idle += 1;
                 match self.next_step() {
-                    Some(step) => self.start(step),
-                    None => return CPU_OFF,
+                    Next::Step(step) => self.start(step),
+                    Next::Round => {}
+                    Next::End => return CPU_OFF,
                 }
                 continue;
             };

@@ -1,6 +1,7 @@
 //! Trap entry: why EL2 was entered, who answers, and who runs next.
 
 use super::domain::{VcpuId, VcpuState};
+use super::emulate::Access;
 use super::guest_mem::Cx;
 use super::hypercall::{self, Call};
 use super::sched::{Timer, VirqTimer};
@@ -92,6 +93,9 @@ impl<S: Strategy> Hypervisor<S> {
             }
             ec::DATA_ABORT_LOWER => {
                 let far = p.read(SysReg::FarEl2);
+                if self.emulate(p, frame, Access::of(esr, far))? {
+                    return Ok(());
+                }
                 inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))
             }
             ec::INSTRUCTION_ABORT_LOWER => {

@@ -31,12 +31,13 @@
 //! | VIRQ of a timer | that domain's `shared_info` and `vcpu_info`, from whatever view is in force, the idle view included |
 //! | `XENMEM_add_to_physmap` for another domain | that domain's page |
 //! | `alloc_unbound` in another domain on FIFO | that domain's event words, to see whether a free port is still linked |
-//! | console output | the UART frame |
+//! | console output, an emulated device's console register | the UART frame |
 //!
 //! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`].
 
 pub mod boot;
 pub mod domain;
+pub mod emulate;
 pub mod entry;
 pub mod guest_mem;
 pub mod hypercall;
@@ -58,6 +59,7 @@ use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
 use boot::{Clash, NotBooted};
 use domain::Domains;
+use emulate::Devices;
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use guest_mem::Cx;
 use mpu_model::Slots;
@@ -107,11 +109,19 @@ pub struct Core<S> {
     indices: Vec<Option<DomIdx>>,
     /// Of each domain: whether its `shared_info` has the page it stays in.
     shared_info_mapped: Vec<bool>,
+    /// What emulated devices hold.
+    devices: Devices,
     /// Guests may run.
     guests_unpaused: bool,
 }
 
 impl<S> Core<S> {
+    /// Position of the domain whose registers are on a PE.
+    fn current_domain(&self, pe: usize) -> Option<usize> {
+        let current = self.pes.get(pe)?.queue.current?;
+        self.domains.vcpu(current).map(|vcpu| vcpu.domain)
+    }
+
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
     pub fn index(&self, position: usize) -> Option<DomIdx> {
@@ -231,6 +241,7 @@ impl<S: Strategy> Hypervisor<S> {
             shared_info_mapped.push(mapped);
         }
         let core = Core {
+            devices: Devices::new(&layout),
             layout,
             plan,
             strategy,

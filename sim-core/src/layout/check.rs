@@ -81,7 +81,7 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
         if span.limit() > PA_LIMIT {
             return Err(LayoutError::BeyondAddressSpace { item: item.clone(), span: *span });
         }
-        let device = matches!(owner, Some(Owner::Uart | Owner::Gic));
+        let device = matches!(owner, Some(Owner::Uart | Owner::Gic | Owner::Emulated(_)));
         let memory = parts.board.memory;
         if !device && !memory.covers(span) {
             return Err(LayoutError::BeyondBoard { item: item.clone(), span: *span, memory });
@@ -144,6 +144,10 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
     for (index, shared) in parts.shared.iter().enumerate() {
         let item = Item::Shared { index, name: shared.name.clone() };
         all.push((shared.span, item, Some(Owner::Shared(index))));
+    }
+    for (index, device) in parts.emulated.iter().enumerate() {
+        let item = Item::Emulated { index, name: device.name.clone() };
+        all.push((device.span, item, Some(Owner::Emulated(index))));
     }
     all
 }

@@ -63,6 +63,13 @@ pub enum Item {
         /// Its name.
         name: String,
     },
+    /// An emulated device.
+    Emulated {
+        /// Its position.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
     /// The boot modules' section.
     BootModules,
     /// A domain as a whole.
@@ -102,6 +109,7 @@ impl fmt::Display for Item {
             Self::Granted { name, .. } => write!(f, "the shared_info frame of {name}"),
             Self::ReadOnly { name, .. } => write!(f, "the read-only frame of {name}"),
             Self::Shared { name, .. } => write!(f, "shared memory {name:?}"),
+            Self::Emulated { name, .. } => write!(f, "emulated device {name:?}"),
             Self::BootModules => f.write_str("the boot modules"),
             Self::Domain { name, .. } => write!(f, "domain {name}"),
             Self::Vcpu { name, vcpu, .. } => write!(f, "vCPU {vcpu} of {name}"),
@@ -241,6 +249,26 @@ pub enum LayoutError {
         /// How many there are.
         available: u8,
     },
+    /// An emulated device with more registers than the hypervisor keeps.
+    #[error("{item} has {size:#x} bytes, and an emulated device has at most {most:#x}")]
+    DeviceTooLarge {
+        /// The device.
+        item: Item,
+        /// Its size.
+        size: u64,
+        /// The most it can have.
+        most: u64,
+    },
+    /// A console register outside of its device.
+    #[error("{item} has its console register at offset {offset:#x}, and only {size:#x} bytes")]
+    NoSuchRegister {
+        /// The device.
+        item: Item,
+        /// The offset.
+        offset: u64,
+        /// The device's size.
+        size: u64,
+    },
     /// No room for the pages the layout was asked to pick.
     #[error(
         "{item} has no room in its first RAM bank for shared_info and vcpu_info; name their addresses or give it more RAM"
@@ -268,6 +296,8 @@ impl LayoutError {
             | Self::VcpuCount { item, .. }
             | Self::NoSuchPe { item, .. }
             | Self::El1Regions { item, .. }
+            | Self::DeviceTooLarge { item, .. }
+            | Self::NoSuchRegister { item, .. }
             | Self::NoRoomForPages { item } => item.clone(),
             Self::HeapTooSmall { .. } => Item::Heap,
             Self::PoolTooSmall { .. } => Item::Pool,

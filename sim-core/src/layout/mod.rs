@@ -8,12 +8,14 @@
 
 mod board;
 mod check;
+mod emulated;
 mod error;
 mod image;
 mod pages;
 mod span;
 
 pub use board::{Board, Device};
+pub use emulated::EmulatedDevice;
 pub use error::{Item, LayoutError};
 pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
 #[cfg(feature = "sim")]
@@ -168,6 +170,8 @@ pub struct LayoutParts {
     pub domains: Vec<DomainLayout>,
     /// Static shared memory.
     pub shared: Vec<SharedMemory>,
+    /// Devices that the hypervisor plays.
+    pub emulated: Vec<EmulatedDevice>,
 }
 
 /// Who owns an address.
@@ -197,6 +201,8 @@ pub enum Owner {
     ReadOnly(usize),
     /// The static shared memory at that position.
     Shared(usize),
+    /// The emulated device at that position: nothing is there.
+    Emulated(usize),
     /// Nobody.
     Nobody,
 }
@@ -220,6 +226,7 @@ impl Layout {
         let (heap, pool) = pages::split_heap(&parts)?;
         let mut owners = check::owners(&parts, heap, pool)?;
         check::sections(&parts)?;
+        emulated::check(&parts)?;
         let pages = pages::assign(&parts, pool)?;
         if let Some(pool) = pool {
             pages::mark_pool(pool, &pages, &mut owners);
@@ -283,6 +290,15 @@ impl Layout {
     #[must_use]
     pub fn owners(&self) -> &[(Span, Owner)] {
         &self.owners
+    }
+
+    /// The emulated device that an access of the domain at `position` goes to with all its bytes, and the offset in it.
+    #[must_use]
+    pub fn emulated(&self, position: usize, address: u64, size: u64) -> Option<(usize, u64)> {
+        let access = Span::with_size(address, size)?;
+        let mut devices = self.parts.emulated.iter().enumerate();
+        let (at, device) = devices.find(|(_, device)| device.span.covers(&access))?;
+        device.domains.contains(&position).then(|| (at, address - device.span.base()))
     }
 
     /// The RAM bank of the domain at `position` that holds `address`.

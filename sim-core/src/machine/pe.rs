@@ -23,6 +23,8 @@ pub enum Running {
 pub struct Pe {
     /// Its time, in cycles.
     pub clock: u64,
+    /// When the exception that EL2 was last entered by was taken: from then to the ERET interrupts are masked.
+    masked_since: u64,
     /// What it did.
     pub counts: Counts,
     /// The EL2 MPU.
@@ -56,6 +58,7 @@ impl Pe {
     pub fn new(el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
         Self {
             clock: 0,
+            masked_since: 0,
             counts: Counts::default(),
             el2: Box::new(Mpu::new(Level::El2, el2_regions, rules)),
             el1: Box::new(Mpu::new(Level::El1, el1_regions, rules)),
@@ -98,10 +101,22 @@ impl Pe {
         self.hcr
     }
 
+    /// Cycles since EL2 was last entered: the exception itself is the first thing that an interrupt would wait for.
+    #[must_use]
+    pub const fn masked(&self) -> u64 {
+        self.clock.saturating_sub(self.masked_since)
+    }
+
     /// `ESR_EL2`.
     #[must_use]
     pub const fn esr(&self) -> u64 {
         self.esr_el2
+    }
+
+    /// `FAR_EL2`.
+    #[must_use]
+    pub const fn far(&self) -> u64 {
+        self.far_el2
     }
 
     /// The physical interrupt that the PE would acknowledge now.
@@ -135,6 +150,7 @@ impl Pe {
 
     /// Exception entry to EL2.
     pub(super) fn take_exception(&mut self, costs: &Costs) {
+        self.masked_since = self.clock;
         self.charge(|counts| &mut counts.exceptions, costs.exception);
         self.context_sync();
     }

@@ -202,12 +202,27 @@ impl Machine {
                 self.abort_to_el1(pe, guest, pc, Syndrome::el1(&denial, self.rules));
             }
             Err(Refusal::Denied(GuestDenial { stage: Stage::Two, denial, .. })) => {
-                let syndrome = Syndrome::stage2(&denial, self.rules);
+                let syndrome = self.told(pe, action, Syndrome::stage2(&denial, self.rules));
                 self.set_trapped(guest, pc, action);
                 return self.trap_from(pe, syndrome.esr(), syndrome.far, pc);
             }
         }
         Ok(Stop::Acted)
+    }
+
+    /// The syndrome of a stage 2 abort with what it tells of the instruction: a load or a store is of x0. An access of
+    /// which a later byte was refused is not told.
+    fn told(&mut self, pe: usize, action: Action, syndrome: Syndrome) -> Syndrome {
+        let (Action::Load { address, width } | Action::Store { address, width, .. }) = action else {
+            return syndrome;
+        };
+        if syndrome.far != address {
+            return syndrome;
+        }
+        if let (Action::Store { value, .. }, Some(state)) = (action, self.pes.get_mut(pe)) {
+            state.frame.x[0] = value;
+        }
+        syndrome.of_plain_access(width.bytes())
     }
 
     /// Makes one memory access of a guest on the PE, as the views in force judge it, and nothing else: no exception is
@@ -314,8 +329,8 @@ impl Machine {
 fn settle(state: &mut Pe, slot: &mut GuestSlot, pc: u64, action: Action) {
     let at = state.frame.elr;
     if at == pc.wrapping_add(4) {
-        let hvc = matches!(action, Action::Hvc { .. });
-        slot.next = Input::Value(if hvc { state.frame.x[0] } else { 0 });
+        let gives = matches!(action, Action::Hvc { .. } | Action::Load { .. });
+        slot.next = Input::Value(if gives { state.frame.x[0] } else { 0 });
     } else if at == state.vbar_el1.wrapping_add(VECTOR_SYNC) {
         let esr = state.esr_el1;
         // An undefined instruction has no fault address; whatever an earlier abort left there stays.

@@ -158,6 +158,8 @@ pub enum Trap {
     WaitForInterrupt,
     /// A guest's access that stage 2 refused.
     StageTwoAbort,
+    /// A guest's access to an emulated device.
+    Mmio,
     /// A physical interrupt.
     Interrupt,
     /// Boot code.

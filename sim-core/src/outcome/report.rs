@@ -45,8 +45,11 @@ pub struct TrapCost {
     pub errors: BTreeMap<i64, u64>,
     /// What they did.
     pub counts: Counts,
-    /// Cycles from the exception to the return.
+    /// Cycles from the trapping instruction to the return.
     pub cycles: Distribution,
+    /// Cycles from the exception to the return, in which the PE takes no interrupt: waiting for the hypervisor lock is in
+    /// it, the trapping instruction is not.
+    pub masked: Distribution,
 }
 
 /// Use of one view.
@@ -117,6 +120,22 @@ impl Report {
         let mut all = Distribution::default();
         self.ports.iter().for_each(|port| all.merge(&port.latency));
         all
+    }
+
+    /// Cycles from the exception to the return, over all entries to EL2.
+    #[must_use]
+    pub fn masked(&self) -> Distribution {
+        let mut all = Distribution::default();
+        self.traps.values().for_each(|cost| all.merge(&cost.masked));
+        all
+    }
+
+    /// The entry to EL2 that kept interrupts masked the longest, and its cycles.
+    #[must_use]
+    pub fn longest_masked(&self) -> Option<(Trap, u64)> {
+        let longest = self.traps.iter().filter_map(|(trap, cost)| Some((*trap, cost.masked.max()?)));
+        // Of equals the first, whatever order they are in.
+        longest.reduce(|most, other| if other.1 > most.1 { other } else { most })
     }
 
     /// The report of a system that does not fit: nothing ran.

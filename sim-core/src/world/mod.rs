@@ -11,6 +11,7 @@ mod tracker;
 use crate::convention::{Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
+use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
@@ -367,9 +368,16 @@ impl<S: Strategy> World<S> {
                 imm => Trap::UnknownHvc(imm),
             },
             (Cause::Sync, crate::convention::ec::WFX) => Trap::WaitForInterrupt,
+            (Cause::Sync, crate::convention::ec::DATA_ABORT_LOWER) if self.emulated(vcpu, state) => Trap::Mmio,
             (Cause::Sync, _) => Trap::StageTwoAbort,
         };
         self.on_behalf = OnBehalf { trap, vcpu, args, step };
+    }
+
+    /// Whether the abort in a PE's registers is an access to a device that is emulated for the vCPU.
+    fn emulated(&self, vcpu: Option<VcpuRef>, state: &Pe) -> bool {
+        let access = Access::of(state.esr(), state.far());
+        access.zip(vcpu).is_some_and(|(access, vcpu)| access.device(&self.hyp.core.layout, vcpu.domain).is_some())
     }
 
     fn trap(&mut self, pe: usize, cause: Cause, start: u64, before: Counts) -> Result<(), Faulted> {
@@ -396,6 +404,7 @@ impl<S: Strategy> World<S> {
         cost.calls += 1;
         cost.counts = cost.counts.plus(state.counts - before);
         cost.cycles.add(state.clock.saturating_sub(start));
+        cost.masked.add(state.masked());
         if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) && next == Next::Guest {
             *cost.errors.entry(rc).or_default() += 1;
         }
@@ -436,15 +445,13 @@ impl<S: Strategy> World<S> {
 
     /// No PE can act any more: everybody is off, or the rest waits for ever.
     fn end(&self) -> Outcome {
+        // What failed comes first: who waits for ever after it may well wait because of it.
+        let failures = self.tracker.failures();
+        if !failures.is_empty() {
+            return Outcome::ExpectationFailed(failures.to_vec());
+        }
         let waiters: Vec<Waiter> = self.waiters().collect();
-        if !waiters.is_empty() {
-            return Outcome::Deadlock(waiters);
-        }
-        if self.tracker.failures().is_empty() {
-            Outcome::Completed
-        } else {
-            Outcome::ExpectationFailed(self.tracker.failures().to_vec())
-        }
+        if waiters.is_empty() { Outcome::Completed } else { Outcome::Deadlock(waiters) }
     }
 
     fn waiters(&self) -> impl Iterator<Item = Waiter> {

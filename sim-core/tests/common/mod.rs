@@ -59,6 +59,7 @@ pub fn thread_2022() -> LayoutParts {
         sections: Sections::default(),
         domains: vec![domain1, domain2],
         shared: Vec::new(),
+        emulated: Vec::new(),
     }
 }
 

@@ -86,6 +86,10 @@ fn record(scenario: &Scenario, seed: u64, row: &Row, measured: Option<Trap>) -> 
     record.extend(distribution(upcall, &report.send_to_upcall()));
     record.push(("total_cycles", report.cycles.to_string()));
     record.push(("lock_wait_cycles", report.lock_wait.to_string()));
+    let masked = report.masked();
+    let figure = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+    record.push(("masked_p99", figure(masked.percentile(99))));
+    record.push(("masked_max", figure(masked.max())));
     record.push(("failure", super::failure(&row.scenario, report).unwrap_or_default()));
     record
 }

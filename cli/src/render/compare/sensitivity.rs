@@ -3,7 +3,7 @@
 use crate::comparison::{self, Row};
 use crate::output::Palette;
 use crate::profile::Profile;
-use crate::render::run::per_call;
+use crate::render::run::per_call_to;
 use crate::render::table::Table;
 use crate::render::wrapped;
 use crate::scenario::Scenario;
@@ -13,6 +13,12 @@ use sim_core::outcome::Trap;
 
 /// Pairs that change places shown by name.
 const PAIRS: usize = 1;
+
+/// Decimals of a mean, unless it takes more to tell it from its neighbours.
+const DECIMALS: u32 = 2;
+
+/// Decimals that tell any two means of fewer than 10^9 calls apart.
+const MOST_DECIMALS: u32 = 18;
 
 /// The ranking, and at which value of each figure it changes.
 pub(super) fn lines(scenario: &Scenario, rows: &[Row], measured: Option<Trap>, palette: Palette) -> String {
@@ -41,15 +47,24 @@ pub(super) fn lines(scenario: &Scenario, rows: &[Row], measured: Option<Trap>, p
     out
 }
 
-/// `pin 10 = xen-pool 10 < enable-mask 15`.
+/// `pin 10 = xen-pool 10 < enable-mask 15`; means that differ have as many decimals as it takes to see that.
 fn order(works: &[Work], profile: &Profile) -> String {
     let costs = profile.costs();
-    let one = |at: &usize| {
-        let work = works.get(*at);
-        work.map_or_else(String::new, |work| format!("{} {}", work.name, per_call(costs.of(&work.counts), work.calls)))
+    let groups: Vec<Vec<&Work>> =
+        ranking(works, &costs).iter().map(|group| group.iter().filter_map(|at| works.get(*at)).collect()).collect();
+    let mean = |group: &[&Work], decimals: u32| {
+        group.first().map_or_else(String::new, |work| per_call_to(costs.of(&work.counts), work.calls, decimals))
     };
-    let group = |group: &Vec<usize>| group.iter().map(one).collect::<Vec<_>>().join(" = ");
-    ranking(works, &costs).iter().map(group).collect::<Vec<_>>().join(" < ")
+    let mut told = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        let others = [at.checked_sub(1), at.checked_add(1)];
+        let others: Vec<&Vec<&Work>> = others.into_iter().flatten().filter_map(|other| groups.get(other)).collect();
+        let parted = |decimals: &u32| others.iter().all(|other| mean(other, *decimals) != mean(group, *decimals));
+        let decimals = (DECIMALS..MOST_DECIMALS).find(parted).unwrap_or(MOST_DECIMALS);
+        let mean = mean(group, decimals);
+        told.push(group.iter().map(|work| format!("{} {mean}", work.name)).collect::<Vec<_>>().join(" = "));
+    }
+    told.join(" < ")
 }
 
 fn name(lever: Lever) -> &'static str {
@@ -91,5 +106,23 @@ fn what(change: &Change, works: &[Work]) -> String {
     match change.overtakings.len().saturating_sub(PAIRS) {
         0 => shown.join(", "),
         more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::outcome::Counts;
+
+    fn work(name: &str, isb: u64, calls: u64) -> Work {
+        Work { name: name.into(), counts: Counts { isb, ..Counts::default() }, calls }
+    }
+
+    #[test]
+    fn means_that_differ_read_differently_and_equal_ones_have_an_equals_sign() {
+        let works = [work("a", 20_000, 2_000), work("b", 20_001, 2_000), work("c", 10, 1), work("d", 11, 1)];
+        assert_eq!(order(&works, &Profile::default()), "a 10 = c 10 < b 10.0005 < d 11");
+        let close = [work("a", 3, 2), work("b", 3_000_001, 2_000_000), work("c", 5, 3)];
+        assert_eq!(order(&close, &Profile::default()), "a 1.5 < b 1.5000005 < c 1.66");
     }
 }

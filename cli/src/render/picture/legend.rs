@@ -62,7 +62,8 @@ fn rank(owner: Owner) -> (u8, usize) {
         Owner::Ram(domain) | Owner::Granted(domain) | Owner::ReadOnly(domain) | Owner::Pool(Some(domain)) => {
             (8, domain)
         }
-        Owner::Nobody => (9, 0),
+        Owner::Emulated(index) => (9, index),
+        Owner::Nobody => (10, 0),
     }
 }
 

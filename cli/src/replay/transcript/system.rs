@@ -113,6 +113,7 @@ impl System {
             sections: Sections::default(),
             domains: domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?,
             shared: Vec::new(),
+            emulated: Vec::new(),
         };
         Layout::new(parts).map_err(|error| error.to_string())
     }

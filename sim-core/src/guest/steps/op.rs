@@ -1,5 +1,6 @@
 //! What steps can say.
 
+use super::mix::Part;
 use crate::outcome::{Expected, StepId};
 use crate::platform::Width;
 use alloc::rc::Rc;
@@ -141,6 +142,15 @@ pub enum Op {
         times: u64,
         /// The steps.
         steps: Rc<[Step]>,
+    },
+    /// Runs several rounds, each of them one of the parts, as drawn: the same each time this step is come to in a run.
+    Mix {
+        /// How many rounds.
+        times: u64,
+        /// Decides the draws, with the run's seed.
+        seed: u64,
+        /// What a round may be.
+        parts: Rc<[Part]>,
     },
     /// Turns the vCPU off.
     Halt,

@@ -1,5 +1,6 @@
 //! Steps taken apart: argument blocks, calls, and what follows from them.
 
+use super::mix::Draws;
 use super::{Level, MAX_POLLED, Micro, Op, PortRef, Step, StepGuest};
 use crate::convention::{XENMEM_ADD_TO_PHYSMAP, nr};
 use crate::guest::{Action, AtomicOp, hypercall};
@@ -75,7 +76,13 @@ impl StepGuest {
             Op::Execute { address } => self.todo.push_back(Micro::Probe(Action::Fetch { address })),
             Op::Repeat { times, steps } => {
                 if times > 0 {
-                    self.levels.push(Level { steps, next: 0, rounds: times });
+                    self.levels.push(Level { steps, next: 0, rounds: times, draws: None });
+                }
+            }
+            Op::Mix { times, seed, parts } => {
+                if times > 0 {
+                    let mut draws = Draws::new(parts, seed, self.seed);
+                    self.levels.push(Level { steps: draws.next(), next: 0, rounds: times, draws: Some(draws) });
                 }
             }
             Op::Halt => self.levels.clear(),

@@ -128,7 +128,7 @@ impl Plan {
                     required: plan.required(),
                     available: plan.available(),
                     phase,
-                    change: if phase.is_some() { SmallestChange::default() } else { plan.smallest_change() },
+                    change: if phase.is_some() { SmallestChange::default() } else { plan.smallest_change(layout) },
                     views: plan.budgets(),
                 })
             }
@@ -177,7 +177,9 @@ impl Plan {
     }
 
     /// What would make views fit that do not, short of another board.
-    fn smallest_change(&self) -> SmallestChange {
+    fn smallest_change(&self, layout: &Layout) -> SmallestChange {
+        // A gap may have to stay one: an emulated device works by not being mapped.
+        let gaps = layout.parts().emulated.is_empty();
         let mapping = |planned: &PlannedRegion| Mapping { region: planned.region, owner: () };
         let mut rooms: Vec<Vec<_>> = Vec::new();
         // The hypervisor view that stays programmed has slots of its own in every other view.
@@ -198,7 +200,7 @@ impl Plan {
         match (Demand { available: self.available(), fixed, windows, views }).check() {
             Err(Refusal::Short(short)) => SmallestChange {
                 fewer_windows: short.fewer_windows.filter(|fewer| *fewer < self.needs.windows),
-                close_gaps: short.close_gaps.map(|Gaps { count, bytes }| (count, bytes)),
+                close_gaps: short.close_gaps.filter(|_| gaps).map(|Gaps { count, bytes }| (count, bytes)),
             },
             _ => SmallestChange::default(),
         }
