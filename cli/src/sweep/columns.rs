@@ -35,7 +35,7 @@ pub struct Row {
 }
 
 /// The columns that do not depend on what is varied, behind those that do.
-const RESULTS: [&str; 30] = [
+const RESULTS: [&str; 32] = [
     "strategy",
     "seed",
     "outcome",
