@@ -42,7 +42,10 @@ fn what_is_left_out_has_defaults() {
     assert_eq!((domain.name.as_str(), domain.privileged, domain.max_evtchn_port), ("dom1", false, 1023));
     assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (0, 0));
     let config = &scenario.config;
-    assert_eq!((config.scheduler, config.seed, config.step_limit), (Scheduler::Null, 0, Config::default().step_limit));
+    assert_eq!(
+        (config.scheduler.clone(), config.seed, config.step_limit),
+        (Scheduler::Null, 0, Config::default().step_limit)
+    );
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::DsbThenContextSync, None));
     assert_eq!((scenario.settings.windows, scenario.settings.when), (1, When::Entry));
     let program = &scenario.programs[0];
@@ -142,7 +145,7 @@ virq = 13
     assert_eq!((domain.vcpus[0].pe, regions[1].base(), regions[1].size()), (2, 0x3000_1000, 0x40));
     assert_eq!((attrs(0), attrs(1)), ((Ap::RwAll, Xn::Never), (Ap::RoAll, Xn::Exec)));
     let config = &scenario.config;
-    assert_eq!((config.scheduler, config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
+    assert_eq!((config.scheduler.clone(), config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::ContextSyncOnly, Some(DomId(1))));
     assert!(config.policy.silo);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
