@@ -395,6 +395,45 @@ fn emulated_devices() {
 }
 
 #[test]
+fn fixed_frames() {
+    let with = |frames: &str| {
+        GOOD.replace("scheduler = \"null\"", "scheduler = \"arinc653\"")
+            .replace("[[shared]]", &format!("{frames}\n[[shared]]"))
+    };
+    let right = "[[frame]]\ndomain = 2\nruntime = 500";
+    let left = "[[frame]]\ndomain = 1\nruntime = 500";
+    assert!(load(&with(&format!("{left}\n[[frame]]\nruntime = 100\n{right}")), &[]).is_ok());
+    // Frames wait for their scheduler.
+    assert!(load(&with(left), &["scheduler=rr"]).is_ok());
+    let cases: &[(String, (usize, usize), &[&str])] = &[
+        (left.into(), (26, 1), &["vCPU 0 of dom2 has no frame", "would never run", "domain = 2, vcpu = 0"]),
+        (format!("{right}\n[[frame]]\ndomain = 1\nruntime = 0"), (33, 11), &["a frame of 0 cycles"]),
+        (format!("{right}\n[[frame]]\ndomain = 1"), (31, 1), &["missing key `runtime`"]),
+        (
+            format!("{right}\n[[frame]]\ndomain = 1\npe = 1\nruntime = 5"),
+            (33, 6),
+            &["PE 1", "runs on PE 0", "expected 0"],
+        ),
+        (
+            format!("{right}\n[[frame]]\npe = 2\nruntime = 5"),
+            (32, 6),
+            &["PE 2, and the board has 2", "expected 0 to 1"],
+        ),
+        (format!("{right}\n[[frame]]\ndomain = 1\nvcpu = 1\nruntime = 5"), (33, 8), &["vCPU 1 of a domain"]),
+        (format!("{right}\n[[frame]]\nvcpu = 1\nruntime = 5"), (32, 8), &["names a vCPU and no domain", "whose?"]),
+        (format!("{right}\n[[frame]]\ndomain = 3\nruntime = 5"), (32, 10), &["no domain has id 3"]),
+        (
+            format!("{left}\n[[frame]]\nruntime = \"0xffff_ffff_ffff_ffff\"\n{right}"),
+            (32, 11),
+            &["runtimes of PE 0 do not fit in 64 bits"],
+        ),
+    ];
+    let wrong = cases.iter().filter_map(|(frames, at, words)| mismatch(&error(&with(frames), &[]), *at, words, frames));
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
 fn a_channel_with_both_ends_in_one_domain_wants_the_end_named() {
     let text = GOOD.replace("listener = { domain = 2", "listener = { domain = 1");
     check(&error(&text, &[]), (17, 14), &["both ends", "link.listener or link.binder"], "both ends");

@@ -8,6 +8,7 @@ use mpusim::scenario::Scenario;
 use sim_core::guest::steps::Op;
 use sim_core::guest::steps::PortRef::{Number, Variable};
 use sim_core::hyp::StaticChannel;
+use sim_core::hyp::sched::arinc653::MinorFrame;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::When;
 use sim_core::layout::{HypDevices, Image, Placement, Span};
@@ -42,7 +43,10 @@ fn what_is_left_out_has_defaults() {
     assert_eq!((domain.name.as_str(), domain.privileged, domain.max_evtchn_port), ("dom1", false, 1023));
     assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (0, 0));
     let config = &scenario.config;
-    assert_eq!((config.scheduler, config.seed, config.step_limit), (Scheduler::Null, 0, Config::default().step_limit));
+    assert_eq!(
+        (config.scheduler.clone(), config.seed, config.step_limit),
+        (Scheduler::Null, 0, Config::default().step_limit)
+    );
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::DsbThenContextSync, None));
     assert_eq!((scenario.settings.windows, scenario.settings.when), (1, When::Entry));
     let program = &scenario.programs[0];
@@ -142,7 +146,7 @@ virq = 13
     assert_eq!((domain.vcpus[0].pe, regions[1].base(), regions[1].size()), (2, 0x3000_1000, 0x40));
     assert_eq!((attrs(0), attrs(1)), ((Ap::RwAll, Xn::Never), (Ap::RoAll, Xn::Exec)));
     let config = &scenario.config;
-    assert_eq!((config.scheduler, config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
+    assert_eq!((config.scheduler.clone(), config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::ContextSyncOnly, Some(DomId(1))));
     assert!(config.policy.silo);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
@@ -261,4 +265,22 @@ fn steps_are_numbered_in_file_order() {
     let Op::Repeat { times: 2, steps } = &scenario.programs[0].steps[1].op else { panic!() };
     let ids: Vec<u32> = scenario.programs[0].steps.iter().chain(steps.iter()).map(|step| step.id.0).collect();
     assert_eq!(ids, [0, 1, 3, 2]);
+}
+
+#[test]
+fn devices_frames_and_mixes_arrive() {
+    let scenario = load(&format!(
+        "scheduler = \"arinc653\"\n{SMALL}program = [{{ mix = {{ times = 5, seed = 9, of = [{{ weight = 2, steps = [\"yield\"] }}, \
+         {{ steps = [] }}] }} }}]\n[[device]]\nname = \"d\"\nbase = 0x90000000\nsize = 64\ndomains = [1]\nconsole = 8\n\
+         [[frame]]\nruntime = 7\n[[frame]]\ndomain = 1\nruntime = 8\n"
+    ));
+    let device = &scenario.layout.parts().emulated[0];
+    assert_eq!((device.name.as_str(), device.span), ("d", Span::with_size(0x9000_0000, 64).unwrap()));
+    assert_eq!((device.domains.as_slice(), device.console), (&[0][..], Some(8)));
+    let frames =
+        vec![MinorFrame { pe: 0, vcpu: None, runtime: 7 }, MinorFrame { pe: 0, vcpu: Some((0, 0)), runtime: 8 }];
+    assert_eq!(scenario.config.scheduler, Scheduler::Arinc653(frames));
+    let Op::Mix { times, seed, parts } = &scenario.programs[0].steps[0].op else { panic!() };
+    let weights: Vec<_> = parts.iter().map(|part| (part.weight, part.steps.len())).collect();
+    assert_eq!((*times, *seed, weights), (5, 9, vec![(2, 1), (1, 0)]));
 }

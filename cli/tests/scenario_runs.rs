@@ -6,7 +6,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -18,6 +18,7 @@ const ALL: [&str; 11] = [
     "region-40-of-64",
     "ring",
     "trap-mix",
+    "fixed-frames",
 ];
 const WORKING: [&str; 4] = ["map-page", "switch-view", "hybrid", "enable-mask"];
 
@@ -157,4 +158,19 @@ fn a_wrong_expectation_is_reported_at_its_line() {
 fn the_same_seed_gives_the_same_report() {
     let scenario = load("four-ring", &[]);
     assert_eq!(run(&scenario, "hybrid", 7), run(&scenario, "hybrid", 7));
+}
+
+#[test]
+fn json_tells_the_time_with_interrupts_masked_per_entry_and_in_all() {
+    let scenario = load("trap-mix", &[]);
+    let report = run(&scenario, "map-page", 0);
+    let form = serde_json::to_value(mpusim::json::run(&scenario, "map-page", 0, &report)).unwrap();
+    let number = |pointer: &str| form.pointer(pointer).and_then(serde_json::Value::as_u64).unwrap();
+    let all = number("/cycles/masked/max");
+    let entries = ["/traps", "/hypercalls"].map(|kind| form.pointer(kind).unwrap().as_object().unwrap().values());
+    let entries: Vec<_> = entries.into_iter().flatten().map(|cost| &cost["masked"]).collect();
+    assert_eq!(entries.iter().filter_map(|masked| masked["max"].as_u64()).max(), Some(all));
+    let count: u64 = entries.iter().filter_map(|masked| masked["count"].as_u64()).sum();
+    assert_eq!((count, count), (number("/cycles/masked/count"), number("/counts/exceptions")));
+    assert!(number("/traps/mmio/masked/p50") < number("/traps/mmio/cycles/p50"), "the instruction itself is not in it");
 }

@@ -7,13 +7,14 @@
 //! 3. `raw`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
 //!    `ring` puts domains, channels and programs behind those of the file.
 //! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
-//! 5. `links`: channels and timers. `program`, `single`, `expect`: steps become what guests carry out.
+//! 5. `links`: channels and timers. `frames`: the fixed schedule. `program`, `single`, `expect`: steps become what guests carry out.
 //! 6. `error`: anything wrong on the way, shown at its place.
 
 mod diagnose;
 mod domains;
 mod error;
 mod expect;
+mod frames;
 mod links;
 mod number;
 mod place;
@@ -217,8 +218,11 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
             });
         }
     }
-    let config =
-        Config { timers: links::timers(&raw, &ids, &layout)?, channels: channels.all, ..system::config(&raw, &ids)? };
+    let config = Config {
+        timers: links::timers(&raw, &ids, &layout)?,
+        channels: channels.all,
+        ..system::config(&raw, &ids, &layout)?
+    };
     let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Ok(Scenario {
         name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),

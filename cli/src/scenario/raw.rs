@@ -78,7 +78,7 @@ macro_rules! choice {
 }
 pub(super) use choice;
 
-choice!(RawScheduler { Null = "null", RoundRobin = "rr" });
+choice!(RawScheduler { Null = "null", RoundRobin = "rr", Arinc653 = "arinc653" });
 choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool", Heap = "heap" });
 choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
 choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
@@ -127,6 +127,8 @@ pub(super) struct RawScenario {
     pub(super) device: Vec<Spanned<Table<RawDevice>>>,
     #[serde(default)]
     pub(super) channel: Vec<Spanned<Table<RawChannel>>>,
+    #[serde(default)]
+    pub(super) frame: Vec<Spanned<Table<RawFrame>>>,
     #[serde(default)]
     pub(super) timer: Vec<Spanned<Table<RawTimer>>>,
     pub(super) ring: Maybe<Table<RawRing>>,
@@ -224,6 +226,15 @@ pub(super) struct RawChannel {
 pub(super) struct RawEnd {
     pub(super) domain: Spanned<Number>,
     pub(super) port: Spanned<Number>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFrame {
+    pub(super) pe: Maybe<Number>,
+    pub(super) domain: Maybe<Number>,
+    pub(super) vcpu: Maybe<Number>,
+    pub(super) runtime: Spanned<Number>,
 }
 
 #[derive(Debug, Deserialize)]

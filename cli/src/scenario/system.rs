@@ -3,6 +3,7 @@
 use super::diagnose;
 use super::domains::{self, Ids};
 use super::error::Problem;
+use super::frames;
 use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
@@ -124,7 +125,7 @@ fn sections(raw: &RawScenario) -> Result<Sections, Problem> {
 }
 
 /// Settings of a run that are not about addresses; channels and timers come later.
-pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
+pub(super) fn config(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Config, Problem> {
     let quantum = optional(raw.quantum.as_ref(), "quantum", 1..=u64::MAX, DEFAULT_QUANTUM)?;
     let defaults = Config::default();
     let hardware_domain = raw.hardware_domain.as_ref().map(|id| ids.position(id).map(|_| id.get_ref().0));
@@ -132,6 +133,7 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids) -> Result<Config, Problem> {
         scheduler: match given(raw.scheduler.as_ref(), RawScheduler::Null) {
             RawScheduler::Null => Scheduler::Null,
             RawScheduler::RoundRobin => Scheduler::RoundRobin { quantum },
+            RawScheduler::Arinc653 => Scheduler::Arinc653(frames::schedule(raw, ids, layout)?),
         },
         rules: Rules {
             sync: match given(raw.sync.as_ref(), RawSync::DsbCse) {

@@ -45,7 +45,7 @@ impl<S: Strategy> Hypervisor<S> {
         let before = pe.queue.current;
         let state = before.and_then(|id| core.domains.vcpu(id));
         let runnable = state.is_some_and(VcpuState::can_run);
-        let (next, fresh) = pe.queue.pick(core.scheduler, now, runnable, core::mem::take(&mut pe.gives_way));
+        let (next, fresh) = pe.queue.pick(&core.scheduler, now, runnable, core::mem::take(&mut pe.gives_way));
         if let Some(next) = next {
             core.switch(p, frame, next)?;
         }
@@ -53,7 +53,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Ok(Next::Idle);
         };
         if fresh {
-            pe.queue.begin_quantum(core.scheduler, p.now());
+            pe.queue.begin_quantum(&core.scheduler, p.now());
         }
         let deadline = pe.queue.deadline();
         if deadline != core::mem::replace(&mut pe.deadline, deadline) {

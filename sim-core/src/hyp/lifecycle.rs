@@ -34,6 +34,9 @@ pub enum CreateError {
         /// The PE.
         pe: usize,
     },
+    /// Frames are fixed, and none is for it.
+    #[error("the schedule is fixed and has no frame for it; scheduler \"rr\" takes domains at any time")]
+    NoFrame,
     /// The event-channel tables refuse it.
     #[error("the event-channel tables refuse it: {0}")]
     Tables(Errno),
@@ -44,7 +47,7 @@ impl CreateError {
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::Layout(_) => Errno::EINVAL,
+            Self::Layout(_) | Self::NoFrame => Errno::EINVAL,
             Self::Refused(_) => Errno::ENOMEM,
             Self::PeTaken { .. } => Errno::EBUSY,
             Self::Tables(errno) => *errno,
@@ -66,6 +69,9 @@ impl<S: Strategy> Hypervisor<S> {
     ) -> Result<Result<usize, CreateError>, P::Fault> {
         if let Some(pe) = self.core.taken_pe(&planned) {
             return Ok(Err(CreateError::PeTaken { pe }));
+        }
+        if matches!(self.core.scheduler, Scheduler::Arinc653(_)) {
+            return Ok(Err(CreateError::NoFrame));
         }
         let back = self.view(p);
         let mut parts = self.core.layout.parts().clone();

@@ -64,6 +64,7 @@ use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, 
 use guest_mem::Cx;
 use mpu_model::Slots;
 use plan::Plan;
+use sched::arinc653::{self, Cycle, ScheduleError};
 use sched::{RunQueue, Scheduler, Timer, VirqTimer};
 use strategy::Strategy;
 use view::PeView;
@@ -183,6 +184,9 @@ pub enum SetupError {
         /// How many are on it.
         vcpus: usize,
     },
+    /// The fixed frames do not go with the system.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// The event-channel tables refused a domain.
     #[error("domain {domain} cannot be created: {errno}")]
     Domain {
@@ -223,7 +227,13 @@ impl<S: Strategy> Hypervisor<S> {
             deadline: None,
             booted: 0,
         };
-        let pes = alloc::vec![pe; layout.board().pes];
+        let mut pes = alloc::vec![pe; layout.board().pes];
+        if let Scheduler::Arinc653(frames) = &scheduler {
+            arinc653::check(&layout, frames)?;
+            for (number, pe) in pes.iter_mut().enumerate() {
+                pe.queue.cycle = Some(Cycle::new(frames, &domains, number));
+            }
+        }
         for pe in 0..pes.len() {
             let vcpus = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe).count();
             if scheduler == Scheduler::Null && vcpus > 1 {

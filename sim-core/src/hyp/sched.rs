@@ -1,12 +1,15 @@
 //! Schedulers: which vCPU a PE runs next. A vCPU belongs to one PE for life.
 
+pub mod arinc653;
+
 use super::domain::VcpuId;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use arinc653::{Cycle, MinorFrame};
 use evtchn::Vcpu;
 
 /// The rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scheduler {
     /// One vCPU per PE: it runs, or the PE is idle.
     Null,
@@ -15,6 +18,8 @@ pub enum Scheduler {
         /// Cycles a vCPU may run while others wait.
         quantum: u64,
     },
+    /// Fixed frames: the vCPU whose frame it is runs, or nobody. Giving way changes nothing.
+    Arinc653(Vec<MinorFrame>),
 }
 
 /// A timer that raises a VIRQ.
@@ -46,6 +51,10 @@ pub struct RunQueue {
     pub current: Option<VcpuId>,
     waiting: VecDeque<VcpuId>,
     quantum_end: Option<u64>,
+    /// Under [`Scheduler::Arinc653`]: the frames of the PE.
+    pub(super) cycle: Option<Cycle>,
+    /// The current vCPU runs, rather than only having its registers here.
+    runs: bool,
     timers: BTreeMap<u64, Vec<Timer>>,
 }
 
@@ -69,15 +78,40 @@ impl RunQueue {
     }
 
     /// Decides who runs next, and whether a new quantum begins with it. The current vCPU goes on if it is runnable and
-    /// neither gave way nor used up its quantum.
+    /// neither gave way nor used up its quantum; under fixed frames, if its frame goes on.
     pub fn pick(
         &mut self,
-        rule: Scheduler,
+        rule: &Scheduler,
         now: u64,
         current_runnable: bool,
         gives_way: bool,
     ) -> (Option<VcpuId>, bool) {
-        let used_up = rule != Scheduler::Null && self.quantum_end.is_some_and(|end| end <= now);
+        let (next, fresh) = match self.cycle.as_mut().map(|cycle| cycle.at(now)) {
+            Some(frame) => (self.owner(frame, current_runnable), false),
+            None => self.take_turns(rule, now, current_runnable, gives_way),
+        };
+        self.runs = next.is_some();
+        (next, fresh)
+    }
+
+    /// Who runs in a frame: its owner if it can. The end of the frame is kept in place of a quantum's.
+    fn owner(&mut self, frame: Option<(Option<VcpuId>, u64)>, current_runnable: bool) -> Option<VcpuId> {
+        let (owner, end) = frame.unzip();
+        self.quantum_end = end;
+        if let Some(current) = self.current.filter(|_| current_runnable) {
+            self.push(current);
+        }
+        owner.flatten().filter(|owner| self.waiting.contains(owner))
+    }
+
+    fn take_turns(
+        &mut self,
+        rule: &Scheduler,
+        now: u64,
+        current_runnable: bool,
+        gives_way: bool,
+    ) -> (Option<VcpuId>, bool) {
+        let used_up = *rule != Scheduler::Null && self.quantum_end.is_some_and(|end| end <= now);
         let stays = current_runnable && !(self.contended() && (gives_way || used_up));
         let next = if stays {
             self.current
@@ -91,10 +125,10 @@ impl RunQueue {
     }
 
     /// Begins a quantum: the time that switching took is not the vCPU's.
-    pub fn begin_quantum(&mut self, rule: Scheduler, now: u64) {
+    pub fn begin_quantum(&mut self, rule: &Scheduler, now: u64) {
         self.quantum_end = match rule {
-            Scheduler::Null => None,
-            Scheduler::RoundRobin { quantum } => Some(now.saturating_add(quantum)),
+            Scheduler::Null | Scheduler::Arinc653(_) => None,
+            Scheduler::RoundRobin { quantum } => Some(now.saturating_add(*quantum)),
         };
     }
 
@@ -131,11 +165,16 @@ impl RunQueue {
         due
     }
 
-    /// When this PE's timer must fire next: the first timer, or the end of the quantum if somebody waits.
+    /// When this PE's timer must fire next: the first timer, or the end of the quantum if somebody waits, or the end of the
+    /// frame if somebody runs or waits. A PE with nobody to run sleeps through its frames.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let timer = self.timers.keys().next().copied();
-        let quantum = self.quantum_end.filter(|_| self.contended() && self.current.is_some());
+        let ends = match self.cycle {
+            None => self.contended() && self.current.is_some(),
+            Some(_) => self.contended() || self.runs,
+        };
+        let quantum = self.quantum_end.filter(|_| ends);
         timer.into_iter().chain(quantum).min()
     }
 }
@@ -147,10 +186,10 @@ mod tests {
     const RR: Scheduler = Scheduler::RoundRobin { quantum: 10 };
 
     fn turn(queue: &mut RunQueue, now: u64) {
-        let (next, fresh) = queue.pick(RR, now, queue.current.is_some(), false);
+        let (next, fresh) = queue.pick(&RR, now, queue.current.is_some(), false);
         queue.current = next;
         if fresh {
-            queue.begin_quantum(RR, now);
+            queue.begin_quantum(&RR, now);
         }
     }
 
@@ -172,11 +211,41 @@ mod tests {
         queue.push(VcpuId(0));
         turn(&mut queue, 0);
         assert_eq!(queue.deadline(), None, "nobody waits, so no tick is needed");
-        assert_eq!(queue.pick(RR, 5, true, true).0, Some(VcpuId(0)));
+        assert_eq!(queue.pick(&RR, 5, true, true).0, Some(VcpuId(0)));
         queue.push(VcpuId(1));
-        assert_eq!(queue.pick(RR, 6, true, false).0, Some(VcpuId(0)));
+        assert_eq!(queue.pick(&RR, 6, true, false).0, Some(VcpuId(0)));
         assert_eq!(queue.deadline(), Some(10));
-        assert_eq!(queue.pick(RR, 7, true, true).0, Some(VcpuId(1)), "a yield gives way");
+        assert_eq!(queue.pick(&RR, 7, true, true).0, Some(VcpuId(1)), "a yield gives way");
+    }
+
+    #[test]
+    fn a_frame_is_its_owner_s_whoever_waits() {
+        let mut domains = Vec::new();
+        for vcpu in [Some((0, 0)), None, Some((1, 0))] {
+            domains.push(MinorFrame { pe: 0, vcpu, runtime: 10 });
+        }
+        let (a, b) = (VcpuId(0), VcpuId(1));
+        let mut queue =
+            RunQueue { cycle: Some(Cycle::of(&[(10, Some(a)), (20, None), (30, Some(b))])), ..RunQueue::default() };
+        let rule = Scheduler::Arinc653(domains);
+        queue.push(b);
+        let pick = |queue: &mut RunQueue, now, runnable| {
+            let (next, fresh) = queue.pick(&rule, now, runnable, true);
+            assert!(!fresh);
+            if let Some(next) = next {
+                queue.take(next);
+                queue.current = Some(next);
+            }
+            (next, queue.deadline())
+        };
+        assert_eq!(pick(&mut queue, 0, false), (None, Some(10)), "b waits for its frame");
+        queue.push(a);
+        assert_eq!(pick(&mut queue, 3, false), (Some(a), Some(10)), "woken in its frame");
+        assert_eq!(pick(&mut queue, 7, true), (Some(a), Some(10)), "it gives way to nobody");
+        assert_eq!(pick(&mut queue, 10, true), (None, Some(20)), "nobody's frame");
+        assert_eq!(pick(&mut queue, 20, true), (Some(b), Some(30)));
+        assert_eq!(pick(&mut queue, 30, false), (Some(a), Some(40)), "b blocked");
+        assert_eq!(pick(&mut queue, 33, false), (None, None), "nobody can run: no tick");
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
-        let mut hyp = Hypervisor::new(layout, strategy, config.scheduler, config.policy)?;
+        let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
         let pes = machine.pes.len();
         let mut bound = Ok(());
         for pe in 0..pes {
