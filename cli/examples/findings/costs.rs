@@ -130,7 +130,7 @@ pub(crate) fn growth(page: &mut Document) -> Fallible<()> {
 
 fn growing(profile: &str) -> Fallible<Sweep> {
     Sweep::run(&format!(
-        "--set el2_regions=255 --set ring.rounds=4 --vary ring.domains={} --strategies {} --profile {profile}",
+        "--set el2_regions=255 --set quantum=1000000 --set ring.rounds=4 --vary ring.domains={} --strategies {} --profile {profile}",
         DOMAINS.join(","),
         RUNNING.join(",")
     ))
@@ -147,7 +147,7 @@ pub(crate) fn break_even(page: &mut Document) -> Fallible<()> {
     let mut command = String::new();
     let views = ["switch-view", "switch-view:lazy"];
     for profile in PROFILES {
-        let call = "--set el2_regions=255 --set ring.rounds=4 --vary ring.domains=2..64 --strategies map-page,switch-view,switch-view:lazy";
+        let call = "--set el2_regions=255 --set quantum=1000000 --set ring.rounds=4 --vary ring.domains=2..64 --strategies map-page,switch-view,switch-view:lazy";
         let sweep = Sweep::run(&format!("{call} --profile {profile}"))?;
         command = format!("mpusim sweep examples/scenarios/ring.toml {call} --profile PROFILE -o FILE");
         let work = |domains: f64, strategy: &str| {
@@ -178,7 +178,7 @@ pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
     page.section("What does FIFO cost over two-level?");
     page.say("The ring with 8 domains on 255 EL2 regions under both ABIs: mean cycles of work per send, profile `counts`.");
     let sweep = Sweep::run(&format!(
-        "--set el2_regions=255 --set ring.domains=8 --vary ring.abi=2l,fifo --strategies {},map-page:4",
+        "--set el2_regions=255 --set quantum=1000000 --set ring.domains=8 --vary ring.abi=2l,fifo --strategies {},map-page:4",
         RUNNING.join(",")
     ))?;
     let names: Vec<&str> = RUNNING.iter().copied().chain(["map-page:4"]).collect();
@@ -228,7 +228,7 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
     let mut rows = Vec::new();
     let (mut cheaper, mut shown) = (0, 0);
     let mut refused: Option<String> = None;
-    let call = "--set el2_regions=32 --set ring.rounds=4 --vary ring.domains=2..64:2 \
+    let call = "--set el2_regions=32 --set quantum=1000000 --set ring.rounds=4 --vary ring.domains=2..64:2 \
                 --strategies map-page,switch-view,switch-view:lazy,hybrid,enable-mask";
     for profile in PROFILES {
         let sweep = Sweep::run(&format!("{call} --profile {profile}"))?;
