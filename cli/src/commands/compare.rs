@@ -1,6 +1,6 @@
 //! `mpusim compare`.
 
-use super::{CommandError, Done, Io, json, load, simulate};
+use super::{CommandError, Done, Io, json, load, simulate_named};
 use crate::args::{Compare, CompareFormat};
 use crate::comparison::Row;
 use crate::{json as form, output, profile, render};
@@ -11,7 +11,7 @@ pub fn compare(args: &Compare, io: Io) -> Result<Done, CommandError> {
     scenario.config.paranoid = args.paranoid;
     let mut rows = Vec::with_capacity(args.strategies.len());
     for name in &args.strategies {
-        let (placed, report) = simulate(&scenario, name, args.seed)?;
+        let (placed, report) = simulate_named(&scenario, name, args.seed)?;
         rows.push(Row { name: name.clone(), scenario: placed, report });
     }
     let text = match args.format {

@@ -42,7 +42,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Tells where every vCPU stands before the first of them runs.
     pub(super) fn tell_vcpus(&mut self) {
         let vcpus: Vec<_> = self.hyp.core.domains.iter().map(|(id, state)| (state.pe, id)).collect();
-        vcpus.into_iter().for_each(|(pe, id)| self.tell_standing(pe, id));
+        for (pe, id) in vcpus {
+            self.tell_standing(pe, id);
+        }
     }
 
     fn tell_standing(&mut self, pe: usize, id: VcpuId) {
