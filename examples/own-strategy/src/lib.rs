@@ -21,7 +21,7 @@
 //!   of yesterday; registers can be brought up to date in [`Strategy::on_entry`].
 //! * [`Strategy::accept`], [`Strategy::release`], [`Strategy::room`]: only for what is mapped for good, as `pin` does.
 //!
-//! You move regions through [`Reach`] and its [`view`](Reach::view), whose moves write registers and barriers in an order that
+//! You move regions through [`Reach`] and its [`view`](sim_core::hyp::strategy::Reach::view), whose moves write registers and barriers in an order that
 //! never leaves two enabled regions on one granule: [`Reach::open_window`] (closed at the next change of view),
 //! [`PeView::set_pins`](sim_core::hyp::view::PeView::set_pins) (stay, but in the view of the domain they belong to, which maps
 //! the page itself), [`Reach::load`] (another view), [`PeView::mask`](sim_core::hyp::view::PeView::mask) (one write of PRENR).
@@ -46,6 +46,22 @@
 //!   with N = 1 each send writes PRBAR 2, PRLAR 2, PRENR 2, DSB 4, ISB 4.
 //! * Exposes at EL2 N pages of others, all the time.
 //! * Fails: never after planning.
+//!
+//! [`Strategy`]: sim_core::hyp::strategy::Strategy
+//! [`Strategy::needs`]: sim_core::hyp::strategy::Strategy::needs
+//! [`Strategy::reach`]: sim_core::hyp::strategy::Strategy::reach
+//! [`Strategy::on_exit`]: sim_core::hyp::strategy::Strategy::on_exit
+//! [`Strategy::planned`]: sim_core::hyp::strategy::Strategy::planned
+//! [`Strategy::on_entry`]: sim_core::hyp::strategy::Strategy::on_entry
+//! [`Strategy::accept`]: sim_core::hyp::strategy::Strategy::accept
+//! [`Strategy::release`]: sim_core::hyp::strategy::Strategy::release
+//! [`Strategy::room`]: sim_core::hyp::strategy::Strategy::room
+//! [`Reach`]: sim_core::hyp::strategy::Reach
+//! [`Reach::leave`]: sim_core::hyp::strategy::Reach::leave
+//! [`Reach::open_window`]: sim_core::hyp::strategy::Reach::open_window
+//! [`Reach::load`]: sim_core::hyp::strategy::Reach::load
+//! [`Platform::pe`]: sim_core::platform::Platform::pe
+//! [`compare::row`]: mpusim::commands::compare::row
 #![forbid(unsafe_code)]
 
 mod page_cache;
