@@ -112,6 +112,10 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
+    /// Write what happens into this file as it happens: .json for ui.perfetto.dev, .jsonl for programs (docs/trace.md).
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
     /// The strategy: naive, map-page, switch-view, hybrid; with an option behind a colon: map-page:2, hybrid:2,
     /// switch-view:lazy.
     #[arg(long, default_value = "map-page")]

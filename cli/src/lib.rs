@@ -6,6 +6,7 @@
 //! * [`scenario`]: files in, checked systems out, with errors that point at the place. [`strategy`]: strategies by name.
 //! * [`comparison`]: one scenario under several strategies, taken together.
 //! * [`explain`]: an access asked of MPUs as planned, and of others that differ in one point.
+//! * [`trace`]: what happens in a run, into a file as it happens.
 //! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
 //! * [`report`]: sweeps and comparisons as a page with charts.
 //! * [`replay`]: recorded behaviour held against the simulated hypervisor.
@@ -31,4 +32,5 @@ pub mod scenario;
 pub mod sensitivity;
 pub mod strategy;
 pub mod sweep;
+pub mod trace;
 pub mod words;

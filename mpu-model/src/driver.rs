@@ -77,6 +77,7 @@ impl SlotSet {
     }
 
     /// How many slots are in.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()

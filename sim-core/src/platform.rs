@@ -5,6 +5,7 @@
 //! calls [`Platform::isb`]. The slot driver ([`mpu_model::Slots`]) is therefore the same source on a laptop and on
 //! a board.
 
+use crate::outcome::ViewId;
 use mpu_model::MpuReg;
 
 /// A system register the hypervisor names. Names and fields are the Arm ARM's.
@@ -186,6 +187,13 @@ pub enum Event {
         port: u32,
         /// Which handler.
         handler: evtchn::XenHandler,
+    },
+    /// The regions that are enabled on this PE changed.
+    Regions {
+        /// The view in force, windows aside.
+        view: ViewId,
+        /// How many are enabled now.
+        enabled: usize,
     },
     /// A byte for the console.
     Console(u8),

@@ -11,7 +11,11 @@ fn mpusim() -> Fallible<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().and_then(Path::parent).ok_or("this program lies in no build folder")?;
     let program = folder.join("mpusim");
-    if program.exists() { Ok(program) } else { Err("there is no mpusim to ask; `cargo build --release` makes it".into()) }
+    if program.exists() {
+        Ok(program)
+    } else {
+        Err("there is no mpusim to ask; `cargo build --release` makes it".into())
+    }
 }
 
 /// A sweep of the scenario ring, and its rows.

@@ -11,7 +11,8 @@ const RUNNING: [&str; 8] =
 const DOMAINS: [&str; 6] = ["2", "4", "8", "16", "32", "64"];
 
 fn mean(counts: &Value, calls: u64, names: &[&str]) -> String {
-    let sum = names.iter().filter_map(|name| counts["el2"][name].as_u64().or_else(|| counts[name].as_u64())).sum::<u64>();
+    let sum =
+        names.iter().filter_map(|name| counts["el2"][name].as_u64().or_else(|| counts[name].as_u64())).sum::<u64>();
     if calls == 0 { "-".into() } else { number(ratio(sum, calls)) }
 }
 
@@ -52,8 +53,19 @@ pub(crate) fn thread(page: &mut Document) -> Fallible<()> {
                 cell(text(&run["regions"]["exposed"])),
             ]);
         }
-        let head =
-            ["strategy", "outcome", "regions", "PRBAR", "PRLAR", "PRENR", "barriers", "send p50", "send max", "worst upcall", "exposed"];
+        let head = [
+            "strategy",
+            "outcome",
+            "regions",
+            "PRBAR",
+            "PRLAR",
+            "PRENR",
+            "barriers",
+            "send p50",
+            "send max",
+            "worst upcall",
+            "exposed",
+        ];
         page.table(&command, &head.map(str::to_owned), &rows);
         page.say(&format!("Cheapest first, by mean work per send under `{profile}`: {}.", ranking(&found)));
         page.say(&changes(&found));
@@ -66,7 +78,8 @@ fn ranking(found: &Value) -> String {
     let mut last = None;
     for ranked in found["ranking"].as_array().into_iter().flatten() {
         let place = ranked["place"].as_u64();
-        let (cycles, calls) = (ranked["work_cycles"].as_u64().unwrap_or(0), ranked["calls"].as_u64().unwrap_or(1).max(1));
+        let (cycles, calls) =
+            (ranked["work_cycles"].as_u64().unwrap_or(0), ranked["calls"].as_u64().unwrap_or(1).max(1));
         said += match last {
             None => "",
             Some(last) if last == place => " = ",
@@ -111,7 +124,9 @@ pub(crate) fn growth(page: &mut Document) -> Fallible<()> {
     for profile in PROFILES {
         let sweep = growing(profile)?;
         let work = |domains: &str, strategy: &str| {
-            sweep.row(&[("ring.domains", domains), ("strategy", strategy), ("outcome", "completed")])?.number("send_work")
+            sweep
+                .row(&[("ring.domains", domains), ("strategy", strategy), ("outcome", "completed")])?
+                .number("send_work")
         };
         let row = |domains: &&str| {
             let cells = RUNNING.iter().map(|name| work(domains, name).map_or_else(|| "-".into(), number));
@@ -176,7 +191,9 @@ pub(crate) fn break_even(page: &mut Document) -> Fallible<()> {
 /// FIFO against two-level.
 pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
     page.section("What does FIFO cost over two-level?");
-    page.say("The ring with 8 domains on 255 EL2 regions under both ABIs: mean cycles of work per send, profile `counts`.");
+    page.say(
+        "The ring with 8 domains on 255 EL2 regions under both ABIs: mean cycles of work per send, profile `counts`.",
+    );
     let sweep = Sweep::run(&format!(
         "--set el2_regions=255 --set quantum=1000000 --set ring.domains=8 --vary ring.abi=2l,fifo --strategies {},map-page:4",
         RUNNING.join(",")
@@ -197,12 +214,20 @@ pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
             Some(line.number("send_prbar")? + line.number("send_prlar")? + line.number("send_prenr")?)
         };
         let text = |value: Option<f64>| value.map_or_else(|| "-".into(), number);
-        rows.push(vec![format!("`{name}`"), shown("2l"), shown("fifo"), text(more), text(writes("2l")), text(writes("fifo"))]);
+        rows.push(vec![
+            format!("`{name}`"),
+            shown("2l"),
+            shown("fifo"),
+            text(more),
+            text(writes("2l")),
+            text(writes("fifo")),
+        ]);
         if let Some(more) = more {
             said.push((*name, more));
         }
     }
-    let head = ["strategy", "two-level", "FIFO", "more", "MPU writes, two-level", "MPU writes, FIFO"].map(str::to_owned);
+    let head =
+        ["strategy", "two-level", "FIFO", "more", "MPU writes, two-level", "MPU writes, FIFO"].map(str::to_owned);
     page.table(&sweep.command, &head, &rows);
     let dearest = said.iter().max_by(|one, other| one.1.total_cmp(&other.1));
     let least = said.iter().min_by(|one, other| one.1.total_cmp(&other.1));
@@ -234,7 +259,9 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
         let sweep = Sweep::run(&format!("{call} --profile {profile}"))?;
         for domains in ["2", "8", "16", "24", "32", "64"] {
             let work = |name: &str| {
-                sweep.row(&[("ring.domains", domains), ("strategy", name), ("outcome", "completed")])?.number("send_work")
+                sweep
+                    .row(&[("ring.domains", domains), ("strategy", name), ("outcome", "completed")])?
+                    .number("send_work")
             };
             let best = OTHERS.iter().filter_map(|name| Some((*name, work(name)?)));
             let Some((other, cycles)) = best.min_by(|one, other| one.1.total_cmp(&other.1)) else { continue };
@@ -247,18 +274,31 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
             rows.push(vec![format!("`{profile}`"), domains.into(), mask, format!("{} (`{other}`)", number(cycles))]);
         }
         let failed = sweep.rows(&[("strategy", "enable-mask")]).into_iter().find(|line| !line.completed());
-        refused = failed.map(|line| format!("{} domains ({})", line.get("ring.domains").text(), line.get("message").text()));
+        refused =
+            failed.map(|line| format!("{} domains ({})", line.get("ring.domains").text(), line.get("message").text()));
     }
     let head = ["profile", "domains", "enable-mask", "cheapest of the others"].map(str::to_owned);
-    page.table(&format!("mpusim sweep examples/scenarios/ring.toml {} --profile PROFILE -o FILE", call.split_whitespace().collect::<Vec<_>>().join(" ")), &head, &rows);
+    page.table(
+        &format!(
+            "mpusim sweep examples/scenarios/ring.toml {} --profile PROFILE -o FILE",
+            call.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+        &head,
+        &rows,
+    );
     page.say(&format!(
         "Where it fits it is the cheaper one in {cheaper} of {shown} rows. It stops fitting on 32 regions at {}: there the trade-off is as it was.",
         refused.unwrap_or_else(|| "no number of domains shown".into())
     ));
-    let exposed = ask::json("compare examples/scenarios/thread-2022.toml --strategies map-page,enable-mask,switch-view")?.1;
-    let said = exposed["runs"].as_array().into_iter().flatten().map(|run| {
-        format!("`{}` {} bytes", run["strategy"].as_str().unwrap_or_default(), run["regions"]["exposed"])
-    });
-    page.say(&format!("What it does not change is what EL2 can reach: in thread-2022 {}.", list(&said.collect::<Vec<_>>())));
+    let exposed =
+        ask::json("compare examples/scenarios/thread-2022.toml --strategies map-page,enable-mask,switch-view")?.1;
+    let said =
+        exposed["runs"].as_array().into_iter().flatten().map(|run| {
+            format!("`{}` {} bytes", run["strategy"].as_str().unwrap_or_default(), run["regions"]["exposed"])
+        });
+    page.say(&format!(
+        "What it does not change is what EL2 can reach: in thread-2022 {}.",
+        list(&said.collect::<Vec<_>>())
+    ));
     Ok(())
 }

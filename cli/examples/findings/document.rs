@@ -21,7 +21,8 @@ impl Document {
 
     /// A paragraph, in lines.
     pub(crate) fn say(&mut self, text: &str) {
-        let options = textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false);
+        let options =
+            textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false);
         self.text += &format!("\n{}\n", textwrap::wrap(text, options).join("\n"));
     }
 
@@ -30,7 +31,8 @@ impl Document {
         self.text += &format!("\n```console\n$ {command}\n```\n\n");
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         self.text += &line(head);
-        let rule: Vec<String> = head.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }.into()).collect();
+        let rule: Vec<String> =
+            head.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }.into()).collect();
         self.text += &line(&rule);
         rows.iter().for_each(|row| self.text += &line(row));
     }

@@ -17,7 +17,8 @@ pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
          largest view, once boot is over.",
     );
     let names = STRATEGIES.join(",");
-    let sweep = Sweep::run(&format!("--vary ring.domains={} --strategies {names} --set ring.rounds=1", DOMAINS.join(",")))?;
+    let sweep =
+        Sweep::run(&format!("--vary ring.domains={} --strategies {names} --set ring.rounds=1", DOMAINS.join(",")))?;
     let views = |domains: &str, strategy: &str| {
         sweep.row(&[("ring.domains", domains), ("strategy", strategy)])?.number("regions_views")
     };
@@ -37,10 +38,16 @@ pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
         };
         grouped(STRATEGIES.iter().filter(|name| **name != "naive").filter_map(more))
     };
-    page.say(&format!("Regions beyond those of `naive`, which has none to spare and faults: with 2 domains {}.", extra("2")));
+    page.say(&format!(
+        "Regions beyond those of `naive`, which has none to spare and faults: with 2 domains {}.",
+        extra("2")
+    ));
     page.say(&format!("With 16 domains {}.", extra("16")));
     let growing = STRATEGIES.iter().filter(|name| views("64", name) > views("2", name)).map(|name| format!("`{name}`"));
-    page.say(&format!("The need grows with the number of domains under {}; under the others it does not.", list(&growing.collect::<Vec<_>>())));
+    page.say(&format!(
+        "The need grows with the number of domains under {}; under the others it does not.",
+        list(&growing.collect::<Vec<_>>())
+    ));
     Ok(())
 }
 
@@ -55,16 +62,19 @@ pub(crate) fn most(page: &mut Document) -> Fallible<()> {
     ))?;
     let run = |regions: &str, strategy: &str| {
         let wanted = [("el2_regions", regions), ("strategy", strategy), ("outcome", "completed")];
-        sweep.rows(&wanted).into_iter().filter_map(|line| line.number("ring.domains")).fold(None, |most: Option<f64>, domains| {
-            Some(most.map_or(domains, |most| most.max(domains)))
-        })
+        sweep
+            .rows(&wanted)
+            .into_iter()
+            .filter_map(|line| line.number("ring.domains"))
+            .fold(None, |most: Option<f64>, domains| Some(most.map_or(domains, |most| most.max(domains))))
     };
     let row = |name: &&str| {
         let cells = REGIONS.iter().map(|regions| run(regions, name).map_or_else(|| "none".into(), number));
         std::iter::once(format!("`{name}`")).chain(cells).collect()
     };
-    let head: Vec<String> =
-        std::iter::once("strategy".to_owned()).chain(REGIONS.iter().map(|regions| format!("{regions} regions"))).collect();
+    let head: Vec<String> = std::iter::once("strategy".to_owned())
+        .chain(REGIONS.iter().map(|regions| format!("{regions} regions")))
+        .collect();
     page.table(&sweep.command, &head, &STRATEGIES.iter().map(row).collect::<Vec<_>>());
     for name in ["naive", "pin"] {
         let mut said = Vec::new();
@@ -72,11 +82,18 @@ pub(crate) fn most(page: &mut Document) -> Fallible<()> {
             let wanted = [("el2_regions", regions), ("strategy", name)];
             let failed = sweep.rows(&wanted).into_iter().find(|line| !line.completed());
             if let Some(line) = failed {
-                said.push((regions, line.get("ring.domains").text(), line.get("outcome").text(), line.get("message").text()));
+                said.push((
+                    regions,
+                    line.get("ring.domains").text(),
+                    line.get("outcome").text(),
+                    line.get("message").text(),
+                ));
             }
         }
-        let points: Vec<String> =
-            said.iter().map(|(regions, domains, outcome, _)| format!("{domains} domains on {regions} regions ({outcome})")).collect();
+        let points: Vec<String> = said
+            .iter()
+            .map(|(regions, domains, outcome, _)| format!("{domains} domains on {regions} regions ({outcome})"))
+            .collect();
         page.say(&format!("`{name}` fails first with {}.", list(&points)));
         if let Some((_, _, _, message)) = said.last() {
             page.say(&format!("What it says there: \"{message}\"."));
@@ -119,11 +136,17 @@ pub(crate) fn placements(page: &mut Document) -> Fallible<()> {
         commands.push(command);
     }
     let head = ["strategy", "placement", "outcome", "regions", "bytes exposed"].map(str::to_owned);
-    page.table("mpusim run examples/scenarios/thread-2022.toml --strategy STRATEGY --set placement=PLACEMENT", &head, &rows);
+    page.table(
+        "mpusim run examples/scenarios/thread-2022.toml --strategy STRATEGY --set placement=PLACEMENT",
+        &head,
+        &rows,
+    );
     let base = views.first().map_or(0, |(_, _, regions)| *regions);
     let said: Vec<String> = views
         .iter()
-        .filter(|(name, placement, _)| matches!((*name, *placement), ("xen-pool" | "ku-window", _) | ("naive", "pool" | "heap")))
+        .filter(|(name, placement, _)| {
+            matches!((*name, *placement), ("xen-pool" | "ku-window", _) | ("naive", "pool" | "heap"))
+        })
         .map(|(name, placement, regions)| format!("`{name}` in the {placement} {}", regions.saturating_sub(base)))
         .collect();
     page.say(&format!("Regions beyond those of `naive` with pages in guests' RAM: {}.", list(&said)));

@@ -30,7 +30,8 @@ pub(crate) fn elsewhere(page: &mut Document) -> Fallible<()> {
     page.say(
         "Not every trap sends. Writes to the EL2 MPU and barriers per trap, and its cycles (p50), profile `counts`, in the scenario trap-mix.",
     );
-    let (command, found) = ask::json(&format!("compare examples/scenarios/trap-mix.toml --strategies {}", STRATEGIES.join(",")))?;
+    let (command, found) =
+        ask::json(&format!("compare examples/scenarios/trap-mix.toml --strategies {}", STRATEGIES.join(",")))?;
     let mut traps: BTreeMap<String, BTreeMap<String, Cost>> = BTreeMap::new();
     let runs: Vec<&Value> =
         found["runs"].as_array().into_iter().flatten().filter(|run| run["outcome"] == "completed").collect();

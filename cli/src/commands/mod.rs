@@ -17,12 +17,14 @@ use crate::report::ReportError;
 use crate::scenario::{LoadError, Scenario};
 use crate::strategy::{self, StrategyError};
 use crate::sweep::SweepError;
+use crate::trace::TraceError;
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
-use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::LayoutError;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
+use sim_core::world::watch::Watch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -99,6 +101,9 @@ pub enum CommandError {
         /// Why not.
         why: String,
     },
+    /// The trace was not written.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// No such domain.
     #[error("there is no domain {wanted:?}; there are {known}")]
     NoSuchDomain {
@@ -182,12 +187,18 @@ fn load(source: &Source) -> Result<Scenario, CommandError> {
     Ok(Scenario::load(&source.scenario, &source.sets)?)
 }
 
-/// Runs a scenario under the strategy of that name; a system that does not fit is a result, not an error.
-fn simulate(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
-    let strategy = strategy::parse(name, scenario.settings)?;
-    let scenario = under(scenario, name, &strategy)?;
+/// Runs a scenario under a strategy that is called `name`, which `watch` is told of: the scenario as that strategy runs it,
+/// and what came of it. A system that does not fit is a result, not an error.
+pub fn simulate<S: Strategy + Clone, W: Watch>(
+    scenario: &Scenario,
+    name: &str,
+    strategy: &S,
+    seed: u64,
+    watch: W,
+) -> Result<(Scenario, Report), CommandError> {
+    let scenario = under(scenario, name, strategy)?;
     tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
-    match scenario.world(strategy.clone(), seed) {
+    match scenario.watched(strategy.clone(), seed, watch) {
         Ok(world) => Ok((scenario, world.run())),
         Err(BuildError::Setup(SetupError::Refused(refused))) => {
             let mut report = Report::refused(refused);
@@ -213,6 +224,11 @@ fn write_whole(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| error.to_string())
 }
 
+/// Runs a scenario under the shipped strategy of that name, with nobody watching.
+fn simulate_named(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
+    simulate(scenario, name, &strategy::parse(name, scenario.settings)?, seed, ())
+}
+
 /// The position of the domain that `wanted` names, by name or by id.
 fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
     let domains = scenario.layout.domains();
@@ -224,7 +240,7 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
 }
 
 /// The scenario as a strategy runs it.
-fn under(scenario: &Scenario, name: &str, strategy: &Builtin) -> Result<Scenario, CommandError> {
+fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
     let refused = |error| CommandError::Placement { strategy: name.into(), error };
     scenario.under(strategy).map_err(refused)
 }

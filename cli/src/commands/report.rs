@@ -1,8 +1,7 @@
 //! `mpusim report`.
 
-use super::{CommandError, Done, load, simulate, write_whole};
+use super::{CommandError, Done, compare, load, write_whole};
 use crate::args::{Report, Source};
-use crate::comparison::Row;
 use crate::report::{self, Compared, Input, ReportError, Selection};
 use crate::sweep::Table;
 use crate::{output, profile, strategy};
@@ -46,9 +45,9 @@ fn compared(args: &Report, path: &Path) -> Result<Compared, CommandError> {
     let mut rows = Vec::with_capacity(args.strategies.len());
     let mut strategies = Vec::with_capacity(args.strategies.len());
     for name in &args.strategies {
-        strategies.push(strategy::parse(name, scenario.settings)?);
-        let (placed, report) = simulate(&scenario, name, args.seed)?;
-        rows.push(Row { name: name.clone(), scenario: placed, report });
+        let strategy = strategy::parse(name, scenario.settings)?;
+        rows.push(compare::row(&scenario, name, &strategy, args.seed)?);
+        strategies.push(strategy);
     }
     let sets = args.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]);
     let words = std::iter::once(path.display().to_string()).chain(sets).collect();

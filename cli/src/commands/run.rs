@@ -1,14 +1,21 @@
 //! `mpusim run`.
 
-use super::{CommandError, Done, Io, json, load, simulate, verdict, wants_json};
+use super::{CommandError, Done, Io, json, load, simulate, simulate_named, verdict, wants_json};
 use crate::args::Run;
-use crate::{json as form, output, profile, render};
+use crate::scenario::Scenario;
+use crate::trace::{Form, Of, Trace};
+use crate::{json as form, output, profile, render, strategy};
+use sim_core::outcome::Report;
+use std::path::Path;
 
 /// Runs a scenario under one strategy and prints what came of it.
 pub fn run(args: &Run, io: Io) -> Result<Done, CommandError> {
     let mut scenario = load(&args.source)?.costing(profile::choose(&args.costs.profile)?);
     scenario.config.paranoid = args.paranoid;
-    let (scenario, report) = simulate(&scenario, &args.strategy, args.seed)?;
+    let (scenario, report) = match &args.trace {
+        None => simulate_named(&scenario, &args.strategy, args.seed)?,
+        Some(path) => traced(&scenario, args, path)?,
+    };
     let text = if wants_json(args.format) {
         json(&form::run(&scenario, &args.strategy, args.seed, &report))?
     } else {
@@ -16,4 +23,14 @@ pub fn run(args: &Run, io: Io) -> Result<Done, CommandError> {
     };
     output::print(&text)?;
     Ok(verdict(&report.outcome))
+}
+
+fn traced(scenario: &Scenario, args: &Run, path: &Path) -> Result<(Scenario, Report), CommandError> {
+    let form = Form::of(path)?;
+    let strategy = strategy::parse(&args.strategy, scenario.settings)?;
+    let of = Of { scenario, strategy: &args.strategy, seed: args.seed };
+    let mut trace = Trace::open(path, form, of)?;
+    let done = simulate(scenario, &args.strategy, &strategy, args.seed, &mut trace)?;
+    trace.finish(&done.1)?;
+    Ok(done)
 }

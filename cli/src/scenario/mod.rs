@@ -42,6 +42,7 @@ use serde::Deserialize;
 use sim_core::guest::steps::{Step, StepGuest};
 use sim_core::hyp::strategy::{Settings, Strategy};
 use sim_core::layout::{Layout, LayoutError, LayoutParts};
+use sim_core::world::watch::Watch;
 use sim_core::world::{self, BuildError, Config, World};
 use std::fs::File;
 use std::io::Read;
@@ -145,8 +146,13 @@ impl Scenario {
 
     /// A world of this scenario, ready to run.
     pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
+        self.watched(strategy, seed, ())
+    }
+
+    /// A world of this scenario, ready to run, whose run `watch` is told of.
+    pub fn watched<S: Strategy, W: Watch>(&self, strategy: S, seed: u64, watch: W) -> Result<World<S, W>, BuildError> {
         let config = Config { seed, ..self.config.clone() };
-        let mut world = World::new(self.layout.clone(), strategy, config)?;
+        let mut world = World::watched(self.layout.clone(), strategy, config, watch)?;
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
             if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {

@@ -103,7 +103,7 @@ impl PeView {
                 Self::finish(p, false)?;
             }
         }
-        self.note_peak(plan);
+        self.note(plan, p);
         Ok(())
     }
 
@@ -137,7 +137,9 @@ impl PeView {
         self.exposed
     }
 
-    fn note_peak(&mut self, plan: &Plan) {
+    /// Keeps the books on what is enabled, and tells it.
+    fn note<P: Platform>(&mut self, plan: &Plan, p: &mut P) {
+        self.tell(p);
         let enabled = self.slots.enabled();
         self.peak = self.peak.max(enabled.len());
         let ViewId::Guest(home) = self.home else {
@@ -150,6 +152,10 @@ impl PeView {
         let heap = if self.wide { plan.foreign_pages(home) } else { 0 };
         let standing = plan.foreign_bytes(self.current, home).saturating_add(heap);
         self.exposed = self.exposed.max(standing.saturating_add(temporary));
+    }
+
+    fn tell<P: Platform>(&self, p: &mut P) {
+        p.event(Event::Regions { view: self.current, enabled: self.slots.enabled().len() });
     }
 
     /// If the first byte of `wanted` is in an enabled region: the last of its bytes that the same region covers.
@@ -214,7 +220,7 @@ impl PeView {
             *window = Window { span: Some(span), device: wanted.device, last_use: self.uses };
             self.open_windows += 1;
         }
-        self.note_peak(plan);
+        self.note(plan, p);
         Ok(span.limit().min(wanted.span.limit()))
     }
 
@@ -254,6 +260,7 @@ impl PeView {
                 return Ok(());
             }
             self.slots.disable(&mut El2(p), &windows)?;
+            self.tell(p);
             return Self::finish(p, eret);
         }
         // All that is not fixed goes, whichever plan it came by; but for pins that the new view has too.
@@ -271,7 +278,7 @@ impl PeView {
         }
         self.write_tail(plan, next, p)?;
         self.turn_on(&come, p)?;
-        self.note_peak(plan);
+        self.note(plan, p);
         if off.is_empty() && nothing_comes { Ok(()) } else { Self::finish(p, eret) }
     }
 
@@ -327,7 +334,7 @@ impl PeView {
             let words = if on { pin.words } else { pin.words.disabled() };
             self.slots.write(&mut El2(p), pin.slot, words)?;
         }
-        self.note_peak(plan);
+        self.note(plan, p);
         if went || !fresh.is_empty() { Self::finish(p, false) } else { Ok(()) }
     }
 
@@ -340,7 +347,7 @@ impl PeView {
     pub fn mask<P: Platform>(&mut self, plan: &Plan, p: &mut P, on: &SlotSet, view: ViewId) -> Result<(), P::Fault> {
         self.slots.set_enabled(&mut El2(p), on, |_| RegionWords::default())?;
         self.current = view;
-        self.note_peak(plan);
+        self.note(plan, p);
         Ok(())
     }
 
@@ -358,7 +365,7 @@ impl PeView {
         let words = if wide { planned.words } else { narrow.unwrap_or(planned.words) };
         self.slots.move_limit(&mut El2(p), slot, words)?;
         self.wide = wide;
-        self.note_peak(plan);
+        self.note(plan, p);
         Ok(())
     }
 }

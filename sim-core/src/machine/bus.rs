@@ -316,6 +316,8 @@ impl Platform for Cpu<'_> {
                 }
             }
             Event::Console(byte) => self.machine.console.push(byte),
+            // Nothing here keeps books on it.
+            Event::Regions { .. } => {}
             Event::Withheld { .. }
             | Event::XenHandler { .. }
             | Event::EventWord { .. }

@@ -38,6 +38,12 @@ impl GuestSlot {
         (self.vmid, self.vcpu)
     }
 
+    /// Whether it is in its interrupt handler.
+    #[must_use]
+    pub const fn in_handler(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// The program.
     #[must_use]
     pub fn program(&self) -> &dyn Guest {

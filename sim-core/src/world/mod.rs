@@ -6,11 +6,14 @@
 
 pub mod oracle;
 mod report;
+mod telling;
 mod tracker;
+pub mod watch;
 
 use crate::convention::{Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
+use crate::hyp::domain::RunState;
 use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
@@ -35,6 +38,7 @@ use oracle::Oracle;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tracker::Tracker;
+use watch::{Told, Watch};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -94,9 +98,9 @@ pub enum BuildError {
     },
 }
 
-/// A system ready to run.
+/// A system ready to run, and who watches it.
 #[derive(Debug)]
-pub struct World<S> {
+pub struct World<S, W = ()> {
     /// The machine.
     pub machine: Machine,
     /// The hypervisor.
@@ -115,6 +119,9 @@ pub struct World<S> {
     marks: Vec<(usize, Mark)>,
     oracle: Oracle,
     breach: Option<Breach>,
+    watch: W,
+    /// Hazards that whoever watches was told of.
+    hazards_told: usize,
 }
 
 /// When a PE does something next: a guest that runs at once, a PE that sleeps with the interrupt that ends it.
@@ -172,6 +179,13 @@ fn fifo_pages(layout: &Layout, position: usize, first: u64) -> Option<(Span, u64
 impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
+        Self::watched(layout, strategy, config, ())
+    }
+}
+
+impl<S: Strategy, W: Watch> World<S, W> {
+    /// Sets a system up as [`World::new`] does, whose run `watch` is told of.
+    pub fn watched(layout: Layout, strategy: S, config: Config, watch: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
         let pes = machine.pes.len();
@@ -209,6 +223,8 @@ impl<S: Strategy> World<S> {
             marks: Vec::new(),
             oracle: Oracle::default(),
             breach: None,
+            watch,
+            hazards_told: 0,
             machine,
             hyp,
             config,
@@ -228,7 +244,7 @@ impl<S: Strategy> World<S> {
 
     fn run_to_end(&mut self) -> Outcome {
         if self.start().is_err() {
-            return report::stopped(self);
+            return self.stopped();
         }
         loop {
             if let Some(breach) = self.breach {
@@ -242,20 +258,33 @@ impl<S: Strategy> World<S> {
             }
             self.steps += 1;
             if self.step(pe).is_err() {
-                return report::stopped(self);
+                return self.stopped();
             }
         }
     }
 
+    fn stopped(&mut self) -> Outcome {
+        if W::WATCHES {
+            self.tell_fault();
+        }
+        report::stopped(self)
+    }
+
     /// Boot is over: clocks and counters start at zero, and every PE runs its first vCPU.
     fn start(&mut self) -> Result<(), Faulted> {
-        self.collect(None);
         for state in &mut self.machine.pes {
             self.boot_counts = self.boot_counts.plus(core::mem::take(&mut state.counts));
             state.clock = 0;
         }
+        if W::WATCHES {
+            self.tell_boot();
+        }
+        self.collect(0, None);
         self.machine.running()?;
         self.turn_off_the_empty();
+        if W::WATCHES {
+            self.tell_vcpus();
+        }
         for pe in 0..self.machine.pes.len() {
             self.leave(pe)?;
         }
@@ -276,8 +305,12 @@ impl<S: Strategy> World<S> {
 
     fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
-        let next = self.hyp.leave(&mut Cpu { machine: &mut self.machine, pe }, &mut frame)?;
+        let (hyp, mut cpu) = self.cpu(pe);
+        let next = hyp.leave(&mut cpu, &mut frame)?;
         self.resume(pe, &frame, next);
+        if W::WATCHES {
+            self.tell_left(pe, None);
+        }
         Ok(())
     }
 
@@ -330,16 +363,27 @@ impl<S: Strategy> World<S> {
         // Time asleep is no part of what an interrupt costs.
         let before = self.machine.pes.get(pe).map(|state| (due(state).unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
+        let handling = if W::WATCHES { self.handling(pe) } else { None };
         let stop = self.machine.step(pe);
         let now = self.machine.pes.get(pe).map_or(start, |state| state.clock);
-        self.collect_marks(now);
         match stop {
-            Ok(Stop::Acted) => Ok(()),
-            Ok(Stop::Trap(cause)) => self.trap(pe, cause, start, counts),
-            Err(fault) => {
-                self.note_trap(pe, Cause::Irq);
-                Err(fault)
+            Ok(Stop::Acted) => {}
+            Ok(Stop::Trap(cause)) => self.note_trap(pe, cause),
+            Err(_) => self.note_trap(pe, Cause::Irq),
+        }
+        if W::WATCHES {
+            self.tell_begun(pe, start, handling, stop != Ok(Stop::Acted));
+        }
+        self.collect_marks(pe, now);
+        match stop {
+            Ok(Stop::Acted) => {
+                if W::WATCHES {
+                    self.tell_acted(pe, handling);
+                }
+                Ok(())
             }
+            Ok(Stop::Trap(cause)) => self.trap(pe, cause, start, counts),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -381,22 +425,31 @@ impl<S: Strategy> World<S> {
     }
 
     fn trap(&mut self, pe: usize, cause: Cause, start: u64, before: Counts) -> Result<(), Faulted> {
-        self.note_trap(pe, cause);
         tracing::debug!(pe, start, trap = ?self.on_behalf.trap, vcpu = ?self.on_behalf.vcpu, "EL2 entered");
         if let Some(state) = self.machine.pes.get_mut(pe) {
             // One hypervisor lock: who comes while another PE holds it, waits.
             let wait = self.lock_free.saturating_sub(state.clock);
+            if W::WATCHES && wait > 0 {
+                self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
+            }
             self.lock_wait = self.lock_wait.saturating_add(wait);
             state.clock = state.clock.saturating_add(wait);
         }
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
-        let result = self.hyp.enter(&mut Cpu { machine: &mut self.machine, pe }, cause, &mut frame);
+        let (hyp, mut cpu) = self.cpu(pe);
+        let result = hyp.enter(&mut cpu, cause, &mut frame);
         let sent = self.on_behalf.trap.is_send().then_some(start);
-        self.collect(sent);
+        if W::WATCHES {
+            self.tell_hazards();
+        }
+        self.collect(pe, sent);
         let next = result?;
         let rc = frame.x[0].cast_signed();
         self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
         self.resume(pe, &frame, next);
+        if W::WATCHES {
+            self.tell_left(pe, self.on_behalf.vcpu);
+        }
         let Some(state) = self.machine.pes.get(pe) else {
             return Ok(());
         };
@@ -411,24 +464,25 @@ impl<S: Strategy> World<S> {
         Ok(())
     }
 
-    /// Books what the hypervisor told.
-    fn collect(&mut self, sent: Option<u64>) {
+    /// Books what the hypervisor told on a PE.
+    fn collect(&mut self, pe: usize, sent: Option<u64>) {
         self.machine.take_events(&mut self.events);
+        let now = self.machine.pes.get(pe).map_or(0, |state| state.clock);
         for event in self.events.drain(..) {
             let unmasked = |domain: usize, port: u32| {
                 let area = self.hyp.core.index(domain).and_then(|dom| self.hyp.channels.shared_info(dom));
                 let offset = u64::from(abi::shared_info::MASK) + u64::from(port / 64 * 8);
                 area.is_some_and(|area| self.machine.ram.read(area.address + offset, 8) & (1 << (port % 64)) == 0)
             };
-            self.tracker.event(event, sent, unmasked);
+            self.tracker.event(event, sent, unmasked, |told| self.watch.tell(now, pe, told));
         }
     }
 
-    fn collect_marks(&mut self, now: u64) {
+    fn collect_marks(&mut self, pe: usize, now: u64) {
         self.machine.take_marks(&mut self.marks);
         for (guest, mark) in self.marks.drain(..) {
             if let Some(slot) = self.machine.guests().get(guest) {
-                self.tracker.mark(vcpu_ref(slot.key()), mark, now);
+                self.tracker.mark(vcpu_ref(slot.key()), mark, now, |told| self.watch.tell(now, pe, told));
             }
         }
     }
@@ -455,7 +509,6 @@ impl<S: Strategy> World<S> {
     }
 
     fn waiters(&self) -> impl Iterator<Item = Waiter> {
-        use crate::hyp::domain::RunState;
         self.hyp.core.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, state)| {
             let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
             let key = (vmid(state.domain), u64::from(state.index));
@@ -474,7 +527,7 @@ impl<S: Strategy> World<S> {
             return None;
         }
         let uart = self.hyp.core.layout.board().uart.span;
-        let said = panic::report(&mut Cpu { machine: &mut self.machine, pe: fault.pe }, uart);
+        let said = panic::report(&mut self.cpu(fault.pe).1, uart);
         said.err().and_then(|_| self.machine.faults().1)
     }
 }

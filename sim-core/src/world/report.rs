@@ -1,6 +1,7 @@
 //! The typed report of a run.
 
 use super::World;
+use super::watch::Watch;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
 use crate::outcome::{Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse};
@@ -10,7 +11,7 @@ use alloc::vec::Vec;
 use mpu_model::RegionWords;
 
 /// The machine stopped at EL2: a fault, or a hazard that led to one.
-pub(super) fn stopped<S: Strategy>(world: &mut World<S>) -> Outcome {
+pub(super) fn stopped<S: Strategy, W: Watch>(world: &mut World<S, W>) -> Outcome {
     let Some(fault) = world.machine.faults().0 else {
         return Outcome::Hazard(None);
     };
@@ -69,7 +70,7 @@ fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
     }
 }
 
-pub(super) fn assemble<S: Strategy>(world: World<S>, outcome: Outcome) -> Report {
+pub(super) fn assemble<S, W>(world: World<S, W>, outcome: Outcome) -> Report {
     let core = &world.hyp.core;
     let peak = core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0);
     let exposed = core.pes.iter().map(|pe| pe.view.exposed()).max().unwrap_or(0);

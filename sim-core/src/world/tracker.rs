@@ -1,20 +1,12 @@
 //! The books on events: who sent, what arrived, how long it took.
 
+use super::watch::{Fate, Origin, Told};
 use crate::guest::Mark;
 use crate::outcome::{Distribution, EventTotals, PortEvents, StepFailure, VcpuRef};
 use crate::platform::Event;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use evtchn::{Object, Withheld, abi};
-
-/// Where an event came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// A send whose trap began at this time.
-    Sent(u64),
-    /// The hypervisor itself: a bind, a VIRQ.
-    Raised,
-}
 
 #[derive(Debug, Default)]
 struct Port {
@@ -36,13 +28,20 @@ const MAX_FAILURES: usize = 64;
 
 impl Tracker {
     /// A pending bit as the hypervisor set it. `sent` is the time of the trap, if that was a send; `unmasked` tells of a
-    /// two-level port of a domain whether its mask bit is clear.
-    pub(super) fn event(&mut self, event: Event, sent: Option<u64>, unmasked: impl Fn(usize, u32) -> bool) {
+    /// two-level port of a domain whether its mask bit is clear. `tell` takes what there is to tell of it.
+    pub(super) fn event(
+        &mut self,
+        event: Event,
+        sent: Option<u64>,
+        unmasked: impl Fn(usize, u32) -> bool,
+        tell: impl FnOnce(Told),
+    ) {
+        let origin = sent.map_or(Origin::Hypervisor, Origin::Sent);
         let (domain, object, offset, bits, old) = match event {
             Event::EventWord { domain, object, offset, bits, old } => (domain, object, offset, bits, old),
             Event::Withheld { domain, port, why } => {
-                self.withheld((domain, port), why, sent);
-                return;
+                let fate = self.withheld((domain, port), why, origin);
+                return tell(Told::Raised { domain, port, origin, fate });
             }
             _ => return,
         };
@@ -69,41 +68,56 @@ impl Tracker {
             None => port.totals.raised += 1,
         }
         if !coalesced {
-            port.outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), unmasked));
+            port.outstanding = Some((origin, unmasked));
         }
+        let fate = if coalesced { Fate::Coalesced } else { Fate::Pending };
+        tell(Told::Raised { domain, port: number, origin, fate });
     }
 
     /// An event that set no bit. One that waits for its port's page of event words is raised with it; then it is found in
     /// the books as outstanding.
-    fn withheld(&mut self, port: (usize, u32), why: Withheld, sent: Option<u64>) {
+    fn withheld(&mut self, port: (usize, u32), why: Withheld, origin: Origin) -> Fate {
         let Port { totals, outstanding, .. } = self.ports.entry(port).or_default();
-        let by_guest = u64::from(sent.is_some());
+        let by_guest = u64::from(origin != Origin::Hypervisor);
         totals.sent += by_guest;
         totals.raised += 1 - by_guest;
         match why {
-            Withheld::NoControlBlock => totals.lost += by_guest,
-            Withheld::NoEventWord if outstanding.is_some() => totals.coalesced += by_guest,
-            Withheld::NoEventWord => *outstanding = Some((sent.map_or(Origin::Raised, Origin::Sent), false)),
+            Withheld::NoControlBlock => {
+                totals.lost += by_guest;
+                Fate::Lost
+            }
+            Withheld::NoEventWord if outstanding.is_some() => {
+                totals.coalesced += by_guest;
+                Fate::Coalesced
+            }
+            Withheld::NoEventWord => {
+                *outstanding = Some((origin, false));
+                Fate::Waits
+            }
         }
     }
 
-    /// What a guest told at `now`.
-    pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64) {
+    /// What a guest told at `now`. `tell` takes what there is to tell of it.
+    pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64, tell: impl FnOnce(Told)) {
         match mark {
-            Mark::Handled { port } => {
-                let port = self.ports.entry((vcpu.domain, port)).or_default();
-                match port.outstanding.take() {
-                    Some((Origin::Sent(at), _)) => {
+            Mark::Handled { port: number } => {
+                let port = self.ports.entry((vcpu.domain, number)).or_default();
+                let origin = port.outstanding.take().map(|(origin, _)| origin);
+                match origin {
+                    Some(Origin::Sent(at)) => {
                         port.totals.delivered += 1;
                         port.latency.add(now.saturating_sub(at));
                     }
-                    Some((Origin::Raised, _)) => port.totals.raised_delivered += 1,
+                    Some(Origin::Hypervisor) => port.totals.raised_delivered += 1,
                     None => {}
                 }
+                tell(Told::Handled(vcpu, number, origin));
             }
             Mark::Unexpected { step, expected, got } => {
                 if self.failures.len() < MAX_FAILURES {
-                    self.failures.push(StepFailure { vcpu, step, expected, got });
+                    let failure = StepFailure { vcpu, step, expected, got };
+                    self.failures.push(failure.clone());
+                    tell(Told::Unexpected(failure));
                 }
             }
         }

@@ -1,0 +1,112 @@
+//! What a world tells whoever watches it. All of it is asked for only where somebody does.
+
+use super::watch::{Standing, Told, Watch, Watched};
+use super::{World, vcpu_ref};
+use crate::hyp::Hypervisor;
+use crate::hyp::domain::{RunState, VcpuId};
+use crate::hyp::strategy::Strategy;
+use crate::machine::Cpu;
+use crate::machine::pe::Running;
+use crate::outcome::VcpuRef;
+use crate::platform::Event;
+use alloc::vec::Vec;
+
+/// The vCPU that runs on a PE, and whether it is in its interrupt handler.
+pub(super) type Handling = Option<(VcpuRef, bool)>;
+
+impl<S: Strategy, W: Watch> World<S, W> {
+    /// The hypervisor, and a PE as it sees it.
+    pub(super) fn cpu(&mut self, pe: usize) -> (&mut Hypervisor<S>, Watched<'_, W>) {
+        (&mut self.hyp, Watched { cpu: Cpu { machine: &mut self.machine, pe }, watch: &mut self.watch })
+    }
+
+    /// Tells what happens now on a PE.
+    fn tell(&mut self, pe: usize, what: Told) {
+        let now = self.machine.pes.get(pe).map_or(0, |state| state.clock);
+        self.watch.tell(now, pe, what);
+    }
+
+    /// Tells what each PE went through before time began, and what it has enabled now.
+    pub(super) fn tell_boot(&mut self) {
+        for pe in 0..self.machine.pes.len() {
+            for phase in self.hyp.core.plan.boot().phases(pe) {
+                self.watch.tell(0, pe, Told::Booted(phase.used));
+            }
+            if let Some(view) = self.hyp.core.pes.get(pe).map(|state| &state.view) {
+                let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
+                self.watch.tell(0, pe, Told::Hypervisor(now));
+            }
+        }
+    }
+
+    /// Tells where every vCPU stands before the first of them runs.
+    pub(super) fn tell_vcpus(&mut self) {
+        let vcpus: Vec<_> = self.hyp.core.domains.iter().map(|(id, state)| (state.pe, id)).collect();
+        for (pe, id) in vcpus {
+            self.tell_standing(pe, id);
+        }
+    }
+
+    fn tell_standing(&mut self, pe: usize, id: VcpuId) {
+        let Some(state) = self.hyp.core.domains.vcpu(id) else { return };
+        let standing = match state.run {
+            RunState::Offline => Standing::Off,
+            RunState::Blocked => Standing::Blocked,
+            RunState::Runnable if state.paused() => Standing::Paused,
+            RunState::Runnable => Standing::Ready,
+        };
+        let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
+        self.tell(pe, Told::Stands(vcpu, standing));
+    }
+
+    /// Who runs on a PE, before it acts and after.
+    pub(super) fn handling(&self, pe: usize) -> Handling {
+        let Running::Guest(guest) = self.machine.pes.get(pe)?.running else { return None };
+        self.machine.guests().get(guest).map(|slot| (vcpu_ref(slot.key()), slot.in_handler()))
+    }
+
+    /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.
+    pub(super) fn tell_begun(&mut self, pe: usize, start: u64, before: Handling, trapped: bool) {
+        if let (Some((_, false)), Some((vcpu, true))) = (before, self.handling(pe)) {
+            self.watch.tell(start, pe, Told::Handler(vcpu, true));
+        }
+        if trapped {
+            self.watch.tell(start, pe, Told::Entered(self.on_behalf));
+        }
+    }
+
+    /// Tells what a PE ended when it acted without a trap.
+    pub(super) fn tell_acted(&mut self, pe: usize, before: Handling) {
+        self.tell_hazards();
+        if let (Some((_, true)), Some((vcpu, false))) = (before, self.handling(pe)) {
+            self.tell(pe, Told::Handler(vcpu, false));
+        }
+    }
+
+    /// Tells that EL2 was left, and where `before` stands, who ran until then, if somebody else does now.
+    pub(super) fn tell_left(&mut self, pe: usize, before: Option<VcpuRef>) {
+        let runs = self.handling(pe).map(|(vcpu, _)| vcpu);
+        if let Some(before) = before.filter(|before| Some(*before) != runs)
+            && let Some(id) = self.hyp.core.domains.id(before.domain, before.vcpu)
+        {
+            self.tell_standing(pe, id);
+        }
+        self.tell(pe, Told::Left(runs));
+    }
+
+    /// Tells of hazards that were not told yet.
+    pub(super) fn tell_hazards(&mut self) {
+        while let Some(hazard) = self.machine.hazards.get(self.hazards_told).copied() {
+            self.hazards_told += 1;
+            self.tell(hazard.pe, Told::Hazard(hazard.kind));
+        }
+    }
+
+    /// Tells why the machine stopped.
+    pub(super) fn tell_fault(&mut self) {
+        self.tell_hazards();
+        if let Some(fault) = self.machine.faults().0 {
+            self.tell(fault.pe, Told::Fault(fault));
+        }
+    }
+}

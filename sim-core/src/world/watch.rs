@@ -1,0 +1,182 @@
+//! Whoever watches a run: what is told, when it happened, and on which PE.
+//!
+//! A [`World`](super::World) is built for one [`Watch`]. For `()` nothing is put together to be told, and the code is the same as
+//! without any of this.
+
+use crate::machine::{Cpu, Faulted};
+use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, VcpuRef};
+use crate::platform::{Event, Platform, Rmw, SysReg, Width};
+
+/// Looks on at a run. What it does changes nothing in it.
+pub trait Watch {
+    /// Whether it looks at all: where it does not, nothing is put together to be told.
+    const WATCHES: bool = true;
+
+    /// Told at each happening: `at` is the time in cycles of the PE on which it happened. Of one PE times never go back; of
+    /// several they do, because each PE has a clock of its own.
+    fn tell(&mut self, at: u64, pe: usize, what: Told);
+}
+
+/// Nobody.
+impl Watch for () {
+    const WATCHES: bool = false;
+
+    fn tell(&mut self, _: u64, _: usize, _: Told) {}
+}
+
+impl<W: Watch> Watch for &mut W {
+    const WATCHES: bool = W::WATCHES;
+
+    fn tell(&mut self, at: u64, pe: usize, what: Told) {
+        W::tell(self, at, pe, what);
+    }
+}
+
+/// A happening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A phase of the PE's boot, which was over before time began.
+    Booted(PhaseUse),
+    /// Where a vCPU stands that does not run on the PE: at the start, and when it stops running.
+    Stands(VcpuRef, Standing),
+    /// EL2 is entered; `at` is the start of the guest's action that trapped, or the time of the interrupt.
+    Entered(OnBehalf),
+    /// The PE waits for the hypervisor lock until then.
+    WaitsForLock(u64),
+    /// What the hypervisor tells.
+    Hypervisor(Event),
+    /// The hypervisor asks this other PE to look at its vCPUs.
+    Kicks(usize),
+    /// An event was raised for a port; `at` is when the entry to EL2 has done its work.
+    Raised {
+        /// Position of the domain whose port it is.
+        domain: usize,
+        /// The port.
+        port: u32,
+        /// Where it came from.
+        origin: Origin,
+        /// What became of it.
+        fate: Fate,
+    },
+    /// EL2 is left: for this vCPU, or to sleep.
+    Left(Option<VcpuRef>),
+    /// The running vCPU takes an interrupt (`true`), or returns from its handler.
+    Handler(VcpuRef, bool),
+    /// The program of a vCPU found an event on its port; from where, unless that was booked already.
+    Handled(VcpuRef, u32, Option<Origin>),
+    /// A step gave something else than expected. The first of them are told.
+    Unexpected(StepFailure),
+    /// A use of the MPU that hardware may answer either way. The first of them are told.
+    Hazard(HazardKind),
+    /// The hypervisor took an exception from itself: the end.
+    Fault(El2Fault),
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A send whose trap began at this time.
+    Sent(u64),
+    /// The hypervisor itself: a bind, a VIRQ.
+    Hypervisor,
+}
+
+/// What becomes of an event when it is raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The port is pending by it.
+    Pending,
+    /// The port was pending already.
+    Coalesced,
+    /// It waits for the page of its port's event word.
+    Waits,
+    /// Nothing keeps it: the vCPU has no FIFO control block.
+    Lost,
+}
+
+/// Where a vCPU stands that does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It could run, and others do.
+    Ready,
+    /// It waits for an interrupt or an event.
+    Blocked,
+    /// Its domain is paused.
+    Paused,
+    /// It is off.
+    Off,
+}
+
+/// A PE as the hypervisor sees it while somebody watches.
+#[derive(Debug)]
+pub(super) struct Watched<'a, W> {
+    pub(super) cpu: Cpu<'a>,
+    pub(super) watch: &'a mut W,
+}
+
+impl<W: Watch> Watched<'_, W> {
+    fn tell(&mut self, what: Told) {
+        self.watch.tell(self.cpu.now(), self.cpu.pe, what);
+    }
+}
+
+impl<W: Watch> Platform for Watched<'_, W> {
+    type Fault = Faulted;
+
+    fn pe(&self) -> usize {
+        self.cpu.pe()
+    }
+
+    fn read(&mut self, reg: SysReg) -> u64 {
+        self.cpu.read(reg)
+    }
+
+    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
+        self.cpu.write(reg, value)
+    }
+
+    fn isb(&mut self) -> Result<(), Faulted> {
+        self.cpu.isb()
+    }
+
+    fn dsb(&mut self) -> Result<(), Faulted> {
+        self.cpu.dsb()
+    }
+
+    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
+        self.cpu.load(address, width)
+    }
+
+    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
+        self.cpu.store(address, width, value)
+    }
+
+    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
+        self.cpu.rmw(address, op)
+    }
+
+    fn kick(&mut self, pe: usize) {
+        self.cpu.kick(pe);
+        if W::WATCHES {
+            self.tell(Told::Kicks(pe));
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.cpu.now()
+    }
+
+    fn preemption_due(&mut self) -> bool {
+        self.cpu.preemption_due()
+    }
+
+    fn event(&mut self, event: Event) {
+        // The machine keeps no books on regions: so it need not be called where nobody watches either.
+        if !matches!(event, Event::Regions { .. }) {
+            self.cpu.event(event);
+        }
+        if W::WATCHES {
+            self.tell(Told::Hypervisor(event));
+        }
+    }
+}
