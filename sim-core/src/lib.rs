@@ -19,7 +19,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "sim")]
+#[cfg(test)]
 extern crate std;
 
 pub mod convention;
