@@ -98,9 +98,11 @@ pub fn compare(
     target: Target,
     images: &Images,
 ) -> Result<Compared, CommandError> {
+    let mut scenario = scenario.clone();
+    target.adapt(&mut scenario)?;
     let rule = strategy::parse(name, scenario.settings)?;
     let mut listener = Listener(Story::new(String::new()));
-    let (scenario, report) = crate::commands::simulate(scenario, name, &rule, seed, &mut listener)?;
+    let (scenario, report) = crate::commands::simulate(&scenario, name, &rule, seed, &mut listener)?;
     let host = listener.0.into_inner();
     let board = target.run(&system(&scenario, name, seed)?, &programs(&scenario, seed), &scenario.layout, images)?;
     let crash = board.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();

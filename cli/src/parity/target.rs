@@ -1,8 +1,10 @@
 //! The boards, and the emulator that plays them.
 
 use super::ParityError;
+use crate::scenario::Scenario;
 use mpu_model::Pmsa;
 use sim_core::export::{self, Program, System};
+use sim_core::hyp::sched::Scheduler;
 use sim_core::layout::{Layout, Span};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub struct Images(pub PathBuf);
 
+/// Memory large enough for guests: from its first address to its last.
+const DDR: (u64, u64) = (0x2000_0000, 0xdfff_ffff);
 /// Where a guest's image stands in the first bank of its RAM (`examples/board/common/src/places.rs`).
 const GUEST_IMAGE: u64 = 0x10_0000;
 /// Where the program of the first vCPU stands, and how far it is to the next.
@@ -31,20 +35,37 @@ const MAX_VCPUS: usize = 8;
 const GUEST_END: u64 = 0x40_0000;
 
 /// Seconds after which a board is stopped.
-const PATIENCE: u64 = 120;
+const PATIENCE: u64 = 60;
 
 impl Target {
     /// What the scenario is changed by, before anything the user asks for.
     #[must_use]
     pub const fn sets(self) -> &'static [&'static str] {
         match self {
-            Self::R52 => &["board=qemu-an536", "pes=1"],
+            Self::R52 => &["board=qemu-an536", "image_base=0x70000000", "pes=1"],
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::R52 => "r52",
+        }
+    }
+
+    /// The scenario as the board can run it: without time on the board vCPUs give way by themselves, so their quantum never
+    /// ends on the host either.
+    pub(super) fn adapt(self, scenario: &mut Scenario) -> Result<(), ParityError> {
+        match &mut scenario.config.scheduler {
+            Scheduler::Null => {}
+            Scheduler::RoundRobin { quantum } => *quantum = u64::MAX,
+            Scheduler::Arinc653(_) => {
+                return Err(self.unfit("it has no time for fixed frames; expected scheduler = \"rr\" or \"null\""));
+            }
+        }
+        if scenario.config.timers.is_empty() {
+            Ok(())
+        } else {
+            Err(self.unfit("it has no time for timers; leave them out"))
         }
     }
 
@@ -113,6 +134,15 @@ impl Target {
     ) -> Result<Vec<(PathBuf, u64)>, ParityError> {
         let mut loads = Vec::new();
         for (position, domain) in layout.domains().iter().enumerate() {
+            if let Some(outside) =
+                domain.own().find(|span| !Span::new(DDR.0, DDR.1).is_some_and(|ddr| ddr.covers(span)))
+            {
+                let why = format!(
+                    "{} has memory at {outside}, and the board has it at {:#x}-{:#x}",
+                    domain.name, DDR.0, DDR.1
+                );
+                return Err(self.unfit(why));
+            }
             let bank = domain.ram.first().ok_or_else(|| self.unfit(format!("{} has no RAM", domain.name)))?;
             let taken = Span::with_size(bank.base() + GUEST_IMAGE, GUEST_END - GUEST_IMAGE);
             let taken = taken.filter(|taken| bank.covers(taken)).ok_or_else(|| {

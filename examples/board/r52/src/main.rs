@@ -19,6 +19,7 @@ use board::{places, semihosting};
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::panic::PanicInfo;
+use evtchn::Stop;
 use frame::Pushed;
 use mpu_model::Pmsa;
 use platform::Cpu;
@@ -39,6 +40,9 @@ static HEAP: BoardHeap = BoardHeap::empty();
 
 /// Where the system stands: what the layout calls the device tree. Bytes in it.
 const SYSTEM: (usize, usize) = (0x7013_4000, 0x1_0000);
+
+/// Once boot is over: where in the hypervisor's heap Rust's goes on, and for how many bytes. Before, the MPU does not map it.
+const MORE_HEAP: (u64, u64) = (0x10_0000, 0x40_0000);
 
 /// The hypervisor and its story.
 struct Board {
@@ -125,9 +129,14 @@ extern "C" fn main() -> ! {
     Cpu::open_console(hyp.core.layout.board().uart.span.base());
     let mut p = Telling { p: &mut Cpu, story };
     let Ok(()) = hyp.boot(&mut p);
+    let heap = hyp.core.layout.heap();
+    if heap.size() >= MORE_HEAP.0 + MORE_HEAP.1 {
+        // SAFETY: the hypervisor's own pages are at the start of its heap and at the end, and its region is on from now on.
+        unsafe { HEAP.extend((heap.base() + MORE_HEAP.0) as *mut u8, MORE_HEAP.1 as usize) };
+    }
     for channel in &system.channels {
-        if hyp.bind_static(&mut p, *channel).is_err() {
-            refuse("a channel cannot be bound at boot");
+        if let Err(Stop::Errno(errno)) = hyp.bind_static(&mut p, *channel) {
+            refuse(format_args!("a channel cannot be bound at boot: {errno}"));
         }
     }
     if hyp.unpause_guests().is_err() {
