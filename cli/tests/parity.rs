@@ -25,7 +25,7 @@ fn run(args: &[&str]) -> Run {
 /// Whether a board can be run; says how to install what is missing.
 fn can_run() -> bool {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let images = ["r52", "guest.bin"].iter().all(|image| root.join("target/board").join(image).exists());
+    let images = ["r52", "guest.bin", "virt"].iter().all(|image| root.join("target/board").join(image).exists());
     let machines = Command::new("qemu-system-arm").args(["-M", "help"]).output();
     let emulator = machines.is_ok_and(|done| String::from_utf8_lossy(&done.stdout).contains("mps3-an536"));
     let missing = match (images, emulator) {
@@ -92,4 +92,67 @@ fn naive_ends_in_a_data_abort_at_the_predicted_address() {
     assert_eq!(run.status, Some(0), "{}{}", run.out, run.err);
     assert!(run.out.contains(&format!("the last: 0 fault ec=0x25 fsc=0x0c far={predicted}")), "{}", run.out);
     assert!(run.out.contains(&format!("HDFAR={predicted}")), "the board's own report: {}", run.out);
+}
+
+#[test]
+fn scenarios_tell_the_same_on_a_cortex_r52() {
+    if !can_run() {
+        return;
+    }
+    let one_pe = ["scheduler=rr", "domain.1.vcpu.0.pe=0"];
+    let ring = ["ring.base=0x20000000", "ring.ram_size=0x400000", "ring.vcpus=2"];
+    let cases: [(&str, &str, &[&str]); 5] = [
+        ("uart-from-guest-context", "map-page", &[]),
+        ("fifo-two-domains", "map-page", &one_pe),
+        ("fifo-two-domains", "hybrid", &one_pe),
+        ("fifo-migration", "switch-view", &one_pe),
+        ("ring", "pin", &ring),
+    ];
+    for (scenario, strategy, sets) in cases {
+        let run = on_r52(scenario, strategy, sets);
+        assert_eq!(run.status, Some(0), "{scenario}, {strategy}: {}{}", run.out, run.err);
+        assert!(run.out.contains("the last: 0 idle"), "{scenario}, {strategy}: {}", run.out);
+    }
+}
+
+#[test]
+fn what_does_not_go_onto_a_board_is_refused_with_the_reason() {
+    if !can_run() {
+        return;
+    }
+    let refused = |scenario, sets: &[&str], why: &str| {
+        let run = on_r52(scenario, "map-page", sets);
+        assert_eq!(run.status, Some(2), "{scenario}: {}", run.out);
+        assert!(run.err.contains(why), "{scenario}: {}", run.err);
+    };
+    refused("ring", &[], "has memory at 0x10000000");
+    refused("ring", &["ring.base=0x20000000"], "needs 0x400000 bytes in its first bank");
+    refused("idle-view", &[], "no time for timers");
+    refused("fixed-frames", &[], "no time for fixed frames");
+    refused("thread-2022-one-pe", &["domain.0.shared_info=0x30110000"], "has a page at 0x30110000");
+    refused("thread-2022-one-pe", &["el2_regions=20"], "the EL2 MPU has 16 regions, and the layout says 20");
+}
+
+#[test]
+fn the_whole_simulator_tells_the_same_on_aarch64() {
+    if !can_run() {
+        return;
+    }
+    let scenarios =
+        ["thread-2022", "thread-2022-one-pe", "fvp-2023", "fifo-two-domains", "idle-view", "region-40-of-64"];
+    for (scenario, strategy) in scenarios.iter().flat_map(|scenario| [(scenario, "naive"), (scenario, "map-page")]) {
+        let file = format!("examples/scenarios/{scenario}.toml");
+        let run = run(&["parity", &file, "--target", "aarch64", "--strategy", strategy, "--seed", "7"]);
+        assert_eq!(run.status, Some(0), "{scenario}, {strategy}: {}{}", run.out, run.err);
+    }
+}
+
+#[test]
+fn an_image_that_is_not_there_is_named_with_the_remedy() {
+    let scenario = "examples/scenarios/thread-2022-one-pe.toml";
+    for target in ["r52", "aarch64"] {
+        let run = run(&["parity", scenario, "--target", target, "--images", "nowhere"]);
+        assert_eq!(run.status, Some(2), "{}", run.out);
+        assert!(run.err.contains("there is no image nowhere/") && run.err.contains(".ci/board"), "{}", run.err);
+    }
 }

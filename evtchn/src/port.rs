@@ -33,6 +33,7 @@ impl DomIdx {
 }
 
 /// A vcpu of some domain.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vcpu(pub u32);
 

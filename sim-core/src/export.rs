@@ -3,7 +3,7 @@
 use crate::guest::Home;
 use crate::guest::steps::Step;
 use crate::hyp::StaticChannel;
-use crate::hyp::sched::Scheduler;
+use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Settings;
 use crate::layout::LayoutParts;
 use alloc::rc::Rc;
@@ -29,6 +29,8 @@ pub struct System {
     pub policy: Policy,
     /// Channels bound before guests run.
     pub channels: Vec<StaticChannel>,
+    /// Timers of a software machine: PE, time, what they raise.
+    pub timers: Vec<(usize, u64, VirqTimer)>,
     /// For a software machine: its choices where the architecture leaves one.
     pub rules: Rules,
     /// Decides among PEs of a software machine that are equal in time.

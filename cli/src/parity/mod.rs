@@ -35,7 +35,7 @@ pub enum ParityError {
     #[error("{program} cannot be started: {why}; on Debian it is in the package qemu-system-arm (10.0 or newer)")]
     NoEmulator {
         /// What was started.
-        program: &'static str,
+        program: String,
         /// Why not.
         why: std::io::Error,
     },
@@ -139,6 +139,7 @@ fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, CommandE
         scheduler: scenario.config.scheduler.clone(),
         policy: scenario.config.policy,
         channels: scenario.config.channels.clone(),
+        timers: scenario.config.timers.clone(),
         rules: scenario.config.rules,
         seed,
         step_limit: scenario.config.step_limit,

@@ -15,6 +15,8 @@ use std::time::Duration;
 /// A board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Target {
+    /// `AArch64` at EL2 without an MPU: QEMU's virt, with the simulator's machine and all. Any scenario.
+    Aarch64,
     /// Cortex-R52 with its own EL2 MPU: QEMU's mps3-an536. The system is that of board qemu-an536.
     R52,
 }
@@ -22,6 +24,16 @@ pub enum Target {
 /// Where images are.
 #[derive(Clone, Debug)]
 pub struct Images(pub PathBuf);
+
+impl Images {
+    fn file(&self, name: &str) -> Result<PathBuf, ParityError> {
+        let file = self.0.join(name);
+        if file.exists() { Ok(file) } else { Err(ParityError::NoImage(file)) }
+    }
+}
+
+/// Where the whole of a scenario goes on virt (`examples/board/virt/image.ld`).
+const SCENARIO: u64 = 0x4400_0000;
 
 /// Memory large enough for guests: from its first address to its last.
 const DDR: (u64, u64) = (0x2000_0000, 0xdfff_ffff);
@@ -42,12 +54,14 @@ impl Target {
     #[must_use]
     pub const fn sets(self) -> &'static [&'static str] {
         match self {
+            Self::Aarch64 => &[],
             Self::R52 => &["board=qemu-an536", "image_base=0x70000000", "pes=1"],
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Aarch64 => "aarch64",
             Self::R52 => "r52",
         }
     }
@@ -55,6 +69,9 @@ impl Target {
     /// The scenario as the board can run it: without time on the board vCPUs give way by themselves, so their quantum never
     /// ends on the host either.
     pub(super) fn adapt(self, scenario: &mut Scenario) -> Result<(), ParityError> {
+        if self == Self::Aarch64 {
+            return Ok(());
+        }
         match &mut scenario.config.scheduler {
             Scheduler::Null => {}
             Scheduler::RoundRobin { quantum } => *quantum = u64::MAX,
@@ -77,26 +94,28 @@ impl Target {
         layout: &Layout,
         images: &Images,
     ) -> Result<String, ParityError> {
-        let image = images.0.join("r52");
-        let guest = images.0.join("guest.bin");
-        for file in [&image, &guest] {
-            if !file.exists() {
-                return Err(ParityError::NoImage(file.clone()));
-            }
-        }
         let place = std::env::temp_dir();
-        let failed = |why| ParityError::Files { path: place.clone(), why };
+        let failed = |why| ParityError::Files { path: place, why };
         let folder = tempfile::tempdir().map_err(failed)?;
-        let mut loads = vec![self.system(system, layout, folder.path())?];
-        loads.extend(self.guests(programs, layout, folder.path(), &guest)?);
-        let mut command = Command::new("qemu-system-arm");
-        command.args(["-M", "mps3-an536", "-cpu", "cortex-r52", "-smp", "1"]);
-        command.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
-        // The console of the layout is the third UART, the first that all cores share.
-        command.args(["-serial", "null", "-serial", "null", "-serial"]);
-        command.arg(format!("file:{}", folder.path().join("uart").display()));
-        command.args(["-chardev", "stdio,id=story", "-semihosting-config", "enable=on,target=native,chardev=story"]);
-        command.arg("-kernel").arg(&image);
+        let (mut command, loads) = match self {
+            Self::Aarch64 => {
+                let mut command = emulator("qemu-system-aarch64", &images.file("virt")?);
+                command.args(["-M", "virt,virtualization=on", "-cpu", "cortex-a57", "-m", "512M", "-nic", "none"]);
+                command.args(["-serial", "null"]);
+                let bytes = export::pack(&(system, programs))?;
+                (command, vec![(put(folder.path(), "scenario", &bytes)?, SCENARIO)])
+            }
+            Self::R52 => {
+                let mut command = emulator("qemu-system-arm", &images.file("r52")?);
+                command.args(["-M", "mps3-an536", "-cpu", "cortex-r52", "-smp", "1"]);
+                // The console of the layout is the third UART, the first that all cores share.
+                command.args(["-serial", "null", "-serial", "null", "-serial"]);
+                command.arg(format!("file:{}", folder.path().join("uart").display()));
+                let mut loads = vec![self.system(system, layout, folder.path())?];
+                loads.extend(self.guests(programs, layout, folder.path(), &images.file("guest.bin")?)?);
+                (command, loads)
+            }
+        };
         for (file, address) in &loads {
             command.arg("-device");
             command.arg(format!("loader,file={},addr={address:#x},force-raw=on", file.display()));
@@ -187,9 +206,19 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ParityError> 
     Ok(path)
 }
 
+/// An emulator with an image, whose semihosting console is standard output.
+fn emulator(program: &'static str, image: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
+    command.args(["-chardev", "stdio,id=story", "-semihosting-config", "enable=on,target=native,chardev=story"]);
+    command.arg("-kernel").arg(image);
+    command
+}
+
 /// Waits for the emulator's end, for as long as patience lasts; what it wrote.
 fn wait(mut command: Command) -> Result<String, ParityError> {
-    let failed = |why| ParityError::NoEmulator { program: "qemu-system-arm", why };
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |why| ParityError::NoEmulator { program: program.clone(), why };
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let out = child.stdout.take();
     let (sender, receiver) = mpsc::channel();

@@ -24,6 +24,7 @@ pub enum Scheduler {
 }
 
 /// A timer that raises a VIRQ.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VirqTimer {
     /// Position of the domain whose VIRQ it is.
