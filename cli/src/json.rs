@@ -74,6 +74,7 @@ struct Events {
     delivered: u64,
     coalesced: u64,
     lost: u64,
+    held: u64,
     raised: u64,
     raised_delivered: u64,
 }
@@ -329,8 +330,9 @@ impl From<&El2Fault> for Nested {
 
 impl From<sim_core::outcome::EventTotals> for Events {
     fn from(totals: sim_core::outcome::EventTotals) -> Self {
-        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, raised, raised_delivered } = totals;
-        Self { sent, delivered, coalesced, lost, raised, raised_delivered }
+        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } =
+            totals;
+        Self { sent, delivered, coalesced, lost, held, raised, raised_delivered }
     }
 }
 
