@@ -13,7 +13,7 @@ pub mod watch;
 use crate::convention::{Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::RunState;
+use crate::hyp::domain::{RunState, VcpuId, VcpuState};
 use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
@@ -436,6 +436,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             state.clock = state.clock.saturating_add(wait);
         }
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let caller = self.on_pe(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let result = hyp.enter(&mut cpu, cause, &mut frame);
         let sent = self.on_behalf.trap.is_send().then_some(start);
@@ -444,7 +445,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         }
         self.collect(pe, sent);
         let next = result?;
-        let rc = frame.x[0].cast_signed();
+        let rc = self.registers(pe, caller, &frame).x[0].cast_signed();
         self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
         self.resume(pe, &frame, next);
         if W::WATCHES {
@@ -458,10 +459,21 @@ impl<S: Strategy, W: Watch> World<S, W> {
         cost.counts = cost.counts.plus(state.counts - before);
         cost.cycles.add(state.clock.saturating_sub(start));
         cost.masked.add(state.masked());
-        if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) && next == Next::Guest {
+        if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) {
             *cost.errors.entry(rc).or_default() += 1;
         }
         Ok(())
+    }
+
+    /// The vCPU whose registers are on a PE.
+    fn on_pe(&self, pe: usize) -> Option<VcpuId> {
+        self.hyp.core.pes.get(pe)?.queue.current
+    }
+
+    /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
+    fn registers<'a>(&'a self, pe: usize, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
+        let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
+        left.and_then(|id| self.hyp.core.domains.vcpu(id)).map_or(on_pe, VcpuState::saved)
     }
 
     /// Books what the hypervisor told on a PE.
