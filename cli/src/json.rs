@@ -269,7 +269,7 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
     match outcome {
         Outcome::Refused(refused) => Some(vec![refused.to_string()]),
         Outcome::IsolationBroken(breach) => Some(vec![words::breach(&scenario.layout, breach)]),
-        Outcome::Limit(steps) => Some(vec![format!("{steps} steps were taken and guests still run")]),
+        Outcome::Limit(limit) => Some(vec![words::limit(*limit)]),
         Outcome::Deadlock(waiters) => Some(
             waiters
                 .iter()

@@ -108,12 +108,8 @@ fn details(scenario: &Scenario, outcome: &Outcome) -> String {
         Outcome::IsolationBroken(breach) => {
             let _ = writeln!(out, "{}", words::breach(&scenario.layout, breach));
         }
-        Outcome::Limit(steps) => {
-            let _ = writeln!(
-                out,
-                "{} steps were taken and guests still run; raise step_limit or end the programs",
-                words::number(*steps)
-            );
+        Outcome::Limit(limit) => {
+            let _ = writeln!(out, "{}", words::limit(*limit));
         }
         _ => {}
     }

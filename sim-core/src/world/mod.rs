@@ -6,6 +6,7 @@
 
 pub mod oracle;
 mod report;
+mod starved;
 mod telling;
 mod tracker;
 pub mod watch;
@@ -25,8 +26,8 @@ use crate::machine::pe::Pe;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
-    Breach, Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef, Waiter,
-    WaitsFor,
+    Breach, Counts, El2Fault, FaultKind, HypercallId, Limit, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef,
+    Waiter, WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -37,6 +38,7 @@ use mpu_model::Rules;
 use oracle::Oracle;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use starved::Starved;
 use tracker::Tracker;
 use watch::{Told, Watch};
 
@@ -119,6 +121,7 @@ pub struct World<S, W = ()> {
     marks: Vec<(usize, Mark)>,
     oracle: Oracle,
     breach: Option<Breach>,
+    starved: Starved,
     watch: W,
     /// Hazards that whoever watches was told of.
     hazards_told: usize,
@@ -223,6 +226,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             marks: Vec::new(),
             oracle: Oracle::default(),
             breach: None,
+            starved: Starved::default(),
             watch,
             hazards_told: 0,
             machine,
@@ -254,11 +258,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             if self.steps >= self.config.step_limit {
-                return self.isolation().unwrap_or(Outcome::Limit(self.config.step_limit));
+                return self.isolation().unwrap_or(Outcome::Limit(Limit::Steps(self.config.step_limit)));
             }
             self.steps += 1;
-            if self.step(pe).is_err() {
-                return self.stopped();
+            match self.step(pe) {
+                Ok(None) => {}
+                Ok(Some(limit)) => return self.isolation().unwrap_or(Outcome::Limit(limit)),
+                Err(_) => return self.stopped(),
             }
         }
     }
@@ -359,7 +365,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         self.hyp.core.domains.online() > 0
     }
 
-    fn step(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn step(&mut self, pe: usize) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
         let before = self.machine.pes.get(pe).map(|state| (due(state).unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
@@ -380,9 +386,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 if W::WATCHES {
                     self.tell_acted(pe, handling);
                 }
-                Ok(())
+                self.starved.acted();
+                Ok(None)
             }
-            Ok(Stop::Trap(cause)) => self.trap(pe, cause, start, counts),
+            Ok(Stop::Trap(cause)) => {
+                self.trap(pe, cause, start, counts)?;
+                if cause == Cause::Irq {
+                    return Ok(self.starved(pe));
+                }
+                self.starved.acted();
+                Ok(None)
+            }
             Err(fault) => Err(fault),
         }
     }
