@@ -1,5 +1,6 @@
 //! What was typed. Nothing here touches the world.
 
+use crate::parity::Target;
 use crate::scenario;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpu_model::AccessKind;
@@ -73,6 +74,8 @@ pub enum Command {
     View(View),
     /// Tell why an access is allowed or denied: slots tried, which decided, and what would change the answer.
     Explain(Explain),
+    /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line.
+    Parity(Parity),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
 }
@@ -129,6 +132,30 @@ pub struct Run {
     /// the layout grants.
     #[arg(long)]
     pub paranoid: bool,
+}
+
+/// `parity`.
+#[derive(Debug, Args)]
+pub struct Parity {
+    /// The scenario.
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The board.
+    #[arg(long, value_enum)]
+    pub target: Target,
+
+    /// The strategy, as `run --strategy` takes it.
+    #[arg(long, default_value = "map-page")]
+    pub strategy: String,
+
+    /// Decides what mixes draw.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    /// The folder with the board's images.
+    #[arg(long, value_name = "DIR", default_value = "target/board")]
+    pub images: PathBuf,
 }
 
 /// `compare`.

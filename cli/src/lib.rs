@@ -10,6 +10,7 @@
 //! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
 //! * [`report`]: sweeps and comparisons as a page with charts.
 //! * [`replay`]: recorded behaviour held against the simulated hypervisor.
+//! * [`parity`]: a scenario here and on a board, compared line by line.
 //! * [`profile`]: what operations cost, and how far each figure can be trusted. [`sensitivity`]: what would change a ranking.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
 //! * [`output`]: colour and streams. [`logging`]: `-v`.
@@ -24,6 +25,7 @@ pub mod explain;
 pub mod json;
 pub mod logging;
 pub mod output;
+pub mod parity;
 pub mod profile;
 pub mod render;
 pub mod replay;

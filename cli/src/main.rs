@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report::report(args),
         Command::View(args) => commands::view::view(args, io),
         Command::Explain(args) => commands::explain::explain(args, io),
+        Command::Parity(args) => commands::parity::parity(args, io),
         Command::Replay(args) => commands::replay::replay(args, io),
     };
     commands::finish(done, io)

@@ -28,7 +28,13 @@ pub enum StrategyError {
 const MAX_WINDOWS: usize = 255;
 
 /// The strategy that `text` names, with the scenario's settings where the name has none of its own.
-pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyError> {
+pub fn parse(text: &str, settings: Settings) -> Result<Builtin, StrategyError> {
+    let (name, settings) = settle(text, settings)?;
+    Builtin::from_name(name, settings).ok_or_else(|| StrategyError::Unknown { name: name.into() })
+}
+
+/// The bare name in `text`, and the settings with what stands behind its colon.
+pub fn settle(text: &str, mut settings: Settings) -> Result<(&str, Settings), StrategyError> {
     let (name, option) = text.split_once(':').map_or((text, None), |(name, option)| (name, Some(option)));
     let refuse = |takes| StrategyError::Option { name: name.into(), option: option.unwrap_or_default().into(), takes };
     match (name, option) {
@@ -47,7 +53,7 @@ pub fn parse(text: &str, mut settings: Settings) -> Result<Builtin, StrategyErro
         // No option, or a name nobody knows, which is said below.
         _ => {}
     }
-    Builtin::from_name(name, settings).ok_or_else(|| StrategyError::Unknown { name: name.into() })
+    Ok((name, settings))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use core::fmt;
 use crate::abi;
 
 /// A domain's number as guests know it.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DomId(pub u16);
 
@@ -36,6 +37,7 @@ impl DomIdx {
 pub struct Vcpu(pub u32);
 
 /// A port of some domain.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Port(pub u32);
 

@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// What holds between domains.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Gets the global VIRQs nobody else was made handler of.

@@ -9,6 +9,7 @@ use crate::rules::Level;
 /// *Privileged* is the level the MPU belongs to: EL2 for the EL2 MPU, EL1 for the EL1 MPU. The upper bit takes writes
 /// away, the lower one lets the levels below in. At stage 2, EL1 and EL0 are not told apart.
 #[bitbybit::bitenum(u2, exhaustive = true)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub enum Ap {
     /// 0b00: read-write at the MPU's own level, nothing below.
@@ -37,6 +38,7 @@ impl Ap {
 
 /// Shareability, `PRBAR.SH`.
 #[bitbybit::bitenum(u2, exhaustive = true)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub enum Shareability {
     /// 0b00: non-shareable.
@@ -54,6 +56,7 @@ pub enum Shareability {
 /// Bit 1 decides at EL2 and at EL1 stage 1. What bit 0 means at stage 2 is disputed, see [`crate::S2XnModel`]; all
 /// readings agree that 0b00 lets everyone execute, and software writes 0b10 where nobody may.
 #[bitbybit::bitenum(u2, exhaustive = true)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub enum Xn {
     /// 0b00: may be executed.
@@ -84,6 +87,7 @@ impl Xn {
 ///
 /// Prints as the EL2 MPU reads it (`rw EL2 only, never execute`); the alternate form `{:#}` adds shareability,
 /// attribute index and NS. [`Attrs::at`] prints for either level.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attrs {
     /// Who may read and write.

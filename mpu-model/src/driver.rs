@@ -139,11 +139,20 @@ impl Slots {
         Self { pmsa: Pmsa::V64, regions, selected: 0, enabled: SlotSet([0; 4]) }
     }
 
-    /// The same for the EL2 MPU of PMSAv8-32. Words are still given in the 64-bit layout; those of a region above 4 GiB lose
+    /// The same for PMSAv8-32. At EL1, which has no PRENR there, only [`Slots::save`] and [`Slots::restore`] are for use. Words are still given in the 64-bit layout; those of a region above 4 GiB lose
     /// their upper half.
     #[must_use]
     pub const fn new_32(regions: u8) -> Self {
         Self { pmsa: Pmsa::V32, regions, selected: 0, enabled: SlotSet([0; 4]) }
+    }
+
+    /// The driver of an MPU with `regions` slots and these registers, just out of reset.
+    #[must_use]
+    pub const fn of(pmsa: Pmsa, regions: u8) -> Self {
+        match pmsa {
+            Pmsa::V64 => Self::new(regions),
+            Pmsa::V32 => Self::new_32(regions),
+        }
     }
 
     /// How many slots there are.

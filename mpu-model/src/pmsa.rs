@@ -18,6 +18,7 @@ use crate::regs::MpuReg;
 use crate::rules::Level;
 
 /// Which of the two an MPU is.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Pmsa {
     /// PMSAv8-64.
@@ -78,6 +79,15 @@ impl Pmsa {
             Self::V64 if vtcr.vs() => Vsctlr::new_with_raw_value(vsctlr).vmid(),
             Self::V64 => Vsctlr::new_with_raw_value(vsctlr).vmid() & 0xff,
             Self::V32 => (vsctlr >> 16) as u16 & 0xff,
+        }
+    }
+
+    /// Where `VSCTLR_EL2` or `VSCTLR` has the VMID.
+    #[must_use]
+    pub const fn vmid_shift(self) -> u32 {
+        match self {
+            Self::V64 => 48,
+            Self::V32 => 16,
         }
     }
 

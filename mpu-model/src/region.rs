@@ -9,6 +9,7 @@ use crate::{GRANULE, PA_LIMIT};
 /// A range of whole granules with its attributes. Whoever holds one need not check it again.
 ///
 /// The range is never empty, never reversed and never leaves the 52-bit address space.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region {
     base: u64,

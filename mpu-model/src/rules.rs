@@ -16,6 +16,7 @@ pub enum Level {
 ///
 /// `PRSELR` and `SCTLR` are ordinary system registers and wait for a context synchronisation event only, under
 /// either rule.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SyncRule {
     /// A DSB after the write, then a context synchronisation event (DDI 0600 section C1.7.1).
@@ -26,6 +27,7 @@ pub enum SyncRule {
 }
 
 /// What the two bits of `PRBAR_EL2.XN` mean for fetches by EL1 and EL0. Sources disagree; 0b00 means the same in all.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum S2XnModel {
     /// As `FEAT_XNX` of VMSA has it: 00 both may, 01 EL0 only, 10 none, 11 EL1 only.
@@ -38,6 +40,7 @@ pub enum S2XnModel {
 }
 
 /// Stage 2 with `HCR_EL2.VM` = 1 while `SCTLR_EL2.M` = 0. Sources disagree.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum VmWithoutM {
     /// The access goes to the default map of EL2, which lower levels may not use: translation fault.
@@ -50,6 +53,7 @@ pub enum VmWithoutM {
 /// The background region that `SCTLR_ELx.BR` lends to privileged accesses. PMSAv8-64 leaves its contents to the
 /// implementation, so there is none unless the board declares one. `SCTLR_ELx.WXN` does not apply to it: that bit
 /// speaks of regions.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DefaultMap {
     /// Nothing is known of it: what hits no region faults even with BR set.
@@ -70,6 +74,7 @@ pub(crate) const DEVICE_HALF: u64 = 0x8000_0000;
 /// An access whose parts lie in regions that all permit it and give it different memory types or shareability: CONSTRAINED
 /// UNPREDICTABLE (Arm DDI 0487, "Crossing a page boundary with different memory types or Shareability attributes"). Asked
 /// under [`Crossing::EveryByte`] only: the other two look at single bytes.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MixedAttributes {
     /// It is made, as if all of it had the attributes of its first byte.
@@ -80,6 +85,7 @@ pub enum MixedAttributes {
 }
 
 /// Which bytes of an access that spans several are judged.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Crossing {
     /// All of them; the lowest that is denied is what FAR names.
@@ -93,6 +99,7 @@ pub enum Crossing {
 }
 
 /// EL0 with `SCTLR_EL1.M` = 0. Sources disagree; software that was seen enables the EL1 MPU before EL0 runs.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum El0WithoutM {
     /// It uses the default map, as in QEMU.
@@ -103,6 +110,7 @@ pub enum El0WithoutM {
 }
 
 /// Which status code a denial gets.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum StatusCodes {
     /// Translation fault for a miss and for an overlap, permission fault for a denial (DDI 0600 table C1-4).
@@ -115,6 +123,7 @@ pub enum StatusCodes {
 }
 
 /// When `HPFAR_EL2` is filled. PMSA has one address, so FAR holds all of it anyway.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HpfarRule {
     /// By translation faults only; after a permission fault it is UNKNOWN.
@@ -125,6 +134,7 @@ pub enum HpfarRule {
 }
 
 /// The switches one [`crate::Mpu`] runs under.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Rules {
     /// What a register write waits for.

@@ -1,6 +1,11 @@
 //! What guests and the hypervisor agree on: how EL2 is entered, how a hypercall stands in registers, and its numbers.
 
-/// Registers of the interrupted guest, as an exception entry to EL2 leaves them.
+pub mod aarch32;
+
+use mpu_model::Pmsa;
+
+/// Registers of the interrupted guest, as an exception entry to EL2 leaves them. Those of an `AArch32` guest stand where the
+/// architecture maps them ([`aarch32`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// x0 to x30.
@@ -9,6 +14,94 @@ pub struct Frame {
     pub elr: u64,
     /// `SPSR_EL2`: the guest's PSTATE.
     pub spsr: u64,
+    /// `SPSR_abt`, `SPSR_und`, `SPSR_irq`, `SPSR_fiq` of an `AArch32` guest.
+    pub banked_spsr: [u32; 4],
+}
+
+/// What EL1's syndrome registers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct El1Syndrome {
+    /// `ESR_EL1`, or DFSR.
+    pub esr: u64,
+    /// IFSR.
+    pub ifsr: u64,
+    /// `FAR_EL1`, or IFAR and DFAR.
+    pub far: u64,
+}
+
+/// A synchronous exception that EL2 made a guest take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The syndrome in the form of `ESR_EL1`.
+    pub esr: u64,
+    /// The faulting address, 0 if there is none.
+    pub far: u64,
+}
+
+/// How the two execution states differ in what hypervisor and guest agree on.
+pub trait Arch: Copy {
+    /// PSTATE of a guest at its first instruction: at EL1 with everything masked.
+    fn start(self) -> u64;
+    /// PSTATE of a guest in its interrupt handler.
+    fn in_irq(self) -> u64;
+    /// The hypercall number: x16 or r12.
+    fn number(self, frame: &Frame) -> u64;
+    /// Puts the hypercall number where [`Arch::number`] finds it.
+    fn set_number(self, frame: &mut Frame, nr: u64);
+    /// The exception whose vector lies at `offset` from the guest's vector base, as `held` tells it; `None`: it is none that
+    /// EL2 makes a guest take.
+    fn taken(self, offset: u64, held: El1Syndrome) -> Option<Taken>;
+    /// PSTATE as it was before the guest was made to take `taken`.
+    fn interrupted(self, frame: &Frame, taken: &Taken, spsr_el1: u64) -> u64;
+}
+
+impl Arch for Pmsa {
+    fn start(self) -> u64 {
+        match self {
+            Self::V64 => PSTATE_EL1H_MASKED,
+            Self::V32 => aarch32::MASKED | aarch32::mode::SVC,
+        }
+    }
+
+    fn in_irq(self) -> u64 {
+        match self {
+            Self::V64 => PSTATE_EL1H_MASKED,
+            Self::V32 => aarch32::MASKED | aarch32::mode::IRQ,
+        }
+    }
+
+    fn number(self, frame: &Frame) -> u64 {
+        match self {
+            Self::V64 => frame.x[16],
+            Self::V32 => frame.x[12],
+        }
+    }
+
+    fn set_number(self, frame: &mut Frame, nr: u64) {
+        match self {
+            Self::V64 => frame.x[16] = nr,
+            Self::V32 => frame.x[12] = nr,
+        }
+    }
+
+    fn taken(self, offset: u64, held: El1Syndrome) -> Option<Taken> {
+        match self {
+            Self::V32 => aarch32::taken(offset, held),
+            Self::V64 if offset == VECTOR_SYNC => {
+                // An undefined instruction has no fault address; whatever an earlier abort left there stays.
+                let far = if held.esr >> 26 == ec::UNKNOWN { 0 } else { held.far };
+                Some(Taken { esr: held.esr, far })
+            }
+            Self::V64 => None,
+        }
+    }
+
+    fn interrupted(self, frame: &Frame, taken: &Taken, spsr_el1: u64) -> u64 {
+        match self {
+            Self::V64 => spsr_el1,
+            Self::V32 => aarch32::exception(taken.esr >> 26).interrupted(frame),
+        }
+    }
 }
 
 /// Which vector EL2 was entered by.
@@ -32,6 +125,8 @@ pub mod ec {
     pub const UNKNOWN: u64 = 0x00;
     /// `WFI` or `WFE`.
     pub const WFX: u64 = 0x01;
+    /// `HVC` from `AArch32`.
+    pub const HVC32: u64 = 0x12;
     /// `HVC` from `AArch64`.
     pub const HVC64: u64 = 0x16;
     /// Instruction abort from a lower level.

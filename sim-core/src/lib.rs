@@ -19,11 +19,13 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "sim")]
+#[cfg(test)]
 extern crate std;
 
 pub mod convention;
-#[cfg(feature = "sim")]
+#[cfg(feature = "export")]
+pub mod export;
+#[cfg(feature = "guest")]
 pub mod guest;
 pub mod hyp;
 pub mod layout;
@@ -31,5 +33,6 @@ pub mod layout;
 pub mod machine;
 pub mod outcome;
 pub mod platform;
+pub mod story;
 #[cfg(feature = "sim")]
 pub mod world;

@@ -17,7 +17,7 @@ pub enum SysReg {
     El1(MpuReg),
     /// `HCR_EL2`: VM bit 0, IMO bit 4, TWI bit 13.
     HcrEl2,
-    /// `VSCTLR_EL2`: VMID in bits 63:48.
+    /// `VSCTLR_EL2`: VMID in bits 63:48; in bits 23:16 with PMSAv8-32.
     VsctlrEl2,
     /// `VMPIDR_EL2`: what the guest reads as its own affinity; here the vCPU's number within its domain.
     VmpidrEl2,
@@ -27,8 +27,10 @@ pub enum SysReg {
     FarEl2,
     /// `ESR_EL1`: syndrome of the exception last taken to EL1.
     EsrEl1,
-    /// `FAR_EL1`: faulting address of the abort last taken to EL1.
+    /// `FAR_EL1`: faulting address of the abort last taken to EL1. `AArch32` has DFAR in bits 31:0 and IFAR in bits 63:32.
     FarEl1,
+    /// `IFSR`: status of the prefetch abort last taken to EL1, which only `AArch32` keeps apart from that of data aborts.
+    Ifsr,
     /// `ELR_EL1`: where the guest returns to after an exception at EL1.
     ElrEl1,
     /// `SPSR_EL1`: the guest's interrupted PSTATE.
@@ -80,6 +82,7 @@ pub mod intid {
 }
 
 /// Width of a data access.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// 8 bits.

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod explain;
+pub mod parity;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -10,6 +11,7 @@ pub mod view;
 
 use crate::args::{Color, Format, Source};
 use crate::output::{self, Palette};
+use crate::parity::ParityError;
 use crate::profile::ProfileError;
 use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
@@ -101,6 +103,9 @@ pub enum CommandError {
         /// Why not.
         why: String,
     },
+    /// The scenario was not compared.
+    #[error(transparent)]
+    Parity(#[from] ParityError),
     /// The trace was not written.
     #[error(transparent)]
     Trace(#[from] TraceError),

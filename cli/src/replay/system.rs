@@ -2,7 +2,7 @@
 //! above, where no recording looks.
 
 use evtchn::DomId;
-use mpu_model::{Attrs, DefaultMap, Region, RegionError};
+use mpu_model::{Attrs, DefaultMap, Pmsa, Region, RegionError, Rules};
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs};
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
@@ -98,6 +98,8 @@ impl Ground {
             gic: device("gic", gic),
             // Known, so that `background` can be asked too.
             default_map: DefaultMap::RwNoExec,
+            pmsa: Pmsa::V64,
+            rules: Rules::default(),
         };
         let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
         let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;

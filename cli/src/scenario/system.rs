@@ -68,10 +68,11 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
     board.el2_regions = regions(raw.el2_regions.as_ref(), "el2_regions", board.el2_regions)?;
     board.el1_regions = regions(raw.el1_regions.as_ref(), "el1_regions", board.el1_regions)?;
     board.image_base = given(raw.image_base.as_ref(), Number(board.image_base)).0;
-    board.default_map = match given(raw.default_map.as_ref(), RawDefaultMap::None) {
-        RawDefaultMap::None => DefaultMap::None,
-        RawDefaultMap::Rw => DefaultMap::RwNoExec,
-        RawDefaultMap::Rwx => DefaultMap::Rwx,
+    board.default_map = match raw.default_map.as_ref().map(Spanned::get_ref) {
+        None => board.default_map,
+        Some(RawDefaultMap::None) => DefaultMap::None,
+        Some(RawDefaultMap::Rw) => DefaultMap::RwNoExec,
+        Some(RawDefaultMap::Rwx) => DefaultMap::Rwx,
     };
     if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
         board.memory = memory;
@@ -140,7 +141,7 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Co
                 RawSync::DsbCse => SyncRule::DsbThenContextSync,
                 RawSync::Cse => SyncRule::ContextSyncOnly,
             },
-            ..Rules::default()
+            ..layout.board().rules
         },
         step_limit: optional(raw.step_limit.as_ref(), "step_limit", 1..=u64::MAX, defaults.step_limit)?,
         policy: Policy { hardware_domain: hardware_domain.transpose()?.map(|id| DomId(id as u16)), silo: raw.silo },

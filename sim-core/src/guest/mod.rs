@@ -165,6 +165,7 @@ pub trait Guest {
 }
 
 /// What a guest knows about where it lives: what its device tree would tell it.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Home {
     /// Its own number in its domain.

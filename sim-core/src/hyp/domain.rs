@@ -1,11 +1,11 @@
 //! Domains and vCPUs: what the hypervisor remembers of its guests.
 
 use super::registers::El1;
-use crate::convention::{Frame, PSTATE_EL1H_MASKED};
+use crate::convention::{Arch, Frame};
 use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::platform::{Platform, SysReg, list_register};
 use alloc::vec::Vec;
-use mpu_model::{MpuReg, RegionWords, Slots};
+use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
 
 /// A vCPU, by its place in [`Domains`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,8 @@ struct El1Context {
     mair: u64,
     esr: u64,
     far: u64,
+    /// PMSAv8-32 only: prefetch aborts have a status register of their own.
+    ifsr: u64,
     elr: u64,
     spsr: u64,
     vbar: u64,
@@ -54,12 +56,13 @@ pub struct VcpuState {
     /// When the poll it is blocked in is over at the latest.
     pub(super) poll_until: Option<u64>,
     frame: Frame,
+    pmsa: Pmsa,
     el1: El1Context,
 }
 
 impl VcpuState {
     /// A vCPU that has not run yet.
-    fn new(domain: usize, index: u32, planned: &VcpuLayout, el1_regions: u8) -> Self {
+    fn new(domain: usize, index: u32, planned: &VcpuLayout, pmsa: Pmsa, el1_regions: u8) -> Self {
         let mut regions = alloc::vec![RegionWords::default(); usize::from(el1_regions)];
         for (slot, region) in regions.iter_mut().zip(&planned.el1_regions) {
             *slot = region.words();
@@ -70,13 +73,14 @@ impl VcpuState {
             mair: 0xff,
             esr: 0,
             far: 0,
+            ifsr: 0,
             elr: 0,
             spsr: 0,
             vbar: 0,
             list_register: 0,
             regions,
         };
-        let frame = Frame { elr: ENTRY_POINT, spsr: PSTATE_EL1H_MASKED, ..Frame::default() };
+        let frame = Frame { elr: ENTRY_POINT, spsr: pmsa.start(), ..Frame::default() };
         Self {
             domain,
             index,
@@ -86,8 +90,14 @@ impl VcpuState {
             event_pending: false,
             poll_until: None,
             frame,
+            pmsa,
             el1,
         }
+    }
+
+    /// Makes a vCPU that has not run yet start at `entry`, for guests that are images.
+    pub fn start_at(&mut self, entry: u64) {
+        self.frame.elr = entry;
     }
 
     /// Whether it is runnable and its domain not paused.
@@ -121,6 +131,9 @@ impl VcpuState {
         self.el1.mair = p.read(SysReg::El1(MpuReg::Mair));
         self.el1.esr = p.read(SysReg::EsrEl1);
         self.el1.far = p.read(SysReg::FarEl1);
+        if self.pmsa == Pmsa::V32 {
+            self.el1.ifsr = p.read(SysReg::Ifsr);
+        }
         self.el1.elr = p.read(SysReg::ElrEl1);
         self.el1.spsr = p.read(SysReg::SpsrEl1);
         self.el1.vbar = p.read(SysReg::VbarEl1);
@@ -145,13 +158,16 @@ impl VcpuState {
         p.dsb()?;
         p.write(SysReg::EsrEl1, self.el1.esr)?;
         p.write(SysReg::FarEl1, self.el1.far)?;
+        if self.pmsa == Pmsa::V32 {
+            p.write(SysReg::Ifsr, self.el1.ifsr)?;
+        }
         p.write(SysReg::ElrEl1, self.el1.elr)?;
         p.write(SysReg::SpsrEl1, self.el1.spsr)?;
         p.write(SysReg::VbarEl1, self.el1.vbar)?;
         p.write(SysReg::IchLr0, self.el1.list_register)?;
         p.write(SysReg::VmpidrEl2, u64::from(self.index))?;
         let vmid = u64::try_from(self.domain).unwrap_or(u64::MAX).wrapping_add(1);
-        p.write(SysReg::VsctlrEl2, vmid << 48)
+        p.write(SysReg::VsctlrEl2, vmid << self.pmsa.vmid_shift())
     }
 }
 
@@ -174,13 +190,13 @@ impl Domains {
     pub fn new(layout: &Layout) -> Self {
         let mut domains = Self::default();
         for (domain, planned) in layout.domains().iter().enumerate() {
-            domains.create(domain, &planned.vcpus, layout.board().el1_regions);
+            domains.create(domain, &planned.vcpus, layout);
         }
         domains
     }
 
     /// Puts the vCPUs of a new domain at `position`; those of one that was there before are off.
-    pub(super) fn create(&mut self, position: usize, planned: &[VcpuLayout], el1_regions: u8) {
+    pub(super) fn create(&mut self, position: usize, planned: &[VcpuLayout], layout: &Layout) {
         let before = self.first.get(position).copied().filter(|first| {
             // The places of a domain that is gone are taken again if they are enough.
             let of_domain = self.vcpus.iter().skip(*first).take_while(|vcpu| vcpu.domain == position);
@@ -198,7 +214,7 @@ impl Domains {
             self.counts.push(planned.len());
         }
         for (id, (index, vcpu)) in (first..).zip((0u32..).zip(planned)) {
-            let state = VcpuState::new(position, index, vcpu, el1_regions);
+            let state = VcpuState::new(position, index, vcpu, layout.board().pmsa, layout.board().el1_regions);
             match self.vcpus.get_mut(id) {
                 Some(place) => *place = state,
                 None => self.vcpus.push(state),
@@ -259,7 +275,7 @@ pub const ENTRY_POINT: u64 = 0x8_0000;
 /// The EL1 slot driver of each PE.
 #[must_use]
 pub fn el1_slots(layout: &Layout) -> Slots {
-    Slots::new(layout.board().el1_regions)
+    Slots::of(layout.board().pmsa, layout.board().el1_regions)
 }
 
 /// Addresses of the pages the hypervisor keeps in its heap: the dummy `vcpu_info`, then each domain's initial

@@ -6,11 +6,12 @@ use super::guest_mem::Cx;
 use super::hypercall::{self, Call};
 use super::sched::{Timer, VirqTimer};
 use super::strategy::{Reach, Strategy};
-use super::{Core, Hypervisor};
-use crate::convention::{Cause, ESR_IL, FSC_EXTERNAL, Frame, PSTATE_EL1H_MASKED, PSTATE_I, TAG, VECTOR_SYNC, ec, psci};
+use super::{Core, Hypervisor, inject};
+use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, TAG, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
 use evtchn::{Stop, Vcpu};
+use mpu_model::Pmsa;
 
 /// What the PE does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl<S: Strategy> Hypervisor<S> {
     fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
         let esr = p.read(SysReg::EsrEl2);
         match esr >> 26 {
-            ec::HVC64 => self.hvc(p, frame, esr & 0xffff),
+            ec::HVC64 | ec::HVC32 => self.hvc(p, frame, esr & 0xffff),
             ec::WFX => {
                 frame.elr = frame.elr.wrapping_add(4);
                 if p.read(SysReg::IchLr0) & list_register::PENDING == 0 {
@@ -96,13 +97,13 @@ impl<S: Strategy> Hypervisor<S> {
                 if self.emulate(p, frame, Access::of(esr, far))? {
                     return Ok(());
                 }
-                inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))
+                self.inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))
             }
             ec::INSTRUCTION_ABORT_LOWER => {
                 let far = p.read(SysReg::FarEl2);
-                inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))
+                self.inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))
             }
-            _ => inject(p, frame, ec::UNKNOWN, 0, None),
+            _ => self.inject(p, frame, ec::UNKNOWN, 0, None),
         }
     }
 
@@ -116,18 +117,19 @@ impl<S: Strategy> Hypervisor<S> {
             // Any other immediate is nothing Xen answers: the guest gets an undefined instruction at its HVC.
             _ => {
                 frame.elr = frame.elr.wrapping_sub(4);
-                return inject(p, frame, ec::UNKNOWN, 0, None);
+                return self.inject(p, frame, ec::UNKNOWN, 0, None);
             }
         }
         let Some(caller) = self.core.caller(p.pe()) else {
             return Ok(());
         };
+        let pmsa = self.core.layout.board().pmsa;
         let [x0, x1, x2, x3, x4, ..] = frame.x;
-        let call = Call { nr: frame.x[16], args: [x0, x1, x2, x3, x4] };
+        let call = Call { nr: pmsa.number(frame), args: [x0, x1, x2, x3, x4] };
         match self.dispatch(p, caller, call) {
             Ok(hypercall::Done::Rc(rc)) => frame.x[0] = rc.cast_unsigned(),
             Ok(hypercall::Done::Continue(call)) => {
-                frame.x[16] = call.nr;
+                pmsa.set_number(frame, call.nr);
                 for (register, value) in frame.x.iter_mut().zip(call.args) {
                     *register = value;
                 }
@@ -149,6 +151,21 @@ impl<S: Strategy> Hypervisor<S> {
             psci::CPU_OFF => self.core.offline(id),
             psci::SYSTEM_OFF => self.core.shutdown_domain_of(id),
             _ => frame.x[0] = NOT_SUPPORTED,
+        }
+    }
+
+    /// Makes the guest take a synchronous exception at EL1, as the architecture would have on its own instruction.
+    fn inject<P: Platform>(
+        &self,
+        p: &mut P,
+        frame: &mut Frame,
+        class: u64,
+        iss: u64,
+        far: Option<u64>,
+    ) -> Result<(), P::Fault> {
+        match self.core.layout.board().pmsa {
+            Pmsa::V64 => inject::aarch64(p, frame, class, iss, far),
+            Pmsa::V32 => inject::aarch32(p, frame, class, iss, far),
         }
     }
 
@@ -255,17 +272,4 @@ fn program_timer<P: Platform>(p: &mut P, deadline: Option<u64>) -> Result<(), P:
         }
         None => p.write(SysReg::CnthpCtl, 0),
     }
-}
-
-/// Makes the guest take a synchronous exception at EL1, as the architecture would have on its own instruction.
-fn inject<P: Platform>(p: &mut P, frame: &mut Frame, class: u64, iss: u64, far: Option<u64>) -> Result<(), P::Fault> {
-    p.write(SysReg::EsrEl1, (class << 26) | ESR_IL | iss)?;
-    if let Some(far) = far {
-        p.write(SysReg::FarEl1, far)?;
-    }
-    p.write(SysReg::ElrEl1, frame.elr)?;
-    p.write(SysReg::SpsrEl1, frame.spsr)?;
-    frame.elr = p.read(SysReg::VbarEl1).wrapping_add(VECTOR_SYNC);
-    frame.spsr = PSTATE_EL1H_MASKED;
-    Ok(())
 }

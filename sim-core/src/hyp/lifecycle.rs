@@ -100,7 +100,7 @@ impl<S: Strategy> Hypervisor<S> {
         let core = &mut self.core;
         core.put_index(position, Some(index), mapped);
         let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
-        core.domains.create(position, vcpus, core.layout.board().el1_regions);
+        core.domains.create(position, vcpus, &core.layout);
         for (vcpu, planned) in (0..).zip(vcpus) {
             if let (true, Some(id), Some(pe)) =
                 (core.guests_unpaused, core.domains.id(position, vcpu), core.pes.get_mut(planned.pe))

@@ -42,6 +42,7 @@ pub mod entry;
 pub mod guest_mem;
 pub mod hypercall;
 mod info_ops;
+mod inject;
 pub mod lifecycle;
 mod memory_op;
 mod multicall;
@@ -207,6 +208,7 @@ pub enum SetupError {
 }
 
 /// A channel that boot code binds before any guest runs (`xen,evtchn-v1` in a device tree).
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaticChannel {
     /// The side that allocates: position of the domain, port.

@@ -9,6 +9,7 @@ use arinc653::{Cycle, MinorFrame};
 use evtchn::Vcpu;
 
 /// The rule.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scheduler {
     /// One vCPU per PE: it runs, or the PE is idle.

@@ -70,7 +70,7 @@ impl PeView {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
-            slots: Slots::new(plan.el2_regions()),
+            slots: Slots::of(plan.pmsa(), plan.el2_regions()),
             current: ViewId::Idle,
             home: ViewId::Idle,
             windows: alloc::vec![Window { span: None, device: false, last_use: 0 }; plan.windows()],

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A device that is not there.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmulatedDevice {
     /// What the scenario calls it.

@@ -7,6 +7,7 @@ use mpu_model::GRANULE;
 pub const STACK_SIZE: u64 = 0x4000;
 
 /// The hypervisor's image: where each part is loaded. The data part ends in one stack per PE.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Code.
@@ -22,6 +23,7 @@ pub struct Image {
 /// What boot has mapped beside the image that stays, or with other rights.
 ///
 /// Xen's linker script has the same parts (`.data.ro_after_init`, `.init.text`, `.init.data`, `.bss`).
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootImage {
     /// The end of [`Image::rodata`]: written during boot, read-only afterwards.

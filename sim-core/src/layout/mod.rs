@@ -32,6 +32,7 @@ use mpu_model::{Region, Sctlr};
 pub const PAGE_SIZE: u64 = 4096;
 
 /// Where `shared_info` and `vcpu_info` live.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placement {
     /// In the guest's own RAM, at addresses it names at run time; until then in the hypervisor's heap.
@@ -44,6 +45,7 @@ pub enum Placement {
 }
 
 /// Whether the hypervisor's own devices are mapped in every view.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HypDevices {
     /// UART and GIC frames are fixed regions.
@@ -53,6 +55,7 @@ pub enum HypDevices {
 }
 
 /// A range that several domains may read and write: static shared memory.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedMemory {
     /// What the scenario calls it.
@@ -64,6 +67,7 @@ pub struct SharedMemory {
 }
 
 /// One vCPU as planned.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VcpuLayout {
     /// The PE it runs on.
@@ -81,6 +85,7 @@ impl VcpuLayout {
 }
 
 /// One domain as planned.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainLayout {
     /// Its id.
@@ -137,6 +142,7 @@ impl DomainLayout {
 }
 
 /// Ranges an integrator sets aside (the `mpu,*-section` properties of the 2022 drafts). Each is optional.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sections {
     /// Boot modules: used at boot, owned by nobody afterwards.
@@ -150,6 +156,7 @@ pub struct Sections {
 }
 
 /// What was asked for, unchecked.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutParts {
     /// The board.

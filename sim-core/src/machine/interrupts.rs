@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn an_injection_while_active_is_delivered_once_more() {
-        let mut pe = Pe::new(16, 16, Rules::default());
+        let mut pe = Pe::new(mpu_model::Pmsa::V64, 16, 16, Rules::default());
         let event = intid::EVENT | list_register::GROUP1 | list_register::PENDING;
         assert_eq!(pe.acknowledge_virtual(), intid::SPURIOUS);
         pe.list_register = event;

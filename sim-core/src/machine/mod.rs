@@ -64,7 +64,7 @@ impl Machine {
         let image = &layout.parts().image;
         let pes = (0..board.pes)
             .map(|pe| {
-                let mut state = Pe::new(board.el2_regions, board.el1_regions, rules);
+                let mut state = Pe::new(board.pmsa, board.el2_regions, board.el1_regions, rules);
                 if let Some(stack) = layout.stack(pe) {
                     state.watch([
                         Probe { addr: image.text.base(), kind: AccessKind::Fetch },

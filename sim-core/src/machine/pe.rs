@@ -1,11 +1,11 @@
 //! One PE: its MPUs, its registers, its clock.
 
 use super::clock::Costs;
-use crate::convention::Frame;
+use crate::convention::{El1Syndrome, Frame};
 use crate::outcome::Counts;
 use crate::platform::{intid, list_register};
 use alloc::boxed::Box;
-use mpu_model::{Level, Mpu, Probe, Rules};
+use mpu_model::{Level, Mpu, Pmsa, Probe, Rules};
 
 /// What a PE is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub struct Pe {
     pub(super) far_el2: u64,
     pub(super) esr_el1: u64,
     pub(super) far_el1: u64,
+    pub(super) ifsr: u64,
     pub(super) elr_el1: u64,
     pub(super) spsr_el1: u64,
     pub(super) vbar_el1: u64,
@@ -55,13 +56,19 @@ pub struct Pe {
 impl Pe {
     /// A PE out of reset.
     #[must_use]
-    pub fn new(el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+    pub fn new(pmsa: Pmsa, el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+        let mpu = |level, regions| {
+            Box::new(match pmsa {
+                Pmsa::V64 => Mpu::new(level, regions, rules),
+                Pmsa::V32 => Mpu::new_32(level, regions, rules),
+            })
+        };
         Self {
             clock: 0,
             masked_since: 0,
             counts: Counts::default(),
-            el2: Box::new(Mpu::new(Level::El2, el2_regions, rules)),
-            el1: Box::new(Mpu::new(Level::El1, el1_regions, rules)),
+            el2: mpu(Level::El2, el2_regions),
+            el1: mpu(Level::El1, el1_regions),
             running: Running::Reset,
             frame: Frame::default(),
             hcr: 0,
@@ -71,6 +78,7 @@ impl Pe {
             far_el2: 0,
             esr_el1: 0,
             far_el1: 0,
+            ifsr: 0,
             elr_el1: 0,
             spsr_el1: 0,
             vbar_el1: 0,
@@ -95,10 +103,21 @@ impl Pe {
         self.clock = self.clock.saturating_add(cycles);
     }
 
+    /// Which registers it has.
+    #[must_use]
+    pub const fn pmsa(&self) -> Pmsa {
+        self.el2.pmsa()
+    }
+
     /// `HCR_EL2`.
     #[must_use]
     pub const fn hcr(&self) -> u64 {
         self.hcr
+    }
+
+    /// What EL1's syndrome registers hold.
+    pub(super) const fn el1_syndrome(&self) -> El1Syndrome {
+        El1Syndrome { esr: self.esr_el1, ifsr: self.ifsr, far: self.far_el1 }
     }
 
     /// Cycles since EL2 was last entered: the exception itself is the first thing that an interrupt would wait for.

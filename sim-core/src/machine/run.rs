@@ -4,7 +4,7 @@ use super::attributes;
 use super::bus::external_abort;
 use super::pe::{Pe, Running};
 use super::{Faulted, Machine};
-use crate::convention::{Cause, ESR_IL, PSTATE_EL1H_MASKED, PSTATE_I, VECTOR_SYNC, ec};
+use crate::convention::{Arch, Cause, ESR_IL, PSTATE_I, ec};
 use crate::guest::{Action, Guest, Input};
 use crate::outcome::HazardKind;
 use crate::platform::{Width, hcr};
@@ -105,7 +105,7 @@ impl Machine {
             slot.next = Input::Interrupt;
             state.spsr_el1 = state.frame.spsr;
             state.elr_el1 = pc;
-            state.frame.spsr = PSTATE_EL1H_MASKED;
+            state.frame.spsr = state.pmsa().in_irq();
             state.charge(|counts| &mut counts.guest_actions, self.costs.guest_action);
         }
         let again = slot.again.take();
@@ -137,7 +137,7 @@ impl Machine {
                     if imm == 0 {
                         state.frame.x[0] = args[0];
                     } else {
-                        state.frame.x[16] = nr;
+                        state.pmsa().set_number(&mut state.frame, nr);
                     }
                     for (register, value) in state.frame.x.iter_mut().zip(args) {
                         *register = value;
@@ -317,7 +317,7 @@ impl Machine {
         }
         state.charge(|counts| &mut counts.erets, self.costs.eret);
         state.context_sync();
-        let key = (state.vsctlr >> 48, state.vmpidr);
+        let key = (state.vsctlr >> state.pmsa().vmid_shift(), state.vmpidr);
         let Ok(place) = self.guests.binary_search_by_key(&key, GuestSlot::key) else {
             state.running = Running::Idle;
             return;
@@ -337,12 +337,9 @@ fn settle(state: &mut Pe, slot: &mut GuestSlot, pc: u64, action: Action) {
     if at == pc.wrapping_add(4) {
         let gives = matches!(action, Action::Hvc { .. } | Action::Load { .. });
         slot.next = Input::Value(if gives { state.frame.x[0] } else { 0 });
-    } else if at == state.vbar_el1.wrapping_add(VECTOR_SYNC) {
-        let esr = state.esr_el1;
-        // An undefined instruction has no fault address; whatever an earlier abort left there stays.
-        let far = if esr >> 26 == ec::UNKNOWN { 0 } else { state.far_el1 };
-        slot.next = Input::Abort { esr, far };
-        state.frame.spsr = state.spsr_el1;
+    } else if let Some(taken) = state.pmsa().taken(at.wrapping_sub(state.vbar_el1), state.el1_syndrome()) {
+        slot.next = Input::Abort { esr: taken.esr, far: taken.far };
+        state.frame.spsr = state.pmsa().interrupted(&state.frame, &taken, state.spsr_el1);
         state.frame.elr = pc.wrapping_add(4);
     } else {
         slot.again = Some(action);

@@ -124,6 +124,7 @@ pub struct Area {
 }
 
 /// Which step of a guest's program, as its author numbers them.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u32);
 
@@ -318,6 +319,7 @@ pub struct StepFailure {
 }
 
 /// What a step expects.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// A hypercall returns this.

@@ -11,7 +11,7 @@ mod telling;
 mod tracker;
 pub mod watch;
 
-use crate::convention::{Cause, Frame, TAG, nr};
+use crate::convention::{Arch, Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
 use crate::hyp::domain::{RunState, VcpuId, VcpuState};
@@ -40,7 +40,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use starved::Starved;
 use tracker::Tracker;
-use watch::{Told, Watch};
+use watch::{Told, Watch, Watched};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -188,20 +188,22 @@ impl<S: Strategy> World<S> {
 
 impl<S: Strategy, W: Watch> World<S, W> {
     /// Sets a system up as [`World::new`] does, whose run `watch` is told of.
-    pub fn watched(layout: Layout, strategy: S, config: Config, watch: W) -> Result<Self, BuildError> {
+    pub fn watched(layout: Layout, strategy: S, config: Config, mut watch: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
         let pes = machine.pes.len();
         let mut bound = Ok(());
         for pe in 0..pes {
             // A fault here stays in the machine and is what the run reports.
-            let _: Result<(), Faulted> = hyp.boot(&mut Cpu { machine: &mut machine, pe });
+            let cpu = Cpu { machine: &mut machine, pe };
+            let _: Result<(), Faulted> = hyp.boot(&mut Watched { cpu, watch: &mut watch, told: false });
             for used in hyp.core.plan.boot().phases(pe).iter().map(|phase| phase.used) {
                 tracing::info!(pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
             }
         }
         for (channel, planned) in config.channels.iter().enumerate() {
-            let done = hyp.bind_static(&mut Cpu { machine: &mut machine, pe: 0 }, *planned);
+            let cpu = Cpu { machine: &mut machine, pe: 0 };
+            let done = hyp.bind_static(&mut Watched { cpu, watch: &mut watch, told: false }, *planned);
             if let Err(evtchn::Stop::Errno(errno)) = done {
                 bound = bound.and(Err(BuildError::Channel { channel, errno }));
             }
@@ -420,7 +422,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 TAG => {
                     let [x0, x1, x2, x3, x4, ..] = state.frame.x;
                     args = Some([x0, x1, x2, x3, x4]);
-                    Trap::Hypercall(hypercall_id(state.frame.x[16], x0))
+                    Trap::Hypercall(hypercall_id(state.pmsa().number(&state.frame), x0))
                 }
                 0 => Trap::Smccc,
                 imm => Trap::UnknownHvc(imm),
@@ -448,6 +450,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
             }
             self.lock_wait = self.lock_wait.saturating_add(wait);
             state.clock = state.clock.saturating_add(wait);
+        }
+        if W::WATCHES {
+            self.show_entry(pe, cause);
         }
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
         let caller = self.on_pe(pe);

@@ -2,6 +2,7 @@
 
 use super::watch::{Standing, Told, Watch, Watched};
 use super::{World, vcpu_ref};
+use crate::convention::{Arch, Cause};
 use crate::hyp::Hypervisor;
 use crate::hyp::domain::{RunState, VcpuId};
 use crate::hyp::strategy::Strategy;
@@ -9,6 +10,7 @@ use crate::machine::Cpu;
 use crate::machine::pe::Running;
 use crate::outcome::VcpuRef;
 use crate::platform::Event;
+use crate::story::Seen;
 use alloc::vec::Vec;
 
 /// The vCPU that runs on a PE, and whether it is in its interrupt handler.
@@ -17,7 +19,7 @@ pub(super) type Handling = Option<(VcpuRef, bool)>;
 impl<S: Strategy, W: Watch> World<S, W> {
     /// The hypervisor, and a PE as it sees it.
     pub(super) fn cpu(&mut self, pe: usize) -> (&mut Hypervisor<S>, Watched<'_, W>) {
-        (&mut self.hyp, Watched { cpu: Cpu { machine: &mut self.machine, pe }, watch: &mut self.watch })
+        (&mut self.hyp, Watched { cpu: Cpu { machine: &mut self.machine, pe }, watch: &mut self.watch, told: true })
     }
 
     /// Tells what happens now on a PE.
@@ -83,6 +85,16 @@ impl<S: Strategy, W: Watch> World<S, W> {
         }
     }
 
+    /// Shows who entered EL2 with which registers.
+    pub(super) fn show_entry(&mut self, pe: usize, cause: Cause) {
+        if let Some(state) = self.machine.pes.get(pe) {
+            let vcpu = self.on_behalf.vcpu;
+            let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
+            let number = state.pmsa().number(frame);
+            self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
+        }
+    }
+
     /// Tells that EL2 was left, and where `before` stands, who ran until then, if somebody else does now.
     pub(super) fn tell_left(&mut self, pe: usize, before: Option<VcpuRef>) {
         let runs = self.handling(pe).map(|(vcpu, _)| vcpu);
@@ -90,6 +102,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
             && let Some(id) = self.hyp.core.domains.id(before.domain, before.vcpu)
         {
             self.tell_standing(pe, id);
+        }
+        if let Some(state) = self.machine.pes.get(pe) {
+            self.watch.see(pe, Seen::Left(runs, &state.frame));
         }
         self.tell(pe, Told::Left(runs));
     }
@@ -106,6 +121,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub(super) fn tell_fault(&mut self) {
         self.tell_hazards();
         if let Some(fault) = self.machine.faults().0 {
+            self.watch.see(fault.pe, Seen::Fault { esr: fault.syndrome.esr(), far: fault.syndrome.far });
             self.tell(fault.pe, Told::Fault(fault));
         }
     }

@@ -6,6 +6,7 @@
 use crate::machine::{Cpu, Faulted};
 use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, VcpuRef};
 use crate::platform::{Event, Platform, Rmw, SysReg, Width};
+use crate::story::Seen;
 
 /// Looks on at a run. What it does changes nothing in it.
 pub trait Watch {
@@ -15,6 +16,11 @@ pub trait Watch {
     /// Told at each happening: `at` is the time in cycles of the PE on which it happened. Of one PE times never go back; of
     /// several they do, because each PE has a clock of its own.
     fn tell(&mut self, at: u64, pe: usize, what: Told);
+
+    /// Shown all that happens at EL2 of a PE from its reset on, down to the single write of a register.
+    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+        let _ = (pe, seen);
+    }
 }
 
 /// Nobody.
@@ -29,6 +35,10 @@ impl<W: Watch> Watch for &mut W {
 
     fn tell(&mut self, at: u64, pe: usize, what: Told) {
         W::tell(self, at, pe, what);
+    }
+
+    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+        W::see(self, pe, seen);
     }
 }
 
@@ -112,11 +122,21 @@ pub enum Standing {
 pub(super) struct Watched<'a, W> {
     pub(super) cpu: Cpu<'a>,
     pub(super) watch: &'a mut W,
+    /// Time has begun: before, what happens is shown and not told.
+    pub(super) told: bool,
 }
 
 impl<W: Watch> Watched<'_, W> {
     fn tell(&mut self, what: Told) {
-        self.watch.tell(self.cpu.now(), self.cpu.pe, what);
+        if self.told {
+            self.watch.tell(self.cpu.now(), self.cpu.pe, what);
+        }
+    }
+
+    fn see(&mut self, seen: Seen<'_>) {
+        if W::WATCHES {
+            self.watch.see(self.cpu.pe, seen);
+        }
     }
 }
 
@@ -132,14 +152,17 @@ impl<W: Watch> Platform for Watched<'_, W> {
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
+        self.see(Seen::Write(reg, value));
         self.cpu.write(reg, value)
     }
 
     fn isb(&mut self) -> Result<(), Faulted> {
+        self.see(Seen::Isb);
         self.cpu.isb()
     }
 
     fn dsb(&mut self) -> Result<(), Faulted> {
+        self.see(Seen::Dsb);
         self.cpu.dsb()
     }
 
@@ -176,6 +199,7 @@ impl<W: Watch> Platform for Watched<'_, W> {
             self.cpu.event(event);
         }
         if W::WATCHES {
+            self.see(Seen::Event(event));
             self.tell(Told::Hypervisor(event));
         }
     }

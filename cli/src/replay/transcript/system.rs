@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evtchn::{DomId, abi};
-use mpu_model::{DefaultMap, Region};
+use mpu_model::{DefaultMap, Pmsa, Region, Rules};
 use serde_json::Value;
 use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
@@ -101,6 +101,8 @@ impl System {
             gic: Device { name: "gic".into(), span: gic },
             // Known, so that `background` can be asked too.
             default_map: DefaultMap::RwNoExec,
+            pmsa: Pmsa::V64,
+            rules: Rules::default(),
         };
         let domains = (0..).zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
         let parts = LayoutParts {

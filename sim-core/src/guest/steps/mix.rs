@@ -4,6 +4,7 @@ use super::Step;
 use alloc::rc::Rc;
 
 /// One of the things that a round of a mix may be.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// How often it is drawn, against the weights of the others.

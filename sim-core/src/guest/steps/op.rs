@@ -10,6 +10,7 @@ use alloc::string::String;
 pub const MAX_POLLED: usize = 10;
 
 /// A port as a step names it.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortRef {
     /// By number.
@@ -19,6 +20,7 @@ pub enum PortRef {
 }
 
 /// What a step does.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Names the page for `shared_info`, unless it is placed already.
@@ -157,6 +159,7 @@ pub enum Op {
 }
 
 /// One step.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Its number in the source.

@@ -14,7 +14,7 @@ use crate::layout::{Layout, Owner, Span};
 use crate::outcome::{Refused, Shortage, SmallestChange, ViewBudget, ViewId};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Demand, Gaps, Mapping, Refusal};
-use mpu_model::{DefaultMap, Region, RegionWords};
+use mpu_model::{DefaultMap, Pmsa, Region, RegionWords};
 use regions::{bytes, fixed, guest, hypervisor, in_all_views, merge, of_guests, pins, wide_heap};
 
 /// One region of a view.
@@ -112,6 +112,7 @@ pub struct Plan {
     /// The same for pages in the pool or the heap alone.
     page_bytes: (u64, Vec<u64>),
     boot: BootPlan,
+    pmsa: Pmsa,
     el2_regions: u8,
     default_map: bool,
 }
@@ -154,6 +155,7 @@ impl Plan {
             guest_bytes: bytes(layout, of_guests),
             page_bytes: bytes(layout, |owner| matches!(owner, Owner::Pool(Some(_)))),
             boot: BootPlan::default(),
+            pmsa: layout.board().pmsa,
             el2_regions: layout.board().el2_regions,
             default_map: layout.board().default_map != DefaultMap::None,
         };
@@ -365,6 +367,12 @@ impl Plan {
     pub fn view_slot(&self, view: ViewId, index: usize) -> u8 {
         let kept = if self.needs.resident && view == ViewId::Hypervisor { 0 } else { self.kept() };
         slot(self.kept_from().saturating_add(kept).saturating_add(index))
+    }
+
+    /// Which registers the board's MPUs have.
+    #[must_use]
+    pub fn pmsa(&self) -> Pmsa {
+        self.pmsa
     }
 
     /// Regions of the board's EL2 MPU.

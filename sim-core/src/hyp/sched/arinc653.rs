@@ -6,6 +6,7 @@ use crate::layout::Layout;
 use alloc::vec::Vec;
 
 /// A minor frame, in the order in which those of a PE follow each other.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MinorFrame {
     /// The PE.

@@ -172,6 +172,7 @@ pub enum Builtin {
 }
 
 /// Settings that some strategies take.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Windows of `map-page` and `hybrid`, at least 1.

@@ -15,6 +15,7 @@ use crate::outcome::ViewId;
 use crate::platform::Platform;
 
 /// When the hypervisor view is loaded.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum When {
     /// At every entry to EL2.

@@ -1,0 +1,155 @@
+//! A scenario on the host and on a board: the same story, line by line.
+//!
+//! [`System`] and the programs of the guests go to the board as bytes; the story of the host's run comes from the same lines of
+//! `sim-core` ([`Story`]) as the board's. [`target`] knows the boards and starts the emulator.
+
+mod target;
+
+pub use target::{Images, Target};
+
+use crate::commands::CommandError;
+use crate::scenario::Scenario;
+use crate::strategy;
+use sim_core::export::{Program, System, Unreadable};
+use sim_core::outcome::Report;
+use sim_core::story::{Seen, Story};
+use sim_core::world::{self, watch::Told, watch::Watch};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// Why nothing was compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ParityError {
+    /// The scenario does not go onto that board.
+    #[error("the scenario does not go onto {target}: {why}")]
+    Unfit {
+        /// The board.
+        target: &'static str,
+        /// What is in the way, and the remedy.
+        why: String,
+    },
+    /// An image is missing.
+    #[error("there is no image {}; build it with .ci/board, or name another with --images DIR", .0.display())]
+    NoImage(PathBuf),
+    /// There is no emulator.
+    #[error("{program} cannot be started: {why}; on Debian it is in the package qemu-system-arm (10.0 or newer)")]
+    NoEmulator {
+        /// What was started.
+        program: &'static str,
+        /// Why not.
+        why: std::io::Error,
+    },
+    /// What goes onto the board cannot be put down.
+    #[error("what goes onto the board cannot be put into {}: {why}", path.display())]
+    Files {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: std::io::Error,
+    },
+    /// The system cannot be made bytes of.
+    #[error(transparent)]
+    Pack(#[from] Unreadable),
+    /// The image refused the system.
+    #[error("the image says: {0}")]
+    Refused(String),
+    /// The emulator never came to an end.
+    #[error("the board was still running after {0} s, and was stopped")]
+    Endless(u64),
+}
+
+/// How the two stories compare.
+#[derive(Debug)]
+pub struct Compared {
+    /// Lines that are the same, from the start.
+    pub same: usize,
+    /// The first that differs: the host's and the board's, `None` where one has ended.
+    pub differs: Option<(Option<String>, Option<String>)>,
+    /// The lines before that.
+    pub before: Vec<String>,
+    /// The board's crash report, if it made one.
+    pub crash: Vec<String>,
+    /// The last line both have.
+    pub last: String,
+    /// What the host's run came to.
+    pub report: Report,
+}
+
+/// Lines shown before the first difference.
+const CONTEXT: usize = 8;
+
+/// A story to be read afterwards.
+struct Listener(Story<String>);
+
+impl Watch for Listener {
+    fn tell(&mut self, _: u64, _: usize, _: Told) {}
+
+    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+        // A string takes every line.
+        let _ = self.0.tell(pe, seen);
+    }
+}
+
+/// Runs the scenario here and on the board.
+pub fn compare(
+    scenario: &Scenario,
+    name: &str,
+    seed: u64,
+    target: Target,
+    images: &Images,
+) -> Result<Compared, CommandError> {
+    let rule = strategy::parse(name, scenario.settings)?;
+    let mut listener = Listener(Story::new(String::new()));
+    let (scenario, report) = crate::commands::simulate(scenario, name, &rule, seed, &mut listener)?;
+    let host = listener.0.into_inner();
+    let board = target.run(&system(&scenario, name, seed)?, &programs(&scenario, seed), &scenario.layout, images)?;
+    let crash = board.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
+    let mut lines = board.lines().filter(|line| !line.starts_with('#'));
+    let mut before = Vec::new();
+    let mut same = 0;
+    let mut expected = host.lines();
+    let differs = loop {
+        match (expected.next(), lines.next()) {
+            (None, None) => break None,
+            (Some(here), Some(there)) if here == there => {
+                same += 1;
+                before.push(here);
+            }
+            (here, there) => break Some((here.map(str::to_owned), there.map(str::to_owned))),
+        }
+    };
+    let last = before.last().map(|line| (*line).to_owned()).unwrap_or_default();
+    let shown = before.len().saturating_sub(CONTEXT);
+    let before = before.into_iter().skip(shown).map(str::to_owned).collect();
+    Ok(Compared { same, differs, before, crash, last, report })
+}
+
+fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, CommandError> {
+    let (bare, settings) = strategy::settle(name, scenario.settings)?;
+    let vcpus = (0..)
+        .zip(scenario.layout.domains())
+        .flat_map(|(domain, planned)| (0u32..).zip(&planned.vcpus).map(move |(vcpu, _)| (domain, vcpu)));
+    let has = |at: &(usize, u32)| scenario.programs.iter().any(|program| (program.domain, program.vcpu) == *at);
+    Ok(System {
+        parts: scenario.layout.parts().clone(),
+        strategy: bare.into(),
+        settings,
+        scheduler: scenario.config.scheduler.clone(),
+        policy: scenario.config.policy,
+        channels: scenario.config.channels.clone(),
+        rules: scenario.config.rules,
+        seed,
+        step_limit: scenario.config.step_limit,
+        off: vcpus.filter(|at| !has(at)).collect(),
+    })
+}
+
+fn programs(scenario: &Scenario, seed: u64) -> Vec<Program> {
+    let program = |program: &crate::scenario::Program| {
+        // A checked layout has a home for every vCPU.
+        let home = world::home(&scenario.layout, program.domain, program.vcpu)?;
+        let steps = Rc::clone(&program.steps);
+        Some(Program { domain: program.domain, home, steps, variables: program.variables, seed })
+    };
+    scenario.programs.iter().filter_map(program).collect()
+}

@@ -1,0 +1,84 @@
+//! A guest for a Cortex-R52: runs a program of steps, the one that runs as a simulated guest, with real instructions at EL1.
+//!
+//! `start.s` has start-up and vectors, [`act`] an instruction for each action. The image, the program and the heap stand in
+//! the domain's RAM as [`board::places`] says.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod act;
+
+use board::heap::BoardHeap;
+use board::places;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
+use sim_core::convention::psci;
+use sim_core::export::{self, Program};
+use sim_core::guest::steps::StepGuest;
+use sim_core::guest::{Action, Guest, Input};
+
+core::arch::global_asm!(include_str!("start.s"), options(raw));
+
+#[global_allocator]
+static HEAP: BoardHeap = BoardHeap::empty();
+
+/// Whether the heap has its memory: the domain's first vCPU to run gives it.
+static READY: AtomicU32 = AtomicU32::new(0);
+
+/// Called by `start.s` with the image's address and the vCPU's number.
+#[unsafe(no_mangle)]
+extern "C" fn main(image: u32, vcpu: u32) -> ! {
+    let bank = image - places::IMAGE;
+    if READY.swap(1, Ordering::Relaxed) == 0 {
+        // SAFETY: the host keeps everything else out of this part of the bank.
+        unsafe { HEAP.init((bank + places::HEAP) as *mut u8, places::HEAP_SIZE as usize) };
+    }
+    let program = bank + places::PROGRAMS + vcpu * places::PROGRAM_SIZE;
+    // SAFETY: the host put it there.
+    let bytes = unsafe { core::slice::from_raw_parts(program as *const u8, places::PROGRAM_SIZE as usize) };
+    match export::unpack::<Program>(bytes) {
+        Ok(program) => run(program),
+        Err(_) => off(),
+    }
+}
+
+/// Runs a program as the simulated machine does: an interrupt is taken between two actions, and what the program was doing
+/// goes on behind its handler.
+fn run(program: Program) -> ! {
+    let mut guest = StepGuest::new(program.home, program.steps, program.variables).seeded(program.seed);
+    let mut open = false;
+    let mut held = None;
+    let mut next = Input::Value(0);
+    loop {
+        let takes = open && held.is_none();
+        if takes && act::interrupted() {
+            held = Some(next);
+            next = Input::Interrupt;
+        }
+        let open_now = open && held.is_none();
+        next = match guest.resume(next) {
+            // It tells whoever watches a simulated machine.
+            Action::Mark(_) => Input::Value(0),
+            Action::Interrupts(on) => {
+                open = on;
+                Input::Value(0)
+            }
+            Action::ReturnFromInterrupt => held.take().unwrap_or(Input::Value(0)),
+            action => act::act(action, open_now),
+        };
+    }
+}
+
+/// Turns the vCPU off.
+fn off() -> ! {
+    loop {
+        act::act(Action::Hvc { imm: 0, nr: 0, args: [psci::CPU_OFF, 0, 0, 0, 0] }, false);
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    off()
+}

@@ -1,0 +1,228 @@
+//! A PE of the board as the hypervisor sees it: real registers, real barriers, real memory.
+
+use crate::cp15::{self, banked, read, write};
+use core::convert::Infallible;
+use core::sync::atomic::{AtomicU32, Ordering};
+use mpu_model::MpuReg;
+use sim_core::convention::ec;
+use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+
+/// HSCTLR and SCTLR bits that read as one and are to be written so (DDI 0568); the hypervisor knows nothing of them.
+const RES1: u32 = 0x30c5_0830;
+
+/// The one PE that runs.
+#[derive(Debug)]
+pub(crate) struct Cpu;
+
+impl Cpu {
+    /// Lets virtual interrupts through to guests, which they find as the simulated machine has them: open, whatever their
+    /// priority.
+    pub(crate) fn open_interrupts() {
+        /// ICH_VMCR: group 1 on, mask at its lowest.
+        const VMCR: u32 = 0xff << 24 | 1 << 1;
+        // ICC_HSRE: the system registers are on, at EL1 too.
+        write!("4", "c12", "c9", "5", 0xf);
+        barrier();
+        write!("4", "c12", "c11", "7", VMCR);
+        // ICH_HCR.En.
+        write!("4", "c12", "c11", "0", 1);
+    }
+
+    /// Lets the UART send (CMSDK APB UART): the divider at its smallest, then the transmitter on. The MPU is still off.
+    pub(crate) fn open_console(base: u64) {
+        const CTRL: u64 = 0x08;
+        const BAUDDIV: u64 = 0x10;
+        let Ok(()) = Self.store(base + BAUDDIV, Width::Word, 16);
+        let Ok(()) = Self.store(base + CTRL, Width::Word, 1);
+    }
+
+    fn mpu_read(reg: MpuReg, el2: bool) -> u32 {
+        match (reg, el2) {
+            (MpuReg::PrbarN(n), true) => cp15::el2_region(n, false),
+            (MpuReg::PrlarN(n), true) => cp15::el2_region(n, true),
+            (MpuReg::PrbarN(n), false) => cp15::el1_region(n, false),
+            (MpuReg::PrlarN(n), false) => cp15::el1_region(n, true),
+            (MpuReg::Prbar, true) => read!("4", "c6", "c3", "0"),
+            (MpuReg::Prbar, false) => read!("0", "c6", "c3", "0"),
+            (MpuReg::Prlar, true) => read!("4", "c6", "c3", "1"),
+            (MpuReg::Prlar, false) => read!("0", "c6", "c3", "1"),
+            (MpuReg::Prselr, true) => read!("4", "c6", "c2", "1"),
+            (MpuReg::Prselr, false) => read!("0", "c6", "c2", "1"),
+            (MpuReg::Prenr, true) => read!("4", "c6", "c1", "1"),
+            (MpuReg::Prenr, false) => 0,
+            (MpuReg::Mpuir, true) => read!("4", "c0", "c0", "4"),
+            (MpuReg::Mpuir, false) => read!("0", "c0", "c0", "4"),
+            (MpuReg::Mair, true) => read!("4", "c10", "c2", "0"),
+            (MpuReg::Mair, false) => read!("0", "c10", "c2", "0"),
+            (MpuReg::Mair1, true) => read!("4", "c10", "c2", "1"),
+            (MpuReg::Mair1, false) => read!("0", "c10", "c2", "1"),
+            (MpuReg::Sctlr, true) => read!("4", "c1", "c0", "0") & !RES1,
+            (MpuReg::Sctlr, false) => read!("0", "c1", "c0", "0") & !RES1,
+        }
+    }
+
+    fn mpu_write(reg: MpuReg, el2: bool, value: u32) {
+        match (reg, el2) {
+            (MpuReg::PrbarN(n), true) => cp15::set_el2_region(n, false, value),
+            (MpuReg::PrlarN(n), true) => cp15::set_el2_region(n, true, value),
+            (MpuReg::PrbarN(n), false) => cp15::set_el1_region(n, false, value),
+            (MpuReg::PrlarN(n), false) => cp15::set_el1_region(n, true, value),
+            (MpuReg::Prbar, true) => write!("4", "c6", "c3", "0", value),
+            (MpuReg::Prbar, false) => write!("0", "c6", "c3", "0", value),
+            (MpuReg::Prlar, true) => write!("4", "c6", "c3", "1", value),
+            (MpuReg::Prlar, false) => write!("0", "c6", "c3", "1", value),
+            (MpuReg::Prselr, true) => write!("4", "c6", "c2", "1", value),
+            (MpuReg::Prselr, false) => write!("0", "c6", "c2", "1", value),
+            (MpuReg::Prenr, true) => write!("4", "c6", "c1", "1", value),
+            (MpuReg::Mair, true) => write!("4", "c10", "c2", "0", value),
+            (MpuReg::Mair, false) => write!("0", "c10", "c2", "0", value),
+            (MpuReg::Mair1, true) => write!("4", "c10", "c2", "1", value),
+            (MpuReg::Mair1, false) => write!("0", "c10", "c2", "1", value),
+            (MpuReg::Sctlr, true) => write!("4", "c1", "c0", "0", value | RES1),
+            (MpuReg::Sctlr, false) => write!("0", "c1", "c0", "0", value | RES1),
+            // Read-only, and not there at EL1.
+            (MpuReg::Mpuir, _) | (MpuReg::Prenr, false) => {}
+        }
+    }
+}
+
+/// An ISB.
+fn barrier() {
+    // SAFETY: a barrier changes nothing; not `nomem`, so that no access moves across it.
+    unsafe { core::arch::asm!("isb", options(nostack)) };
+}
+
+const fn pair(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+impl Platform for Cpu {
+    type Fault = Infallible;
+
+    fn pe(&self) -> usize {
+        0
+    }
+
+    fn read(&mut self, reg: SysReg) -> u64 {
+        let low = match reg {
+            SysReg::El2(reg) => Self::mpu_read(reg, true),
+            SysReg::El1(reg) => Self::mpu_read(reg, false),
+            SysReg::HcrEl2 => read!("4", "c1", "c1", "0"),
+            SysReg::VsctlrEl2 => read!("4", "c2", "c0", "0"),
+            SysReg::VmpidrEl2 => read!("4", "c0", "c0", "5"),
+            SysReg::EsrEl2 => read!("4", "c5", "c2", "0"),
+            SysReg::FarEl2 => {
+                let class = u64::from(read!("4", "c5", "c2", "0") >> 26);
+                match class {
+                    ec::INSTRUCTION_ABORT_LOWER | ec::INSTRUCTION_ABORT_SAME => read!("4", "c6", "c0", "2"),
+                    _ => read!("4", "c6", "c0", "0"),
+                }
+            }
+            SysReg::EsrEl1 => read!("0", "c5", "c0", "0"),
+            SysReg::Ifsr => read!("0", "c5", "c0", "1"),
+            SysReg::FarEl1 => return pair(read!("0", "c6", "c0", "0"), read!("0", "c6", "c0", "2")),
+            // AArch32 returns by the link registers, which are in the frame.
+            SysReg::ElrEl1 => 0,
+            SysReg::SpsrEl1 => banked!("spsr_svc"),
+            SysReg::VbarEl1 => read!("0", "c12", "c0", "0"),
+            SysReg::IchLr0 => return pair(read!("4", "c12", "c12", "0"), read!("4", "c12", "c14", "0")),
+            SysReg::IccIar1 => read!("0", "c12", "c12", "0"),
+            SysReg::IccEoir1 | SysReg::CnthpCval | SysReg::CnthpCtl => 0,
+        };
+        low.into()
+    }
+
+    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Infallible> {
+        let (low, high) = (value as u32, (value >> 32) as u32);
+        match reg {
+            SysReg::El2(reg) => Self::mpu_write(reg, true, low),
+            SysReg::El1(reg) => Self::mpu_write(reg, false, low),
+            SysReg::HcrEl2 => write!("4", "c1", "c1", "0", low),
+            SysReg::VsctlrEl2 => write!("4", "c2", "c0", "0", low),
+            SysReg::VmpidrEl2 => write!("4", "c0", "c0", "5", low),
+            SysReg::EsrEl1 => write!("0", "c5", "c0", "0", low),
+            SysReg::Ifsr => write!("0", "c5", "c0", "1", low),
+            SysReg::FarEl1 => {
+                write!("0", "c6", "c0", "0", low);
+                write!("0", "c6", "c0", "2", high);
+            }
+            SysReg::SpsrEl1 => banked!("spsr_svc", low),
+            SysReg::VbarEl1 => write!("0", "c12", "c0", "0", low),
+            SysReg::IchLr0 => {
+                write!("4", "c12", "c12", "0", low);
+                write!("4", "c12", "c14", "0", high);
+            }
+            SysReg::IccEoir1 => write!("0", "c12", "c12", "1", low),
+            // There is no time here: vCPUs give way by themselves. The rest is read-only, or no register of AArch32.
+            SysReg::CnthpCval
+            | SysReg::CnthpCtl
+            | SysReg::EsrEl2
+            | SysReg::FarEl2
+            | SysReg::ElrEl1
+            | SysReg::IccIar1 => {}
+        }
+        Ok(())
+    }
+
+    fn isb(&mut self) -> Result<(), Infallible> {
+        barrier();
+        Ok(())
+    }
+
+    fn dsb(&mut self) -> Result<(), Infallible> {
+        // SAFETY: as for the ISB.
+        unsafe { core::arch::asm!("dsb sy", options(nostack)) };
+        Ok(())
+    }
+
+    fn load(&mut self, address: u64, width: Width) -> Result<u64, Infallible> {
+        let address = address as usize;
+        // SAFETY: the hypervisor reads what its layout says is memory of a guest or a device, never its own; an access that the
+        // MPU refuses ends in an exception.
+        let value = unsafe {
+            match width {
+                Width::Byte => (address as *const u8).read_volatile().into(),
+                Width::Word => (address as *const u32).read_volatile().into(),
+                Width::Double => (address as *const u64).read_volatile(),
+            }
+        };
+        Ok(value)
+    }
+
+    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Infallible> {
+        let address = address as usize;
+        // SAFETY: as for loads: no memory that Rust knows of.
+        unsafe {
+            match width {
+                Width::Byte => (address as *mut u8).write_volatile(value as u8),
+                Width::Word => (address as *mut u32).write_volatile(value as u32),
+                Width::Double => (address as *mut u64).write_volatile(value),
+            }
+        }
+        Ok(())
+    }
+
+    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Infallible> {
+        // SAFETY: an aligned word outside of what Rust knows of, as for loads.
+        let word = unsafe { AtomicU32::from_ptr(address as usize as *mut u32) };
+        Ok(match op {
+            Rmw::Or(bits) => word.fetch_or(bits, Ordering::SeqCst),
+            Rmw::And(bits) => word.fetch_and(bits, Ordering::SeqCst),
+            Rmw::CompareExchange { current, new } => {
+                word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst).unwrap_or_else(|old| old)
+            }
+        })
+    }
+
+    fn kick(&mut self, _: usize) {}
+
+    fn now(&self) -> u64 {
+        0
+    }
+
+    fn preemption_due(&mut self) -> bool {
+        false
+    }
+
+    fn event(&mut self, _: Event) {}
+}
