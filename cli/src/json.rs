@@ -74,6 +74,7 @@ struct Events {
     delivered: u64,
     coalesced: u64,
     lost: u64,
+    held: u64,
     raised: u64,
     raised_delivered: u64,
 }
@@ -268,7 +269,7 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
     match outcome {
         Outcome::Refused(refused) => Some(vec![refused.to_string()]),
         Outcome::IsolationBroken(breach) => Some(vec![words::breach(&scenario.layout, breach)]),
-        Outcome::Limit(steps) => Some(vec![format!("{steps} steps were taken and guests still run")]),
+        Outcome::Limit(limit) => Some(vec![words::limit(*limit)]),
         Outcome::Deadlock(waiters) => Some(
             waiters
                 .iter()
@@ -329,8 +330,9 @@ impl From<&El2Fault> for Nested {
 
 impl From<sim_core::outcome::EventTotals> for Events {
     fn from(totals: sim_core::outcome::EventTotals) -> Self {
-        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, raised, raised_delivered } = totals;
-        Self { sent, delivered, coalesced, lost, raised, raised_delivered }
+        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } =
+            totals;
+        Self { sent, delivered, coalesced, lost, held, raised, raised_delivered }
     }
 }
 

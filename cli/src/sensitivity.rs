@@ -25,7 +25,7 @@ pub struct Work {
 
 impl Work {
     /// The mean cycles of work per call against another's.
-    fn compare(&self, other: &Self, costs: &Costs) -> Ordering {
+    pub(crate) fn compare(&self, other: &Self, costs: &Costs) -> Ordering {
         let mine = u128::from(costs.of(&self.counts)) * u128::from(other.calls);
         mine.cmp(&(u128::from(costs.of(&other.counts)) * u128::from(self.calls)))
     }

@@ -8,7 +8,7 @@ use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
-    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Outcome, Trap, VcpuRef, ViewId,
+    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, Trap, VcpuRef, ViewId,
     WaitsFor,
 };
 
@@ -24,6 +24,22 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::ExpectationFailed(_) => "expectation-failed",
         Outcome::Limit(_) => "limit",
         Outcome::IsolationBroken(_) => "isolation-broken",
+    }
+}
+
+/// Why a run was ended though guests still run, and what would help, in a sentence without its end.
+#[must_use]
+pub fn limit(limit: Limit) -> String {
+    match limit {
+        Limit::Steps(steps) => {
+            format!("{} steps were taken and guests still run; raise step_limit or end the programs", number(steps))
+        }
+        Limit::Quantum { quantum, switch } => format!(
+            "no guest ever acts: the quantum of {} cycles is over before its vCPU runs, which takes at least {} cycles of \
+             it; raise quantum above that",
+            number(quantum),
+            number(switch),
+        ),
     }
 }
 

@@ -69,11 +69,11 @@ fn the_largest_numbers_are_numbers() {
 #[test]
 fn an_endless_program_ends_at_the_limit() {
     use sim_core::hyp::strategy::Builtin;
-    use sim_core::outcome::Outcome;
+    use sim_core::outcome::{Limit, Outcome};
     let text = THREAD.replace("times = 1000", "times = 18446744073709551615");
     let scenario = load(&format!("step_limit = 5000\n{text}")).unwrap();
     let strategy = Builtin::from_name("map-page", scenario.settings).unwrap();
-    assert_eq!(scenario.world(strategy, 0).unwrap().run().outcome, Outcome::Limit(5000));
+    assert_eq!(scenario.world(strategy, 0).unwrap().run().outcome, Outcome::Limit(Limit::Steps(5000)));
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Extend<u8> for SlotSet {
 }
 
 /// What the driver remembers of one MPU.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
     pmsa: Pmsa,
     regions: u8,

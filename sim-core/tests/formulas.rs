@@ -6,6 +6,7 @@
 //! | strategy | PRBAR, PRLAR | PRENR | SCTLR | DSB | ISB | exposes |
 //! |---|---|---|---|---|---|---|
 //! | `naive`, `pin` | 0 | 0 | 0 | 0 | 0 | nothing; the pinned pages |
+//! | `static-map` | 0 | 0 | 0 | 0 | 0 | all domains |
 //! | `xen-pool` | 0 | 0 | 0 | 0 | 0 | the pool |
 //! | `map-page` | p each | 1 + r | 0 | 1 + p + r | p + r | min(p, k) pages; r = max(0, p - k) |
 //! | `switch-view` | H + G each | 2 | 0 | 4 | 3 | all domains |
@@ -79,7 +80,7 @@ fn exposed(system: &System, name: &str, k: u64) -> u64 {
         "pin" => p * PAGE,
         "map-page" => p.min(k) * PAGE,
         "hybrid" if p <= k => p * PAGE,
-        "switch-view" | "hybrid" | "enable-mask" | "background" => others,
+        "switch-view" | "hybrid" | "enable-mask" | "background" | "static-map" => others,
         // shared_info, vcpu_info, control block, event words of the other domain.
         "ku-window" | "xen-pool" => 4 * PAGE,
         _ => 0,

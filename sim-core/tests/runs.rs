@@ -10,7 +10,7 @@ use sim_core::guest::asynch::{AsyncGuest, Env};
 use sim_core::guest::steps::{Op, Part, PortRef};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::layout::Layout;
-use sim_core::outcome::{Expected, Outcome, Trap, WaitsFor};
+use sim_core::outcome::{Expected, Limit, Outcome, Trap, WaitsFor};
 use sim_core::platform::Width;
 use sim_core::world::{Config, World, home};
 
@@ -32,7 +32,7 @@ fn an_endless_guest_meets_the_limit() {
     let steps = vec![step(Op::Repeat { times: u64::MAX, steps: [step(Op::Compute(1))].into() })];
     let config = Config { step_limit: 1000, ..Config::default() };
     let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, steps), (1, 0, Vec::new())]).run();
-    assert_eq!(report.outcome, Outcome::Limit(1000));
+    assert_eq!(report.outcome, Outcome::Limit(Limit::Steps(1000)));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_program_that_never_acts_meets_the_limit() {
     for program in programs {
         let config = Config { step_limit: 100, ..Config::default() };
         let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, vec![step(program)])]).run();
-        assert_eq!(report.outcome, Outcome::Limit(100));
+        assert_eq!(report.outcome, Outcome::Limit(Limit::Steps(100)));
     }
 }
 
@@ -221,4 +221,39 @@ fn boot_reaches_a_granted_page_under_every_strategy() {
         assert_eq!(report.outcome, Outcome::Completed, "{name}");
         assert_eq!(report.events.delivered, 20, "{name}");
     }
+}
+
+/// Two vCPUs on each of two PEs that take turns.
+fn turns(strategy: &str, quantum: u64, seed: u64) -> Outcome {
+    let mut parts = thread_2022();
+    for (domain, base) in [(3, 0x7000_0000), (4, 0x7800_0000)] {
+        parts.domains.push(common::domain(domain, &[common::span(base, 0x0100_0000)], &[usize::from(domain) - 3]));
+    }
+    let config = Config { scheduler: Scheduler::RoundRobin { quantum }, seed, ..Config::default() };
+    let program = || vec![step(Op::Repeat { times: 100, steps: [step(Op::Compute(1))].into() })];
+    world(parts, builtin(strategy), config, (0..4).map(|domain| (domain, 0, program())).collect()).run().outcome
+}
+
+#[test]
+fn a_quantum_in_which_no_guest_can_act_ends_the_run_and_one_cycle_more_does_not() {
+    for strategy in ["pin", "map-page", "switch-view", "enable-mask", "xen-pool"] {
+        for seed in [0, 5] {
+            let outcome = turns(strategy, 1, seed);
+            let Outcome::Limit(Limit::Quantum { quantum: 1, switch }) = outcome else {
+                panic!("{strategy}, seed {seed}: {outcome:?}")
+            };
+            assert_eq!(turns(strategy, switch, seed), Outcome::Limit(Limit::Quantum { quantum: switch, switch }));
+            assert_eq!(turns(strategy, switch + 1, seed), Outcome::Completed, "{strategy}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_step_limit_that_comes_first_is_what_is_told_of_a_quantum_too_short() {
+    let mut parts = thread_2022();
+    parts.board.pes = 1;
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1 }, step_limit: 500, ..Config::default() };
+    let report = world(parts, builtin("map-page"), config, vec![(0, 0, setup()), (1, 0, setup())]).run();
+    assert_eq!(report.outcome, Outcome::Limit(Limit::Steps(500)));
 }

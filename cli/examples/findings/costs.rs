@@ -8,6 +8,8 @@ use serde_json::Value;
 /// Strategies that run, for tables against the number of domains.
 const RUNNING: [&str; 8] =
     ["pin", "map-page", "switch-view", "switch-view:lazy", "hybrid", "enable-mask", "ku-window", "xen-pool"];
+/// The approaches of the thread, without the fourth.
+const OTHERS: [&str; 4] = ["map-page", "switch-view", "switch-view:lazy", "hybrid"];
 const DOMAINS: [&str; 6] = ["2", "4", "8", "16", "32", "64"];
 
 fn mean(counts: &Value, calls: u64, names: &[&str]) -> String {
@@ -29,6 +31,7 @@ pub(crate) fn thread(page: &mut Document) -> Fallible<()> {
          upcall: most cycles from a send's trap to the receiver's handler; exposed: most bytes of other domains within EL2's reach at once \
          while it worked for a domain.",
     );
+    let mut said = Vec::new();
     for profile in PROFILES {
         let (command, found) = ask::json(&format!("compare examples/scenarios/thread-2022.toml --profile {profile}"))?;
         let mut rows = Vec::new();
@@ -69,7 +72,18 @@ pub(crate) fn thread(page: &mut Document) -> Fallible<()> {
         page.table(&command, &head.map(str::to_owned), &rows);
         page.say(&format!("Cheapest first, by mean work per send under `{profile}`: {}.", ranking(&found)));
         page.say(&changes(&found));
+        let of = |name: &str| {
+            let ranked = found["ranking"].as_array().into_iter().flatten().find(|ranked| ranked["strategy"] == name);
+            let per_call = |ranked: &Value| Some(ratio(ranked["work_cycles"].as_u64()?, ranked["calls"].as_u64()?));
+            ranked.and_then(per_call).map_or_else(|| "none".to_owned(), number)
+        };
+        said.push(format!("{} against {} (`{profile}`)", of("map-page"), of("switch-view")));
     }
+    page.point(&format!(
+        "Two domains, one send: adding and removing one region at a time (`map-page`) takes {} cycles of work against switching the view \
+         (`switch-view`).",
+        list(&said)
+    ));
     Ok(())
 }
 
@@ -160,6 +174,7 @@ pub(crate) fn break_even(page: &mut Document) -> Fallible<()> {
     );
     let mut rows = Vec::new();
     let mut command = String::new();
+    let mut said = Vec::new();
     let views = ["switch-view", "switch-view:lazy"];
     for profile in PROFILES {
         let call = "--set el2_regions=255 --set quantum=1000000 --set ring.rounds=4 --vary ring.domains=2..64 --strategies map-page,switch-view,switch-view:lazy";
@@ -178,8 +193,10 @@ pub(crate) fn break_even(page: &mut Document) -> Fallible<()> {
             }
             least.map_or_else(|| "never".to_owned(), number)
         };
+        said.push(format!("{} (`{profile}`)", from(views[0])));
         rows.push(vec![format!("`{profile}`"), from(views[0]), from(views[1])]);
     }
+    page.point(&format!("With banks apart, `map-page` is the cheaper one from so many domains on: {}.", list(&said)));
     let head = ["profile", "against switch-view", "against switch-view:lazy"].map(str::to_owned);
     page.table(&command, &head, &rows);
     page.say(
@@ -200,7 +217,7 @@ pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
     ))?;
     let names: Vec<&str> = RUNNING.iter().copied().chain(["map-page:4"]).collect();
     let cell = |abi: &str, name: &str| sweep.row(&[("ring.abi", abi), ("strategy", name)]);
-    let work = |abi: &str, name: &str| cell(abi, name).filter(|line| line.completed())?.number("send_work");
+    let work = |abi: &str, name: &str| cell(abi, name).filter(mpusim::sweep::Line::completed)?.number("send_work");
     let mut rows = Vec::new();
     let mut said = Vec::new();
     for name in &names {
@@ -232,6 +249,11 @@ pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
     let dearest = said.iter().max_by(|one, other| one.1.total_cmp(&other.1));
     let least = said.iter().min_by(|one, other| one.1.total_cmp(&other.1));
     if let (Some((most, more)), Some((least, less))) = (dearest, least) {
+        page.point(&format!(
+            "A FIFO send costs {} to {} operations more than a two-level one.",
+            number(*less),
+            number(*more)
+        ));
         page.say(&format!(
             "A FIFO send costs {} to {} operations more: most under `{most}`, least under `{least}`. It touches the event word, the tail's \
              word, the control block and `vcpu_info`, so what needs a mapping per page pays per page.",
@@ -249,7 +271,6 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
         "`enable-mask` keeps the hypervisor view and the guest's programmed and changes between them with one PRENR write. Mean cycles of work \
          per send under it and under the cheapest of the thread's approaches (`map-page`, `switch-view`, `switch-view:lazy`, `hybrid`), on 32 EL2 regions.",
     );
-    const OTHERS: [&str; 4] = ["map-page", "switch-view", "switch-view:lazy", "hybrid"];
     let mut rows = Vec::new();
     let (mut cheaper, mut shown) = (0, 0);
     let mut refused: Option<String> = None;
@@ -286,6 +307,11 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
         &head,
         &rows,
     );
+    let end = refused.as_deref().and_then(|refused| refused.split(" (").next()).unwrap_or("no number of domains shown");
+    page.point(&format!(
+        "`enable-mask` is cheaper than each of the thread's approaches in {cheaper} of {shown} rows where it fits; on 32 regions it does not fit \
+         from {end} on."
+    ));
     page.say(&format!(
         "Where it fits it is the cheaper one in {cheaper} of {shown} rows. It stops fitting on 32 regions at {}: there the trade-off is as it was.",
         refused.unwrap_or_else(|| "no number of domains shown".into())

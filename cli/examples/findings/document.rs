@@ -7,12 +7,14 @@ const WIDTH: usize = 140;
 
 /// A page of Markdown that grows.
 pub(crate) struct Document {
+    head: String,
+    points: Vec<String>,
     text: String,
 }
 
 impl Document {
     pub(crate) fn new(title: &str, introduction: &str) -> Self {
-        Self { text: format!("# {title}\n\n{introduction}") }
+        Self { head: format!("# {title}\n\n{introduction}"), points: Vec::new(), text: String::new() }
     }
 
     pub(crate) fn section(&mut self, title: &str) {
@@ -21,9 +23,7 @@ impl Document {
 
     /// A paragraph, in lines.
     pub(crate) fn say(&mut self, text: &str) {
-        let options =
-            textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false);
-        self.text += &format!("\n{}\n", textwrap::wrap(text, options).join("\n"));
+        self.text += &format!("\n{}", wrapped(text, ""));
     }
 
     /// A table with the command that it was made from.
@@ -34,12 +34,24 @@ impl Document {
         let rule: Vec<String> =
             head.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }.into()).collect();
         self.text += &line(&rule);
-        rows.iter().for_each(|row| self.text += &line(row));
+        self.text.extend(rows.iter().map(|row| line(row)));
+    }
+
+    /// What a section found, for the summary at the top.
+    pub(crate) fn point(&mut self, text: &str) {
+        self.points.push(wrapped(&format!("* {text}"), "  "));
     }
 
     pub(crate) fn finish(self) -> String {
-        self.text
+        format!("{}\n## In short\n\n{}{}", self.head, self.points.concat(), self.text)
     }
+}
+
+fn wrapped(text: &str, indent: &str) -> String {
+    let options = textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut text = textwrap::wrap(text, options.break_words(false).subsequent_indent(indent)).join("\n");
+    text.push('\n');
+    text
 }
 
 /// A number with at most one digit behind the point.

@@ -43,6 +43,11 @@ pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
         extra("2")
     ));
     page.say(&format!("With 16 domains {}.", extra("16")));
+    page.point(&format!(
+        "EL2 regions beyond those of the port that faults, with 2 domains: {}. With 16: {}.",
+        extra("2"),
+        extra("16")
+    ));
     let growing = STRATEGIES.iter().filter(|name| views("64", name) > views("2", name)).map(|name| format!("`{name}`"));
     page.say(&format!(
         "The need grows with the number of domains under {}; under the others it does not.",
@@ -99,6 +104,11 @@ pub(crate) fn most(page: &mut Document) -> Fallible<()> {
             page.say(&format!("What it says there: \"{message}\"."));
         }
     }
+    let fits = |name: &&str| format!("`{name}` {}", run("16", name).map_or_else(|| "none".into(), number));
+    page.point(&format!(
+        "The most domains (of up to 64) that run on 16 regions: {}.",
+        list(&STRATEGIES.iter().map(fits).collect::<Vec<_>>())
+    ));
     let reached = |name: &&&str| run("16", name) == Some(64.0);
     let all: Vec<String> = STRATEGIES.iter().filter(reached).map(|name| format!("`{name}`")).collect();
     page.say(&format!("With 16 regions, 64 domains run under {}.", list(&all)));
@@ -149,6 +159,53 @@ pub(crate) fn placements(page: &mut Document) -> Fallible<()> {
         })
         .map(|(name, placement, regions)| format!("`{name}` in the {placement} {}", regions.saturating_sub(base)))
         .collect();
+    page.point(&format!("Pages in the heap or a pool, overlap being forbidden, cost regions: {}.", list(&said)));
     page.say(&format!("Regions beyond those of `naive` with pages in guests' RAM: {}.", list(&said)));
+    Ok(())
+}
+
+/// Static memory mapped once, against a page at a time.
+pub(crate) fn permanent(page: &mut Document) -> Fallible<()> {
+    page.section("Static memory: mapped once, or on demand?");
+    page.say(
+        "`static-map` has the memory of all domains in every view, the running guest's own cut out; `map-page` maps a page when it is \
+         needed. A ring of domains on 255 EL2 regions, with 1 MiB between banks and with none. Regions of the largest view; EL2 register \
+         writes and cycles of the whole run, boot left out, profile `counts`; bytes of other domains within EL2's reach at once.",
+    );
+    let mut rows = Vec::new();
+    let mut said = Vec::new();
+    let call = "run examples/scenarios/ring.toml --set el2_regions=255 --set quantum=1000000";
+    for gap in ["0x100000", "0"] {
+        for domains in ["2", "8", "32"] {
+            let mut pair = Vec::new();
+            for name in ["map-page", "static-map"] {
+                let arguments = format!("{call} --set ring.domains={domains} --set ring.gap={gap} --strategy {name}");
+                let (_, run) = ask::json(&arguments)?;
+                let views = run["regions"]["views"].as_array().into_iter().flatten();
+                let regions = views.filter_map(|view| view["total"].as_u64()).max().unwrap_or(0);
+                let el2 = run["counts"]["el2"].as_object().into_iter().flatten();
+                let writes: u64 =
+                    el2.filter(|(name, _)| *name != "reads").filter_map(|(_, count)| count.as_u64()).sum();
+                let cycles = run["cycles"]["total"].as_u64().unwrap_or(0);
+                let exposed = run["regions"]["exposed"].as_u64().unwrap_or(0);
+                let send = run["cycles"]["send"]["p50"].as_u64().unwrap_or(0);
+                let cells = [regions, send, writes, cycles, exposed].map(|value| value.to_string());
+                rows.push([gap.to_owned(), domains.into(), format!("`{name}`")].into_iter().chain(cells).collect());
+                pair.push((regions, writes));
+            }
+            if let [(demand, demand_writes), (once, once_writes)] = pair.as_slice() {
+                said.push(format!(
+                    "with {domains} domains and gap {gap} {once} regions against {demand}, and {once_writes} register writes against {demand_writes}"
+                ));
+            }
+        }
+    }
+    let head = ["gap", "domains", "strategy", "regions", "send p50", "MPU writes", "cycles", "bytes exposed"]
+        .map(str::to_owned);
+    page.table(&format!("mpusim {call} --set ring.domains=N --set ring.gap=GAP --strategy STRATEGY"), &head, &rows);
+    if let Some(last) = said.last() {
+        page.point(&format!("Static memory mapped once, against on demand, {last}; a send then writes nothing."));
+    }
+    page.say(&format!("Mapped once against on demand: {}.", said.join("; ")));
     Ok(())
 }

@@ -66,15 +66,19 @@ pub(crate) fn elsewhere(page: &mut Document) -> Fallible<()> {
     page.say("In each cell: MPU register writes / barriers / cycles.");
     let mut said = Vec::new();
     for (trap, costs) in &traps {
-        if let (Some(view), Some(page)) = (costs.get("switch-view"), costs.get("map-page")) {
-            if trap != "event_channel_op.send" && view.mpu_writes > page.mpu_writes {
-                said.push(format!("{} on {trap}", number(view.mpu_writes - page.mpu_writes)));
-            }
+        let more =
+            costs.get("switch-view").zip(costs.get("map-page")).map(|(view, page)| view.mpu_writes - page.mpu_writes);
+        if let Some(more) = more.filter(|more| trap != "event_channel_op.send" && *more > 0.0) {
+            said.push(format!("{} on {trap}", number(more)));
         }
     }
     if said.is_empty() {
-        page.say("`switch-view` writes no more than `map-page` on any of them.");
+        page.point("On traps that touch no remote memory `switch-view` writes no more MPU registers than `map-page`.");
     } else {
+        page.point(&format!(
+            "Traps that touch no remote memory pay for `switch-view` in MPU registers: {}.",
+            list(&said)
+        ));
         page.say(&format!(
             "`switch-view`, which loads the hypervisor view at every entry, writes more MPU registers than `map-page` on traps that need nothing of it: {}.",
             list(&said)

@@ -252,7 +252,7 @@ pub(crate) fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
             format!("{} steps gave something else than expected", failures.len())
         }
         Outcome::IsolationBroken(breach) => words::breach(&scenario.layout, breach),
-        Outcome::Limit(steps) => format!("not done after {} steps", words::number(*steps)),
+        Outcome::Limit(limit) => words::limit(*limit),
     };
     Some(format!("{}: {what}", words::outcome(&report.outcome)))
 }

@@ -108,12 +108,8 @@ fn details(scenario: &Scenario, outcome: &Outcome) -> String {
         Outcome::IsolationBroken(breach) => {
             let _ = writeln!(out, "{}", words::breach(&scenario.layout, breach));
         }
-        Outcome::Limit(steps) => {
-            let _ = writeln!(
-                out,
-                "{} steps were taken and guests still run; raise step_limit or end the programs",
-                words::number(*steps)
-            );
+        Outcome::Limit(limit) => {
+            let _ = writeln!(out, "{}", words::limit(*limit));
         }
         _ => {}
     }
@@ -124,7 +120,13 @@ fn deliveries(scenario: &Scenario, report: &Report, palette: Palette) -> String 
     if report.ports.is_empty() {
         return "no events\n".into();
     }
-    let header = ["port", "sent", "delivered", "coalesced", "lost", "raised by Xen", "p50", "p99", "max cycles"];
+    let mut header =
+        vec!["port", "sent", "delivered", "coalesced", "lost", "raised by Xen", "p50", "p99", "max cycles"];
+    // Few guests mask ports and leave them so: the column stands where there is something in it.
+    let held = report.events.held > 0;
+    if held {
+        header.insert(5, "held");
+    }
     let mut table = Table::new(1, &header);
     for port in &report.ports {
         let totals = port.totals;
@@ -137,6 +139,9 @@ fn deliveries(scenario: &Scenario, report: &Report, palette: Palette) -> String 
             lost,
             words::number(totals.raised).into(),
         ];
+        if held {
+            row.insert(5, words::number(totals.held).into());
+        }
         row.extend(latency(&port.latency));
         table.row(row);
     }

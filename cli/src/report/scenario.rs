@@ -11,6 +11,7 @@ use crate::sensitivity::{MOST, Work};
 use crate::{render, words};
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::machine::clock::Costs;
 use sim_core::outcome::{Distribution, Trap};
 
 /// A scenario and its runs.
@@ -162,14 +163,14 @@ fn barriers(frame: &Frame<'_>, works: &[Work], profile: &Profile, call: &str) ->
     if works.is_empty() {
         return None;
     }
+    let costs = |barrier| profile.with_figure(Key::Isb, barrier).with_figure(Key::Dsb, barrier).costs();
     let cost = |work: &Work, barrier: u64| {
-        let costs = profile.with_figure(Key::Isb, barrier).with_figure(Key::Dsb, barrier).costs();
         // Hundredths, rounded down, as every mean.
-        let hundredths = costs.of(&work.counts).saturating_mul(100).checked_div(work.calls).unwrap_or(0);
+        let hundredths = costs(barrier).of(&work.counts).saturating_mul(100).checked_div(work.calls).unwrap_or(0);
         crate::json::hundredths(hundredths)
     };
     let now = profile.figures().iter().filter(|figure| figure.key.is_barrier()).map(|figure| figure.cycles).max();
-    let crossings = crossings(works, &|work, barrier| cost(work, barrier));
+    let crossings = crossings(works, &costs);
     let farthest = crossings.iter().map(|crossing| crossing.0).max().unwrap_or(0);
     let end = (now.unwrap_or(1) * 2).max(farthest + farthest / 4).clamp(10, MOST);
     let series = works.iter().map(|work| Series {
@@ -208,11 +209,11 @@ fn barriers(frame: &Frame<'_>, works: &[Work], profile: &Profile, call: &str) ->
 }
 
 /// Up to which cost of a barrier one strategy is no cheaper than another, and is beyond.
-fn crossings<'a>(works: &'a [Work], cost: &impl Fn(&Work, u64) -> f64) -> Vec<(u64, &'a str, &'a str)> {
+fn crossings<'a>(works: &'a [Work], costs: &impl Fn(u64) -> Costs) -> Vec<(u64, &'a str, &'a str)> {
     let mut found = Vec::new();
     for (at, one) in works.iter().enumerate() {
         for other in works.iter().skip(at + 1) {
-            let cheaper = |winner: &Work, loser: &Work, barrier| cost(winner, barrier) < cost(loser, barrier);
+            let cheaper = |winner: &Work, loser: &Work, barrier| winner.compare(loser, &costs(barrier)).is_lt();
             for (winner, loser) in [(one, other), (other, one)] {
                 if !cheaper(winner, loser, 0) && cheaper(winner, loser, MOST) {
                     // Lines cross once, so half the distance is enough to know on which side.

@@ -4,7 +4,7 @@
 //! The format's clock is in microseconds: one of them is one cycle here.
 
 use super::file::TraceFile;
-use super::tracks::{Events, Tracks};
+use super::tracks::{Events, Tracks, Written};
 use super::vcpus::Vcpus;
 use super::{Console, Of, standing};
 use crate::words;
@@ -27,7 +27,7 @@ struct PeTracks {
 #[derive(Debug)]
 pub(super) struct Perfetto {
     tracks: Tracks,
-    any: bool,
+    written: Written,
     pes: Vec<PeTracks>,
     vcpus: Vcpus,
     /// Of each port: the flow of the send that it is pending by.
@@ -55,16 +55,16 @@ impl Perfetto {
         let tracks = Tracks::new(of);
         let pes = vec![PeTracks::default(); of.scenario.layout.board().pes];
         let vcpus = Vcpus::new(&tracks);
-        let mut any = false;
-        tracks.name(of, &mut Events { file, any: &mut any });
+        let mut written = Written::default();
+        tracks.name(of, &mut Events { file, written: &mut written });
         let (flows, console) = (BTreeMap::new(), Console::default());
-        Self { tracks, any, pes, vcpus, flows, next_flow: 1, console, speaker: 0 }
+        Self { tracks, written, pes, vcpus, flows, next_flow: 1, console, speaker: 0 }
     }
 
     /// Writes the events of a happening.
     pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, (at, pe): (u64, usize), what: Told) {
-        let mut any = self.any;
-        let out = &mut Events { file, any: &mut any };
+        let mut written = std::mem::take(&mut self.written);
+        let out = &mut Events { file, written: &mut written };
         let track = Tracks::pe(pe);
         let mut instant = |cat: &str, name: String, args: Value| out.instant(at, track, cat, &name, args);
         match what {
@@ -106,13 +106,13 @@ impl Perfetto {
                 instant("fault", format!("hypervisor fault: {} at EL2", words::abort(fault.syndrome.ec)), args);
             }
         }
-        self.any = any;
+        self.written = written;
     }
 
     /// Ends what is open, and writes what stands behind.
     pub(super) fn finish(&mut self, file: &mut TraceFile, report: &Report) {
-        let mut any = self.any;
-        let out = &mut Events { file, any: &mut any };
+        let mut written = std::mem::take(&mut self.written);
+        let out = &mut Events { file, written: &mut written };
         let at = report.cycles;
         self.console_rest(out, at);
         for (pe, open) in self.pes.iter().enumerate() {

@@ -8,6 +8,7 @@ use super::file::TraceFile;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sim_core::outcome::VcpuRef;
+use std::collections::BTreeMap;
 
 /// A track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +101,6 @@ impl Tracks {
 /// One event of the format.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
     ph: char,
     ts: u64,
@@ -118,17 +118,25 @@ struct Line<'a> {
     args: Value,
 }
 
+/// What was written so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// Anything at all.
+    any: bool,
+    /// The names of the slices that are open, by thread.
+    open: BTreeMap<usize, Vec<String>>,
+}
+
 /// Where events go.
 #[derive(Debug)]
 pub(super) struct Events<'a> {
     pub(super) file: &'a mut TraceFile,
-    /// Whether one was written already.
-    pub(super) any: &'a mut bool,
+    pub(super) written: &'a mut Written,
 }
 
 impl Events<'_> {
     fn put(&mut self, line: &Line<'_>) {
-        self.file.text(if std::mem::replace(self.any, true) { ",\n" } else { "\n" });
+        self.file.text(if std::mem::replace(&mut self.written.any, true) { ",\n" } else { "\n" });
         self.file.json(line);
     }
 
@@ -139,11 +147,13 @@ impl Events<'_> {
     /// A slice begins.
     pub(super) fn begin(&mut self, ts: u64, track: Track, cat: &str, name: &str, args: Value) {
         self.put(&Line { cat, args, ..bare(name, 'B', ts, track) });
+        self.written.open.entry(track.tid).or_default().push(name.to_owned());
     }
 
-    /// The slice that began last on the track ends.
+    /// The slice that began last on the track ends. Its name is said once more: some readers go by it.
     pub(super) fn end(&mut self, ts: u64, track: Track) {
-        self.put(&bare("", 'E', ts, track));
+        let name = self.written.open.get_mut(&track.tid).and_then(Vec::pop).unwrap_or_default();
+        self.put(&bare(&name, 'E', ts, track));
     }
 
     /// Something happens.

@@ -59,7 +59,7 @@ impl Read {
         track.clock = ts;
         match event["ph"].as_str().unwrap() {
             "B" => track.open.push(name()),
-            "E" => assert!(track.open.pop().is_some(), "{event} ends nothing"),
+            "E" => assert_eq!(track.open.pop(), Some(name()), "{event} ends another"),
             "i" => {
                 assert_eq!(event["s"], "t", "{event}");
                 self.instants.push(name());

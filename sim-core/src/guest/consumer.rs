@@ -16,6 +16,7 @@ enum State {
     Selected,
     PendingRead,
     MaskRead,
+    Takes(u32),
     Taken(u32),
     Marked,
     Ended,
@@ -85,6 +86,11 @@ impl Consumer {
                 self.ports &= !value;
                 self.next_port()
             }
+            State::Takes(port) => {
+                let address = self.array(abi::shared_info::PENDING);
+                let op = AtomicOp::And(!(1 << (port % 64)));
+                self.act(State::Taken(port), Action::Atomic { address, width: Width::Double, op })
+            }
             State::Taken(port) => self.act(State::Marked, Action::Mark(Mark::Handled { port })),
             State::Marked => self.next_port(),
             State::Ended => Step::Done,
@@ -121,8 +127,6 @@ impl Consumer {
         let bit = self.ports.trailing_zeros();
         self.ports &= self.ports - 1;
         let port = (self.word as u32).wrapping_mul(64).wrapping_add(bit);
-        let address = self.array(abi::shared_info::PENDING);
-        let op = AtomicOp::And(!(1 << bit));
-        self.act(State::Taken(port), Action::Atomic { address, width: Width::Double, op })
+        self.act(State::Takes(port), Action::Mark(Mark::Takes { port }))
     }
 }

@@ -59,6 +59,7 @@ enum State {
     WordRead(Event),
     /// The word was to be this.
     Swapped(Event, u32),
+    Takes(Event),
     Taken(u32),
     Marked,
     Ended,
@@ -121,6 +122,10 @@ impl Consumer {
             State::WordRead(event) => self.unlink(event, word),
             State::Swapped(event, seen) if word != seen => self.unlink(event, word),
             State::Swapped(event, seen) => self.unlinked(event, seen),
+            State::Takes(Event { port, address }) => {
+                let op = AtomicOp::And(u64::from(!fifo::PENDING));
+                self.act(State::Taken(port), Action::Atomic { address, width: Width::Word, op })
+            }
             State::Taken(port) => self.act(State::Marked, Action::Mark(Mark::Handled { port })),
             State::Ended => Step::Done,
         }
@@ -180,13 +185,12 @@ impl Consumer {
         self.act(State::Swapped(event, seen), Action::Atomic { address, width: Width::Word, op })
     }
 
-    fn unlinked(&mut self, Event { port, address }: Event, seen: u32) -> Step {
+    fn unlinked(&mut self, event: Event, seen: u32) -> Step {
         self.advance(seen & fifo::LINK_MASK);
         if seen & (fifo::PENDING | fifo::MASKED) != fifo::PENDING {
             return self.take_ready();
         }
-        let op = AtomicOp::And(u64::from(!fifo::PENDING));
-        self.act(State::Taken(port), Action::Atomic { address, width: Width::Word, op })
+        self.act(State::Takes(event), Action::Mark(Mark::Takes { port: event.port }))
     }
 
     /// The queue goes on with `next`; 0: it is empty.

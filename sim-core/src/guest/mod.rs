@@ -110,7 +110,13 @@ pub enum Action {
 /// What a guest tells whoever watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Its handler found an event on this port.
+    /// Its handler clears the pending bit of this port with the action that comes next: what is sent from then on is
+    /// another event.
+    Takes {
+        /// The port.
+        port: u32,
+    },
+    /// Its handler found the event that it took on this port.
     Handled {
         /// The port.
         port: u32,

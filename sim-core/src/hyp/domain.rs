@@ -112,6 +112,12 @@ impl VcpuState {
         self.paused
     }
 
+    /// The registers it left its PE with.
+    #[must_use]
+    pub const fn saved(&self) -> &Frame {
+        &self.frame
+    }
+
     /// Whether an interrupt is on its way to the vCPU, in the books or in the list register it left with.
     #[must_use]
     pub fn has_interrupt(&self) -> bool {

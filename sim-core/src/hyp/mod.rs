@@ -92,6 +92,15 @@ pub struct PeState {
     booted: usize,
 }
 
+impl PeState {
+    /// Whether the PE stands like that too, but for the time: the same vCPU runs, the same wait in the same order, the MPUs hold
+    /// the same.
+    #[must_use]
+    pub fn stands_like(&self, other: &Self) -> bool {
+        self.queue.same_turns(&other.queue) && self.view == other.view && self.el1_slots == other.el1_slots
+    }
+}
+
 /// The hypervisor without the event-channel tables.
 #[derive(Debug)]
 pub struct Core<S> {

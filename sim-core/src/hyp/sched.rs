@@ -142,6 +142,18 @@ impl RunQueue {
         self.timers.retain(|_, timers| !timers.is_empty());
     }
 
+    /// Whether any timer is armed.
+    #[must_use]
+    pub fn has_timers(&self) -> bool {
+        !self.timers.is_empty()
+    }
+
+    /// Whether the same vCPU runs in both and the same wait in the same order.
+    #[must_use]
+    pub fn same_turns(&self, other: &Self) -> bool {
+        self.current == other.current && self.waiting == other.waiting
+    }
+
     /// Arms a timer.
     pub fn arm(&mut self, at: u64, timer: Timer) {
         self.timers.entry(at).or_default().push(timer);

@@ -43,7 +43,7 @@ pub struct Pin {
 }
 
 /// What one PE has enabled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeView {
     slots: Slots,
     current: ViewId,

@@ -150,6 +150,12 @@ impl Pe {
         }
     }
 
+    /// Whether another PE's request to look at its vCPUs is on its way.
+    #[must_use]
+    pub const fn is_kicked(&self) -> bool {
+        self.kicked.is_some()
+    }
+
     /// When the next physical interrupt comes that is on its way by now.
     #[must_use]
     pub fn next_interrupt(&self) -> Option<u64> {

@@ -387,6 +387,20 @@ pub enum BreachKind {
     StageOne,
 }
 
+/// Why a run was ended though guests still run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// It took as many steps as it may.
+    Steps(u64),
+    /// No guest ever acts again: each turn is over before its vCPU can do anything in it.
+    Quantum {
+        /// Cycles of a turn.
+        quantum: u64,
+        /// Cycles of it that pass at EL2 before its vCPU can act, where they are the fewest.
+        switch: u64,
+    },
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -402,8 +416,8 @@ pub enum Outcome {
     Refused(Refused),
     /// Steps did not give what they were expected to.
     ExpectationFailed(Vec<StepFailure>),
-    /// The limit of steps was reached.
-    Limit(u64),
+    /// Guests still run, and the run was ended.
+    Limit(Limit),
     /// The isolation oracle found the MPUs at odds with the layout.
     IsolationBroken(Breach),
 }

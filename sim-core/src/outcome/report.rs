@@ -17,6 +17,9 @@ pub struct EventTotals {
     /// Of these, the ones on an unmasked port that no handler found by the end of the run, and those for a vCPU without a
     /// FIFO control block, which nothing keeps.
     pub lost: u64,
+    /// Of these, the ones on a port that was masked or had no event word yet, and that no handler found. With this, what
+    /// was sent is accounted for: `sent` is the sum of `delivered`, `coalesced`, `lost` and `held`.
+    pub held: u64,
     /// Events nobody sent: the one a bind raises, VIRQs.
     pub raised: u64,
     /// Of these, the ones a guest's handler found.

@@ -6,6 +6,7 @@
 
 pub mod oracle;
 mod report;
+mod starved;
 mod telling;
 mod tracker;
 pub mod watch;
@@ -13,7 +14,7 @@ pub mod watch;
 use crate::convention::{Arch, Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::RunState;
+use crate::hyp::domain::{RunState, VcpuId, VcpuState};
 use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
@@ -25,8 +26,8 @@ use crate::machine::pe::Pe;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
-    Breach, Counts, El2Fault, FaultKind, HypercallId, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef, Waiter,
-    WaitsFor,
+    Breach, Counts, El2Fault, FaultKind, HypercallId, Limit, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef,
+    Waiter, WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -37,6 +38,7 @@ use mpu_model::Rules;
 use oracle::Oracle;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use starved::Starved;
 use tracker::Tracker;
 use watch::{Told, Watch, Watched};
 
@@ -119,6 +121,7 @@ pub struct World<S, W = ()> {
     marks: Vec<(usize, Mark)>,
     oracle: Oracle,
     breach: Option<Breach>,
+    starved: Starved,
     watch: W,
     /// Hazards that whoever watches was told of.
     hazards_told: usize,
@@ -225,6 +228,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             marks: Vec::new(),
             oracle: Oracle::default(),
             breach: None,
+            starved: Starved::default(),
             watch,
             hazards_told: 0,
             machine,
@@ -256,11 +260,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             if self.steps >= self.config.step_limit {
-                return self.isolation().unwrap_or(Outcome::Limit(self.config.step_limit));
+                return self.isolation().unwrap_or(Outcome::Limit(Limit::Steps(self.config.step_limit)));
             }
             self.steps += 1;
-            if self.step(pe).is_err() {
-                return self.stopped();
+            match self.step(pe) {
+                Ok(None) => {}
+                Ok(Some(limit)) => return self.isolation().unwrap_or(Outcome::Limit(limit)),
+                Err(_) => return self.stopped(),
             }
         }
     }
@@ -361,7 +367,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         self.hyp.core.domains.online() > 0
     }
 
-    fn step(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn step(&mut self, pe: usize) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
         let before = self.machine.pes.get(pe).map(|state| (due(state).unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
@@ -382,9 +388,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 if W::WATCHES {
                     self.tell_acted(pe, handling);
                 }
-                Ok(())
+                self.starved.acted();
+                Ok(None)
             }
-            Ok(Stop::Trap(cause)) => self.trap(pe, cause, start, counts),
+            Ok(Stop::Trap(cause)) => {
+                self.trap(pe, cause, start, counts)?;
+                if cause == Cause::Irq {
+                    return Ok(self.starved(pe));
+                }
+                self.starved.acted();
+                Ok(None)
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -441,6 +455,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             self.show_entry(pe, cause);
         }
         let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let caller = self.on_pe(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let result = hyp.enter(&mut cpu, cause, &mut frame);
         let sent = self.on_behalf.trap.is_send().then_some(start);
@@ -449,7 +464,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         }
         self.collect(pe, sent);
         let next = result?;
-        let rc = frame.x[0].cast_signed();
+        let rc = self.registers(pe, caller, &frame).x[0].cast_signed();
         self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
         self.resume(pe, &frame, next);
         if W::WATCHES {
@@ -463,10 +478,21 @@ impl<S: Strategy, W: Watch> World<S, W> {
         cost.counts = cost.counts.plus(state.counts - before);
         cost.cycles.add(state.clock.saturating_sub(start));
         cost.masked.add(state.masked());
-        if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) && next == Next::Guest {
+        if matches!(self.on_behalf.trap, Trap::Hypercall(_)) && (-4095..0).contains(&rc) {
             *cost.errors.entry(rc).or_default() += 1;
         }
         Ok(())
+    }
+
+    /// The vCPU whose registers are on a PE.
+    fn on_pe(&self, pe: usize) -> Option<VcpuId> {
+        self.hyp.core.pes.get(pe)?.queue.current
+    }
+
+    /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
+    fn registers<'a>(&'a self, pe: usize, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
+        let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
+        left.and_then(|id| self.hyp.core.domains.vcpu(id)).map_or(on_pe, VcpuState::saved)
     }
 
     /// Books what the hypervisor told on a PE.

@@ -8,12 +8,33 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use evtchn::{Object, Withheld, abi};
 
+/// An event that set a pending bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Raised {
+    origin: Origin,
+    /// Whether the port was unmasked then.
+    unmasked: bool,
+}
+
 #[derive(Debug, Default)]
 struct Port {
     totals: EventTotals,
     latency: Distribution,
-    /// The event that set the pending bit and was not found yet, and whether the port was unmasked then.
-    outstanding: Option<(Origin, bool)>,
+    /// The event that the pending bit stands for.
+    outstanding: Option<Raised>,
+    /// Events whose bit a handler cleared and which it did not tell of yet, with the vCPU: another may be outstanding by now.
+    taken: Vec<(u32, Raised)>,
+}
+
+impl Port {
+    /// An event that no handler finds any more.
+    fn unfound(&mut self, event: Raised) {
+        match event {
+            Raised { origin: Origin::Hypervisor, .. } => {}
+            Raised { unmasked: true, .. } => self.totals.lost += 1,
+            Raised { unmasked: false, .. } => self.totals.held += 1,
+        }
+    }
 }
 
 /// The books.
@@ -56,8 +77,8 @@ impl Tracker {
         let coalesced = old & bits != 0;
         // Pending in two-level days, raised again with its page of event words: still the one event.
         let carried = sent.is_none() && !coalesced && matches!(object, Object::EventArray(_));
-        if let (true, Some((_, was_unmasked))) = (carried, &mut port.outstanding) {
-            *was_unmasked = unmasked;
+        if let (true, Some(outstanding)) = (carried, &mut port.outstanding) {
+            outstanding.unmasked = unmasked;
             return;
         }
         match sent {
@@ -68,7 +89,10 @@ impl Tracker {
             None => port.totals.raised += 1,
         }
         if !coalesced {
-            port.outstanding = Some((origin, unmasked));
+            // The one before had its bit cleared, and by no handler: the port was closed since.
+            if let Some(gone) = port.outstanding.replace(Raised { origin, unmasked }) {
+                port.unfound(gone);
+            }
         }
         let fate = if coalesced { Fate::Coalesced } else { Fate::Pending };
         tell(Told::Raised { domain, port: number, origin, fate });
@@ -91,7 +115,7 @@ impl Tracker {
                 Fate::Coalesced
             }
             Withheld::NoEventWord => {
-                *outstanding = Some((origin, false));
+                *outstanding = Some(Raised { origin, unmasked: false });
                 Fate::Waits
             }
         }
@@ -100,9 +124,14 @@ impl Tracker {
     /// What a guest told at `now`. `tell` takes what there is to tell of it.
     pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64, tell: impl FnOnce(Told)) {
         match mark {
+            Mark::Takes { port } => {
+                let port = self.ports.entry((vcpu.domain, port)).or_default();
+                port.taken.extend(port.outstanding.take().map(|event| (vcpu.vcpu, event)));
+            }
             Mark::Handled { port: number } => {
                 let port = self.ports.entry((vcpu.domain, number)).or_default();
-                let origin = port.outstanding.take().map(|(origin, _)| origin);
+                let taken = port.taken.iter().position(|(by, _)| *by == vcpu.vcpu);
+                let origin = taken.map(|at| port.taken.remove(at).1.origin);
                 match origin {
                     Some(Origin::Sent(at)) => {
                         port.totals.delivered += 1;
@@ -128,17 +157,20 @@ impl Tracker {
         &self.failures
     }
 
-    /// The books closed: what is outstanding on an unmasked port is lost.
+    /// The books closed: what no handler told of is lost, or held if the port was masked.
     pub(super) fn close(self) -> (EventTotals, Vec<PortEvents>) {
         let mut all = EventTotals::default();
         let mut ports = Vec::with_capacity(self.ports.len());
-        for ((domain, number), port) in self.ports {
-            let mut totals = port.totals;
-            totals.lost += u64::from(matches!(port.outstanding, Some((Origin::Sent(_), true))));
+        for ((domain, number), mut port) in self.ports {
+            for event in core::mem::take(&mut port.taken).into_iter().map(|(_, event)| event).chain(port.outstanding) {
+                port.unfound(event);
+            }
+            let totals = port.totals;
             all.sent += totals.sent;
             all.delivered += totals.delivered;
             all.coalesced += totals.coalesced;
             all.lost += totals.lost;
+            all.held += totals.held;
             all.raised += totals.raised;
             all.raised_delivered += totals.raised_delivered;
             ports.push(PortEvents { domain, port: number, totals, latency: port.latency });
@@ -159,5 +191,85 @@ fn port_of(object: Object, offset: u32, bits: u32) -> Option<u32> {
             Some(page * abi::fifo::WORDS_PER_PAGE + offset / 4)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const VCPU: VcpuRef = VcpuRef { domain: 0, vcpu: 0 };
+
+    /// Port 3 of domain 0, whose pending bit is `old`.
+    fn event(old: u32) -> Event {
+        Event::EventWord {
+            domain: 0,
+            object: Object::SharedInfo,
+            offset: abi::shared_info::PENDING,
+            bits: 8,
+            old: old << 3,
+        }
+    }
+
+    /// The books after sends at those times to port 3, each finding the bit clear, with what was told in between.
+    fn books(sends: &[(u64, bool)], told: &[&[(u32, Mark, u64)]]) -> (EventTotals, Distribution) {
+        let mut tracker = Tracker::default();
+        for (number, (at, unmasked)) in sends.iter().enumerate() {
+            tracker.event(event(0), Some(*at), |_, _| *unmasked, drop);
+            for (vcpu, mark, now) in told.get(number).copied().unwrap_or_default() {
+                tracker.mark(VcpuRef { vcpu: *vcpu, ..VCPU }, *mark, *now, drop);
+            }
+        }
+        let (all, ports) = tracker.close();
+        assert_eq!(all.sent, all.delivered + all.coalesced + all.lost + all.held);
+        (all, ports.first().map(|port| port.latency.clone()).unwrap_or_default())
+    }
+
+    const TAKES: Mark = Mark::Takes { port: 3 };
+    const HANDLED: Mark = Mark::Handled { port: 3 };
+
+    #[test]
+    fn a_send_between_taking_and_telling_is_another_event() {
+        let (all, latency) = books(
+            &[(10, true), (20, true)],
+            &[&[(0, TAKES, 15)], &[(0, HANDLED, 21), (0, TAKES, 30), (0, HANDLED, 32)]],
+        );
+        assert_eq!((all.sent, all.delivered, all.lost), (2, 2, 0));
+        assert_eq!((latency.min(), latency.max()), (Some(11), Some(12)));
+    }
+
+    #[test]
+    fn each_vcpu_tells_of_what_it_took() {
+        let (all, latency) = books(
+            &[(10, true), (20, true)],
+            &[&[(0, TAKES, 15)], &[(1, TAKES, 22), (1, HANDLED, 23), (0, HANDLED, 50)]],
+        );
+        assert_eq!((all.delivered, latency.min(), latency.max()), (2, Some(3), Some(40)));
+    }
+
+    #[test]
+    fn an_event_whose_bit_was_cleared_by_no_handler_is_lost_or_held() {
+        let (all, _) = books(&[(10, true), (20, true), (30, false), (40, false)], &[]);
+        assert_eq!((all.sent, all.lost, all.held), (4, 2, 2));
+    }
+
+    #[test]
+    fn taken_and_never_told_of_is_lost_and_told_of_twice_is_one_delivery() {
+        let (all, _) = books(&[(10, true)], &[&[(0, TAKES, 15)]]);
+        assert_eq!((all.delivered, all.lost), (0, 1));
+        let (all, _) = books(&[(10, true)], &[&[(0, TAKES, 15), (1, TAKES, 15), (0, HANDLED, 16), (1, HANDLED, 16)]]);
+        assert_eq!((all.delivered, all.lost), (1, 0));
+    }
+
+    #[test]
+    fn a_pending_port_coalesces() {
+        let mut tracker = Tracker::default();
+        for (old, at) in [(0, 10), (1, 20), (1, 30)] {
+            tracker.event(event(old), Some(at), |_, _| true, drop);
+        }
+        let (all, ports) = tracker.close();
+        assert_eq!((all.sent, all.coalesced, all.lost), (3, 2, 1));
+        assert_eq!(ports.iter().map(|port| port.port).collect::<Vec<_>>(), vec![3]);
     }
 }

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 #![allow(missing_docs, reason = "names say it")]
 
+pub mod meddled;
 pub mod via;
 
 use evtchn::{DomId, Port};

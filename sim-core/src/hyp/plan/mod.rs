@@ -68,6 +68,8 @@ pub struct Needs {
     pub resident: bool,
     /// The heap's region ends below the pool while guests run, and is widened over it at EL2.
     pub narrow_heap: bool,
+    /// All domains' memory is in every view, for EL2 alone where it is not the running guest's.
+    pub static_memory: bool,
     /// The default map of EL2 is used, so the board has to have a known one.
     pub default_map: bool,
 }

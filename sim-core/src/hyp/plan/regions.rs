@@ -102,7 +102,14 @@ pub(super) fn wide_heap(layout: &Layout) -> Option<PlannedRegion> {
 pub(super) fn in_all_views(layout: &Layout, needs: Needs) -> Vec<Mapping<Owner>> {
     let pool = layout.pool().filter(|_| !needs.narrow_heap).and_then(|pool| mapping(pool, PRIVATE, Owner::Pool(None)));
     let heap = heap_is_split(layout, needs).then(|| mapping(layout.heap(), PRIVATE, Owner::Heap)).flatten();
-    heap.into_iter().chain(pool).collect()
+    let guests = layout.owners().iter().filter(move |(_, owner)| needs.static_memory && in_static_memory(*owner));
+    let guests = guests.filter_map(|(span, owner)| mapping(*span, PRIVATE, *owner));
+    heap.into_iter().chain(pool).chain(guests).collect()
+}
+
+/// Whether it lies in what a system sets aside for domains. Pages in the pool or the heap lie in the hypervisor's own.
+const fn in_static_memory(owner: Owner) -> bool {
+    of_guests(owner) && !matches!(owner, Owner::Pool(_))
 }
 
 /// The attributes under which a guest may touch what `owner` has, if it may.
@@ -124,6 +131,7 @@ pub(super) fn guest(layout: &Layout, needs: Needs, domain: usize) -> Vec<Mapping
         let attrs = open_to(layout, domain, *owner).or(match owner {
             Owner::Pool(_) if !needs.narrow_heap => Some(PRIVATE),
             Owner::Heap if heap_is_split(layout, needs) => Some(PRIVATE),
+            owner if needs.static_memory && in_static_memory(*owner) => Some(PRIVATE),
             _ => None,
         });
         regions.extend(attrs.and_then(|attrs| mapping(*span, attrs, *owner)));

@@ -11,6 +11,7 @@ mod ku_window;
 mod map_page;
 mod naive;
 mod pin;
+mod static_map;
 mod switch_view;
 mod xen_pool;
 
@@ -21,6 +22,7 @@ pub use ku_window::KuWindow;
 pub use map_page::MapPage;
 pub use naive::Naive;
 pub use pin::Pin;
+pub use static_map::StaticMap;
 pub use switch_view::{SwitchView, When};
 pub use xen_pool::XenPool;
 
@@ -165,6 +167,8 @@ pub enum Builtin {
     Background(Background),
     /// See [`XenPool`].
     XenPool(XenPool),
+    /// See [`StaticMap`].
+    StaticMap(StaticMap),
 }
 
 /// Settings that some strategies take.
@@ -187,8 +191,18 @@ impl Default for Settings {
 
 impl Builtin {
     /// Every name [`Builtin::from_name`] takes, in the order in which reports list them.
-    pub const NAMES: [&'static str; 9] =
-        ["naive", "pin", "map-page", "switch-view", "hybrid", "enable-mask", "ku-window", "background", "xen-pool"];
+    pub const NAMES: [&'static str; 10] = [
+        "naive",
+        "pin",
+        "map-page",
+        "switch-view",
+        "hybrid",
+        "enable-mask",
+        "ku-window",
+        "background",
+        "xen-pool",
+        "static-map",
+    ];
 
     /// The strategy of that name.
     #[must_use]
@@ -204,6 +218,7 @@ impl Builtin {
             "ku-window" => Self::KuWindow(KuWindow { entry_isb: settings.entry_isb }),
             "background" => Self::Background(Background),
             "xen-pool" => Self::XenPool(XenPool),
+            "static-map" => Self::StaticMap(StaticMap),
             _ => return None,
         })
     }
@@ -221,6 +236,7 @@ macro_rules! each {
             Self::KuWindow($strategy) => $call,
             Self::Background($strategy) => $call,
             Self::XenPool($strategy) => $call,
+            Self::StaticMap($strategy) => $call,
         }
     };
 }

@@ -1,0 +1,88 @@
+//! Runs in which turns change for ever and no guest acts in any: a quantum shorter than what it takes to hand over a PE.
+
+use super::watch::Watch;
+use super::{World, due};
+use crate::hyp::PeState;
+use crate::hyp::sched::Scheduler;
+use crate::hyp::strategy::Strategy;
+use crate::machine::pe::Pe;
+use crate::outcome::Limit;
+use alloc::vec::Vec;
+
+/// Entries in a row that no action of a guest comes between before it is looked closer: in a run that goes on there are
+/// hardly ever two.
+const SUSPICIOUS: u64 = 1000;
+
+/// What is kept of the entries since a guest last acted.
+#[derive(Debug, Default)]
+pub(super) struct Starved {
+    entries: u64,
+    /// Per PE, once there were too many.
+    pes: Vec<Turns>,
+}
+
+/// The turns of one PE.
+#[derive(Clone, Debug, Default)]
+struct Turns {
+    /// How many were looked at.
+    seen: u64,
+    /// How the PE stood at one of them.
+    stood: Option<PeState>,
+    /// The fewest cycles that a quantum began before its guest could have acted, since then.
+    least: u64,
+    /// It stood like that again: the same turns come for ever.
+    recurred: bool,
+}
+
+impl Starved {
+    /// A guest acted.
+    pub(super) fn acted(&mut self) {
+        if self.entries >= SUSPICIOUS {
+            self.pes.clear();
+        }
+        self.entries = 0;
+    }
+}
+
+impl<S: Strategy, W: Watch> World<S, W> {
+    /// A PE took an interrupt instead of letting its guest act. The limit, if no guest ever acts again.
+    ///
+    /// What a PE does then is decided by whose turn it is, who waits, and what its MPUs hold: by nothing from outside where no
+    /// timer is armed and no kick on its way. A PE that stands as it stood before therefore goes through the same turns again.
+    pub(super) fn starved(&mut self, pe: usize) -> Option<Limit> {
+        self.starved.entries += 1;
+        if self.starved.entries < SUSPICIOUS {
+            return None;
+        }
+        let Scheduler::RoundRobin { quantum } = self.config.scheduler else { return None };
+        let kicked = self.machine.pes.iter().any(Pe::is_kicked);
+        if kicked || self.hyp.core.pes.iter().any(|state| state.queue.has_timers()) {
+            return None;
+        }
+        let (machine, standing) = (self.machine.pes.get(pe)?, self.hyp.core.pes.get(pe)?);
+        let began =
+            machine.next_interrupt().filter(|_| machine.physical_interrupt().is_some())?.saturating_sub(quantum);
+        self.starved.pes.resize(self.machine.pes.len(), Turns::default());
+        self.starved.pes.get_mut(pe)?.turn(standing, machine.clock.saturating_sub(began));
+        let turns = self.machine.pes.iter().zip(&self.starved.pes);
+        let mut live = turns.filter(|(state, _)| due(state).is_some()).map(|(_, turns)| turns);
+        if !live.clone().all(|turns| turns.recurred) {
+            return None;
+        }
+        let switch = live.try_fold(u64::MAX, |least, turns| Some(least.min(turns.least)))?;
+        Some(Limit::Quantum { quantum, switch })
+    }
+}
+
+impl Turns {
+    /// One turn more, after which the PE stands like that; its quantum began `took` cycles before its guest could have acted.
+    fn turn(&mut self, standing: &PeState, took: u64) {
+        self.seen += 1;
+        self.least = self.least.min(took);
+        self.recurred |= self.stood.as_ref().is_some_and(|stood| stood.stands_like(standing));
+        // Further and further apart, so that a circle of any length is met.
+        if !self.recurred && self.seen.is_power_of_two() {
+            (self.stood, self.least) = (Some(standing.clone()), u64::MAX);
+        }
+    }
+}
