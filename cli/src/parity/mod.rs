@@ -1,7 +1,7 @@
 //! A scenario on the host and on a board: the same story, line by line.
 //!
 //! [`System`] and the programs of the guests go to the board as bytes; the story of the host's run comes from the same lines of
-//! `sim-core` ([`Story`]) as the board's. [`target`] knows the boards and starts the emulator.
+//! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator.
 
 mod target;
 
