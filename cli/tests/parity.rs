@@ -116,6 +116,20 @@ fn scenarios_tell_the_same_on_a_cortex_r52() {
 }
 
 #[test]
+fn denied_accesses_and_unknown_calls_end_the_same_on_a_cortex_r52() {
+    if !can_run() {
+        return;
+    }
+    for strategy in ["map-page", "switch-view", "enable-mask"] {
+        let scenario = "cli/tests/board-faults.toml";
+        let simulated = run(&["run", scenario, "--strategy", strategy]);
+        assert_eq!(simulated.status, Some(0), "{strategy}: {}", simulated.out);
+        let run = run(&["parity", scenario, "--target", "r52", "--strategy", strategy]);
+        assert_eq!(run.status, Some(0), "{strategy}: {}{}", run.out, run.err);
+    }
+}
+
+#[test]
 fn what_does_not_go_onto_a_board_is_refused_with_the_reason() {
     if !can_run() {
         return;

@@ -15,10 +15,11 @@
 //! | `word 0.SharedInfo+0x800 |= 0x400 (0x0)` | bits set in an event-channel area, and what stood there |
 //! | `inject 1.0`, `unblock 1.0`, `withheld 1:10`, `handler 1:10` | what becomes of events |
 //! | `regions Guest(1) 12` | the view in force and how many regions are on |
+//! | `unexpected 1.0 step 7` | a step of the program gave something else than expected |
 //! | `fault ec=0x25 fsc=0x0c far=0x20010800` | EL2 took an exception from itself |
 
 use crate::convention::{Cause, Frame, TAG, ec};
-use crate::outcome::VcpuRef;
+use crate::outcome::{StepId, VcpuRef};
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -52,6 +53,8 @@ pub enum Seen<'a> {
     },
     /// EL2 is left for this vCPU, or to sleep.
     Left(Option<VcpuRef>, &'a Frame),
+    /// A step of this vCPU's program gave something else than expected.
+    Unexpected(VcpuRef, StepId),
     /// EL2 took an exception from itself.
     Fault {
         /// `ESR_EL2`.
@@ -105,6 +108,9 @@ impl<W: Write> Story<W> {
                         writeln!(out, "{pe} abort {domain}.{index} ec={class:#04x} fsc={fsc:#04x} far={far:#x}")
                     }
                 }
+            }
+            Seen::Unexpected(VcpuRef { domain, vcpu }, StepId(step)) => {
+                writeln!(out, "{pe} unexpected {domain}.{vcpu} step {step}")
             }
             Seen::Left(None, _) => writeln!(out, "{pe} idle"),
             Seen::Left(Some(vcpu), frame) => {

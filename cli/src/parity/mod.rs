@@ -82,7 +82,11 @@ const CONTEXT: usize = 8;
 struct Listener(Story<String>);
 
 impl Watch for Listener {
-    fn tell(&mut self, _: u64, _: usize, _: Told) {}
+    fn tell(&mut self, _: u64, pe: usize, what: Told) {
+        if let Told::Unexpected(failure) = what {
+            self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
+        }
+    }
 
     fn see(&mut self, pe: usize, seen: Seen<'_>) {
         // A string takes every line.

@@ -115,6 +115,7 @@ fn hvc(imm: u16, nr: u32, args: [u32; 5]) -> u64 {
     match imm {
         TAG => hvc!("0xea1"),
         0 => hvc!("0"),
+        board::UNEXPECTED => hvc!("0xffff"),
         // Xen answers no other, and none differently from the next.
         _ => hvc!("1"),
     }

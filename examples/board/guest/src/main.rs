@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use sim_core::convention::psci;
 use sim_core::export::{self, Program};
 use sim_core::guest::steps::StepGuest;
-use sim_core::guest::{Action, Guest, Input};
+use sim_core::guest::{Action, Guest, Input, Mark};
 
 core::arch::global_asm!(include_str!("start.s"), options(raw));
 
@@ -59,8 +59,12 @@ fn run(program: Program) -> ! {
         }
         let open_now = open && held.is_none();
         next = match guest.resume(next) {
-            // It tells whoever watches a simulated machine.
-            Action::Mark(_) => Input::Value(0),
+            Action::Mark(Mark::Unexpected { step, .. }) => {
+                act::act(Action::Hvc { imm: board::UNEXPECTED, nr: 0, args: [step.0.into(), 0, 0, 0, 0] }, false);
+                Input::Value(0)
+            }
+            // The host's run finds the same events by itself.
+            Action::Mark(Mark::Handled { .. }) => Input::Value(0),
             Action::Interrupts(on) => {
                 open = on;
                 Input::Value(0)

@@ -23,13 +23,13 @@ use evtchn::Stop;
 use frame::Pushed;
 use mpu_model::Pmsa;
 use platform::Cpu;
-use sim_core::convention::{Arch, Cause, Frame};
+use sim_core::convention::{Arch, Cause, Frame, ec};
 use sim_core::export::{self, System};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::Layout;
-use sim_core::outcome::VcpuRef;
+use sim_core::outcome::{StepId, VcpuRef};
 use sim_core::platform::{Platform, SysReg};
 use sim_core::story::{Seen, Story, Telling};
 
@@ -164,6 +164,12 @@ extern "C" fn trap(pushed: &mut Pushed, irq: u32) {
     let cause = if irq == 0 { Cause::Sync } else { Cause::Irq };
     let (esr, far) = (Cpu.read(SysReg::EsrEl2), Cpu.read(SysReg::FarEl2));
     let vcpu = current(hyp);
+    if let (ec::HVC32, Some(vcpu)) = (esr >> 26, vcpu)
+        && esr & 0xffff == board::UNEXPECTED.into()
+    {
+        let _ = story.tell(0, Seen::Unexpected(vcpu, StepId(frame.x[0] as u32)));
+        return;
+    }
     let _ = story.tell(0, Seen::Entered { cause, esr, far, vcpu, frame: &frame, number: Pmsa::V32.number(&frame) });
     let Ok(next) = hyp.enter(&mut Telling { p: &mut Cpu, story }, cause, &mut frame);
     *pushed = left(board, next, &frame);

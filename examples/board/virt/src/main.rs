@@ -41,7 +41,11 @@ fn refuse(why: impl core::fmt::Display) -> ! {
 struct Teller(Story<semihosting::Console>);
 
 impl Watch for Teller {
-    fn tell(&mut self, _: u64, _: usize, _: Told) {}
+    fn tell(&mut self, _: u64, pe: usize, what: Told) {
+        if let Told::Unexpected(failure) = what {
+            self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
+        }
+    }
 
     fn see(&mut self, pe: usize, seen: Seen<'_>) {
         // There is nobody to tell of a console that fails.
