@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::View(args) => commands::view::view(args, io),
         Command::Explain(args) => commands::explain::explain(args, io),
         Command::Replay(args) => commands::replay::replay(args, io),
+        Command::Fuzz(args) => commands::fuzz::fuzz(args, io),
     };
     commands::finish(done, io)
 }

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::{Model, Rc, kind};
-use crate::Errno::*;
+use crate::Errno::{EACCES, EBUSY, EINVAL, ENOENT, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP};
 
 impl Model {
     /// `VCPUOP_register_vcpu_info`.
@@ -19,7 +19,7 @@ impl Model {
         if dom.infos.contains_key(&vcpu) {
             return Err(EBUSY);
         }
-        if offset > 4048 || offset % 8 != 0 {
+        if offset > 4048 || !offset.is_multiple_of(8) {
             return Err(ENXIO);
         }
         dom.accepts(addr, 48)?;
@@ -41,7 +41,7 @@ impl Model {
         if vcpu >= dom.config.vcpus {
             return Err(ENOENT);
         }
-        if offset > 4096 - 72 || offset % 8 != 0 || dom.blocks.contains_key(&vcpu) {
+        if offset > 4096 - 72 || !offset.is_multiple_of(8) || dom.blocks.contains_key(&vcpu) {
             return Err(EINVAL);
         }
         let addr = gfn.checked_mul(4096).ok_or(EINVAL)? + u64::from(offset);

@@ -20,7 +20,7 @@ mod ports;
 use alloc::collections::BTreeMap;
 use alloc::{vec, vec::Vec};
 
-use crate::Errno::{self, *};
+use crate::Errno::{self, EINVAL, EPERM, ESRCH};
 
 pub use memory::Memory;
 

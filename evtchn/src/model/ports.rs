@@ -1,7 +1,7 @@
 //! Operations on ports.
 
 use super::{Chan, Model, Rc, State, kind};
-use crate::Errno::*;
+use crate::Errno::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC};
 
 /// LINKED of an event word.
 const LINKED: u32 = 1 << 29;
