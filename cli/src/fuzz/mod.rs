@@ -52,14 +52,18 @@ pub const STRATEGIES: [&str; 11] = [
 
 /// What is wrong with the case that `source` decides, if anything. For fuzz engines: a panic is theirs to see.
 pub fn check(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {
-    play(&generate::case(source, recipe)).wrong
+    let mut course = Course::default();
+    play(&generate::case(source, recipe), &mut course);
+    course.wrong
 }
 
 /// Plays a case; a panic is a result.
 fn guarded(case: &Case) -> Course {
-    catch_unwind(AssertUnwindSafe(|| play(case))).unwrap_or_else(|payload| {
+    let mut course = Course::default();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(case, &mut course))) {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Course { wrong: Some(Wrong::Panic(text.unwrap_or_default())), ..Course::default() }
-    })
+        course.wrong = Some(Wrong::Panic(text.unwrap_or_default()));
+    }
+    course
 }

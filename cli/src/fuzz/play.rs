@@ -82,7 +82,7 @@ pub(super) struct Player<'a> {
     pub(super) model: Model,
     /// Ports by the id of the step that made them.
     made: Vec<Option<u64>>,
-    course: Course,
+    course: &'a mut Course,
 }
 
 /// The header that a vector file of the case has.
@@ -92,30 +92,32 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
     Header { v: 1, name: name.into(), seed, features, hardware_domain: Some(0), domains }
 }
 
-/// Plays a case to its end or to the first thing that is wrong.
-pub(crate) fn play(case: &Case) -> Course {
+/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens.
+pub(crate) fn play(case: &Case, course: &mut Course) {
     let header = header(case, "fuzz", 0);
     let rig = match Rig::new(&header, &[], &case.setting) {
         Ok(rig) => rig,
-        Err(why) => return Course { wrong: Some(Wrong::Stuck(why)), ..Course::default() },
+        Err(why) => {
+            course.wrong = Some(Wrong::Stuck(why));
+            return;
+        }
     };
-    let mut player = Player::new(case, rig);
+    let mut player = Player::new(case, rig, course);
     for planned in &case.steps {
         player.step(planned);
         if player.course.wrong.is_some() {
             break;
         }
     }
-    player.course
 }
 
 impl<'a> Player<'a> {
-    fn new(case: &'a Case, rig: Rig) -> Self {
+    fn new(case: &'a Case, rig: Rig, course: &'a mut Course) -> Self {
         let ids = case.domains.iter().filter_map(|domain| rig.hyp.channels.lookup(evtchn::DomId(domain.id)));
         let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
-        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, course: Course::default() };
+        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, course };
         player.model.memory.page(dummy);
         case.domains.iter().for_each(|domain| player.created(domain));
         player
@@ -178,23 +180,33 @@ impl<'a> Player<'a> {
         Some(first / PAGE_SIZE + 1 + u64::from(page).checked_rem(pages)?)
     }
 
+    /// Notes what the step under way should give.
+    fn expect(&mut self, outcome: Outcome) {
+        if let Some(played) = self.course.steps.last_mut() {
+            played.step.expected = outcome;
+        }
+    }
+
     fn step(&mut self, planned: &Planned) {
         let Some((actor, op)) = self.resolve(planned) else { return };
         let mut step = Step { actor, name: String::new(), op, expected: Outcome::default() };
         self.hand_over(actor, &step.op);
-        let got = self.rig.step(&step);
+        // Written down first: a panic in what follows is a result too.
+        self.course.steps.push(Played { id: planned.id, step: step.clone() });
         let judged = judge::judge(&mut self.model, actor, &step.op);
-        let got = match got {
+        if let Some(judged) = &judged {
+            self.expect(judged.clone());
+        }
+        let got = match self.rig.step(&step) {
             Ok(got) => got,
             Err(trouble) => {
-                step.expected = judged.unwrap_or_default();
-                self.course.steps.push(Played { id: planned.id, step });
                 self.course.wrong = Some(self.trouble(trouble));
                 return;
             }
         };
         if judged.is_none() {
             self.outside(&step.op, &got);
+            self.expect(got.clone());
         }
         step.expected = judged.unwrap_or_else(|| got.clone());
         let mut found = compare(&step.expected, &got);
@@ -207,7 +219,6 @@ impl<'a> Player<'a> {
             let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
             *made = port.and_then(Value::as_u64);
         }
-        self.course.steps.push(Played { id: planned.id, step });
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
         } else if let Some(hazard) = self.hazard() {

@@ -53,10 +53,7 @@ impl Shrinker {
     /// Steps that were not carried out go.
     fn cut(&mut self) {
         let course = &self.course;
-        // A panic or a system that cannot be leaves no list.
-        if !course.steps.is_empty() && !matches!(course.wrong, Some(Wrong::Panic(_))) {
-            self.case.steps.retain(|step| course.steps.iter().any(|played| played.id == step.id));
-        }
+        self.case.steps.retain(|step| course.steps.iter().any(|played| played.id == step.id));
     }
 
     fn setting(&mut self) {

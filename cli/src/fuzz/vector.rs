@@ -17,6 +17,11 @@ pub(super) fn lines(case: &Case, course: &Course, name: &str, seed: u64) -> Resu
         text.push('\n');
         text.push_str(&line(played.step.actor, &played.step.op, &played.step.expected)?);
     }
+    if course.steps.is_empty() {
+        // The system alone is what fails, and a file has a step.
+        text.push('\n');
+        text.push_str(&line(Actor::Hypervisor, &Op::KeyE {}, &Outcome::default())?);
+    }
     if let Some(dump) = &course.dump {
         let expected = Outcome { out: dump.clone(), ..Outcome::default() };
         text.push('\n');
