@@ -1,10 +1,12 @@
 //! What was typed. Nothing here touches the world.
 
 use crate::parity::Target;
+use crate::replay::MAX_PES;
 use crate::scenario;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpu_model::AccessKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Simulate a Xen-like hypervisor on Armv8-R MPUs.
 ///
@@ -78,6 +80,8 @@ pub enum Command {
     Parity(Parity),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
+    /// Play random hypercall sequences against a second implementation of the ABI; a failing one is shrunk and written down.
+    Fuzz(Fuzz),
 }
 
 /// Which scenario, and how it is changed.
@@ -455,6 +459,18 @@ pub struct Replay {
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
+    /// PEs of the machine; vCPU v of the n-th domain lives on PE (n + v) modulo this.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=MAX_PES as i64))]
+    pub pes: u8,
+
+    /// Where `shared_info` and what domains hand over live [default: where the strategy needs it, else guest-ram].
+    #[arg(long, value_enum)]
+    pub placement: Option<PlacementArg>,
+
+    /// What brings a register write into force: a DSB and a context synchronisation event, or the latter alone.
+    #[arg(long, value_enum, default_value_t = SyncArg::DsbCse)]
+    pub sync: SyncArg,
+
     /// The files are transcripts of a running Xen: compare every record, and tell known differences from others.
     #[arg(long, conflicts_with = "skip_unsupported")]
     pub xen_transcript: bool,
@@ -466,6 +482,90 @@ pub struct Replay {
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `fuzz`.
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// Decides every case.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// How many cases to play [default: 10000].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "time")]
+    pub cases: Option<u64>,
+
+    /// Number of the first case: with --cases 1, the only one.
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+
+    /// How long to play, e.g. 60s, 10m, 2h.
+    #[arg(long, value_parser = duration)]
+    pub time: Option<Duration>,
+
+    /// Steps of each case.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub steps: u16,
+
+    /// The strategies to draw from, as `run --strategy` takes them [default: all that reach other domains' memory].
+    #[arg(long, value_delimiter = ',')]
+    pub strategies: Vec<String>,
+
+    /// Only this part of the cases, for job arrays: i/n with i from 1 to n.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+
+    /// Threads [default: one for each processor].
+    #[arg(long, value_parser = jobs)]
+    pub jobs: Option<usize>,
+
+    /// The folder that a failing case is written to, as a vector file that `replay` takes.
+    #[arg(short, long, value_name = "FOLDER", default_value = "fuzz-failures")]
+    pub output: PathBuf,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// No progress on standard error.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// A time span: a number and s, m or h.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 60s, 10m or 2h, of at least 1s and at most 8760h".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let seconds = number.checked_mul(seconds).filter(|seconds| (1..=8760 * 3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Where `shared_info` and what domains hand over live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlacementArg {
+    /// In the guests' own memory.
+    GuestRam,
+    /// In a range beside the heap.
+    Pool,
+    /// At the top of the heap.
+    Heap,
+}
+
+/// What brings a register write into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SyncArg {
+    /// A DSB, then a context synchronisation event.
+    #[value(name = "dsb+cse")]
+    DsbCse,
+    /// A context synchronisation event alone.
+    Cse,
 }
 
 #[cfg(test)]

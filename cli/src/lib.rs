@@ -9,8 +9,9 @@
 //! * [`trace`]: what happens in a run, into a file as it happens.
 //! * [`sweep`]: a scenario under every combination of values, in parallel, into a file.
 //! * [`report`]: sweeps and comparisons as a page with charts.
-//! * [`replay`]: recorded behaviour held against the simulated hypervisor.
 //! * [`parity`]: a scenario here and on a board, compared line by line.
+//! * [`replay`]: recorded behaviour held against the simulated hypervisor. [`fuzz`]: behaviour that nobody recorded, held against a
+//!   second implementation.
 //! * [`profile`]: what operations cost, and how far each figure can be trusted. [`sensitivity`]: what would change a ranking.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
 //! * [`output`]: colour and streams. [`logging`]: `-v`.
@@ -22,6 +23,7 @@ pub mod budget;
 pub mod commands;
 pub mod comparison;
 pub mod explain;
+pub mod fuzz;
 pub mod json;
 pub mod logging;
 pub mod output;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::explain(args, io),
         Command::Parity(args) => commands::parity::parity(args, io),
         Command::Replay(args) => commands::replay::replay(args, io),
+        Command::Fuzz(args) => commands::fuzz::fuzz(args, io),
     };
     commands::finish(done, io)
 }

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mpusim::output::Palette;
-use mpusim::replay::{Mismatch, Options, Outcome, ReplayError, Summary, render, replay};
+use mpusim::replay::{Mismatch, Options, Outcome, ReplayError, Setting, Summary, render, replay};
 use serde_json::{Value, json};
 use sim_core::hyp::strategy::Settings;
 
 fn options(strategy: &str) -> Options {
     let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
-    Options { strategy, skip_unsupported: false }
+    Options { setting: Setting::of(strategy), skip_unsupported: false }
 }
 
 /// A folder of its own for a test, below the target folder.

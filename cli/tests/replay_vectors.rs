@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mpusim::output::Palette;
-use mpusim::replay::{Options, Summary, render, replay};
+use mpusim::replay::{Options, Setting, Summary, render, replay};
 use sim_core::hyp::strategy::Settings;
 
 /// Every strategy that can pass, each in all its forms.
@@ -15,11 +15,11 @@ const STRATEGIES: [&str; 6] = ["map-page", "map-page:2", "switch-view:entry", "s
 
 fn passes(folder: &Path, strategy: &str, skip_unsupported: bool) -> Summary {
     let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
-    let options = Options { strategy, skip_unsupported };
+    let options = Options { setting: Setting::of(strategy), skip_unsupported };
     let summary = replay(&[folder.to_owned()], &options).unwrap_or_else(|error| panic!("{error}"));
     let text = render(&summary, Palette::new(false));
-    println!("{:?}: {text}", options.strategy);
-    assert!(summary.is_clean(), "{:?}\n{text}", options.strategy);
+    println!("{:?}: {text}", options.setting.strategy);
+    assert!(summary.is_clean(), "{:?}\n{text}", options.setting.strategy);
     summary
 }
 
@@ -57,7 +57,7 @@ fn another_answer_is_told_field_by_field() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("wrong.jsonl"), text).unwrap();
     let strategy = mpusim::strategy::parse("map-page", Settings::default()).unwrap();
-    let summary = replay(&[folder], &Options { strategy, skip_unsupported: false }).unwrap();
+    let summary = replay(&[folder], &Options { setting: Setting::of(strategy), skip_unsupported: false }).unwrap();
     assert!(!summary.is_clean());
     let mpu = summary.mpu.as_ref().unwrap();
     assert_eq!((mpu.qemu.mismatches, mpu.mismatches.len()), (1, 2), "once by each set of rules");

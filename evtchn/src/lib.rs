@@ -40,6 +40,7 @@
 //! - `table`: all domains; `domain`: one; `ports`: its channels and the free ones; `port`: one channel.
 //! - `inspect`: looking without touching.
 //! - `memory`, `errno`, `abi`: the words everything above is written in.
+//! - `model`: the ABI a second time, plain and slow, to hold the rest against; only with the feature of that name.
 //!
 //! Facts are taken from Xen's `event_channel.c`, `event_2l.c`, `event_fifo.c` and `public/event_channel.h`.
 //!
@@ -66,6 +67,8 @@ mod fifo_control;
 mod hypercall;
 mod inspect;
 mod memory;
+#[cfg(feature = "model")]
+pub mod model;
 mod ops;
 mod poll;
 mod port;

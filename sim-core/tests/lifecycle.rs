@@ -17,6 +17,7 @@ use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, Refused, ViewId, WaitsFor};
 use sim_core::world::oracle::Oracle;
+use sim_core::world::running;
 use sim_core::world::{Config, home};
 use std::rc::Rc;
 
@@ -92,7 +93,7 @@ fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
 /// What the isolation oracle says of PE 0 when EL2 is left for whom its registers name.
 fn breach_on_return(machine: &mut Machine, hyp: &Hypervisor<Builtin>) -> Option<Breach> {
     machine.resume(0, true);
-    Oracle::default().look(&hyp.core.layout, machine, 0, true)
+    Oracle::default().look(&hyp.core.layout, machine, 0, running(machine, 0), true)
 }
 
 #[test]

@@ -17,6 +17,7 @@ use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg, hcr};
 use sim_core::world::oracle::Oracle;
+use sim_core::world::running;
 use sim_core::world::{Config, home};
 use std::rc::Rc;
 
@@ -293,7 +294,7 @@ proptest! {
             (words.base()..=words.limit()).contains(&(FIRST + granule * 64))
         };
         let twice = |granule: &u64| regions.iter().filter(|words| holds(words, *granule)).count() > 1;
-        let found = Oracle::default().look(&layout, &machine, 0, false);
+        let found = Oracle::default().look(&layout, &machine, 0, running(&machine, 0), false);
         match found {
             None => prop_assert_eq!((0..GRANULES + 8).find(|granule| wrong(granule) || twice(granule)), None),
             Some(Breach { kind, span, .. }) => {

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod explain;
+pub mod fuzz;
 pub mod parity;
 pub mod replay;
 pub mod report;
@@ -10,6 +11,7 @@ pub mod sweep;
 pub mod view;
 
 use crate::args::{Color, Format, Source};
+use crate::fuzz::FuzzError;
 use crate::output::{self, Palette};
 use crate::parity::ParityError;
 use crate::profile::ProfileError;
@@ -29,7 +31,8 @@ use sim_core::world::BuildError;
 use sim_core::world::watch::Watch;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 /// How to print on each stream.
@@ -92,6 +95,9 @@ pub enum CommandError {
     /// The sweep or the merge cannot go on.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// The campaign cannot be run.
+    #[error(transparent)]
+    Fuzz(#[from] FuzzError),
     /// The report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -175,7 +181,7 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Failed) => ExitCode::from(1),
-        Ok(Done::Interrupted) => ExitCode::from(sweep::INTERRUPTED),
+        Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             match &error {
                 CommandError::Load(error) | CommandError::Profile(ProfileError::Load(error)) => {
@@ -186,6 +192,19 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The exit status of a process that was interrupted, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// The first signal sets `stop`, for a clean end; the second ends the process.
+fn stop_on_signals(stop: &'static AtomicBool) -> Result<(), CommandError> {
+    ctrlc::set_handler(|| {
+        if stop.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED.into());
+        }
+    })
+    .map_err(|error| CommandError::Output(io::Error::other(error)))
 }
 
 fn load(source: &Source) -> Result<Scenario, CommandError> {

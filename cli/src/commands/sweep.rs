@@ -8,14 +8,10 @@ use crate::sweep::{
     self, About, Asked, Axis, Cells, End, Grid, Open, Output, Progress, STRATEGY, Shard, SweepError, Target,
 };
 use std::io;
-use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Set by Ctrl-C and by signals that ask the process to end.
 static STOP: AtomicBool = AtomicBool::new(false);
-
-/// The exit status of a process that was interrupted, as shells have it.
-pub(super) const INTERRUPTED: u8 = 130;
 
 /// Runs a grid, or merges the files of its shards.
 pub fn sweep(args: &Sweep) -> Result<Done, CommandError> {
@@ -50,7 +46,8 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let mut output = Output::open(target, open, &about, sweep::columns(&grid), sweep.mine())?;
     let left = (sweep.mine().count() as u64).saturating_sub(output.kept());
     let mut progress = Progress::new(left, args.quiet);
-    stop_on_signals()?;
+    // The first signal ends the sweep at the end of the cells under way.
+    super::stop_on_signals(&STOP)?;
     let simulate =
         |scenario: &Scenario, name: &str, seed| simulate_named(scenario, name, seed).map_err(|error| error.to_string());
     let end = sweep.run(&mut output, &mut progress, &simulate);
@@ -99,16 +96,6 @@ fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -
     // A profile that is a file is part of the sweep by its name; its figures are in no row but as what they add up to.
     let profile = args.profile.clone();
     About::new(Asked { scenario: name, set: args.sets.clone(), vary, profile }, grid, grid.id(text, &args.sets), shard)
-}
-
-/// The first signal ends the sweep at the end of the cells under way; the second ends the process.
-fn stop_on_signals() -> Result<(), CommandError> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            process::exit(INTERRUPTED.into());
-        }
-    })
-    .map_err(|error| CommandError::Output(io::Error::other(error)))
 }
 
 fn merge(args: &Merge) -> Result<Done, CommandError> {

@@ -10,7 +10,7 @@ use sim_core::platform::Width;
 
 use super::format::{BadArg, Op};
 use super::rig::{Rig, Trouble};
-use super::system::{Ground, PORT_LIST};
+use super::system::PORT_LIST;
 
 /// What stands in output fields before the call: no result looks like this.
 const UNWRITTEN: u32 = 0xa5a5_5a5a;
@@ -152,7 +152,7 @@ impl Rig {
         let mut arguments = self.guest_vcpu(caller)?.arguments;
         if call.bad == Some(BadArg::Out) {
             // Where the guest can read and not write; what stands there, the control domain put there.
-            arguments += Ground::TO_READ_ONLY;
+            arguments += self.ground.read_only_distance();
             for (address, word) in (arguments..).step_by(4).zip(call.block.words).take(call.block.len) {
                 self.machine.ram.write(address, 4, word.into());
             }

@@ -24,7 +24,7 @@ const ABSENT: &str = "(absent)";
 const MOST: usize = 64;
 
 /// The differences of a step, none if it went as recorded.
-pub(super) fn compare(expected: &Outcome, got: &Outcome) -> Vec<Difference> {
+pub(crate) fn compare(expected: &Outcome, got: &Outcome) -> Vec<Difference> {
     let mut found = Vec::new();
     if expected.rc != got.rc {
         add(&mut found, "rc", &expected.rc, &got.rc);

@@ -15,7 +15,7 @@ const LONGEST_QUEUE: usize = 300;
 
 impl Rig {
     /// Takes the dump. Counters of event interrupts start anew.
-    pub(super) fn dump(&mut self) -> Value {
+    pub(crate) fn dump(&mut self) -> Value {
         let all: Vec<(DomId, DomIdx)> = self.hyp.channels.domains().collect();
         let domains: Vec<Value> = all.into_iter().map(|(id, dom)| self.dump_domain(id, dom)).collect();
         for vcpu in self.guests.values_mut().flat_map(|guest| &mut guest.vcpus) {

@@ -9,10 +9,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The recordings have `shared_info` where the strategy cannot have it.
+    /// Transcripts have `shared_info` where the strategy cannot have it.
     #[error(
-        "recordings keep shared_info in guests' own memory, and strategy {0} needs placement {1}; replay under another"
+        "transcripts keep shared_info in guests' own memory, and strategy {0} needs placement {1}; replay under another"
     )]
+    Transcript(&'static str, &'static str),
+    /// A placement was asked for that the strategy does not stand on.
+    #[error("strategy {0} needs placement {1}; leave --placement out, or name that")]
     Placement(&'static str, &'static str),
     /// A file or folder that cannot be read.
     #[error("{}: {source}", path.display())]

@@ -2,15 +2,15 @@
 //!
 //! Nothing is skipped: an unknown key, an unknown operation or a missing field is an error with its line.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::ReplayError;
 
 /// Larger files are refused before they are read.
-pub(super) const MAX_FILE: u64 = 64 << 20;
+pub(crate) const MAX_FILE: u64 = 64 << 20;
 /// More domains at once than this are no recording.
-pub(super) const MAX_DOMAINS: usize = 100;
+pub(crate) const MAX_DOMAINS: usize = 100;
 const MAX_VCPUS: u64 = 128;
 
 /// What a file may ask for beside the plain operations: argument blocks that can be read and not written, forced
@@ -18,37 +18,36 @@ const MAX_VCPUS: u64 = 128;
 const FEATURES: [&str; 3] = ["bad_arg_out", "preempt", "tamper"];
 
 /// The first line.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
-    pub(super) v: u64,
-    pub(super) name: String,
-    #[serde(rename = "seed")]
-    _seed: u64,
-    pub(super) features: Vec<String>,
+pub(crate) struct Header {
+    pub(crate) v: u64,
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    pub(crate) features: Vec<String>,
     // The key must be there; null is a value of it.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) hardware_domain: Option<u16>,
-    pub(super) domains: Vec<DomainHeader>,
+    pub(crate) hardware_domain: Option<u16>,
+    pub(crate) domains: Vec<DomainHeader>,
 }
 
 /// A domain as the header has it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DomainHeader {
-    pub(super) id: u16,
-    pub(super) vcpus: u64,
-    pub(super) privileged: bool,
-    pub(super) max_evtchn_port: u32,
-    pub(super) gfn_base: u64,
-    pub(super) nr_pages: u64,
-    pub(super) target: Option<u16>,
+pub(crate) struct DomainHeader {
+    pub(crate) id: u16,
+    pub(crate) vcpus: u64,
+    pub(crate) privileged: bool,
+    pub(crate) max_evtchn_port: u32,
+    pub(crate) gfn_base: u64,
+    pub(crate) nr_pages: u64,
+    pub(crate) target: Option<u16>,
 }
 
 /// How an argument block is spoilt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum BadArg {
+pub(crate) enum BadArg {
     /// It cannot be read.
     In,
     /// It can be read and not written.
@@ -56,8 +55,8 @@ pub(super) enum BadArg {
 }
 
 /// Whom a raised VIRQ is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum VirqFor {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum VirqFor {
     #[serde(rename = "v")]
     Vcpu,
     #[serde(rename = "d")]
@@ -67,20 +66,20 @@ pub(super) enum VirqFor {
 }
 
 /// How far a kill goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The domain is marked and nothing else.
     Begin,
 }
 
 /// A step's operation and its arguments. Numbers are as wide as JSON has them; they are cut to the width of the C field
 /// where they are used.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(clippy::enum_variant_names, reason = "the names are those of the format")]
 #[rustfmt::skip]
-pub(super) enum Op {
+pub(crate) enum Op {
     AllocUnbound { dom: u64, remote_dom: u64, bad_arg: Option<BadArg> },
     BindInterdomain { remote_dom: u64, remote_port: u64, bad_arg: Option<BadArg> },
     BindVirq { virq: u64, vcpu: u64, bad_arg: Option<BadArg> },
@@ -162,7 +161,7 @@ struct RawStep {
 
 /// Who makes a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Actor {
+pub(crate) enum Actor {
     /// The hypervisor itself, or boot code.
     Hypervisor,
     /// A vCPU.
@@ -175,35 +174,35 @@ pub(super) enum Actor {
 }
 
 /// One step.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) actor: Actor,
-    pub(super) name: String,
-    pub(super) op: Op,
-    pub(super) expected: Outcome,
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) actor: Actor,
+    pub(crate) name: String,
+    pub(crate) op: Op,
+    pub(crate) expected: Outcome,
 }
 
 /// What a step gave, or is to give.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) rc: i64,
-    pub(super) out: Value,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    pub(crate) rc: i64,
+    pub(crate) out: Value,
     /// Event interrupts of visible vCPUs: domain id and vCPU.
-    pub(super) injected: Vec<(u16, u32)>,
+    pub(crate) injected: Vec<(u16, u32)>,
     /// vCPUs that came out of a poll.
-    pub(super) woken: Vec<(u16, u32)>,
+    pub(crate) woken: Vec<(u16, u32)>,
 }
 
 /// A file's lines, parsed.
 #[derive(Debug)]
-pub(super) struct Vector {
-    pub(super) header: Header,
-    pub(super) steps: Vec<Step>,
+pub(crate) struct Vector {
+    pub(crate) header: Header,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Whether a first line is that of a vector file, of whatever version: a JSON object that lists domains. An error if it
 /// is no JSON object at all.
-pub(super) fn looks_like_header(line: &str) -> Result<Recording, serde_json::Error> {
+pub(crate) fn looks_like_header(line: &str) -> Result<Recording, serde_json::Error> {
     let first: Map<String, Value> = serde_json::from_str(line)?;
     let has = |key| first.contains_key("v") && first.contains_key(key);
     Ok(match (has("domains"), has("arch")) {
@@ -215,7 +214,7 @@ pub(super) fn looks_like_header(line: &str) -> Result<Recording, serde_json::Err
 
 /// What a file records, by its first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recording {
+pub(crate) enum Recording {
     /// Steps of domains.
     Events,
     /// Accesses through MPUs.
@@ -280,7 +279,7 @@ fn check_header(at: &super::error::Place<'_>, header: &Header) -> Result<(), Rep
 }
 
 /// What a domain must be to be built; else what was expected and what is there.
-pub(super) fn check_domain(domain: &DomainHeader) -> Result<(), (String, String)> {
+pub(crate) fn check_domain(domain: &DomainHeader) -> Result<(), (String, String)> {
     let id = domain.id;
     if domain.vcpus == 0 || domain.vcpus > MAX_VCPUS {
         return Err((format!("1 to {MAX_VCPUS} vcpus for domain {id}"), domain.vcpus.to_string()));

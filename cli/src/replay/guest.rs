@@ -44,8 +44,7 @@ pub(super) struct GuestVcpu {
 pub(super) type Out = Result<Value, Trouble>;
 
 impl GuestDomain {
-    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground) -> Self {
-        let shared_info = ground.shared_info(position);
+    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: u64) -> Self {
         let vcpu = |vcpu: u64| GuestVcpu {
             arguments: ground.arguments(position, vcpu as u32),
             info: (vcpu < u64::from(shared_info::LEGACY_VCPUS)).then_some(shared_info),

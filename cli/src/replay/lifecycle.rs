@@ -4,7 +4,7 @@ use evtchn::Errno;
 use sim_core::hyp::lifecycle::CreateError;
 
 use super::format::{self, DomainHeader, MAX_DOMAINS, Op};
-use super::rig::{PE, Rig, Trouble};
+use super::rig::{Rig, Trouble};
 
 /// The domain that a step creates.
 pub(super) fn created(op: &Op) -> Option<DomainHeader> {
@@ -25,8 +25,15 @@ impl Rig {
             Err(errno) => return Ok(Err(errno)),
         };
         let (mut pe, hyp, _) = self.pe();
-        let done = hyp.kill(&mut pe, dom);
-        self.machine.resume(PE, true);
+        let mut done = hyp.kill(&mut pe, dom);
+        if self.machine.pes.iter().any(|pe| pe.kicked().is_some()) {
+            // PEs that still run it leave it when they take the kick.
+            (0..self.machine.pes.len()).try_for_each(|pe| self.take_kick(pe))?;
+            let (mut pe, hyp, _) = self.pe();
+            done = done.or_else(|_| hyp.kill(&mut pe, dom));
+        }
+        self.watch.forget();
+        self.machine.resume(self.acts, true);
         match done {
             Ok(()) => {}
             Err(evtchn::Stop::Errno(errno)) => return Ok(Err(errno)),
@@ -50,7 +57,8 @@ impl Rig {
         let planned = planned.ok_or_else(|| Trouble::Step("there is no place for another domain".into()))?;
         let (mut pe, hyp, _) = self.pe();
         let made = hyp.create_domain(&mut pe, planned)?;
-        self.machine.resume(PE, true);
+        self.watch.forget();
+        self.machine.resume(self.acts, true);
         match made {
             Ok(position) => {
                 self.settle(position, &domain);

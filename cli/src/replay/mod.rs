@@ -9,43 +9,48 @@
 //! - `system` lays the file's domains out; `rig` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
+//! - `setting`: the strategy and the machine. `check`: what must hold after each step whatever the recording says.
 //! - `pe`: where a recording differs from what the machine would do.
 //! - `render`: for people.
 //!
 //! `transcript` does the same for transcripts of a running Xen, which are another format.
 
 mod calls;
+mod check;
 mod control;
 mod diff;
 mod dump;
 mod error;
 mod files;
-mod format;
+pub(crate) mod format;
 mod guest;
 mod guest_fifo;
 mod lifecycle;
 pub mod mpu;
 mod pe;
 mod render;
-mod rig;
+pub(crate) mod rig;
 mod run;
+mod setting;
 mod system;
 pub mod transcript;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::hyp::strategy::Strategy;
 
 pub use diff::Difference;
+pub(crate) use diff::compare;
 pub use error::ReplayError;
 pub use render::render;
+pub use setting::{MAX_PES, Setting};
 
 /// How to replay.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The strategy. `naive` ends in a fault, and the report says why.
-    pub strategy: Builtin,
+    /// The strategy and the machine. Strategy `naive` ends in a fault, and the report says why.
+    pub setting: Setting,
     /// Files that need what this replayer does not have are counted, and no error.
     pub skip_unsupported: bool,
 }
@@ -192,5 +197,5 @@ pub fn replay(paths: &[PathBuf], options: &Options) -> Result<Summary, ReplayErr
             summary.add(path, &files::read(path)?)?;
         }
     }
-    Ok(Summary { strategy: options.strategy.name(), totals, files: results, mpu })
+    Ok(Summary { strategy: options.setting.strategy.name(), totals, files: results, mpu })
 }

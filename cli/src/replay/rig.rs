@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use evtchn::{Caller, DomIdx, Errno, EventChannels, Policy, Stop, Vcpu};
+use mpu_model::Rules;
 use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec};
 use sim_core::guest::Action;
 use sim_core::hyp::Hypervisor;
@@ -10,28 +11,28 @@ use sim_core::hyp::domain::{ENTRY_POINT, VcpuId};
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
-use sim_core::hyp::strategy::{Builtin, Reach, Strategy};
+use sim_core::hyp::strategy::Builtin;
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
-use sim_core::outcome::Area;
+use sim_core::outcome::{Area, ViewId};
 use sim_core::platform::{Event, Platform, SysReg};
 
+use super::check::Watch;
 use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
 use super::guest::GuestDomain;
 use super::lifecycle;
 use super::pe::ForcedPe;
+use super::setting::Setting;
 use super::system::Ground;
 
 /// Where the guests' one HVC instruction stands.
 const PC: u64 = ENTRY_POINT;
-/// Everything runs on this PE.
-pub(super) const PE: usize = 0;
 /// What a hypercall gives that is to be executed again.
 const PREEMPTED: i64 = Errno::ERESTART.rc();
 
 /// Why a step could not be carried out.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The hypervisor took an exception from itself.
     Hypervisor,
     /// A guest's own access was refused.
@@ -57,22 +58,26 @@ pub(super) type Host<'a, 'm> = Cx<'a, ForcedPe<'m>, Builtin>;
 
 /// The system.
 #[derive(Debug)]
-pub(super) struct Rig {
-    pub(super) machine: Machine,
-    pub(super) hyp: Hypervisor<Builtin>,
+pub(crate) struct Rig {
+    pub(crate) machine: Machine,
+    pub(crate) hyp: Hypervisor<Builtin>,
     pub(super) ground: Ground,
     /// Live domains by id.
     pub(super) guests: BTreeMap<u16, GuestDomain>,
     /// Ids by position, of domains that are gone too: events tell positions.
     pub(super) ids: Vec<u16>,
     pub(super) checks: u64,
-    frame: Frame,
+    /// Who acts now: what the hypervisor does on its own it does there.
+    pub(super) acts: usize,
+    frames: Vec<Frame>,
+    no_frame: Frame,
     pub(super) events: Vec<Event>,
+    pub(super) watch: Watch,
 }
 
 impl Rig {
     /// The system of a file, booted. An error says why there cannot be one.
-    pub(super) fn new(header: &Header, steps: &[Step], strategy: Builtin) -> Result<Self, String> {
+    pub(crate) fn new(header: &Header, steps: &[Step], setting: &Setting) -> Result<Self, String> {
         let most = most_alive(header, steps);
         if most > MAX_DOMAINS {
             return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
@@ -80,14 +85,15 @@ impl Rig {
         // One that cannot be is told when its step comes.
         let created = steps.iter().filter_map(|step| lifecycle::created(&step.op));
         let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
-        let ground = Ground::above(header.domains.iter().chain(&created), most, strategy.needs())
+        let ground = Ground::above(header.domains.iter().chain(&created), most, setting)
             .ok_or("the domains leave no room in memory")?;
         let layout = ground.layout(&header.domains)?;
-        let machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
+        let machine = Machine::new(&layout, Rules { sync: setting.sync, ..Rules::default() }, Costs::COUNTS);
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let hardware_domain = header.hardware_domain.map(evtchn::DomId);
         let policy = Policy { hardware_domain, silo: false };
-        let hyp = Hypervisor::new(layout, strategy, scheduler, policy).map_err(|error| error.to_string())?;
+        let hyp =
+            Hypervisor::new(layout, setting.strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;
         let mut rig = Self {
             machine,
             hyp,
@@ -95,8 +101,11 @@ impl Rig {
             ids: vec![0; most],
             guests: BTreeMap::new(),
             checks: 0,
-            frame: Frame::default(),
+            acts: 0,
+            frames: vec![Frame::default(); setting.pes],
+            no_frame: Frame::default(),
             events: Vec::new(),
+            watch: Watch::default(),
         };
         rig.boot().map_err(|_| "the hypervisor does not boot")?;
         rig.hyp.unpause_guests().map_err(|error| error.to_string())?;
@@ -107,8 +116,7 @@ impl Rig {
     }
 
     fn boot(&mut self) -> Result<(), Faulted> {
-        let mut cpu = Cpu { machine: &mut self.machine, pe: PE };
-        self.hyp.boot(&mut cpu)
+        (0..self.frames.len()).try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
     }
 
     /// Notes a domain that lives at `position` from now on.
@@ -116,12 +124,17 @@ impl Rig {
         if let Some(id) = self.ids.get_mut(position) {
             *id = domain.id;
         }
-        self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.ground));
+        let index = self.hyp.core.index(position);
+        let shared_info = index.and_then(|dom| self.hyp.channels.shared_info(dom)).map_or(0, |area| area.address);
+        self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.ground, shared_info));
     }
 
     pub(super) fn pe(&mut self) -> (ForcedPe<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
-        let cpu = Cpu { machine: &mut self.machine, pe: PE };
-        (ForcedPe { cpu, checks: &mut self.checks }, &mut self.hyp, &mut self.frame)
+        let (pe, frames) = (self.acts, &mut self.frames);
+        let cpu = Cpu { machine: &mut self.machine, pe };
+        // There is a frame for each PE, and all that act are PEs.
+        let frame = frames.get_mut(pe).unwrap_or(&mut self.no_frame);
+        (ForcedPe { cpu, checks: &mut self.checks }, &mut self.hyp, frame)
     }
 
     /// Whose step it is: puts the vCPU on the PE, with its view.
@@ -132,46 +145,81 @@ impl Rig {
         let nobody = || Trouble::Step(format!("domain {domain} has no vcpu {vcpu} now"));
         let position = self.guests.get(&domain).ok_or_else(nobody)?.position;
         let id = self.hyp.core.domains.id(position, vcpu).ok_or_else(nobody)?;
-        self.run_vcpu(id)?;
+        self.act_on(self.ground.pe(position, vcpu as usize))?;
+        // A vCPU that is on its PE already goes on.
+        let stands = self.hyp.core.pes.get(self.acts).is_some_and(|pe| pe.view.current() == ViewId::Guest(position));
+        if self.current() != Some(id) || !stands {
+            self.run_vcpu(id)?;
+        }
         Ok(Some((domain, vcpu)))
+    }
+
+    /// Moves on to a PE. The one left behind goes back to its vCPU, as from an interrupt, if events came for that meanwhile.
+    fn act_on(&mut self, pe: usize) -> Result<(), Faulted> {
+        let vcpu = self.current().and_then(|id| self.hyp.core.domains.vcpu(id));
+        if pe != self.acts && vcpu.is_some_and(|vcpu| vcpu.event_pending) {
+            self.enter(Cause::Irq)?;
+        }
+        self.take_kick(pe)?;
+        self.acts = pe;
+        Ok(())
+    }
+
+    fn enter(&mut self, cause: Cause) -> Result<(), Faulted> {
+        let (mut pe, hyp, frame) = self.pe();
+        let next = hyp.enter(&mut pe, cause, frame)?;
+        self.machine.resume(self.acts, next == Next::Guest);
+        Ok(())
+    }
+
+    /// Lets a PE take the kick that waits for it, if one does.
+    pub(super) fn take_kick(&mut self, pe: usize) -> Result<(), Faulted> {
+        let Some(state) = self.machine.pes.get_mut(pe) else { return Ok(()) };
+        let Some(at) = state.kicked() else { return Ok(()) };
+        state.clock = state.clock.max(at);
+        self.machine.step(pe)?;
+        let acted = core::mem::replace(&mut self.acts, pe);
+        self.enter(Cause::Irq)?;
+        self.acts = acted;
+        Ok(())
     }
 
     fn run_vcpu(&mut self, id: VcpuId) -> Result<(), Faulted> {
         let (mut pe, hyp, frame) = self.pe();
         hyp.run_on(&mut pe, id, frame)?;
-        self.machine.resume(PE, true);
+        self.machine.resume(self.acts, true);
         Ok(())
     }
 
     fn current(&self) -> Option<VcpuId> {
-        self.hyp.core.pes.get(PE)?.queue.current
+        self.hyp.core.pes.get(self.acts)?.queue.current
     }
 
     /// The caller that the current vCPU is.
     pub(super) fn caller(&self) -> Result<Caller, Trouble> {
-        self.hyp.core.caller(PE).ok_or_else(|| Trouble::Step("no vcpu is on the PE".into()))
+        self.hyp.core.caller(self.acts).ok_or_else(|| Trouble::Step("no vcpu is on the PE".into()))
     }
 
     /// A hypercall of the vCPU on the PE, as its HVC makes it.
     pub(super) fn hypercall(&mut self, nr: u32, args: [u64; 5]) -> Result<i64, Faulted> {
         let id = self.current();
-        let (mut pe, hyp, frame) = self.pe();
+        let (mut pe, _, frame) = self.pe();
         frame.x[16] = nr.into();
         for (register, value) in frame.x.iter_mut().zip(args) {
             *register = value;
         }
         frame.elr = PC.wrapping_add(4);
         pe.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))?;
-        let next = hyp.enter(&mut pe, Cause::Sync, frame)?;
-        self.machine.resume(PE, next == Next::Guest);
+        self.enter(Cause::Sync)?;
         if self.current() != id
             && let Some(id) = id
         {
             // Somebody else was given the PE; the result is in the registers of who called.
             self.run_vcpu(id)?;
         }
-        let [x0, ..] = self.frame.x;
-        Ok(if self.frame.elr == PC { PREEMPTED } else { x0.cast_signed() })
+        let frame = self.frames.get(self.acts).copied().unwrap_or_default();
+        let [x0, ..] = frame.x;
+        Ok(if frame.elr == PC { PREEMPTED } else { x0.cast_signed() })
     }
 
     /// What the hypervisor does on its own, with the view that the last vCPU left: entered as by an interrupt.
@@ -179,30 +227,23 @@ impl Rig {
         &mut self,
         work: impl FnOnce(&mut EventChannels<Area>, Host<'_, '_>) -> Result<T, Stop<Faulted>>,
     ) -> Result<Result<T, Errno>, Faulted> {
+        let acts = self.acts;
         let (mut pe, hyp, _) = self.pe();
-        let Some(state) = hyp.core.pes.get_mut(PE) else {
-            return Ok(Err(Errno::EINVAL));
-        };
-        let back = state.view.current();
-        let mut reach = Reach { plan: &hyp.core.plan, view: &mut state.view, p: &mut pe };
-        hyp.core.strategy.on_entry(&mut reach)?;
+        let back = hyp.core.pes.get(acts).map_or(ViewId::Idle, |pe| pe.view.current());
+        hyp.core.enter_unasked(&mut pe)?;
         let done = match work(&mut hyp.channels, Cx { core: &mut hyp.core, p: &mut pe }) {
             Ok(value) => Ok(value),
             Err(Stop::Errno(errno)) => Err(errno),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
-        let Some(state) = hyp.core.pes.get_mut(PE) else {
-            return Ok(done);
-        };
-        let mut reach = Reach { plan: &hyp.core.plan, view: &mut state.view, p: &mut pe };
-        hyp.core.strategy.on_exit(&mut reach, back)?;
-        self.machine.resume(PE, true);
+        hyp.core.leave_to(&mut pe, back)?;
+        self.machine.resume(acts, true);
         Ok(done)
     }
 
     /// A memory access of the vCPU on the PE.
     pub(super) fn access(&mut self, action: Action) -> Result<u64, Trouble> {
-        Ok(self.machine.guest_access(PE, action)?)
+        Ok(self.machine.guest_access(self.acts, action)?)
     }
 
     /// A domain's index in the event-channel tables, dying ones included.

@@ -29,14 +29,18 @@ pub(super) fn file(path: &Path, text: &str, options: &Options) -> Result<FileRes
         }
         parsed => parsed?,
     };
-    tracing::debug!(file = %path.display(), strategy = options.strategy.name(), steps = vector.steps.len(), "replaying");
-    let mut rig = Rig::new(&vector.header, &vector.steps, options.strategy.clone()).map_err(|why| place.setup(why))?;
+    tracing::debug!(file = %path.display(), strategy = options.setting.strategy.name(), steps = vector.steps.len(), "replaying");
+    let mut rig = Rig::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
     let mut steps = 0;
     let mut outcome = Outcome::Ok;
     for step in &vector.steps {
         let line = steps + 2;
         let found = match rig.step(step) {
-            Ok(got) => diff::compare(&step.expected, &got),
+            Ok(got) => {
+                let mut found = diff::compare(&step.expected, &got);
+                found.extend(rig.check());
+                found
+            }
             Err(Trouble::Hypervisor) => {
                 outcome = Outcome::HypervisorFault(Box::new(rig.fault(line, step)));
                 break;
@@ -82,7 +86,7 @@ fn last_lines(text: &str, line: usize) -> Vec<String> {
 }
 
 impl Rig {
-    fn step(&mut self, step: &Step) -> Result<StepOutcome, Trouble> {
+    pub(crate) fn step(&mut self, step: &Step) -> Result<StepOutcome, Trouble> {
         let (rc, out) = if matches!(step.op, format::Op::Dump {}) { (0, self.dump()) } else { self.act(step)? };
         let mut got = StepOutcome { rc, out, ..StepOutcome::default() };
         self.collect(&mut got);

@@ -3,26 +3,23 @@
 
 use evtchn::DomId;
 use mpu_model::{Attrs, DefaultMap, Pmsa, Region, RegionError, Rules};
-use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs};
+use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
+use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{
     Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
     VcpuLayout,
 };
 
 use super::format::DomainHeader;
+use super::setting::Setting;
 
-/// Bytes of the frame granted to each domain: a page of `shared_info`, then argument blocks.
-const GRANT: u64 = 64 * PAGE_SIZE;
 /// Bytes of argument blocks per vCPU: a block of at most 64 bytes, then the list of ports of a poll.
 const ARGUMENTS: u64 = 1024;
 /// Where the list of ports is in them.
 pub(super) const PORT_LIST: u64 = 64;
 
-/// Bytes behind the grant that the domain can only read: the same blocks once more.
-const READ_ONLY: u64 = 64 * PAGE_SIZE;
-
-// 128 vCPUs have room beside shared_info.
-const _: () = assert!(128 * ARGUMENTS + PAGE_SIZE <= GRANT && GRANT <= READ_ONLY);
+/// Bytes of a domain's part of a pool: at most 2 pages of `vcpu_info`, 4 of control blocks, `shared_info`, event words.
+const POOL: u64 = 8 * PAGE_SIZE;
 
 /// Where things are in the simulator's own part of memory.
 #[derive(Debug, Clone, Copy)]
@@ -32,24 +29,33 @@ pub(super) struct Ground {
     heap: Span,
     devices: [Span; 2],
     grants: u64,
+    /// Bytes of the frame granted to each domain: a page of `shared_info`, then argument blocks. As many follow that the domain can
+    /// only read: the same blocks once more.
+    grant: u64,
     el2_regions: u8,
+    placement: Placement,
+    pes: usize,
 }
 
 impl Ground {
     /// Room for `plots` domains at once above all RAM of the `domains` that ever live. `None` if memory has no such place.
     pub(super) fn above<'a>(
-        domains: impl Iterator<Item = &'a DomainHeader>,
+        domains: impl Iterator<Item = &'a DomainHeader> + Clone,
         plots: usize,
-        needs: Needs,
+        setting: &Setting,
     ) -> Option<Self> {
+        let needs = setting.strategy.needs();
+        let vcpus = domains.clone().map(|domain| domain.vcpus).max()?;
+        let grant = PAGE_SIZE + (vcpus * ARGUMENTS).checked_next_multiple_of(PAGE_SIZE)?;
         let end = domains.map(|domain| (domain.gfn_base + domain.nr_pages) * PAGE_SIZE).max()?;
         let count = u64::try_from(plots).ok()?;
         let image = end.checked_next_multiple_of(1 << 21)?;
-        let heap = Span::with_size(image.checked_add(1 << 21)?, (count + 1) * PAGE_SIZE)?;
+        let pool = if setting.placement == Placement::GuestRam { 0 } else { count * POOL };
+        let heap = Span::with_size(image.checked_add(1 << 21)?, (count + 1) * PAGE_SIZE + pool)?;
         let uart = Span::with_size(heap.limit() + 1, PAGE_SIZE)?;
         let gic = Span::with_size(uart.limit() + 1, PAGE_SIZE)?;
         let grants = gic.limit() + 1;
-        let limit = grants + count * (GRANT + READ_ONLY) - 1;
+        let limit = grants + count * 2 * grant - 1;
         // Image, heap and devices take 6 slots; the hypervisor view one per bank and per run of grants; some to spare.
         // Pages that guests hand over are pinned in the rest, as many as there can be.
         let regions = needs.windows.saturating_add(plots.saturating_mul(2)).saturating_add(16);
@@ -60,38 +66,48 @@ impl Ground {
             heap,
             devices: [uart, gic],
             grants,
+            grant,
             el2_regions: u8::try_from(regions).unwrap_or(u8::MAX),
+            placement: setting.placement,
+            pes: setting.pes,
         })
     }
 
-    /// A domain's `shared_info`.
-    pub(super) fn shared_info(&self, position: usize) -> u64 {
-        self.grants + position as u64 * (GRANT + READ_ONLY)
+    /// Where the frame granted to a domain begins: its `shared_info`, if guests' own memory is where that is.
+    fn granted(&self, position: usize) -> u64 {
+        self.grants + position as u64 * 2 * self.grant
     }
 
     /// The frame granted to a domain.
     pub(super) fn grant(&self, position: usize) -> Option<Span> {
-        Span::with_size(self.shared_info(position), GRANT)
+        Span::with_size(self.granted(position), self.grant)
     }
 
     /// Distance from a vCPU's argument blocks to where it can read and not write the same.
-    pub(super) const TO_READ_ONLY: u64 = GRANT;
+    pub(super) const fn read_only_distance(&self) -> u64 {
+        self.grant
+    }
 
     /// The argument blocks of a vCPU.
     pub(super) fn arguments(&self, position: usize, vcpu: u32) -> u64 {
-        self.shared_info(position) + PAGE_SIZE + u64::from(vcpu) * ARGUMENTS
+        self.granted(position) + PAGE_SIZE + u64::from(vcpu) * ARGUMENTS
+    }
+
+    /// The PE of a vCPU: neighbours in a domain and in the list of domains are on different ones, where there are several.
+    pub(super) const fn pe(&self, position: usize, vcpu: usize) -> usize {
+        position.wrapping_add(vcpu) % self.pes
     }
 
     /// The layout of the first domains.
     pub(super) fn layout(&self, domains: &[DomainHeader]) -> Result<Layout, String> {
-        let image = Image::at(self.image, 1).ok_or("the image has no place")?;
+        let image = Image::at(self.image, self.pes).ok_or("the image has no place")?;
         let device = |name: &str, span: Span| Device { name: name.into(), span };
         let [uart, gic] = self.devices;
         let board = Board {
             name: "replay".into(),
-            pes: 1,
+            pes: self.pes,
             el2_regions: self.el2_regions,
-            el1_regions: 3,
+            el1_regions: 4,
             memory: self.memory,
             image_base: self.image,
             uart: device("uart", uart),
@@ -108,7 +124,7 @@ impl Ground {
             image,
             heap: self.heap,
             pool: None,
-            placement: Placement::GuestRam,
+            placement: self.placement,
             hyp_devices: HypDevices::Fixed,
             sections: Sections::default(),
             domains,
@@ -122,15 +138,20 @@ impl Ground {
     pub(super) fn domain(&self, position: usize, domain: &DomainHeader) -> Option<DomainLayout> {
         let grant = self.grant(position)?;
         let ram = Span::with_size(domain.gfn_base * PAGE_SIZE, domain.nr_pages * PAGE_SIZE)?;
-        let read_only = Span::with_size(grant.limit() + 1, READ_ONLY)?;
-        let el1_regions =
+        let read_only = Span::with_size(grant.limit() + 1, self.grant)?;
+        let mut el1_regions =
             vec![region(ram, GUEST_RAM).ok()?, region(grant, GUEST_DATA).ok()?, region(read_only, GUEST_RODATA).ok()?];
+        if self.placement != Placement::GuestRam {
+            // Stage 2 says which part of it is the domain's.
+            el1_regions.push(region(self.heap, GUEST_DATA).ok()?);
+        }
         let vcpus = usize::try_from(domain.vcpus).ok()?;
+        let vcpu = |vcpu| VcpuLayout { pe: self.pe(position, vcpu), el1_regions: el1_regions.clone() };
         Some(DomainLayout {
             id: DomId(domain.id),
             name: format!("domain {}", domain.id),
             ram: vec![ram],
-            vcpus: vec![VcpuLayout { pe: 0, el1_regions }; vcpus],
+            vcpus: (0..vcpus).map(vcpu).collect(),
             privileged: domain.privileged,
             max_evtchn_port: domain.max_evtchn_port,
             target: domain.target.map(DomId),

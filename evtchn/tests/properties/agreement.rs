@@ -1,11 +1,9 @@
 //! The state machine against the plain model of it: random operations of several domains in both ABIs, everything
 //! compared after each.
 
-use crate::model::{
-    Model, State,
-    ops::{Op, World, apply_model, create, ops},
-};
-use crate::testing::rc;
+use crate::ops::{Op, World, apply_model, create, ops};
+use crate::testing::{DUMMY, rc};
+use evtchn::model::{Model, State};
 use evtchn::{AbiKind, Binding, Polling, Port, Vcpu};
 use proptest::prelude::*;
 
@@ -30,7 +28,7 @@ fn compare_tables(world: &World, model: &Model) -> Result<(), TestCaseError> {
             .map(|(port, chan)| (port, binding(chan.state), chan.vcpu, chan.xen, chan.priority))
             .collect();
         prop_assert_eq!(real, plain, "channels of domain {}", id);
-        for vcpu in 0..dom.vcpus {
+        for vcpu in 0..dom.config.vcpus {
             let polling = match dom.polls.get(&vcpu) {
                 None => Polling::No,
                 Some(None) => Polling::Any,
@@ -39,14 +37,14 @@ fn compare_tables(world: &World, model: &Model) -> Result<(), TestCaseError> {
             prop_assert_eq!(ec.polling(idx, Vcpu(vcpu)), Some(polling));
         }
         for virq in [0, 1, 7, 13] {
-            for vcpu in 0..dom.vcpus {
+            for vcpu in 0..dom.config.vcpus {
                 let bound = dom.virqs.get(&(virq, vcpu)).map(|port| Port(*port));
                 prop_assert_eq!(ec.virq_bound(idx, Vcpu(vcpu), virq), bound);
             }
         }
     }
     for virq in (0..24).filter(|virq| ![0, 1, 7, 11, 13].contains(virq)) {
-        prop_assert_eq!(ec.virq_handler(virq), Some(world.idx(model.handler(virq))));
+        prop_assert_eq!(ec.virq_handler(virq), model.handler(virq).map(|id| world.idx(id)));
     }
     Ok(())
 }
@@ -71,25 +69,25 @@ proptest! {
     #[test]
     fn both_agree_on_everything(ops in ops(150)) {
         let mut world = World::new();
-        let mut model = Model::new();
-        (0..4).for_each(|id| create(&mut model, id));
+        let mut model = Model::new(DUMMY, Some(0));
+        (0..4).for_each(|id| create(&world, &mut model, id));
         for op in &ops {
             world.rig.mem.clear_signs();
             let real = rc(world.apply(op));
-            let plain = apply_model(&mut model, op);
+            let plain = apply_model(&world, &mut model, op);
             prop_assert_eq!(real, plain, "{:?}", op);
             if is_guest_step(op) {
-                model.image = world.image();
+                world.copy_to(&mut model);
                 continue;
             }
             let id = |dom| (0..4).find(|id| world.idx(*id) == dom).unwrap();
             let kicks: Vec<_> = world.rig.mem.injected.iter().map(|(dom, vcpu)| (id(*dom), *vcpu)).collect();
-            prop_assert_eq!(&kicks, &model.kicks, "{:?}", op);
+            prop_assert_eq!(&kicks, &model.signs.kicks, "{:?}", op);
             let wakes: Vec<_> = world.rig.mem.woken.iter().map(|(dom, vcpu)| (id(*dom), *vcpu)).collect();
-            prop_assert_eq!(&wakes, &model.wakes, "{:?}", op);
+            prop_assert_eq!(&wakes, &model.signs.wakes, "{:?}", op);
             let hits: Vec<_> = world.rig.mem.notified.iter().map(|(dom, vcpu, port, _)| (id(*dom), *vcpu, *port)).collect();
-            prop_assert_eq!(&hits, &model.hits, "{:?}", op);
-            prop_assert_eq!(world.image(), model.image.clone(), "{:?}", op);
+            prop_assert_eq!(&hits, &model.signs.hits, "{:?}", op);
+            prop_assert_eq!(world.first_difference(&model), None, "{:?}", op);
             compare_tables(&world, &model)?;
         }
     }

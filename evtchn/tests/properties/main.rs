@@ -5,7 +5,6 @@ extern crate alloc;
 
 mod agreement;
 mod failures;
-#[path = "../model/mod.rs"]
-mod model;
+mod ops;
 #[path = "../../src/testing.rs"]
 mod testing;

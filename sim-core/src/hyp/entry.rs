@@ -260,6 +260,7 @@ impl<S: Strategy> Core<S> {
         let Some(pe) = self.pes.get_mut(p.pe()) else {
             return Ok(());
         };
+        pe.view.follow(&self.plan, self.plans, p)?;
         work(&mut self.strategy, &mut Reach { plan: &self.plan, view: &mut pe.view, p })
     }
 }

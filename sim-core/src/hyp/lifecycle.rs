@@ -177,17 +177,18 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     fn plan(&self, parts: LayoutParts) -> Result<(Layout, Plan), CreateError> {
-        let layout = Layout::new(parts).map_err(|error| CreateError::Layout(Box::new(error)))?;
+        let layout = self.core.layout.follow(parts).map_err(|error| CreateError::Layout(Box::new(error)))?;
         let plan = Plan::new(&layout, self.core.strategy.needs())?;
         Ok((layout, plan))
     }
 
-    /// Puts another layout and plan in force. This PE goes to the idle view first; guests' views that stand on other PEs are
-    /// the same in both plans.
+    /// Puts another layout and plan in force. This PE goes to the idle view first; other PEs follow at their next entry: until
+    /// then what stands there is enough for their guests, whose own memory is the same in both plans.
     fn replace<P: Platform>(&mut self, p: &mut P, layout: Layout, plan: Plan) -> Result<(), P::Fault> {
         self.core.leave_to(p, ViewId::Idle)?;
         self.core.layout = layout;
         self.core.plan = plan;
+        self.core.plans = self.core.plans.saturating_add(1);
         self.core.strategy.planned(&self.core.plan);
         // What the strategy keeps in registers follows the new plan from the next entry on.
         self.core.enter_unasked(p)

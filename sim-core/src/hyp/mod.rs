@@ -108,6 +108,8 @@ pub struct Core<S> {
     pub layout: Layout,
     /// Its regions.
     pub plan: Plan,
+    /// How often the plan changed.
+    plans: u64,
     /// The rule by which memory is reached.
     pub strategy: S,
     /// The rule by which vCPUs take turns.
@@ -131,6 +133,12 @@ impl<S> Core<S> {
     fn current_domain(&self, pe: usize) -> Option<usize> {
         let current = self.pes.get(pe)?.queue.current?;
         self.domains.vcpu(current).map(|vcpu| vcpu.domain)
+    }
+
+    /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
+    #[must_use]
+    pub fn follows_plan(&self, pe: usize) -> bool {
+        self.pes.get(pe).is_some_and(|pe| pe.view.plan() == self.plans)
     }
 
     /// The index in the event-channel tables of the domain at that position.
@@ -265,6 +273,7 @@ impl<S: Strategy> Hypervisor<S> {
             devices: Devices::new(&layout),
             layout,
             plan,
+            plans: 0,
             strategy,
             scheduler,
             domains,

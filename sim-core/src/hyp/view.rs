@@ -47,6 +47,8 @@ pub struct Pin {
 pub struct PeView {
     slots: Slots,
     current: ViewId,
+    /// Which plan it follows, counted from boot.
+    plan: u64,
     /// Whose view was in force when EL2 was entered.
     home: ViewId,
     windows: Vec<Window>,
@@ -72,6 +74,7 @@ impl PeView {
         Self {
             slots: Slots::of(plan.pmsa(), plan.el2_regions()),
             current: ViewId::Idle,
+            plan: 0,
             home: ViewId::Idle,
             windows: alloc::vec![Window { span: None, device: false, last_use: 0 }; plan.windows()],
             open_windows: 0,
@@ -111,6 +114,11 @@ impl PeView {
     #[must_use]
     pub fn current(&self) -> ViewId {
         self.current
+    }
+
+    /// The number of the plan that is followed.
+    pub(super) fn plan(&self) -> u64 {
+        self.plan
     }
 
     /// How many windows are open.
@@ -280,6 +288,28 @@ impl PeView {
         self.turn_on(&come, p)?;
         self.note(plan, p);
         if off.is_empty() && nothing_comes { Ok(()) } else { Self::finish(p, eret) }
+    }
+
+    /// Follows another plan: what stands by the old one goes, in whatever slots, and the same view comes by the new one. Pins
+    /// come with whoever keeps them. Views that stay programmed are for the strategy to renew, which knows where they are.
+    pub fn follow<P: Platform>(&mut self, plan: &Plan, number: u64, p: &mut P) -> Result<(), P::Fault> {
+        if core::mem::replace(&mut self.plan, number) == number || plan.resident() {
+            return Ok(());
+        }
+        self.take_windows(plan);
+        self.pins.clear();
+        let mut off = SlotSet::default();
+        let enabled = self.slots.enabled();
+        off.extend((plan.window_slot(0)..self.slots.regions()).filter(|slot| enabled.contains(*slot)));
+        if off.is_empty() && plan.view(self.current).regions.is_empty() {
+            return Ok(());
+        }
+        self.slots.disable(&mut El2(p), &off)?;
+        p.dsb()?;
+        p.isb()?;
+        self.write_tail(plan, self.current, p)?;
+        self.note(plan, p);
+        Self::finish(p, false)
     }
 
     fn finish<P: Platform>(p: &mut P, eret: bool) -> Result<(), P::Fault> {

@@ -228,13 +228,26 @@ pub struct Layout {
 impl Layout {
     /// Checks `parts`.
     pub fn new(parts: LayoutParts) -> Result<Self, LayoutError> {
+        Self::after(parts, None)
+    }
+
+    /// Checks what this system becomes when domains come or go: `parts` is as it was in all else. The heap and the pool stay,
+    /// and so do the pages of every domain that stays.
+    pub fn follow(&self, parts: LayoutParts) -> Result<Self, LayoutError> {
+        Self::after(parts, Some(self))
+    }
+
+    fn after(parts: LayoutParts, before: Option<&Self>) -> Result<Self, LayoutError> {
         check::domains(&parts)?;
         check::image(&parts.image)?;
-        let (heap, pool) = pages::split_heap(&parts)?;
+        let (heap, pool) = match before {
+            Some(before) if before.pool.is_some() => pages::keep_heap(&parts, before.heap, before.pool)?,
+            _ => pages::split_heap(&parts)?,
+        };
         let mut owners = check::owners(&parts, heap, pool)?;
         check::sections(&parts)?;
         emulated::check(&parts)?;
-        let pages = pages::assign(&parts, pool)?;
+        let pages = pages::assign(&parts, pool, before)?;
         if let Some(pool) = pool {
             pages::mark_pool(pool, &pages, &mut owners);
         }

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::error::LayoutError;
-use super::{LayoutParts, Owner, PAGE_SIZE, Placement, Span};
+use super::{Layout, LayoutParts, Owner, PAGE_SIZE, Placement, Span};
 use alloc::vec::Vec;
 
 /// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
@@ -36,11 +36,26 @@ fn pool_for(vcpus: usize) -> Option<u64> {
     per_vcpu.checked_add(2 * PAGE_SIZE)
 }
 
+/// What of the heap the hypervisor keeps for itself: a page of initial `shared_info` per domain, and the page of the dummy
+/// `vcpu_info`.
+fn kept(parts: &LayoutParts) -> u64 {
+    u64::try_from(parts.domains.len()).unwrap_or(u64::MAX).saturating_add(1).saturating_mul(PAGE_SIZE)
+}
+
+/// The heap and the pool as they are, if the heap still has room.
+pub(super) fn keep_heap(
+    parts: &LayoutParts,
+    heap: Span,
+    pool: Option<Span>,
+) -> Result<(Span, Option<Span>), LayoutError> {
+    let needed = kept(parts);
+    if heap.size() < needed { Err(LayoutError::HeapTooSmall { heap, needed }) } else { Ok((heap, pool)) }
+}
+
 /// The heap that is left, and the pool: as declared, or cut from the heap's top.
 pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), LayoutError> {
     let heap = parts.heap;
-    // One page of initial shared_info per domain, and the page of the dummy vcpu_info.
-    let kept = u64::try_from(parts.domains.len()).unwrap_or(u64::MAX).saturating_add(1).saturating_mul(PAGE_SIZE);
+    let kept = kept(parts);
     let too_small = |needed| LayoutError::HeapTooSmall { heap, needed };
     if parts.placement == Placement::GuestRam {
         return if heap.size() >= kept { Ok((heap, None)) } else { Err(too_small(kept)) };
@@ -67,9 +82,30 @@ pub(super) fn split_heap(parts: &LayoutParts) -> Result<(Span, Option<Span>), La
     Ok((rest, Some(pool)))
 }
 
-/// The pages of every domain.
-pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<GuestPages>, LayoutError> {
-    let mut next = pool.map_or(0, |pool| pool.base());
+/// The first place of `size` bytes in the pool that none of `taken` has.
+fn place(pool: Span, size: u64, taken: &[Span]) -> Option<Span> {
+    let mut base = pool.base();
+    loop {
+        let part = Span::with_size(base, size).filter(|part| pool.covers(part))?;
+        match taken.iter().find(|taken| taken.overlaps(&part)) {
+            Some(taken) => base = taken.limit().checked_add(1)?,
+            None => return Some(part),
+        }
+    }
+}
+
+/// The pages of every domain. Where the pool was there `before`, who stays in it stays where it is.
+pub(super) fn assign(
+    parts: &LayoutParts,
+    pool: Option<Span>,
+    before: Option<&Layout>,
+) -> Result<Vec<GuestPages>, LayoutError> {
+    let stays = |position: usize| {
+        let before = before?;
+        let same = before.parts.domains.get(position) == parts.domains.get(position);
+        before.pages.get(position).filter(|pages| same && pages.own_pool.is_some())
+    };
+    let mut taken: Vec<Span> = (0..parts.domains.len()).filter_map(|at| stays(at)?.own_pool).collect();
     let mut all = Vec::with_capacity(parts.domains.len());
     for (position, domain) in parts.domains.iter().enumerate() {
         let vcpus = domain.vcpus.len();
@@ -87,10 +123,14 @@ pub(super) fn assign(parts: &LayoutParts, pool: Option<Span>) -> Result<Vec<Gues
         let strided = |base: u64| -> Option<Vec<u64>> {
             (0..vcpus).map(|vcpu| base.checked_add(u64::try_from(vcpu).ok()?.checked_mul(VCPU_INFO_STRIDE)?)).collect()
         };
-        if pool.is_some() {
+        if let Some(pages) = stays(position) {
+            all.push(pages.clone());
+            continue;
+        }
+        if let Some(pool) = pool {
             let size = pool_for(vcpus).ok_or_else(no_room)?;
-            let own = Span::with_size(next, size).ok_or_else(no_room)?;
-            next = own.limit().saturating_add(1);
+            let own = place(pool, size, &taken).ok_or(LayoutError::PoolTooSmall { pool, needed: size })?;
+            taken.push(own);
             let infos = own.base().saturating_add(PAGE_SIZE);
             all.push(GuestPages {
                 shared_info: own.base(),
@@ -137,10 +177,15 @@ fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
 /// Marks whose part of the pool is whose.
 pub(super) fn mark_pool(pool: Span, pages: &[GuestPages], owners: &mut Vec<(Span, Owner)>) {
     owners.retain(|(span, _)| *span != pool);
+    let own = pages.iter().enumerate().filter_map(|(at, pages)| Some((pages.own_pool?, Owner::Pool(Some(at)))));
+    let mut own: Vec<(Span, Owner)> = own.collect();
+    own.sort_by_key(|(span, _)| *span);
     let mut rest = Some(pool);
-    for (position, own) in pages.iter().enumerate().filter_map(|(at, pages)| Some((at, pages.own_pool?))) {
-        owners.push((own, Owner::Pool(Some(position))));
-        rest = rest.and_then(|rest| rest.without(&own).1);
+    for (span, owner) in own {
+        let (below, above) = rest.map_or((None, None), |rest| rest.without(&span));
+        owners.extend(below.map(|below| (below, Owner::Pool(None))));
+        owners.push((span, owner));
+        rest = above;
     }
     owners.extend(rest.map(|rest| (rest, Owner::Pool(None))));
     owners.sort_by_key(|(span, _)| *span);

@@ -138,6 +138,12 @@ impl Pe {
         self.far_el2
     }
 
+    /// When the earliest kick was sent that the PE has not acknowledged.
+    #[must_use]
+    pub const fn kicked(&self) -> Option<u64> {
+        self.kicked
+    }
+
     /// The physical interrupt that the PE would acknowledge now.
     #[must_use]
     pub fn physical_interrupt(&self) -> Option<u64> {

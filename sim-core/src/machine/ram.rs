@@ -115,6 +115,13 @@ impl Ram {
         }
     }
 
+    /// The frame that holds `address`, with its bytes; `None` if nothing was ever written there.
+    #[must_use]
+    pub fn page(&self, address: u64) -> Option<&[u8; PAGE_SIZE as usize]> {
+        let (directory, entry, _) = self.place(address);
+        self.frame(directory, entry)
+    }
+
     /// Sets `size` bytes to zero.
     pub fn zero(&mut self, address: u64, size: u64) {
         for at in 0..size {

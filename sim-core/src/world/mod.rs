@@ -334,7 +334,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Asks the isolation oracle about a PE; the first breach is kept.
     fn look(&mut self, pe: usize, again: bool) {
-        let found = self.oracle.look(&self.hyp.core.layout, &self.machine, pe, again);
+        let runs = running(&self.machine, pe);
+        let found = self.oracle.look(&self.hyp.core.layout, &self.machine, pe, runs, again);
         self.breach = self.breach.or(found);
     }
 
@@ -566,6 +567,16 @@ impl<S: Strategy, W: Watch> World<S, W> {
 /// `VSCTLR_EL2.VMID` of a domain: 0 is left for nobody.
 fn vmid(domain: usize) -> u64 {
     u64::try_from(domain).unwrap_or(u64::MAX).wrapping_add(1)
+}
+
+/// The domain, by position, and the vCPU that a PE runs.
+#[must_use]
+pub fn running(machine: &Machine, pe: usize) -> Option<(usize, u32)> {
+    let Running::Guest(guest) = machine.pes.get(pe)?.running else {
+        return None;
+    };
+    let vcpu = vcpu_ref(machine.guests().get(guest)?.key());
+    Some((vcpu.domain, vcpu.vcpu))
 }
 
 fn vcpu_ref((vmid, vcpu): (u64, u64)) -> VcpuRef {

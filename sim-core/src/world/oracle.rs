@@ -8,7 +8,7 @@
 
 use crate::layout::{Layout, Owner, Span};
 use crate::machine::Machine;
-use crate::machine::pe::{Pe, Running};
+use crate::machine::pe::Pe;
 use crate::outcome::{Breach, BreachKind};
 use crate::platform::hcr;
 use alloc::vec::Vec;
@@ -33,17 +33,24 @@ struct Seen {
 }
 
 impl Oracle {
-    /// Looks at a PE that has left EL2. `again` looks even if nothing changed since.
-    pub fn look(&mut self, layout: &Layout, machine: &Machine, pe: usize, again: bool) -> Option<Breach> {
+    /// Looks at a PE that has left EL2 to `runs`, a domain by position and its vCPU; `None`: nobody runs. `again` looks even
+    /// if nothing changed since.
+    pub fn look(
+        &mut self,
+        layout: &Layout,
+        machine: &Machine,
+        pe: usize,
+        runs: Option<(usize, u32)>,
+        again: bool,
+    ) -> Option<Breach> {
         let state = machine.pes.get(pe)?;
         if self.seen.len() <= pe {
             self.seen.resize_with(pe + 1, Seen::default);
         }
-        let vcpu = running(machine, state);
         // A region whose limit is below its base holds nothing, and would part neighbours.
         let mut el2: Vec<_> = state.el2.enabled().filter(|(_, words)| words.base() <= words.limit()).collect();
         el2.sort_by_key(|(_, words)| words.base());
-        let found = Seen { vcpu, el2, el1: vcpu.map(|_| state.el1.enabled().collect()).unwrap_or_default() };
+        let found = Seen { vcpu: runs, el2, el1: runs.map(|_| state.el1.enabled().collect()).unwrap_or_default() };
         let place = self.seen.get_mut(pe)?;
         if *place == found && !again {
             return None;
@@ -51,18 +58,9 @@ impl Oracle {
         *place = found;
         judge(layout, state, place).map(|(kind, span)| {
             let (owner, _) = layout.owner(span.base());
-            Breach { pe, runs: vcpu.map(|(domain, _)| domain), kind, span, owner }
+            Breach { pe, runs: runs.map(|(domain, _)| domain), kind, span, owner }
         })
     }
-}
-
-/// The domain and the vCPU that a PE runs.
-fn running(machine: &Machine, state: &Pe) -> Option<(usize, u32)> {
-    let Running::Guest(guest) = state.running else {
-        return None;
-    };
-    let vcpu = super::vcpu_ref(machine.guests().get(guest)?.key());
-    Some((vcpu.domain, vcpu.vcpu))
 }
 
 fn judge(layout: &Layout, state: &Pe, seen: &Seen) -> Option<(BreachKind, Span)> {

@@ -375,6 +375,12 @@ impl Plan {
         self.pmsa
     }
 
+    /// Whether views stay programmed and are masked.
+    #[must_use]
+    pub const fn resident(&self) -> bool {
+        self.needs.resident
+    }
+
     /// Regions of the board's EL2 MPU.
     #[must_use]
     pub fn el2_regions(&self) -> u8 {

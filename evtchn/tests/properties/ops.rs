@@ -5,8 +5,8 @@ use evtchn::{
 };
 use proptest::prelude::*;
 
-use super::{Block, DomImage, Image, Info, Model};
 use crate::testing::*;
+use evtchn::model::{Config, Model, Signs, State};
 
 /// Domains 0 to 3. Few ports and vcpus, so that operations meet.
 #[derive(Debug, Clone)]
@@ -218,10 +218,12 @@ fn domain(id: u16) -> DomainConfig {
     }
 }
 
-pub(crate) fn create(model: &mut Model, id: u16) {
-    let cfg = domain(id);
-    let limit = cfg.max_evtchn_port.min(0x7FFF_FFFF);
-    model.create(id, cfg.vcpus, cfg.privileged, limit, cfg.target.map(|target| target.0));
+pub(crate) fn create(world: &World, model: &mut Model, id: u16) {
+    let DomainConfig { vcpus, privileged, max_evtchn_port: max_port, target, .. } = domain(id);
+    let at = world.idx(id);
+    let accepts = vec![(ram(at), ram(at) + PAGES * 4096 - 1)];
+    let shared_info = shared_info(at);
+    model.create(id, Config { vcpus, privileged, max_port, target: target.map(|dom| dom.0), shared_info, accepts });
 }
 
 impl World {
@@ -422,101 +424,77 @@ impl World {
         }
     }
 
-    /// What the model holds as memory, read from the real one.
-    pub(crate) fn image(&self) -> Image {
-        let rig = &self.rig;
-        let info = |area: Area| Info {
-            upcall: rig.mem.peek(area),
-            selector: u64::from(rig.mem.peek(area + 8)) | u64::from(rig.mem.peek(area + 12)) << 32,
-        };
-        let doms = rig.ec.domains().map(|(id, dom)| {
-            let shared = rig.ec.shared_info(dom).unwrap();
-            let bits = |base: u64| {
-                let words = rig.mem.words.range(shared + base..shared + base + 512);
-                words
-                    .flat_map(|(addr, word)| {
-                        let first = (addr - shared - base) as u32 * 8;
-                        (0..32).filter(move |n| word >> n & 1 != 0).map(move |n| first + n)
-                    })
-                    .collect()
-            };
-            let vcpus = || (0..rig.ec.vcpus(dom).unwrap()).map(Vcpu);
-            let registered = vcpus().filter_map(|vcpu| {
-                let place = rig.ec.vcpu_info(dom, vcpu)?;
-                place.is_registered().then(|| (vcpu.0, info(place.area())))
-            });
-            let blocks = vcpus().filter_map(|vcpu| {
-                let area = rig.ec.control_block(dom, vcpu)?;
-                let heads = core::array::from_fn(|n| rig.mem.peek(area + 8 + 4 * n as u64));
-                Some((vcpu.0, Block { ready: rig.mem.peek(area), heads }))
-            });
-            let mut words = vec![];
-            for page in rig.ec.event_pages(dom) {
-                let first = words.len();
-                words.resize(first + 1024, 0);
-                for (addr, word) in rig.mem.words.range(*page..page + 4096) {
-                    words[first + (addr - page) as usize / 4] = *word;
-                }
-            }
-            let image = DomImage {
-                pending: bits(48),
-                masked: bits(560),
-                legacy: info(shared),
-                registered: registered.collect(),
-                words,
-                blocks: blocks.collect(),
-            };
-            (id.0, image)
-        });
-        Image { doms: doms.collect(), dummy: info(DUMMY) }
+    /// The first word in which the model's memory is not the real one: address, real, model.
+    pub(crate) fn first_difference(&self, model: &Model) -> Option<(u64, u32, u32)> {
+        let real = &self.rig.mem;
+        let written = real.contents().into_keys();
+        let modelled = model.memory.pages().flat_map(|(page, _)| (page..page + 4096).step_by(4));
+        let mut both = written.chain(modelled).map(|addr| (addr, real.peek(addr), model.memory.word(addr)));
+        both.find(|(_, real, model)| real != model)
+    }
+
+    /// Brings what a guest did on its own to the model's memory.
+    pub(crate) fn copy_to(&self, model: &mut Model) {
+        for (addr, word) in &self.rig.mem.words {
+            model.memory.set(*addr, *word);
+        }
     }
 }
 
 /// The same operation on the model. Guest steps are not: their effect is read from the real memory.
-pub(crate) fn apply_model(model: &mut Model, op: &Op) -> Result<u32, evtchn::Errno> {
-    model.kicks.clear();
-    model.wakes.clear();
-    model.hits.clear();
-    match *op {
-        Op::AllocUnbound { by, dom, remote } => model.alloc_unbound(by, dom, remote),
-        Op::BindInterdomain { by, remote, port } => model.bind_interdomain(by, remote, port),
-        Op::BindVirq { by, virq, vcpu } => model.bind_virq(by, virq, vcpu),
-        Op::BindIpi { by, vcpu } => model.bind_ipi(by, vcpu),
+pub(crate) fn apply_model(world: &World, model: &mut Model, op: &Op) -> Result<u32, evtchn::Errno> {
+    // Where the real one was given a page, it was this.
+    let page = |by| gfn(world.idx(by), world.next_page);
+    model.signs = Signs::default();
+    let done = match *op {
+        Op::AllocUnbound { by, dom, remote } => return model.alloc_unbound(by, dom, remote),
+        Op::BindInterdomain { by, remote, port } => return model.bind_interdomain(by, remote, port),
+        Op::BindVirq { by, virq, vcpu } => return model.bind_virq(by, virq, vcpu),
+        Op::BindIpi { by, vcpu } => return model.bind_ipi(by, vcpu),
+        Op::Status { by, dom, port } => return model.status(by, dom, port).map(|chan| code(chan.state)),
+        Op::Poll { by, vcpu, ref ports } => return model.poll(by, vcpu, ports).map(u32::from),
+        Op::InitControl { by, vcpu } => return model.init_control(by, vcpu, page(by), 0),
+        Op::XenAlloc { dom, vcpu, remote } => return model.xen_alloc(dom, vcpu, remote),
         Op::BindVcpu { by, port, vcpu } => model.bind_vcpu(by, port, vcpu),
         Op::Close { by, port } => model.close(by, port, true),
         Op::Send { by, port } => model.send(by, port),
-        Op::Status { by, dom, port } => model.status(by, dom, port),
         Op::Unmask { by, port } => model.unmask(by, port),
-        Op::Register { by, vcpu } => model.register(by, vcpu),
-        Op::Poll { by, vcpu, ref ports } => model.poll(by, vcpu, ports),
+        Op::Register { by, vcpu } => model.register(by, vcpu, page(by), 64),
         Op::SetHandler { dom, virq } => model.set_handler(dom, virq),
-        Op::Reset { by, dom } => model.reset(by, dom),
+        Op::Reset { by, dom } => model.reset(by, dom, false),
         Op::Pause { dom, on } => model.pause(dom, on),
-        Op::InitControl { by, vcpu } => model.init_control(by, vcpu),
-        Op::ExpandArray { by } => model.expand_array(by),
+        Op::ExpandArray { by } => model.expand_array(by, page(by)),
         Op::SetPriority { by, port, priority } => model.set_priority(by, port, priority),
-        Op::XenAlloc { dom, vcpu, remote } => model.xen_alloc(dom, vcpu, remote),
         Op::PollTimeout { dom, vcpu } => {
             model.poll_timeout(dom, vcpu);
-            Ok(0)
+            Ok(())
         }
         Op::RaiseVirq { dom, vcpu, virq } => {
             model.raise_virq(dom, vcpu, virq);
-            Ok(0)
+            Ok(())
         }
-        Op::XenFree { dom, port } => {
-            let _ = model.close(dom, port, false);
-            Ok(0)
-        }
+        // Whatever is not there is left alone.
+        Op::XenFree { dom, port } => model.close(dom, port, false).or(Ok(())),
         Op::XenNotify { dom, port } => {
             model.xen_notify(dom, port);
-            Ok(0)
+            Ok(())
         }
         Op::Replace { dom } => {
             model.kill(dom);
-            create(model, dom);
-            Ok(0)
+            create(world, model, dom);
+            Ok(())
         }
-        Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. } => Ok(0),
+        Op::Mask { .. } | Op::Acknowledge { .. } | Op::Consume { .. } | Op::Scribble { .. } => Ok(()),
+    };
+    done.map(|()| 0)
+}
+
+fn code(state: State) -> u32 {
+    match state {
+        State::Free | State::Reserved => 0,
+        State::Unbound(_) => 1,
+        State::Interdomain(..) => 2,
+        State::Virq(_) => 4,
+        State::Ipi => 5,
     }
 }

@@ -1,0 +1,249 @@
+//! Many cases in parallel, told in order.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::case::Case;
+use super::pairs::Reached;
+use super::play::{Course, Wrong};
+use super::progress::Progress;
+use super::source::Seeded;
+use super::{Recipe, generate, guarded, shrink, vector};
+use crate::sweep::Shard;
+
+/// Cases that each thread takes at a time.
+const PER_THREAD: usize = 64;
+/// One case in so many is played twice.
+const TWICE: u64 = 16;
+
+/// Why a campaign could not be run.
+#[derive(Debug, Error)]
+pub enum FuzzError {
+    /// Threads cannot be had.
+    #[error("{jobs} threads cannot be started: {error}")]
+    Jobs {
+        /// How many.
+        jobs: usize,
+        /// Why not.
+        error: rayon::ThreadPoolBuildError,
+    },
+    /// Nowhere to write what fails.
+    #[error("failing cases cannot be written to {}: {error}; expected -o FOLDER, one that can be made or written to", folder.display())]
+    Folder {
+        /// Where to.
+        folder: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// There is no such case.
+    #[error("--first {first} --cases {cases}: the last case would have a number beyond 2^64; give smaller ones")]
+    TooMany {
+        /// The first.
+        first: u64,
+        /// How many.
+        cases: u64,
+    },
+}
+
+/// When a campaign is over.
+#[derive(Clone, Copy, Debug)]
+pub enum Limit {
+    /// After so many cases, those of other shards included.
+    Cases(u64),
+    /// Once so much time went by.
+    Time(Duration),
+}
+
+/// A campaign ready to run.
+#[derive(Debug)]
+pub struct Campaign<'a> {
+    /// What cases are made of.
+    pub recipe: Recipe,
+    /// Decides every case.
+    pub seed: u64,
+    /// Number of the first case.
+    pub first: u64,
+    /// When it is over.
+    pub limit: Limit,
+    /// The part that is run here.
+    pub shard: Shard,
+    /// Threads; 0: one for each processor.
+    pub jobs: usize,
+    /// Where failing cases go.
+    pub folder: PathBuf,
+    /// Once true, no further case is begun.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a campaign ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At its limit, and nothing was wrong.
+    Clean,
+    /// At the first case that went wrong.
+    Failed,
+    /// It was told to stop.
+    Interrupted,
+}
+
+/// What a campaign came to.
+#[derive(Debug)]
+pub struct Summary {
+    /// The seed.
+    pub seed: u64,
+    /// Number of the first case.
+    pub first: u64,
+    /// Cases played.
+    pub cases: u64,
+    /// Steps carried out.
+    pub steps: u64,
+    /// Pairs of operation and result.
+    pub reached: Reached,
+    /// How it ended.
+    pub end: End,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+}
+
+/// A case that went wrong.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its number.
+    pub case: u64,
+    /// What is wrong with the smallest case found.
+    pub wrong: Wrong,
+    /// Steps of the case, and of the smallest.
+    pub steps: (usize, usize),
+    /// Cases tried on the way.
+    pub tried: usize,
+    /// The smallest case, written down.
+    pub file: PathBuf,
+    /// The command that replays it.
+    pub command: String,
+}
+
+/// What is kept of a case that went well.
+struct Told {
+    number: u64,
+    steps: u64,
+    reached: Reached,
+    failed: Option<Box<(Case, Course)>>,
+}
+
+impl Campaign<'_> {
+    /// Plays cases until something is wrong or the limit is reached.
+    pub fn run(&self, progress: &mut Progress) -> Result<Summary, FuzzError> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
+        let pool = pool.map_err(|error| FuzzError::Jobs { jobs: self.jobs, error })?;
+        let made = Folder::prepare(&self.folder)?;
+        let end = match self.limit {
+            Limit::Cases(cases) => {
+                let too_many = || FuzzError::TooMany { first: self.first, cases };
+                self.first.checked_add(cases).ok_or_else(too_many)?
+            }
+            Limit::Time(_) => u64::MAX,
+        };
+        let mut left = (self.first..end).filter(|case| self.shard.has(*case));
+        let batch = pool.current_num_threads().saturating_mul(PER_THREAD);
+        let started = Instant::now();
+        let mut summary = Summary {
+            seed: self.seed,
+            first: self.first,
+            cases: 0,
+            steps: 0,
+            reached: Reached::default(),
+            end: End::Clean,
+            failure: None,
+        };
+        loop {
+            let numbers: Vec<u64> = left.by_ref().take(batch).collect();
+            if numbers.is_empty() || matches!(self.limit, Limit::Time(time) if started.elapsed() >= time) {
+                break;
+            }
+            let told: Vec<Option<Told>> = pool.install(|| numbers.par_iter().map(|case| self.case(*case)).collect());
+            for told in told {
+                let Some(told) = told else {
+                    summary.end = End::Interrupted;
+                    break;
+                };
+                summary.cases += 1;
+                summary.steps += told.steps;
+                summary.reached.add(&told.reached);
+                if let Some(failed) = told.failed {
+                    summary.end = End::Failed;
+                    summary.failure = Some(self.failure(told.number, *failed)?);
+                    break;
+                }
+            }
+            progress.cases(summary.cases, &summary.reached);
+            if summary.end != End::Clean {
+                break;
+            }
+        }
+        if summary.failure.is_none() {
+            made.tidy();
+        }
+        Ok(summary)
+    }
+
+    fn case(&self, number: u64) -> Option<Told> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let case = generate::case(&mut Seeded::new(self.seed, number), &self.recipe);
+        let mut course = guarded(&case);
+        if number.is_multiple_of(TWICE) && course.wrong.is_none() {
+            let again = guarded(&case);
+            if (again.digest, again.steps.len(), &again.wrong) != (course.digest, course.steps.len(), &None) {
+                course.wrong = Some(Wrong::Unstable);
+            }
+        }
+        let (steps, reached) = (course.steps.len() as u64, course.reached);
+        let failed = course.wrong.is_some().then(|| Box::new((case, course)));
+        Some(Told { number, steps, reached, failed })
+    }
+
+    fn failure(&self, number: u64, (case, course): (Case, Course)) -> Result<Failure, FuzzError> {
+        let before = course.steps.len().max(case.steps.len());
+        let (case, course, tried) = shrink::shrink(case, course);
+        let name = format!("seed-{}-case-{number}", self.seed);
+        let file = self.folder.join(format!("{name}.jsonl"));
+        let command = vector::command(&case, &file);
+        let wrong = course.wrong.clone().unwrap_or(Wrong::Unstable);
+        let failed = |error: io::Error| FuzzError::Folder { folder: self.folder.clone(), error };
+        let text = vector::lines(&case, &course, &name, self.seed).map_err(|error| failed(error.into()))?;
+        std::fs::write(&file, text).map_err(failed)?;
+        let setting = format!("{command}\n\n{wrong:#?}\n");
+        std::fs::write(self.folder.join(format!("{name}.txt")), setting).map_err(failed)?;
+        Ok(Failure { case: number, wrong, steps: (before, case.steps.len()), tried, file, command })
+    }
+}
+
+/// The folder for failing cases, and whether it was made for this campaign.
+struct Folder<'a> {
+    path: &'a Path,
+    made: bool,
+}
+
+impl<'a> Folder<'a> {
+    /// Makes sure that files can be written, before hours of work depend on it.
+    fn prepare(path: &'a Path) -> Result<Self, FuzzError> {
+        let made = !path.exists();
+        let ready = std::fs::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path));
+        ready.map_err(|error| FuzzError::Folder { folder: path.to_owned(), error })?;
+        Ok(Self { path, made })
+    }
+
+    /// An empty folder that nobody asked for goes again.
+    fn tidy(&self) {
+        if self.made {
+            // If somebody put a file there meanwhile, it stays.
+            let _ = std::fs::remove_dir(self.path);
+        }
+    }
+}

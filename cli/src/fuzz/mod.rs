@@ -1,0 +1,69 @@
+//! `mpusim fuzz`: random sequences of hypercalls, held against a second implementation of the ABI.
+//!
+//! - `source`: choices, from a seed or from a fuzz engine's bytes. `generate`: cases from choices; `recipe`: what they are made of.
+//!   `case`: what a case is.
+//! - `play`: one case, step by step, on the machine that `replay` has; `judge`: what the reference model says to a step;
+//!   `look`: what is looked at beside its result; `dump`: the whole state as the model has it. `pairs`: which results each operation can have, and which came up.
+//! - `shrink`: a failing case made small. `vector`: written down as a file that `replay` takes.
+//! - `campaign`: many cases in parallel, told in order. `progress`: what is said meanwhile. `render`: the result for people.
+
+mod campaign;
+mod case;
+mod dump;
+mod generate;
+mod judge;
+mod look;
+mod pairs;
+mod play;
+mod progress;
+mod recipe;
+mod render;
+mod shrink;
+mod source;
+mod vector;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use campaign::{Campaign, End, Failure, FuzzError, Limit, Summary};
+pub use pairs::{Pair, Reached};
+pub use play::Wrong;
+pub use progress::Progress;
+pub use recipe::Recipe;
+pub use render::render;
+pub use source::{Bytes, Seeded, Source};
+
+use case::Case;
+use play::{Course, play};
+
+/// The strategies that a campaign draws from by default: all that reach other domains' memory and come without a known hazard.
+pub const STRATEGIES: [&str; 11] = [
+    "map-page",
+    "map-page:2",
+    "pin",
+    "switch-view",
+    "switch-view:lazy",
+    "hybrid",
+    "enable-mask",
+    "ku-window",
+    "background",
+    "xen-pool",
+    "static-map",
+];
+
+/// What is wrong with the case that `source` decides, if anything. For fuzz engines: a panic is theirs to see.
+pub fn check(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {
+    let mut course = Course::default();
+    play(&generate::case(source, recipe), &mut course);
+    course.wrong
+}
+
+/// Plays a case; a panic is a result.
+fn guarded(case: &Case) -> Course {
+    let mut course = Course::default();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(case, &mut course))) {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        course.wrong = Some(Wrong::Panic(text.unwrap_or_default()));
+    }
+    course
+}

@@ -1,0 +1,295 @@
+//! One case, step by step, with everything looked at after each.
+
+use evtchn::Vcpu;
+use evtchn::model::Model;
+use serde_json::Value;
+use sim_core::hyp::strategy::Strategy;
+use sim_core::layout::PAGE_SIZE;
+
+use super::case::{Case, Kind, Num, Planned, op_of};
+use super::judge;
+use super::pairs::Reached;
+use crate::replay::format::{Actor, DomainHeader, Header, Op, Outcome, Step};
+use crate::replay::rig::{Rig, Trouble};
+use crate::replay::{Difference, compare};
+
+/// Where nothing is: the `vcpu_info` of all that have none, if every vCPU has one.
+const NO_DUMMY: u64 = 0xffff_ffff_f000;
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A result, an output, an interrupt, a wake-up, isolation, regions or events are not as they should be.
+    Differs(Vec<Difference>),
+    /// Memory is not as the model has it.
+    Memory(Difference),
+    /// A vCPU sleeps or is awake and the model has it otherwise.
+    Sleep(Difference),
+    /// The hypervisor took an exception from itself.
+    Fault(String),
+    /// Hardware might have done otherwise.
+    Hazard(String),
+    /// A guest could not touch what is its own.
+    Refused(String),
+    /// The system could not be set up, or a step not be carried out.
+    Stuck(String),
+    /// The simulator panicked.
+    Panic(String),
+    /// A second run went another way.
+    Unstable,
+}
+
+impl Wrong {
+    /// In a word; what a smaller case has to fail with too.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Differs(_) => "difference",
+            Self::Memory(_) => "memory",
+            Self::Sleep(_) => "sleep",
+            Self::Fault(_) => "hypervisor-fault",
+            Self::Hazard(_) => "hazard",
+            Self::Refused(_) => "refused",
+            Self::Stuck(_) => "stuck",
+            Self::Panic(_) => "panic",
+            Self::Unstable => "unstable",
+        }
+    }
+}
+
+/// A step that was carried out, with what the model expects of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Played {
+    pub(crate) id: u32,
+    pub(crate) step: Step,
+}
+
+/// What came of a case.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    pub(crate) steps: Vec<Played>,
+    pub(crate) wrong: Option<Wrong>,
+    /// The dump as it should have been at the end, where something went wrong that no result shows.
+    pub(crate) dump: Option<Value>,
+    pub(crate) reached: Reached,
+    /// Of everything that came back.
+    pub(crate) digest: u64,
+}
+
+pub(super) struct Player<'a> {
+    pub(super) case: &'a Case,
+    pub(super) rig: Rig,
+    pub(super) model: Model,
+    /// Ports by the id of the step that made them.
+    made: Vec<Option<u64>>,
+    course: &'a mut Course,
+}
+
+/// The header that a vector file of the case has.
+pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
+    let features = ["bad_arg_out", "tamper"].map(String::from).into();
+    let domains = case.domains.clone();
+    Header { v: 1, name: name.into(), seed, features, hardware_domain: Some(0), domains }
+}
+
+/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens.
+pub(crate) fn play(case: &Case, course: &mut Course) {
+    let header = header(case, "fuzz", 0);
+    let rig = match Rig::new(&header, &[], &case.setting) {
+        Ok(rig) => rig,
+        Err(why) => {
+            course.wrong = Some(Wrong::Stuck(why));
+            return;
+        }
+    };
+    let mut player = Player::new(case, rig, course);
+    for planned in &case.steps {
+        player.step(planned);
+        if player.course.wrong.is_some() {
+            break;
+        }
+    }
+}
+
+impl<'a> Player<'a> {
+    fn new(case: &'a Case, rig: Rig, course: &'a mut Course) -> Self {
+        let ids = case.domains.iter().filter_map(|domain| rig.hyp.channels.lookup(evtchn::DomId(domain.id)));
+        let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
+        let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
+        let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
+        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, course };
+        player.model.memory.page(dummy);
+        case.domains.iter().for_each(|domain| player.created(domain));
+        player
+    }
+
+    /// The model gets a domain that the hypervisor has.
+    fn created(&mut self, domain: &DomainHeader) {
+        let Some(dom) = self.rig.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
+        let shared_info = self.rig.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
+        let layout = &self.rig.hyp.core.layout;
+        let accepts = match layout.pages(dom.get()).and_then(|pages| pages.own_pool) {
+            Some(pool) => vec![pool],
+            None => layout.domains().get(dom.get()).map(|planned| planned.ram.clone()).unwrap_or_default(),
+        };
+        let accepts = accepts.iter().map(|span| (span.base(), span.limit())).collect();
+        self.model.create(domain.id, judge::config(domain, shared_info, accepts));
+    }
+
+    /// The operation and who does it, as things stand; `None`: it makes no sense now.
+    fn resolve(&self, planned: &Planned) -> Option<(Actor, Op)> {
+        if let Actor::Guest { domain, vcpu } = planned.by {
+            let dom = self.model.doms.get(&domain).filter(|dom| vcpu < dom.config.vcpus)?;
+            // Who sleeps or is stopped does nothing; the time is used to let it go on.
+            if dom.pauses > 0 {
+                return Some((Actor::Hypervisor, Op::Unpause { dom: domain.into() }));
+            }
+            let consumes = matches!(planned.kind, Kind::Consume | Kind::Acknowledge | Kind::FifoConsume);
+            if consumes && vcpu > 0 && !dom.infos.contains_key(&vcpu) {
+                return None;
+            }
+            if dom.polls.contains_key(&vcpu) {
+                return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
+            }
+        }
+        let mut numbers = [0; 4];
+        for (number, arg) in numbers.iter_mut().zip(planned.args) {
+            *number = match arg {
+                Num::Fixed(value) => value,
+                Num::Made(step) => self.made.get(step as usize).copied().flatten()?,
+                Num::Page(page) => self.frame(planned.by, page)?,
+            };
+        }
+        let op = op_of(self.case, planned.kind, numbers, planned.bad)?;
+        let there = |dom: u64| self.model.doms.contains_key(&(dom as u16));
+        match (planned.kind, numbers) {
+            (Kind::Create, [dom, ..]) if there(dom) => None,
+            // Strategies that stand on a placement reach no RAM, so they cannot clear that of a new domain.
+            (Kind::Create, _) if self.case.setting.strategy.placement().is_some() => None,
+            // A number that belongs to a domain in no state to be killed twice.
+            (Kind::Kill | Kind::BeginKill, [dom, ..]) if !there(dom) => None,
+            _ => Some((planned.by, op)),
+        }
+    }
+
+    /// The n-th frame that a domain may hand over; the first holds what layouts put there.
+    fn frame(&self, by: Actor, page: u16) -> Option<u64> {
+        let Actor::Guest { domain, .. } = by else { return None };
+        let (first, last) = *self.model.doms.get(&domain)?.config.accepts.first()?;
+        let pages = (last - first) / PAGE_SIZE;
+        Some(first / PAGE_SIZE + 1 + u64::from(page).checked_rem(pages)?)
+    }
+
+    /// Notes what the step under way should give.
+    fn expect(&mut self, outcome: Outcome) {
+        if let Some(played) = self.course.steps.last_mut() {
+            played.step.expected = outcome;
+        }
+    }
+
+    fn step(&mut self, planned: &Planned) {
+        let Some((actor, op)) = self.resolve(planned) else { return };
+        let mut step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        self.hand_over(actor, &step.op);
+        // Written down first: a panic in what follows is a result too.
+        self.course.steps.push(Played { id: planned.id, step: step.clone() });
+        let judged = judge::judge(&mut self.model, actor, &step.op);
+        if let Some(judged) = &judged {
+            self.expect(judged.clone());
+        }
+        let got = match self.rig.step(&step) {
+            Ok(got) => got,
+            Err(trouble) => {
+                self.course.wrong = Some(self.trouble(trouble));
+                return;
+            }
+        };
+        if judged.is_none() {
+            self.outside(&step.op, &got);
+            self.expect(got.clone());
+        }
+        step.expected = judged.unwrap_or_else(|| got.clone());
+        let mut found = compare(&step.expected, &got);
+        found.extend(self.rig.check());
+        self.course.reached.note(&step.op, got.rc);
+        self.digest(&got);
+        if let Some(made) = self.made.get_mut(planned.id as usize)
+            && planned.by == actor
+        {
+            let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
+            *made = port.and_then(Value::as_u64);
+        }
+        self.course.wrong = if !found.is_empty() {
+            Some(Wrong::Differs(found))
+        } else if let Some(hazard) = self.hazard() {
+            Some(Wrong::Hazard(format!("{:?}", hazard.kind)))
+        } else {
+            self.memory().map(Wrong::Memory).or_else(|| self.sleep().map(Wrong::Sleep))
+        };
+        if let Some(Wrong::Memory(_) | Wrong::Sleep(_)) = self.course.wrong {
+            self.course.dump = Some(super::dump::expected(&self.model, self.rig.dump()));
+        }
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Wrong {
+        match trouble {
+            Trouble::Hypervisor => {
+                let fault = self.rig.machine.faults().0;
+                let layout = &self.rig.hyp.core.layout;
+                Wrong::Fault(fault.map_or_else(String::new, |fault| {
+                    let owner = layout.owner(fault.syndrome.far).0;
+                    format!("{} of {:#x}, which is {owner:?}; {:?}", fault.access(), fault.syndrome.far, fault.kind)
+                }))
+            }
+            Trouble::Guest(refusal) => Wrong::Refused(format!("{refusal:?}")),
+            Trouble::Step(why) => Wrong::Stuck(why),
+        }
+    }
+
+    /// The model sees a page with what its domain wrote there before it handed it over.
+    fn hand_over(&mut self, actor: Actor, op: &Op) {
+        let (Op::InitControl { control_gfn: gfn, .. }
+        | Op::ExpandArray { array_gfn: gfn, .. }
+        | Op::RegisterVcpuInfo { mfn: gfn, .. }) = *op
+        else {
+            return;
+        };
+        let Actor::Guest { domain, .. } = actor else { return };
+        let accepts = self.model.doms.get(&domain).map(|dom| dom.config.accepts.as_slice()).unwrap_or_default();
+        let address = gfn.checked_mul(PAGE_SIZE);
+        let Some(address) = address.filter(|at| accepts.iter().any(|(first, last)| (first..=last).contains(&at)))
+        else {
+            return;
+        };
+        if !self.model.memory.pages().any(|(page, _)| page == address) {
+            let page = self.model.memory.page(address);
+            if let Some(real) = self.rig.machine.ram.page(address) {
+                page.copy_from_slice(real);
+            }
+        }
+    }
+
+    /// What the model does not decide: it takes the memory as it is now.
+    fn outside(&mut self, op: &Op, got: &Outcome) {
+        if let (Op::DomainCreate { dom, .. }, 0) = (op, got.rc)
+            && let Some(domain) = self.case.domains.iter().find(|domain| domain.id == *dom)
+        {
+            self.created(domain);
+        }
+        for (address, page) in self.model.memory.pages_mut() {
+            match self.rig.machine.ram.page(address) {
+                Some(real) => page.copy_from_slice(real),
+                None => page.fill(0),
+            }
+        }
+    }
+
+    fn digest(&mut self, got: &Outcome) {
+        let mut mix = |value: u64| self.course.digest = (self.course.digest ^ value).wrapping_mul(0x100_0000_01b3);
+        mix(got.rc.cast_unsigned());
+        for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
+            mix(u64::from(*domain) << 32 | u64::from(*vcpu));
+        }
+        self.rig.machine.pes.iter().for_each(|pe| mix(pe.clock));
+    }
+}

@@ -1,0 +1,58 @@
+//! What is said on standard error while cases are played.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use super::pairs::Reached;
+
+/// Where there is no terminal, a line is printed no more often than this.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// How far a campaign is.
+#[derive(Debug)]
+pub struct Progress {
+    quiet: bool,
+    /// On a terminal.
+    bar: Option<ProgressBar>,
+    started: Instant,
+    said: Instant,
+    last: String,
+}
+
+impl Progress {
+    /// Progress from now on; `quiet`: nothing is said.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let bar = (!quiet && stderr().is_terminal()).then(ProgressBar::new_spinner);
+        let now = Instant::now();
+        Self { quiet, bar, started: now, said: now, last: String::new() }
+    }
+
+    /// So many cases are done.
+    pub(super) fn cases(&mut self, cases: u64, reached: &Reached) {
+        let millis = self.started.elapsed().as_millis().max(1);
+        let rate = u128::from(cases) * 1000 / millis;
+        let pairs = reached.pairs(true).count();
+        let all = pairs + reached.pairs(false).count();
+        self.last = format!("fuzz: {cases} cases, {rate}/s, {pairs} of {all} pairs of operation and result");
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.last.clone());
+            bar.tick();
+        } else if !self.quiet && self.said.elapsed() >= EVERY {
+            self.said = Instant::now();
+            eprintln!("{}", self.last);
+        }
+    }
+
+    /// The last word.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if !self.quiet && !self.last.is_empty() {
+            eprintln!("{}, in {:.1} s", self.last, self.started.elapsed().as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Operations on ports.
+
+use super::{Chan, Model, Rc, State, kind};
+use crate::Errno::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC};
+
+/// LINKED of an event word.
+const LINKED: u32 = 1 << 29;
+
+impl Model {
+    fn free_port(&mut self, id: u16) -> Rc {
+        let dom = self.doms.get_mut(&id).unwrap();
+        if dom.dying {
+            return Err(EINVAL);
+        }
+        let room = if dom.fifo.is_some() { 131_072 } else { 4096 };
+        for port in 0..=dom.config.max_port.min(0x7FFF_FFFF) {
+            if port >= room {
+                return Err(ENOSPC);
+            }
+            match dom.chans.get(port as usize) {
+                None => {
+                    dom.bucket();
+                    return Ok(port);
+                }
+                Some(chan) => {
+                    let busy =
+                        dom.fifo.is_some() && dom.word(port).is_some_and(|word| self.memory.word(word) & LINKED != 0);
+                    if chan.state == State::Free && !busy {
+                        return Ok(port);
+                    }
+                }
+            }
+        }
+        Err(ENOSPC)
+    }
+
+    fn bind(&mut self, id: u16, port: u32, state: State, vcpu: u32, xen: bool) {
+        let dom = self.doms.get_mut(&id).unwrap();
+        let fifo = dom.fifo.is_some();
+        let chan = &mut dom.chans[port as usize];
+        (chan.state, chan.vcpu, chan.xen) = (state, vcpu, xen);
+        if fifo && !xen {
+            chan.priority = 7;
+        }
+    }
+
+    /// `EVTCHNOP_alloc_unbound`.
+    pub fn alloc_unbound(&mut self, by: u16, dom: u16, remote: u16) -> Rc {
+        let dom = self.look(by, dom)?;
+        let port = self.free_port(dom)?;
+        self.target_rule(by, dom)?;
+        let remote = if remote == 0x7FF0 { by } else { remote };
+        self.bind(dom, port, State::Unbound(remote), 0, false);
+        Ok(port)
+    }
+
+    /// `EVTCHNOP_bind_interdomain`.
+    pub fn bind_interdomain(&mut self, by: u16, remote: u16, remote_port: u32) -> Rc {
+        let remote = self.look(by, remote)?;
+        let port = self.free_port(by)?;
+        let far = self.doms[&remote].chan(remote_port)?;
+        if far.state != State::Unbound(by) {
+            return Err(EINVAL);
+        }
+        self.doms.get_mut(&remote).unwrap().chans[remote_port as usize].state = State::Interdomain(by, port);
+        self.bind(by, port, State::Interdomain(remote, remote_port), 0, false);
+        self.set_pending(by, port, 0);
+        Ok(port)
+    }
+
+    /// `EVTCHNOP_bind_virq`.
+    pub fn bind_virq(&mut self, by: u16, virq: u32, vcpu: u32) -> Rc {
+        if virq >= 24 || kind(virq) != 'v' && vcpu != 0 {
+            return Err(EINVAL);
+        }
+        if vcpu >= self.doms[&by].config.vcpus {
+            return Err(ENOENT);
+        }
+        if kind(virq) == 'g' && self.handler(virq) != Some(by) {
+            return Err(EBUSY);
+        }
+        if self.doms[&by].virqs.contains_key(&(virq, vcpu)) {
+            return Err(EEXIST);
+        }
+        let port = self.free_port(by)?;
+        self.bind(by, port, State::Virq(virq), vcpu, false);
+        self.doms.get_mut(&by).unwrap().virqs.insert((virq, vcpu), port);
+        Ok(port)
+    }
+
+    /// `EVTCHNOP_bind_ipi`.
+    pub fn bind_ipi(&mut self, by: u16, vcpu: u32) -> Rc {
+        if vcpu >= self.doms[&by].config.vcpus {
+            return Err(ENOENT);
+        }
+        let port = self.free_port(by)?;
+        self.bind(by, port, State::Ipi, vcpu, false);
+        Ok(port)
+    }
+
+    /// `EVTCHNOP_bind_vcpu`.
+    pub fn bind_vcpu(&mut self, by: u16, port: u32, vcpu: u32) -> Rc<()> {
+        let dom = self.doms.get_mut(&by).unwrap();
+        if vcpu >= dom.config.vcpus {
+            return Err(ENOENT);
+        }
+        dom.chan(port)?;
+        let chan = &mut dom.chans[port as usize];
+        let fixed = match chan.state {
+            State::Unbound(_) | State::Interdomain(..) => false,
+            State::Virq(virq) => kind(virq) == 'v',
+            _ => true,
+        };
+        if chan.xen || fixed {
+            return Err(EINVAL);
+        }
+        chan.vcpu = vcpu;
+        Ok(())
+    }
+
+    /// `EVTCHNOP_close`; without `guest`, with Xen's rights.
+    pub fn close(&mut self, id: u16, port: u32, guest: bool) -> Rc<()> {
+        let chan = self.doms[&id].chan(port)?.clone();
+        if chan.xen && guest || !chan.open() {
+            return Err(EINVAL);
+        }
+        if let State::Interdomain(peer, peer_port) = chan.state {
+            self.doms.get_mut(&peer).unwrap().chans[peer_port as usize].state = State::Unbound(id);
+        }
+        let dom = self.doms.get_mut(&id).unwrap();
+        dom.virqs.retain(|_, bound| *bound != port);
+        let bit = dom.config.shared_info + 48 + u64::from(port / 32 * 4);
+        if chan.usable() && dom.fifo.is_none() {
+            self.memory.and(bit, !(1 << (port % 32)));
+        } else if let Some(word) = dom.word(port).filter(|_| chan.usable()) {
+            self.memory.and(word, !(1 << 31));
+        }
+        let chan = &mut dom.chans[port as usize];
+        (chan.state, chan.vcpu, chan.xen) = (State::Free, 0, false);
+        Ok(())
+    }
+
+    /// `EVTCHNOP_send`.
+    pub fn send(&mut self, by: u16, port: u32) -> Rc<()> {
+        let chan = self.doms[&by].chan(port)?.clone();
+        match chan.state {
+            _ if chan.xen => return Err(EINVAL),
+            State::Interdomain(peer, peer_port) => {
+                let far = self.doms[&peer].chans[peer_port as usize].clone();
+                if far.xen {
+                    self.signs.hits.push((peer, far.vcpu, peer_port));
+                } else {
+                    self.set_pending(peer, peer_port, far.vcpu);
+                }
+            }
+            State::Ipi => self.set_pending(by, port, chan.vcpu),
+            State::Unbound(_) => {}
+            _ => return Err(EINVAL),
+        }
+        Ok(())
+    }
+
+    /// `EVTCHNOP_status`: the channel.
+    pub fn status(&self, by: u16, dom: u16, port: u32) -> Rc<Chan> {
+        let id = self.look(by, dom)?;
+        let chan = self.doms[&id].chan(port)?;
+        self.target_rule(by, id)?;
+        Ok(chan.clone())
+    }
+
+    /// `EVTCHNOP_unmask`.
+    pub fn unmask(&mut self, by: u16, port: u32) -> Rc<()> {
+        let dom = &self.doms[&by];
+        let chan = dom.chan(port)?.clone();
+        if !chan.usable() {
+            return Ok(());
+        }
+        if dom.fifo.is_some() {
+            if let Some(word) = dom.word(port)
+                && self.memory.and(word, !(1 << 30)) & 1 << 31 != 0
+            {
+                self.set_pending(by, port, chan.vcpu);
+            }
+            return Ok(());
+        }
+        let (at, bit) = (dom.config.shared_info + u64::from(port / 32 * 4), 1 << (port % 32));
+        let was_masked = self.memory.and(at + 560, !bit) & bit != 0;
+        if was_masked && self.memory.word(at + 48) & bit != 0 {
+            self.select(by, port, chan.vcpu);
+        }
+        Ok(())
+    }
+
+    /// `SCHEDOP_poll` with no interrupt on its way: whether it blocks.
+    pub fn poll(&mut self, by: u16, vcpu: u32, ports: &[u32]) -> Rc<bool> {
+        if vcpu >= self.doms[&by].config.vcpus {
+            return Err(ENOENT);
+        }
+        if ports.len() > 128 {
+            return Err(EINVAL);
+        }
+        for port in ports {
+            let dom = &self.doms[&by];
+            if !dom.chan(*port)?.usable() {
+                return Err(EINVAL);
+            }
+            let pending = if dom.fifo.is_some() {
+                dom.word(*port).is_some_and(|word| self.memory.word(word) & 1 << 31 != 0)
+            } else {
+                let word = dom.config.shared_info + 48 + u64::from(port / 32 * 4);
+                self.memory.word(word) & 1 << (port % 32) != 0
+            };
+            if pending {
+                return Ok(false);
+            }
+        }
+        let wanted = if let [port] = ports { Some(*port) } else { None };
+        self.doms.get_mut(&by).unwrap().polls.insert(vcpu, wanted);
+        Ok(true)
+    }
+
+    /// A port that is Xen's own.
+    pub fn xen_alloc(&mut self, dom: u16, vcpu: u32, remote: u16) -> Rc {
+        let port = self.free_port(dom)?;
+        if vcpu >= self.doms[&dom].config.vcpus {
+            return Err(ENOENT);
+        }
+        self.bind(dom, port, State::Unbound(remote), vcpu, true);
+        Ok(port)
+    }
+
+    /// Xen tells the peer of a port.
+    pub fn xen_notify(&mut self, dom: u16, port: u32) {
+        if let Ok(Chan { state: State::Interdomain(peer, peer_port), .. }) = self.doms[&dom].chan(port) {
+            let (peer, peer_port) = (*peer, *peer_port);
+            let far = self.doms[&peer].chans[peer_port as usize].clone();
+            if !far.xen {
+                self.set_pending(peer, peer_port, far.vcpu);
+            }
+        }
+    }
+}

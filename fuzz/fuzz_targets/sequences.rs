@@ -1,0 +1,14 @@
+//! Any bytes as choices of the generator behind `mpusim fuzz`: typed sequences of hypercalls, held against the reference model
+//! of the ABI and the isolation oracle after every step.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check};
+
+fuzz_target!(|bytes: &[u8]| {
+    let [first, others @ ..] = STRATEGIES;
+    let Ok(recipe) = Recipe::new(first, &others, 64) else { panic!("the strategies are known") };
+    if let Some(wrong) = check(&mut Bytes(bytes), &recipe) {
+        panic!("{wrong:#?}");
+    }
+});
