@@ -123,8 +123,8 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
 
-    /// The strategy: naive, map-page, switch-view, hybrid; with an option behind a colon: map-page:2, hybrid:2,
-    /// switch-view:lazy.
+    /// The strategy: naive, pin, map-page, switch-view, hybrid, enable-mask, ku-window, background, xen-pool, static-map; with
+    /// an option behind a colon: map-page:2, hybrid:2, switch-view:lazy, enable-mask:no-isb, ku-window:no-isb.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
