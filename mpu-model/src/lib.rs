@@ -36,6 +36,7 @@
 //! | `attrs`, `access`, `syndrome` | attributes; accesses, verdicts, denials; what those become in `ESR`, `FAR` |
 //! | `memory` | memory types, and what those of two stages come to |
 //! | `driver`, [`planner`] | regions into registers; from what is wanted to regions |
+//! | `naive` | the checks a second time, plain and slow, to hold the rest against; only with the feature of that name |
 //!
 //! Only `regs`, `fields` and `table` know how PMSAv8-64 lays a word out. [`Mpu`] keeps words in that layout; with the
 //! registers of PMSAv8-32 ([`Mpu::new_32`]) it converts where a word is written or read, where AP, SH and XN sit one bit
@@ -58,6 +59,8 @@
 #![deny(missing_docs)]
 #![allow(clippy::similar_names, reason = "PRBAR and PRLAR are what the architecture calls them")]
 
+#[cfg(feature = "naive")]
+extern crate alloc;
 #[cfg(feature = "proptest")]
 extern crate std;
 
@@ -72,6 +75,8 @@ mod fast;
 mod fields;
 mod memory;
 mod mpu;
+#[cfg(feature = "naive")]
+pub mod naive;
 mod pending;
 pub mod planner;
 mod pmsa;

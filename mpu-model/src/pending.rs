@@ -8,7 +8,7 @@ use crate::regs::{MpuReg, Sctlr};
 use crate::rules::{Rules, SyncRule};
 
 /// Pending writes that can be told apart. Setting up 255 regions without any barrier takes 526.
-const CAPACITY: usize = 1024;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// What a pending write still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

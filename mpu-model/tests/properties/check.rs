@@ -3,9 +3,10 @@
 use mpu_model::{
     Access, Crossing, DenialKind, El, Hcr, HitBy, Level, PA_LIMIT, Regime, RegionWords, Rules, Stage, check_guest,
 };
+use mpu_model::naive::{Regs, ask_often, outcome};
 use proptest::prelude::*;
 
-use crate::oracle::{self, Regs, outcome, program};
+use crate::oracle::{self, program};
 
 proptest! {
     #[test]
@@ -25,7 +26,7 @@ proptest! {
                     "{:?} {:?}", regime, access
                 );
             }
-            oracle::ask_often(&mpu);
+            ask_often(&mpu);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Probes against the full check, and what reports ask for against a plain search.
 
 use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime};
+use mpu_model::naive::Op;
 use proptest::prelude::*;
 
 use crate::oracle;
-use crate::sync::{Op, apply, op};
+use crate::sync::{apply, op};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {

@@ -3,9 +3,10 @@
 use mpu_model::{
     Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules, Shareability, Xn,
 };
+use mpu_model::naive::{Regs, outcome};
 use proptest::prelude::*;
 
-use crate::oracle::{Regs, outcome, program};
+use crate::oracle::program;
 
 fn attrs() -> impl Strategy<Value = Attrs> {
     let ap = prop_oneof![Just(Ap::RwPrivileged), Just(Ap::RwAll), Just(Ap::RoPrivileged), Just(Ap::RoAll)];

@@ -1,0 +1,124 @@
+//! Pending writes, by replaying everything written so far.
+
+use alloc::{vec, vec::Vec};
+use core::mem::Discriminant;
+
+use super::regs::{Outcome, Regs};
+use crate::{Access, DenialKind, Hazard, Missing, MpuReg, PendingWrite, Regime, Rules, SyncRule};
+
+/// What is done to an MPU.
+#[derive(Debug, Clone, Copy)]
+pub enum Op {
+    /// A register is written.
+    Write(MpuReg, u64),
+    /// A data synchronisation barrier.
+    Dsb,
+    /// A context synchronisation event.
+    ContextSync,
+}
+
+/// One write as it was made, with the region its selector led to, and how far it has come.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    reg: MpuReg,
+    slot: Option<u8>,
+    value: u64,
+    fenced: bool,
+}
+
+/// Keeps every write that is not in force, whether it changes anything or not.
+#[derive(Debug)]
+pub struct Replay {
+    in_force: Regs,
+    /// All that was written.
+    pub newest: Regs,
+    made: Vec<Made>,
+    /// Selections that may be in use, the one in force first and the newest last.
+    selections: Vec<u8>,
+    sync: SyncRule,
+}
+
+impl Replay {
+    /// As after reset.
+    #[must_use]
+    pub fn new(regions: u8, sync: SyncRule) -> Self {
+        Self { in_force: Regs::new(regions), newest: Regs::new(regions), made: Vec::new(), selections: vec![0], sync }
+    }
+
+    /// Makes `op`. For a write to a region: the slots that it may go to, the newest selection's last.
+    pub fn apply(&mut self, op: Op) -> Vec<u8> {
+        match op {
+            Op::Write(MpuReg::Prselr, value) => self.selections.push(value as u8),
+            Op::Write(reg, value) => {
+                let slots = self.slots(reg);
+                let slot = slots.last().copied();
+                self.newest.write(reg, slot, value);
+                self.made.push(Made { reg, slot, value, fenced: false });
+                return slots;
+            }
+            Op::Dsb => self.made.iter_mut().for_each(|made| made.fenced = true),
+            Op::ContextSync => {
+                self.selections = vec![*self.selections.last().unwrap()];
+                let sync = self.sync;
+                for made in self.made.iter().filter(|made| made.ready(sync)) {
+                    self.in_force.write(made.reg, made.slot, made.value);
+                }
+                self.made.retain(|made| !made.ready(sync));
+            }
+        }
+        Vec::new()
+    }
+
+    fn slots(&self, reg: MpuReg) -> Vec<u8> {
+        let slot = |selection: u8| match reg {
+            MpuReg::Prbar | MpuReg::Prlar => Some(selection),
+            MpuReg::PrbarN(n @ 1..=15) | MpuReg::PrlarN(n @ 1..=15) => Some(selection / 16 * 16 + n),
+            _ => None,
+        };
+        self.selections.iter().filter_map(|selection| slot(*selection)).collect()
+    }
+
+    /// The verdicts of the state in force and of each prefix, and the write at its end.
+    fn verdicts(&self, rules: Rules, regime: Regime, access: Access) -> Vec<(Option<Made>, Outcome)> {
+        let mut regs = self.in_force.clone();
+        let mut verdicts = vec![(None, regs.judge(rules, regime, access))];
+        for made in &self.made {
+            regs.write(made.reg, made.slot, made.value);
+            verdicts.push((Some(*made), regs.judge(rules, regime, access)));
+        }
+        assert_eq!(regs, self.newest, "the last prefix is the newest state");
+        verdicts
+    }
+
+    /// Verdict and hazard of an access now: the first denial among all states it may see, and the first write that makes a
+    /// difference.
+    #[must_use]
+    pub fn expected(&self, rules: Rules, regime: Regime, access: Access) -> (Outcome, Option<Hazard>) {
+        let verdicts = self.verdicts(rules, regime, access);
+        let before = verdicts[0].1;
+        let after = verdicts.last().unwrap().1;
+        let culprit = verdicts.iter().find(|(_, outcome)| class(outcome) != class(&before));
+        let hazard = culprit.map(|(made, _)| {
+            let made = made.unwrap();
+            let missing = if made.ready(self.sync) { Missing::ContextSync } else { Missing::DsbThenContextSync };
+            Hazard {
+                write: PendingWrite { reg: made.reg, slot: made.slot, value: made.value, missing },
+                in_force_allows: before.is_ok(),
+                newest_allows: after.is_ok(),
+                overflow: false,
+            }
+        });
+        let denial = verdicts.iter().map(|(_, outcome)| *outcome).find(Result::is_err);
+        (denial.unwrap_or(before), hazard)
+    }
+}
+
+impl Made {
+    fn ready(&self, sync: SyncRule) -> bool {
+        self.fenced || sync == SyncRule::ContextSyncOnly || self.reg == MpuReg::Sctlr
+    }
+}
+
+fn class(outcome: &Outcome) -> Option<Discriminant<DenialKind>> {
+    outcome.err().map(|(kind, _)| core::mem::discriminant(&kind))
+}
