@@ -5,17 +5,20 @@ use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::outcome::{HazardKind, HazardReport};
 
-use super::play::Player;
+use super::case::Case;
+use super::play::{Player, Wrong};
 use crate::replay::Difference;
+use crate::replay::rig::Rig;
+
+/// The first hazard that is not the strategy's own: memory reached by the default map has other attributes than by regions.
+pub(super) fn hazard(rig: &Rig, case: &Case) -> Option<Wrong> {
+    let default_map = case.setting.strategy.needs().default_map;
+    let own = |hazard: &HazardReport| default_map && matches!(hazard.kind, HazardKind::Attributes { .. });
+    let hazard = rig.machine.hazards.iter().find(|hazard| !own(hazard))?;
+    Some(Wrong::Hazard(format!("{:?}", hazard.kind)))
+}
 
 impl Player<'_> {
-    /// The first hazard that is not the strategy's own: memory reached by the default map has other attributes than by regions.
-    pub(super) fn hazard(&self) -> Option<&HazardReport> {
-        let default_map = self.case.setting.strategy.needs().default_map;
-        let own = |hazard: &HazardReport| default_map && matches!(hazard.kind, HazardKind::Attributes { .. });
-        self.rig.machine.hazards.iter().find(|hazard| !own(hazard))
-    }
-
     /// The first bytes that hypervisor and guests share and the model has otherwise.
     pub(super) fn memory(&self) -> Option<Difference> {
         const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];

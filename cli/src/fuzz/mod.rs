@@ -4,6 +4,7 @@
 //!   `case`: what a case is.
 //! - `play`: one case, step by step, on the machine that `replay` has; `judge`: what the reference model says to a step;
 //!   `look`: what is looked at beside its result; `dump`: the whole state as the model has it. `pairs`: which results each operation can have, and which came up.
+//! - `tamper`: cases in which guests write to shared memory while the hypervisor works on it.
 //! - `shrink`: a failing case made small. `vector`: written down as a file that `replay` takes.
 //! - `campaign`: many cases in parallel, told in order. `progress`: what is said meanwhile. `render`: the result for people.
 
@@ -20,6 +21,7 @@ mod recipe;
 mod render;
 mod shrink;
 mod source;
+mod tamper;
 mod vector;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,6 +59,13 @@ pub fn check(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {
     course.wrong
 }
 
+/// What is wrong with the case that `source` decides if its guests write to the memory they share with the hypervisor while it
+/// works on it. What they do `source` decides too.
+pub fn check_tampered(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {
+    let case = generate::case(source, recipe);
+    tamper::play(&case, source)
+}
+
 /// Plays a case; a panic is a result.
 fn guarded(case: &Case) -> Course {
     let mut course = Course::default();
@@ -66,4 +75,18 @@ fn guarded(case: &Case) -> Course {
         course.wrong = Some(Wrong::Panic(text.unwrap_or_default()));
     }
     course
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_that_write_meanwhile_break_nothing() {
+        let [first, others @ ..] = STRATEGIES;
+        let recipe = Recipe::new(first, &others, 64).unwrap();
+        for case in 0..300 {
+            assert_eq!(check_tampered(&mut Seeded::new(2022, case), &recipe), None, "case {case}");
+        }
+    }
 }

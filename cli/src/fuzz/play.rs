@@ -8,6 +8,7 @@ use sim_core::layout::PAGE_SIZE;
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
+use super::look::hazard;
 use super::pairs::Reached;
 use crate::replay::format::{Actor, DomainHeader, Header, Op, Outcome, Step};
 use crate::replay::rig::{Rig, Trouble};
@@ -92,6 +93,15 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
     Header { v: 1, name: name.into(), seed, features, hardware_domain: Some(0), domains }
 }
 
+/// The exception that the hypervisor took from itself.
+pub(super) fn fault(rig: &Rig) -> Wrong {
+    let layout = &rig.hyp.core.layout;
+    Wrong::Fault(rig.machine.faults().0.map_or_else(String::new, |fault| {
+        let owner = layout.owner(fault.syndrome.far).0;
+        format!("{} of {:#x}, which is {owner:?}; {:?}", fault.access(), fault.syndrome.far, fault.kind)
+    }))
+}
+
 /// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens.
 pub(crate) fn play(case: &Case, course: &mut Course) {
     let header = header(case, "fuzz", 0);
@@ -127,12 +137,7 @@ impl<'a> Player<'a> {
     fn created(&mut self, domain: &DomainHeader) {
         let Some(dom) = self.rig.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
         let shared_info = self.rig.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
-        let layout = &self.rig.hyp.core.layout;
-        let accepts = match layout.pages(dom.get()).and_then(|pages| pages.own_pool) {
-            Some(pool) => vec![pool],
-            None => layout.domains().get(dom.get()).map(|planned| planned.ram.clone()).unwrap_or_default(),
-        };
-        let accepts = accepts.iter().map(|span| (span.base(), span.limit())).collect();
+        let accepts = self.rig.accepts(dom.get()).iter().map(|span| (span.base(), span.limit())).collect();
         self.model.create(domain.id, judge::config(domain, shared_info, accepts));
     }
 
@@ -200,7 +205,11 @@ impl<'a> Player<'a> {
         let got = match self.rig.step(&step) {
             Ok(got) => got,
             Err(trouble) => {
-                self.course.wrong = Some(self.trouble(trouble));
+                self.course.wrong = Some(match trouble {
+                    Trouble::Hypervisor => fault(&self.rig),
+                    Trouble::Guest(refusal) => Wrong::Refused(format!("{refusal:?}")),
+                    Trouble::Step(why) => Wrong::Stuck(why),
+                });
                 return;
             }
         };
@@ -221,28 +230,13 @@ impl<'a> Player<'a> {
         }
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
-        } else if let Some(hazard) = self.hazard() {
-            Some(Wrong::Hazard(format!("{:?}", hazard.kind)))
+        } else if let Some(hazard) = hazard(&self.rig, self.case) {
+            Some(hazard)
         } else {
             self.memory().map(Wrong::Memory).or_else(|| self.sleep().map(Wrong::Sleep))
         };
         if let Some(Wrong::Memory(_) | Wrong::Sleep(_)) = self.course.wrong {
             self.course.dump = Some(super::dump::expected(&self.model, self.rig.dump()));
-        }
-    }
-
-    fn trouble(&self, trouble: Trouble) -> Wrong {
-        match trouble {
-            Trouble::Hypervisor => {
-                let fault = self.rig.machine.faults().0;
-                let layout = &self.rig.hyp.core.layout;
-                Wrong::Fault(fault.map_or_else(String::new, |fault| {
-                    let owner = layout.owner(fault.syndrome.far).0;
-                    format!("{} of {:#x}, which is {owner:?}; {:?}", fault.access(), fault.syndrome.far, fault.kind)
-                }))
-            }
-            Trouble::Guest(refusal) => Wrong::Refused(format!("{refusal:?}")),
-            Trouble::Step(why) => Wrong::Stuck(why),
         }
     }
 

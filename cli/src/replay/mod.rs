@@ -10,7 +10,7 @@
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
 //! - `setting`: the strategy and the machine. `check`: what must hold after each step whatever the recording says.
-//! - `pe`: where a recording differs from what the machine would do.
+//! - `pe`: where a recording, or a guest that writes meanwhile, differs from what the machine would do.
 //! - `render`: for people.
 //!
 //! `transcript` does the same for transcripts of a running Xen, which are another format.
@@ -27,7 +27,7 @@ mod guest;
 mod guest_fifo;
 mod lifecycle;
 pub mod mpu;
-mod pe;
+pub(crate) mod pe;
 mod render;
 pub(crate) mod rig;
 mod run;
@@ -44,6 +44,7 @@ pub use diff::Difference;
 pub(crate) use diff::compare;
 pub use error::ReplayError;
 pub use render::render;
+pub use run::file;
 pub use setting::{MAX_PES, Setting};
 
 /// How to replay.

@@ -1,7 +1,53 @@
-//! The PE that steps run on: the machine's, with preemption forced as the recording says.
+//! The PE that steps run on: the machine's, with preemption forced as the recording says, and words of guests that change just
+//! before the hypervisor looks at them.
 
+use std::collections::VecDeque;
+
+use sim_core::layout::Span;
 use sim_core::machine::{Cpu, Faulted};
 use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+
+/// What a guest on another PE does to a word that the hypervisor is about to access.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deed {
+    /// Accesses let pass before.
+    pub(crate) after: u32,
+    /// Bits of the word that stay.
+    pub(crate) keep: u32,
+    /// Bits that change, after that.
+    pub(crate) flip: u32,
+}
+
+/// Guests that write to the memory they share while the hypervisor works on it.
+#[derive(Debug, Default)]
+pub(crate) struct Tamper {
+    /// Where they do.
+    pub(crate) shared: Vec<Span>,
+    /// What they do, in order.
+    pub(crate) deeds: VecDeque<Deed>,
+    /// The words there that the hypervisor accessed since this was emptied, where anybody is to know.
+    pub(crate) accessed: Vec<u64>,
+}
+
+impl Tamper {
+    /// The hypervisor is about to access a word.
+    fn before(&mut self, cpu: &mut Cpu<'_>, address: u64) {
+        if !self.shared.iter().any(|span| span.contains(address)) {
+            return;
+        }
+        self.accessed.push(address);
+        match self.deeds.front_mut() {
+            Some(deed) if deed.after > 0 => deed.after -= 1,
+            Some(&mut Deed { keep, flip, .. }) => {
+                self.deeds.pop_front();
+                let ram = &mut cpu.machine.ram;
+                let word = ram.read(address, 4) as u32;
+                ram.write(address, 4, u64::from(word & keep ^ flip));
+            }
+            None => {}
+        }
+    }
+}
 
 /// A PE whose n-th preemption check from now says "stop here".
 #[derive(Debug)]
@@ -9,6 +55,8 @@ pub(super) struct ForcedPe<'a> {
     pub(super) cpu: Cpu<'a>,
     /// How many checks are left to the one that does; 0: none ever does.
     pub(super) checks: &'a mut u64,
+    /// Guests that write meanwhile, where there are any.
+    pub(super) tamper: Option<&'a mut Tamper>,
 }
 
 impl Platform for ForcedPe<'_> {
@@ -35,6 +83,9 @@ impl Platform for ForcedPe<'_> {
     }
 
     fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
+        if width == Width::Word && let Some(tamper) = &mut self.tamper {
+            tamper.before(&mut self.cpu, address);
+        }
         self.cpu.load(address, width)
     }
 
@@ -43,6 +94,9 @@ impl Platform for ForcedPe<'_> {
     }
 
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
+        if let Some(tamper) = &mut self.tamper {
+            tamper.before(&mut self.cpu, address);
+        }
         self.cpu.rmw(address, op)
     }
 

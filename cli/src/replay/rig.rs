@@ -12,6 +12,7 @@ use sim_core::hyp::entry::Next;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
+use sim_core::layout::Span;
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
 use sim_core::outcome::{Area, ViewId};
@@ -21,7 +22,7 @@ use super::check::Watch;
 use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
 use super::guest::GuestDomain;
 use super::lifecycle;
-use super::pe::ForcedPe;
+use super::pe::{ForcedPe, Tamper};
 use super::setting::Setting;
 use super::system::Ground;
 
@@ -67,6 +68,8 @@ pub(crate) struct Rig {
     /// Ids by position, of domains that are gone too: events tell positions.
     pub(super) ids: Vec<u16>,
     pub(super) checks: u64,
+    /// What guests do meanwhile.
+    pub(crate) tamper: Tamper,
     /// Who acts now: what the hypervisor does on its own it does there.
     pub(super) acts: usize,
     frames: Vec<Frame>,
@@ -101,6 +104,7 @@ impl Rig {
             ids: vec![0; most],
             guests: BTreeMap::new(),
             checks: 0,
+            tamper: Tamper::default(),
             acts: 0,
             frames: vec![Frame::default(); setting.pes],
             no_frame: Frame::default(),
@@ -119,6 +123,20 @@ impl Rig {
         (0..self.frames.len()).try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
     }
 
+    /// Where a domain is in the layout.
+    pub(crate) fn position(&self, domain: u16) -> Option<usize> {
+        self.guests.get(&domain).map(|guest| guest.position)
+    }
+
+    /// The memory of which the domain at `position` may hand pages over.
+    pub(crate) fn accepts(&self, position: usize) -> Vec<Span> {
+        let layout = &self.hyp.core.layout;
+        match layout.pages(position).and_then(|pages| pages.own_pool) {
+            Some(pool) => vec![pool],
+            None => layout.domains().get(position).map(|planned| planned.ram.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Notes a domain that lives at `position` from now on.
     pub(super) fn settle(&mut self, position: usize, domain: &format::DomainHeader) {
         if let Some(id) = self.ids.get_mut(position) {
@@ -134,7 +152,7 @@ impl Rig {
         let cpu = Cpu { machine: &mut self.machine, pe };
         // There is a frame for each PE, and all that act are PEs.
         let frame = frames.get_mut(pe).unwrap_or(&mut self.no_frame);
-        (ForcedPe { cpu, checks: &mut self.checks }, &mut self.hyp, frame)
+        (ForcedPe { cpu, checks: &mut self.checks, tamper: Some(&mut self.tamper) }, &mut self.hyp, frame)
     }
 
     /// Whose step it is: puts the vCPU on the PE, with its view.

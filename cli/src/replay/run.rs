@@ -18,8 +18,8 @@ use super::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
 /// Steps shown before a difference, itself included.
 const CONTEXT: usize = 10;
 
-/// Replays one file.
-pub(super) fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, ReplayError> {
+/// Replays the text of one vector file; `path` is what errors call it.
+pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, ReplayError> {
     let place = Place { path };
     let vector = match format::parse(&place, text) {
         Err(ReplayError::Unsupported { what, .. }) if options.skip_unsupported => {

@@ -71,7 +71,7 @@ impl MpuSummary {
     }
 
     /// Judges one file on top.
-    pub(super) fn add(&mut self, path: &Path, text: &str) -> Result<(), ReplayError> {
+    pub fn add(&mut self, path: &Path, text: &str) -> Result<(), ReplayError> {
         let (header, cases) = format::parse(&Place { path }, text)?;
         self.files += 1;
         self.probes += cases.iter().map(|(_, case)| case.probes.len()).sum::<usize>();

@@ -32,6 +32,7 @@ use super::error::ReplayError;
 use super::files;
 
 pub use render::render;
+pub use run::file;
 
 /// What came of all transcripts.
 #[derive(Debug, Clone, Serialize)]

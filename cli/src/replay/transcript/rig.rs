@@ -147,7 +147,7 @@ impl Rig {
 
     fn pe(&mut self) -> (ForcedPe<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
         let cpu = Cpu { machine: &mut self.machine, pe: PE };
-        (ForcedPe { cpu, checks: &mut self.checks }, &mut self.hyp, &mut self.frame)
+        (ForcedPe { cpu, checks: &mut self.checks, tamper: None }, &mut self.hyp, &mut self.frame)
     }
 
     /// A hypercall of the vCPU on the PE, as its HVC makes it.

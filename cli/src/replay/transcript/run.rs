@@ -38,7 +38,7 @@ enum Outcome {
 const PATIENCE: usize = 16;
 
 /// Replays one file.
-pub(super) fn file(path: &Path, text: &str, strategy: &Builtin) -> Result<FileResult, ReplayError> {
+pub fn file(path: &Path, text: &str, strategy: &Builtin) -> Result<FileResult, ReplayError> {
     let place = Place { path };
     let records = record::parse(&place, text)?;
     let system = System::of(path, &records);
