@@ -1,7 +1,7 @@
 //! The PE that steps run on: the machine's, with preemption forced as the recording says.
 
-use sim_core::machine::{Cpu, Faulted};
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::machine::Cpu;
+use sim_core::platform::over::Over;
 
 /// A PE whose n-th preemption check from now says "stop here".
 #[derive(Debug)]
@@ -11,47 +11,15 @@ pub(super) struct ForcedPe<'a> {
     pub(super) checks: &'a mut u64,
 }
 
-impl Platform for ForcedPe<'_> {
-    type Fault = Faulted;
+impl<'a> Over for ForcedPe<'a> {
+    type Below = Cpu<'a>;
 
-    fn pe(&self) -> usize {
-        self.cpu.pe()
+    fn below(&self) -> &Cpu<'a> {
+        &self.cpu
     }
 
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.cpu.read(reg)
-    }
-
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
-        self.cpu.write(reg, value)
-    }
-
-    fn isb(&mut self) -> Result<(), Faulted> {
-        self.cpu.isb()
-    }
-
-    fn dsb(&mut self) -> Result<(), Faulted> {
-        self.cpu.dsb()
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.cpu.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        self.cpu.rmw(address, op)
-    }
-
-    fn kick(&mut self, pe: usize) {
-        self.cpu.kick(pe);
-    }
-
-    fn now(&self) -> u64 {
-        self.cpu.now()
+    fn below_mut(&mut self) -> &mut Cpu<'a> {
+        &mut self.cpu
     }
 
     fn preemption_due(&mut self) -> bool {
@@ -60,9 +28,5 @@ impl Platform for ForcedPe<'_> {
             checks => checks - 1,
         };
         *self.checks == 0
-    }
-
-    fn event(&mut self, event: Event) {
-        self.cpu.event(event);
     }
 }
