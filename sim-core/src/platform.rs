@@ -5,6 +5,8 @@
 //! calls [`Platform::isb`]. The slot driver ([`mpu_model::Slots`]) is therefore the same source on a laptop and on
 //! a board.
 
+pub mod over;
+
 use crate::outcome::ViewId;
 use mpu_model::MpuReg;
 

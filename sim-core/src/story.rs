@@ -20,7 +20,8 @@
 
 use crate::convention::{Cause, Frame, TAG, ec};
 use crate::outcome::{StepId, VcpuRef};
-use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
+use crate::platform::over::Over;
+use crate::platform::{Event, Platform, SysReg, list_register};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use mpu_model::MpuReg;
@@ -194,15 +195,15 @@ impl<P: Platform, W: Write> Telling<'_, P, W> {
     }
 }
 
-impl<P: Platform, W: Write> Platform for Telling<'_, P, W> {
-    type Fault = P::Fault;
+impl<P: Platform, W: Write> Over for Telling<'_, P, W> {
+    type Below = P;
 
-    fn pe(&self) -> usize {
-        self.p.pe()
+    fn below(&self) -> &P {
+        self.p
     }
 
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.p.read(reg)
+    fn below_mut(&mut self) -> &mut P {
+        self.p
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), P::Fault> {
@@ -218,30 +219,6 @@ impl<P: Platform, W: Write> Platform for Telling<'_, P, W> {
     fn dsb(&mut self) -> Result<(), P::Fault> {
         self.tell(Seen::Dsb);
         self.p.dsb()
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, P::Fault> {
-        self.p.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), P::Fault> {
-        self.p.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, P::Fault> {
-        self.p.rmw(address, op)
-    }
-
-    fn kick(&mut self, pe: usize) {
-        self.p.kick(pe);
-    }
-
-    fn now(&self) -> u64 {
-        self.p.now()
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        self.p.preemption_due()
     }
 
     fn event(&mut self, event: Event) {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use sim_core::layout::Span;
 use sim_core::machine::{Cpu, Faulted};
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::platform::over::Over;
+use sim_core::platform::{Platform, Rmw, Width};
 
 /// What a guest on another PE does to a word that the hypervisor is about to access.
 #[derive(Debug, Clone, Copy)]
@@ -59,38 +60,24 @@ pub(super) struct ForcedPe<'a> {
     pub(super) tamper: Option<&'a mut Tamper>,
 }
 
-impl Platform for ForcedPe<'_> {
-    type Fault = Faulted;
+impl<'a> Over for ForcedPe<'a> {
+    type Below = Cpu<'a>;
 
-    fn pe(&self) -> usize {
-        self.cpu.pe()
+    fn below(&self) -> &Cpu<'a> {
+        &self.cpu
     }
 
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.cpu.read(reg)
-    }
-
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
-        self.cpu.write(reg, value)
-    }
-
-    fn isb(&mut self) -> Result<(), Faulted> {
-        self.cpu.isb()
-    }
-
-    fn dsb(&mut self) -> Result<(), Faulted> {
-        self.cpu.dsb()
+    fn below_mut(&mut self) -> &mut Cpu<'a> {
+        &mut self.cpu
     }
 
     fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        if width == Width::Word && let Some(tamper) = &mut self.tamper {
+        if width == Width::Word
+            && let Some(tamper) = &mut self.tamper
+        {
             tamper.before(&mut self.cpu, address);
         }
         self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.cpu.store(address, width, value)
     }
 
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
@@ -100,23 +87,11 @@ impl Platform for ForcedPe<'_> {
         self.cpu.rmw(address, op)
     }
 
-    fn kick(&mut self, pe: usize) {
-        self.cpu.kick(pe);
-    }
-
-    fn now(&self) -> u64 {
-        self.cpu.now()
-    }
-
     fn preemption_due(&mut self) -> bool {
         *self.checks = match *self.checks {
             0 => return false,
             checks => checks - 1,
         };
         *self.checks == 0
-    }
-
-    fn event(&mut self, event: Event) {
-        self.cpu.event(event);
     }
 }

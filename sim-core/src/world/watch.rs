@@ -5,7 +5,8 @@
 
 use crate::machine::{Cpu, Faulted};
 use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, VcpuRef};
-use crate::platform::{Event, Platform, Rmw, SysReg, Width};
+use crate::platform::over::Over;
+use crate::platform::{Event, Platform, SysReg};
 use crate::story::Seen;
 
 /// Looks on at a run. What it does changes nothing in it.
@@ -140,15 +141,15 @@ impl<W: Watch> Watched<'_, W> {
     }
 }
 
-impl<W: Watch> Platform for Watched<'_, W> {
-    type Fault = Faulted;
+impl<'a, W: Watch> Over for Watched<'a, W> {
+    type Below = Cpu<'a>;
 
-    fn pe(&self) -> usize {
-        self.cpu.pe()
+    fn below(&self) -> &Cpu<'a> {
+        &self.cpu
     }
 
-    fn read(&mut self, reg: SysReg) -> u64 {
-        self.cpu.read(reg)
+    fn below_mut(&mut self) -> &mut Cpu<'a> {
+        &mut self.cpu
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
@@ -166,31 +167,11 @@ impl<W: Watch> Platform for Watched<'_, W> {
         self.cpu.dsb()
     }
 
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.cpu.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        self.cpu.rmw(address, op)
-    }
-
     fn kick(&mut self, pe: usize) {
         self.cpu.kick(pe);
         if W::WATCHES {
             self.tell(Told::Kicks(pe));
         }
-    }
-
-    fn now(&self) -> u64 {
-        self.cpu.now()
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        self.cpu.preemption_due()
     }
 
     fn event(&mut self, event: Event) {
