@@ -7,7 +7,5 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 for target in $(cargo fuzz list); do
   cp "target/$host/release/$target" "$OUT/"
   [ ! -e "dictionaries/$target.dict" ] || cp "dictionaries/$target.dict" "$OUT/"
-  seeds=seeds/$target
-  [ "$target" != scenario_text ] || seeds=../examples/scenarios
-  [ ! -d "$seeds" ] || zip -qj "$OUT/${target}_seed_corpus.zip" "$seeds"/*
+  zip -qj "$OUT/${target}_seed_corpus.zip" "$(./inputs "$target")"/*
 done

@@ -107,8 +107,8 @@ fuzz_target!(|case: Case| {
             Deed::Ask { regime, el, kind, size, place } => {
                 let regime = [Regime::El2, Regime::Stage2, Regime::El1][usize::from(regime) % 3];
                 let el = [El::El0, El::El1, El::El2][usize::from(el) % 3];
-                let kind = [AccessKind::Read, AccessKind::Write, AccessKind::Fetch, AccessKind::Rmw];
-                let kind = kind[usize::from(size) % 4 ^ usize::from(kind) % 4];
+                let kinds = [AccessKind::Read, AccessKind::Write, AccessKind::Fetch, AccessKind::Rmw];
+                let kind = kinds[usize::from(kind) % kinds.len()];
                 twins.ask(regime, Access { addr: place.address(), size: size.into(), kind, el });
             }
             Deed::AskWide { size, place } => {
