@@ -45,11 +45,9 @@ fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
     let mut all: Vec<Step> = [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::EnableInterrupts].map(step).into();
     for deed in deeds {
         match deed {
-            Deed::Hypercall { nr, imm, args } => all.push(step(Op::Hypercall {
-                imm: imm.unwrap_or(0xea1),
-                nr: u64::from(*nr),
-                args: args.map(value),
-            })),
+            Deed::Hypercall { nr, imm, args } => {
+                all.push(step(Op::Hypercall { imm: imm.unwrap_or(0xea1), nr: u64::from(*nr), args: args.map(value) }))
+            }
             Deed::EventChannelOp { cmd, words } => {
                 for (offset, word) in (0..).step_by(4).zip(words) {
                     let address = scratch + offset;

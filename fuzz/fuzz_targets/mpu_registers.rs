@@ -47,8 +47,17 @@ enum Deed {
     Raw(u8, u64),
     Dsb,
     ContextSync,
-    Ask { regime: u8, el: u8, kind: u8, size: u8, place: Place },
-    AskWide { size: u16, place: Place },
+    Ask {
+        regime: u8,
+        el: u8,
+        kind: u8,
+        size: u8,
+        place: Place,
+    },
+    AskWide {
+        size: u16,
+        place: Place,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -112,8 +121,7 @@ fuzz_target!(|case: Case| {
                 twins.ask(regime, Access { addr: place.address(), size: size.into(), kind, el });
             }
             Deed::AskWide { size, place } => {
-                let access =
-                    Access { addr: place.address(), size: size.into(), kind: AccessKind::Read, el: El::El1 };
+                let access = Access { addr: place.address(), size: size.into(), kind: AccessKind::Read, el: El::El1 };
                 twins.ask(Regime::Stage2, access);
             }
             _ => {

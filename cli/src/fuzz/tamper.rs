@@ -19,9 +19,9 @@ use crate::replay::format::{Actor, Op, Step};
 use crate::replay::pe::Deed;
 use crate::replay::rig::{Rig, Trouble};
 
-/// The most accesses to shared words that one event takes: its word, the tail's with at most four retries, heads, queues
-/// ready, upcall, and a second queue's where it moves.
-const MOST_ACCESSES: usize = 32;
+/// The most words that one event loads or changes: two to unmask, three of its own, the tail's with five attempts to link and
+/// the busy bit set and taken back, the queue's ready bit, the upcall byte and the selector.
+const MOST_ACCESSES: usize = 18;
 
 struct Victim<'a> {
     case: &'a Case,

@@ -1,9 +1,9 @@
 //! `check` against the oracle.
 
+use mpu_model::naive::{Regs, ask_often, outcome};
 use mpu_model::{
     Access, Crossing, DenialKind, El, Hcr, HitBy, Level, PA_LIMIT, Regime, RegionWords, Rules, Stage, check_guest,
 };
-use mpu_model::naive::{Regs, ask_often, outcome};
 use proptest::prelude::*;
 
 use crate::oracle::{self, program};

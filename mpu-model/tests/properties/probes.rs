@@ -1,7 +1,7 @@
 //! Probes against the full check, and what reports ask for against a plain search.
 
-use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime};
 use mpu_model::naive::Op;
+use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime};
 use proptest::prelude::*;
 
 use crate::oracle;

@@ -1,9 +1,9 @@
 //! Regions, their words, and the way there and back.
 
+use mpu_model::naive::{Regs, outcome};
 use mpu_model::{
     Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules, Shareability, Xn,
 };
-use mpu_model::naive::{Regs, outcome};
 use proptest::prelude::*;
 
 use crate::oracle::program;
