@@ -78,6 +78,7 @@ fn guarded(case: &Case) -> Course {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
 mod tests {
     use super::*;
 

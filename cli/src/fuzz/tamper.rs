@@ -15,7 +15,7 @@ use super::look::hazard;
 use super::play::{Wrong, fault, header};
 use super::source::Source;
 use crate::replay::Difference;
-use crate::replay::format::{Actor, Op, Step};
+use crate::replay::format::{Actor, Op, Outcome, Step};
 use crate::replay::pe::Deed;
 use crate::replay::rig::{Rig, Trouble};
 
@@ -89,7 +89,7 @@ impl Victim<'_> {
             self.handed.insert(gfn);
         }
         self.rig.tamper.accessed.clear();
-        let step = Step { actor, name: String::new(), op, expected: Default::default() };
+        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.rig.step(&step) {
             Ok(got) => got,
             // A step that makes no sense is left out; a guest that leads itself astray is its own affair.

@@ -86,7 +86,6 @@ pub fn ask_often(mpu: &Mpu) {
 }
 
 /// The real one's answer in the plain one's form.
-#[must_use]
 pub fn outcome(mpu: &Mpu, regime: Regime, access: Access) -> Outcome {
     let verdict = mpu.check(regime, access);
     if let Err(denial) = verdict.result {

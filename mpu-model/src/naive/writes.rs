@@ -92,7 +92,6 @@ impl Replay {
 
     /// Verdict and hazard of an access now: the first denial among all states it may see, and the first write that makes a
     /// difference.
-    #[must_use]
     pub fn expected(&self, rules: Rules, regime: Regime, access: Access) -> (Outcome, Option<Hazard>) {
         let verdicts = self.verdicts(rules, regime, access);
         let before = verdicts[0].1;
