@@ -30,7 +30,8 @@ static SAID: Once = Once::new();
 /// Whether a board can be run; says how to install what is missing.
 fn can_run() -> bool {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let images = ["r52", "guest.bin", "virt"].iter().all(|image| root.join("target/board").join(image).exists());
+    let images = ["r52", "guest.bin", "virt", "v8r.bin", "v8r-on-virt", "guest-aarch64.bin"];
+    let images = images.iter().all(|image| root.join("target/board").join(image).exists());
     let machines = Command::new("qemu-system-arm").args(["-M", "help"]).output();
     let emulator = machines.is_ok_and(|done| String::from_utf8_lossy(&done.stdout).contains("mps3-an536"));
     let missing = match (images, emulator) {
@@ -48,8 +49,12 @@ fn can_run() -> bool {
 }
 
 fn on_r52(scenario: &str, strategy: &str, sets: &[&str]) -> Run {
+    on("r52", scenario, strategy, sets)
+}
+
+fn on(target: &str, scenario: &str, strategy: &str, sets: &[&str]) -> Run {
     let file = format!("examples/scenarios/{scenario}.toml");
-    let mut args = vec!["parity", &file, "--target", "r52", "--strategy", strategy];
+    let mut args = vec!["parity", &file, "--target", target, "--strategy", strategy];
     for set in sets {
         args.extend(["--set", set]);
     }
@@ -157,6 +162,100 @@ fn what_does_not_go_onto_a_board_is_refused_with_the_reason() {
 }
 
 #[test]
+fn every_strategy_tells_the_same_on_armv8_r_aarch64() {
+    if !can_run() {
+        return;
+    }
+    let strategies = [
+        "pin",
+        "map-page",
+        "map-page:2",
+        "switch-view",
+        "switch-view:lazy",
+        "hybrid",
+        "enable-mask",
+        "ku-window",
+        "xen-pool",
+        "static-map",
+    ];
+    for strategy in strategies {
+        let run = on("v8r", "thread-2022-one-pe", strategy, &[]);
+        assert_eq!(run.status, Some(0), "{strategy}: {}{}", run.out, run.err);
+        assert!(run.out.contains("the last: 0 idle"), "{strategy}: {}", run.out);
+    }
+}
+
+#[test]
+fn naive_ends_at_the_predicted_address_on_armv8_r_aarch64() {
+    if !can_run() {
+        return;
+    }
+    let scenario = "examples/scenarios/thread-2022-one-pe.toml";
+    let simulated = run(&["run", scenario, "--strategy", "naive", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&simulated.out).unwrap();
+    let predicted = json["fault"]["far"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(json["fault"]["ec"], 0x25);
+    let run = on("v8r", "thread-2022-one-pe", "naive", &[]);
+    assert_eq!(run.status, Some(0), "{}{}", run.out, run.err);
+    // Nothing is mapped there: a translation fault, which QEMU's Cortex-R52 does not tell from a permission fault.
+    assert!(run.out.contains(&format!("the last: 0 fault ec=0x25 fsc=0x04 far={predicted}")), "{}", run.out);
+    assert!(run.out.contains(&format!("FAR_EL2={predicted}")), "the board's own report: {}", run.out);
+}
+
+#[test]
+fn scenarios_tell_the_same_on_armv8_r_aarch64() {
+    if !can_run() {
+        return;
+    }
+    let one_pe = ["scheduler=rr", "domain.1.vcpu.0.pe=0"];
+    let ring = ["ring.base=0x20000000", "ring.ram_size=0x400000", "ring.vcpus=2"];
+    let cases: [(&str, &str, &[&str]); 5] = [
+        ("uart-from-guest-context", "map-page", &[]),
+        ("fifo-two-domains", "map-page", &one_pe),
+        ("fifo-two-domains", "hybrid", &one_pe),
+        ("fifo-migration", "switch-view", &one_pe),
+        ("ring", "pin", &ring),
+    ];
+    for (scenario, strategy, sets) in cases {
+        let run = on("v8r", scenario, strategy, sets);
+        assert_eq!(run.status, Some(0), "{scenario}, {strategy}: {}{}", run.out, run.err);
+        assert!(run.out.contains("the last: 0 idle"), "{scenario}, {strategy}: {}", run.out);
+    }
+}
+
+#[test]
+fn denied_accesses_and_unknown_calls_end_the_same_on_armv8_r_aarch64() {
+    if !can_run() {
+        return;
+    }
+    for strategy in ["map-page", "switch-view", "enable-mask"] {
+        let scenario = "cli/tests/board-faults.toml";
+        let simulated = run(&["run", scenario, "--strategy", strategy, "--set", "board=fvp-baser"]);
+        assert_eq!(simulated.status, Some(0), "{strategy}: {}", simulated.out);
+        let run = run(&["parity", scenario, "--target", "v8r", "--strategy", strategy]);
+        assert_eq!(run.status, Some(0), "{strategy}: {}{}", run.out, run.err);
+        assert!(run.out.contains("the last: 0 idle"), "{strategy}: {}", run.out);
+    }
+}
+
+#[test]
+fn what_does_not_go_onto_armv8_r_aarch64_is_refused_with_the_reason() {
+    if !can_run() {
+        return;
+    }
+    let refused = |scenario, sets: &[&str], why: &str| {
+        let run = on("v8r", scenario, "map-page", sets);
+        assert_eq!(run.status, Some(2), "{scenario}: {}", run.out);
+        assert!(run.err.contains(why), "{scenario}: {}", run.err);
+    };
+    refused("ring", &[], "needs 0x400000 bytes in its first bank");
+    refused("idle-view", &[], "no time for timers");
+    refused("thread-2022-one-pe", &["domain.0.shared_info=0x30110000"], "has a page at 0x30110000");
+    refused("thread-2022-one-pe", &["el2_regions=20"], "the EL2 MPU has 32 regions, and the layout says 20");
+    refused("thread-2022-one-pe", &["board=qemu-an536"], "expected board = \"fvp-baser\"");
+}
+
+#[test]
 fn the_whole_simulator_tells_the_same_on_aarch64() {
     if !can_run() {
         return;
@@ -173,7 +272,7 @@ fn the_whole_simulator_tells_the_same_on_aarch64() {
 #[test]
 fn an_image_that_is_not_there_is_named_with_the_remedy() {
     let scenario = "examples/scenarios/thread-2022-one-pe.toml";
-    for target in ["r52", "aarch64"] {
+    for target in ["r52", "aarch64", "v8r"] {
         let run = run(&["parity", scenario, "--target", target, "--images", "nowhere"]);
         assert_eq!(run.status, Some(2), "{}", run.out);
         assert!(run.err.contains("there is no image nowhere/") && run.err.contains(".ci/board"), "{}", run.err);

@@ -16,6 +16,9 @@ pub struct Frame {
     pub spsr: u64,
     /// `SPSR_abt`, `SPSR_und`, `SPSR_irq`, `SPSR_fiq` of an `AArch32` guest.
     pub banked_spsr: [u32; 4],
+    /// Registers of an `AArch64` guest that the hypervisor has no use for and that each vCPU finds as it left them: `SP_EL0`,
+    /// `SP_EL1`, `TPIDR_EL0`, `TPIDRRO_EL0`, `TPIDR_EL1`, `CONTEXTIDR_EL1`, `CPACR_EL1`, `CNTKCTL_EL1`, `AMAIR_EL1`, `PAR_EL1`.
+    pub kept: [u64; 10],
 }
 
 /// What EL1's syndrome registers hold.

@@ -19,7 +19,27 @@ pub enum Target {
     Aarch64,
     /// Cortex-R52 with its own EL2 MPU: QEMU's mps3-an536. The system is that of board qemu-an536.
     R52,
+    /// Armv8-R `AArch64`: QEMU's virt, whose MMU plays the MPUs. The system is that of board fvp-baser.
+    V8r,
 }
+
+/// What a board has that the hypervisor itself runs on.
+struct Own {
+    /// Memory large enough for guests: from its first address to its last.
+    memory: (u64, u64),
+    /// How far up the emulator has that memory.
+    offset: u64,
+    /// The MPUs, and the preset that has them.
+    pmsa: (Pmsa, &'static str),
+    /// The image of a guest.
+    guest: &'static str,
+}
+
+const R52: Own =
+    Own { memory: (0x2000_0000, 0xdfff_ffff), offset: 0, pmsa: (Pmsa::V32, "qemu-an536"), guest: "guest.bin" };
+/// `examples/board/v8r-on-virt` has the offset.
+const V8R: Own =
+    Own { memory: (0, 0x7fff_ffff), offset: 0x4000_0000, pmsa: (Pmsa::V64, "fvp-baser"), guest: "guest-aarch64.bin" };
 
 /// Where images are.
 #[derive(Clone, Debug)]
@@ -35,8 +55,8 @@ impl Images {
 /// Where the whole of a scenario goes on virt (`examples/board/virt/image.ld`).
 const SCENARIO: u64 = 0x4400_0000;
 
-/// Memory large enough for guests: from its first address to its last.
-const DDR: (u64, u64) = (0x2000_0000, 0xdfff_ffff);
+/// Where the image of v8r is loaded (`examples/board/v8r/image.ld`).
+const V8R_IMAGE: u64 = 0x0020_0000;
 /// Where a guest's image stands in the first bank of its RAM (`examples/board/common/src/places.rs`).
 const GUEST_IMAGE: u64 = 0x10_0000;
 /// Where the program of the first vCPU stands, and how far it is to the next.
@@ -56,6 +76,7 @@ impl Target {
         match self {
             Self::Aarch64 => &[],
             Self::R52 => &["board=qemu-an536", "image_base=0x70000000", "pes=1"],
+            Self::V8r => &["board=fvp-baser", "image_base=0x200000", "pes=1"],
         }
     }
 
@@ -63,6 +84,7 @@ impl Target {
         match self {
             Self::Aarch64 => "aarch64",
             Self::R52 => "r52",
+            Self::V8r => "v8r",
         }
     }
 
@@ -111,8 +133,14 @@ impl Target {
                 // The console of the layout is the third UART, the first that all cores share.
                 command.args(["-serial", "null", "-serial", "null", "-serial"]);
                 command.arg(format!("file:{}", folder.path().join("uart").display()));
-                let mut loads = vec![self.system(system, layout, folder.path())?];
-                loads.extend(self.guests(programs, layout, folder.path(), &images.file("guest.bin")?)?);
+                (command, self.loads(&R52, system, programs, layout, folder.path(), images)?)
+            }
+            Self::V8r => {
+                let mut command = emulator("qemu-system-aarch64", &images.file("v8r-on-virt")?);
+                command.args(["-M", "virt,virtualization=on,gic-version=3", "-cpu", "max", "-m", "3G", "-nic", "none"]);
+                command.arg("-serial").arg(format!("file:{}", folder.path().join("uart").display()));
+                let mut loads = vec![(images.file("v8r.bin")?, V8R_IMAGE + V8R.offset)];
+                loads.extend(self.loads(&V8R, system, programs, layout, folder.path(), images)?);
                 (command, loads)
             }
         };
@@ -130,11 +158,28 @@ impl Target {
         ParityError::Unfit { target: self.name(), why: why.into() }
     }
 
+    /// What is put into a board's memory beside the hypervisor.
+    fn loads(
+        self,
+        own: &Own,
+        system: &System,
+        programs: &[Program],
+        layout: &Layout,
+        folder: &Path,
+        images: &Images,
+    ) -> Result<Vec<(PathBuf, u64)>, ParityError> {
+        let (pmsa, preset) = own.pmsa;
+        if layout.board().pmsa != pmsa {
+            return Err(self.unfit(format!("its MPUs are of the other width; expected board = \"{preset}\"")));
+        }
+        let mut loads = vec![self.system(system, layout, folder)?];
+        loads.extend(self.guests(own.memory, programs, layout, folder, &images.file(own.guest)?)?);
+        loads.iter_mut().for_each(|(_, address)| *address += own.offset);
+        Ok(loads)
+    }
+
     /// The system, where a device tree would be.
     fn system(self, system: &System, layout: &Layout, folder: &Path) -> Result<(PathBuf, u64), ParityError> {
-        if layout.board().pmsa != Pmsa::V32 {
-            return Err(self.unfit("its MPUs are PMSAv8-64; expected board = \"qemu-an536\""));
-        }
         let tree = layout.parts().image.boot.device_tree;
         let bytes = export::pack(system)?;
         if bytes.len() as u64 > tree.size() {
@@ -146,6 +191,7 @@ impl Target {
     /// The image of every domain and the programs of its vCPUs.
     fn guests(
         self,
+        memory: (u64, u64),
         programs: &[Program],
         layout: &Layout,
         folder: &Path,
@@ -154,11 +200,11 @@ impl Target {
         let mut loads = Vec::new();
         for (position, domain) in layout.domains().iter().enumerate() {
             if let Some(outside) =
-                domain.own().find(|span| !Span::new(DDR.0, DDR.1).is_some_and(|ddr| ddr.covers(span)))
+                domain.own().find(|span| !Span::new(memory.0, memory.1).is_some_and(|memory| memory.covers(span)))
             {
                 let why = format!(
                     "{} has memory at {outside}, and the board has it at {:#x}-{:#x}",
-                    domain.name, DDR.0, DDR.1
+                    domain.name, memory.0, memory.1
                 );
                 return Err(self.unfit(why));
             }

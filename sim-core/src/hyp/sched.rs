@@ -3,7 +3,7 @@
 pub mod arinc653;
 
 use super::domain::VcpuId;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use arinc653::{Cycle, MinorFrame};
 use evtchn::Vcpu;
@@ -57,7 +57,8 @@ pub struct RunQueue {
     pub(super) cycle: Option<Cycle>,
     /// The current vCPU runs, rather than only having its registers here.
     runs: bool,
-    timers: BTreeMap<u64, Vec<Timer>>,
+    /// Armed timers, the first to fire in front; of those for the same time the one that was armed first.
+    timers: Vec<(u64, Timer)>,
 }
 
 impl RunQueue {
@@ -136,10 +137,7 @@ impl RunQueue {
 
     /// Drops the timers of the domain at a position.
     pub fn drop_timers(&mut self, position: usize) {
-        for timers in self.timers.values_mut() {
-            timers.retain(|timer| !matches!(timer, Timer::Virq(virq) if virq.domain == position));
-        }
-        self.timers.retain(|_, timers| !timers.is_empty());
+        self.timers.retain(|(_, timer)| !matches!(timer, Timer::Virq(virq) if virq.domain == position));
     }
 
     /// Whether any timer is armed.
@@ -156,24 +154,19 @@ impl RunQueue {
 
     /// Arms a timer.
     pub fn arm(&mut self, at: u64, timer: Timer) {
-        self.timers.entry(at).or_default().push(timer);
+        let behind = self.timers.partition_point(|(armed, _)| *armed <= at);
+        self.timers.insert(behind, (at, timer));
     }
 
     /// Takes the timers due at `now`, with the time each was armed for; periodic ones are armed again.
     pub fn take_due(&mut self, now: u64) -> Vec<(u64, Timer)> {
-        let mut due = Vec::new();
-        while let Some(entry) = self.timers.first_entry() {
-            let at = *entry.key();
-            if at > now {
-                break;
-            }
-            for timer in entry.remove() {
-                if let Timer::Virq(VirqTimer { every: Some(every), .. }) = timer {
-                    // Ticks that were missed are dropped: the next one lies in the future.
-                    let behind = (now - at).checked_div(every).unwrap_or(0).saturating_add(1);
-                    self.arm(at.saturating_add(behind.saturating_mul(every.max(1))), timer);
-                }
-                due.push((at, timer));
+        let fires = self.timers.partition_point(|(at, _)| *at <= now);
+        let due: Vec<_> = self.timers.drain(..fires).collect();
+        for (at, timer) in &due {
+            if let Timer::Virq(VirqTimer { every: Some(every), .. }) = timer {
+                // Ticks that were missed are dropped: the next one lies in the future.
+                let behind = (now - at).checked_div(*every).unwrap_or(0).saturating_add(1);
+                self.arm(at.saturating_add(behind.saturating_mul((*every).max(1))), *timer);
             }
         }
         due
@@ -183,7 +176,7 @@ impl RunQueue {
     /// frame if somebody runs or waits. A PE with nobody to run sleeps through its frames.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let timer = self.timers.keys().next().copied();
+        let timer = self.timers.first().map(|(at, _)| *at);
         let ends = match self.cycle {
             None => self.contended() && self.current.is_some(),
             Some(_) => self.contended() || self.runs,

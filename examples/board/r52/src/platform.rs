@@ -1,10 +1,13 @@
 //! A PE of the board as the hypervisor sees it: real registers, real barriers, real memory.
 
 use crate::cp15::{self, banked, read, write};
+use crate::frame::Pushed;
+use board::hypervisor::{Board, Place, physical};
 use core::convert::Infallible;
-use core::sync::atomic::{AtomicU32, Ordering};
-use mpu_model::MpuReg;
-use sim_core::convention::ec;
+use mpu_model::{MpuReg, Pmsa};
+use sim_core::convention::{Frame, ec};
+use sim_core::export::System;
+use sim_core::hyp::strategy::Builtin;
 use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
 
 /// HSCTLR and SCTLR bits that read as one and are to be written so (DDI 0568); the hypervisor knows nothing of them.
@@ -15,27 +18,6 @@ const RES1: u32 = 0x30c5_0830;
 pub(crate) struct Cpu;
 
 impl Cpu {
-    /// Lets virtual interrupts through to guests, which they find as the simulated machine has them: open, whatever their
-    /// priority.
-    pub(crate) fn open_interrupts() {
-        /// ICH_VMCR: group 1 on, mask at its lowest.
-        const VMCR: u32 = 0xff << 24 | 1 << 1;
-        // ICC_HSRE: the system registers are on, at EL1 too.
-        write!("4", "c12", "c9", "5", 0xf);
-        barrier();
-        write!("4", "c12", "c11", "7", VMCR);
-        // ICH_HCR.En.
-        write!("4", "c12", "c11", "0", 1);
-    }
-
-    /// Lets the UART send (CMSDK APB UART): the divider at its smallest, then the transmitter on. The MPU is still off.
-    pub(crate) fn open_console(base: u64) {
-        const CTRL: u64 = 0x08;
-        const BAUDDIV: u64 = 0x10;
-        let Ok(()) = Self.store(base + BAUDDIV, Width::Word, 16);
-        let Ok(()) = Self.store(base + CTRL, Width::Word, 1);
-    }
-
     fn mpu_read(reg: MpuReg, el2: bool) -> u32 {
         match (reg, el2) {
             (MpuReg::PrbarN(n), true) => cp15::el2_region(n, false),
@@ -176,42 +158,16 @@ impl Platform for Cpu {
     }
 
     fn load(&mut self, address: u64, width: Width) -> Result<u64, Infallible> {
-        let address = address as usize;
-        // SAFETY: the hypervisor reads what its layout says is memory of a guest or a device, never its own; an access that the
-        // MPU refuses ends in an exception.
-        let value = unsafe {
-            match width {
-                Width::Byte => (address as *const u8).read_volatile().into(),
-                Width::Word => (address as *const u32).read_volatile().into(),
-                Width::Double => (address as *const u64).read_volatile(),
-            }
-        };
-        Ok(value)
+        Ok(physical::load(address, width))
     }
 
     fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Infallible> {
-        let address = address as usize;
-        // SAFETY: as for loads: no memory that Rust knows of.
-        unsafe {
-            match width {
-                Width::Byte => (address as *mut u8).write_volatile(value as u8),
-                Width::Word => (address as *mut u32).write_volatile(value as u32),
-                Width::Double => (address as *mut u64).write_volatile(value),
-            }
-        }
+        physical::store(address, width, value);
         Ok(())
     }
 
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Infallible> {
-        // SAFETY: an aligned word outside of what Rust knows of, as for loads.
-        let word = unsafe { AtomicU32::from_ptr(address as usize as *mut u32) };
-        Ok(match op {
-            Rmw::Or(bits) => word.fetch_or(bits, Ordering::SeqCst),
-            Rmw::And(bits) => word.fetch_and(bits, Ordering::SeqCst),
-            Rmw::CompareExchange { current, new } => {
-                word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst).unwrap_or_else(|old| old)
-            }
-        })
+        Ok(physical::rmw(address, op))
     }
 
     fn kick(&mut self, _: usize) {}
@@ -225,4 +181,60 @@ impl Platform for Cpu {
     }
 
     fn event(&mut self, _: Event) {}
+}
+
+static PLACE: Place<Builtin> = Place::empty();
+
+impl Board for Cpu {
+    type Pushed = Pushed;
+    type Rule = Builtin;
+
+    const PMSA: Pmsa = Pmsa::V32;
+    const PRESET: &'static str = "qemu-an536";
+    const SYSTEM: (usize, usize) = (0x7013_4000, 0x1_0000);
+    const CPU: Self = Self;
+
+    fn place() -> &'static Place<Builtin> {
+        &PLACE
+    }
+
+    fn rule(system: &System) -> Option<Builtin> {
+        Builtin::from_name(&system.strategy, system.settings)
+    }
+
+    fn open_interrupts(&mut self) {
+        /// ICH_VMCR: group 1 on, mask at its lowest.
+        const VMCR: u32 = 0xff << 24 | 1 << 1;
+        // ICC_HSRE: the system registers are on, at EL1 too.
+        write!("4", "c12", "c9", "5", 0xf);
+        barrier();
+        write!("4", "c12", "c11", "7", VMCR);
+        // ICH_HCR.En.
+        write!("4", "c12", "c11", "0", 1);
+    }
+
+    fn lend_floating_point(&mut self, lent: bool) {
+        /// HCPTR bits that are RES1.
+        const HCPTR: u32 = 0x33ff;
+        /// TCP10 and TCP11.
+        const TRAPPED: u32 = 0b11 << 10;
+        write!("4", "c1", "c1", "2", if lent { HCPTR } else { HCPTR | TRAPPED });
+        barrier();
+    }
+
+    /// CMSDK APB UART: the divider at its smallest, then the transmitter on.
+    fn open_console(&mut self, base: u64) {
+        const CTRL: u64 = 0x08;
+        const BAUDDIV: u64 = 0x10;
+        physical::store(base + BAUDDIV, Width::Word, 16);
+        physical::store(base + CTRL, Width::Word, 1);
+    }
+
+    fn to_frame(pushed: &Pushed) -> Frame {
+        pushed.to_frame()
+    }
+
+    fn of_frame(frame: &Frame) -> Pushed {
+        Pushed::of_frame(frame)
+    }
 }

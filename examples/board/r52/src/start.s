@@ -31,6 +31,7 @@ _start:
 
 // An exception of EL2's own ends everything: the report runs on the stack where it happened.
 hyp_exception:
+    mrs r0, elr_hyp
     bl  hyp_fault
     b   .
 
@@ -56,15 +57,16 @@ resume:
     pop {r0-r12, lr}
     eret
 
-// The first ERET: takes the address of a frame.
+// The first ERET: takes the address of a frame, somewhere on the stack. It goes to the top of it, last word first, for the two
+// may overlap.
     .global enter_guest
 enter_guest:
-    ldr sp, =__stack_top
-    sub sp, sp, #64
-    mov r1, sp
+    ldr r1, =__stack_top
+    add r0, r0, #64
     mov r2, #16
-1:  ldr r3, [r0], #4
-    str r3, [r1], #4
+1:  ldr r3, [r0, #-4]!
+    str r3, [r1, #-4]!
     subs r2, r2, #1
     bne 1b
+    mov sp, r1
     b   resume

@@ -1,0 +1,70 @@
+//! What is said when EL2 took an exception from itself: the facts of the simulator's crash report.
+
+use super::{Board, Running, current, registers};
+use crate::semihosting;
+use core::fmt::Write;
+use mpu_model::{MpuReg, Pmsa};
+use sim_core::hyp::panic;
+use sim_core::platform::SysReg;
+use sim_core::story::Seen;
+
+/// What the registers are called in a report.
+struct Names {
+    syndrome: &'static str,
+    address: &'static str,
+    base: &'static str,
+    limit: &'static str,
+}
+
+const fn names(pmsa: Pmsa) -> Names {
+    match pmsa {
+        Pmsa::V64 => Names { syndrome: "ESR_EL2", address: "FAR_EL2", base: "PRBAR_EL2", limit: "PRLAR_EL2" },
+        Pmsa::V32 => Names { syndrome: "HSR", address: "HDFAR", base: "HPRBAR", limit: "HPRLAR" },
+    }
+}
+
+/// Tells the fault, reports it, and lets the hypervisor say its last words on its own console.
+pub(super) fn report<B: Board>(p: &mut B, running: &mut Running<B::Rule>, elr: u64) {
+    let (esr, far) = (p.read(SysReg::EsrEl2), p.read(SysReg::FarEl2));
+    running.voice.tell(Seen::Fault { esr, far });
+    let mut out = semihosting::Console::new();
+    // There is nobody to tell of a console that fails.
+    let _ = writeln!(out, "# PE 0 took an exception to EL2 from EL2, at the instruction at {elr:#010x}");
+    let _ = write(&mut out, p, running, esr, far);
+    let Ok(()) = panic::report(p, running.hyp.core.layout.board().uart.span);
+}
+
+fn write<B: Board>(
+    out: &mut impl Write,
+    p: &mut B,
+    running: &Running<B::Rule>,
+    esr: u64,
+    far: u64,
+) -> core::fmt::Result {
+    let core = &running.hyp.core;
+    let Names { syndrome, address, base, limit } = names(B::PMSA);
+    writeln!(
+        out,
+        "#   {syndrome}={esr:#010x}: EC {:#04x}, status {:#04x}, WnR {}",
+        esr >> 26,
+        esr & 0x3f,
+        esr >> 6 & 1
+    )?;
+    writeln!(out, "#   {address}={far:#010x}, owner {:?}", core.layout.owner(far).0)?;
+    if let Some((area, offset)) = running.hyp.object_at(far) {
+        writeln!(out, "#   object {:?} of domain {:?}, offset {offset:#x}", area.object, area.domain)?;
+    }
+    if let Some(vcpu) = current(&running.hyp) {
+        writeln!(out, "#   on behalf of vCPU {} of domain {}", vcpu.vcpu, vcpu.domain)?;
+    }
+    if let Some(pe) = core.pes.first() {
+        writeln!(out, "#   view in force {:?}:", pe.view.current())?;
+        for slot in pe.view.enabled().iter() {
+            let Ok(()) = p.write(SysReg::El2(MpuReg::Prselr), slot.into());
+            let Ok(()) = p.isb();
+            let (first, last) = (registers(p, MpuReg::Prbar), registers(p, MpuReg::Prlar));
+            writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The hypervisor of `sim-core` as an image runs it: set up from a system that the loader put down, then one trap after the
+//! other, told as a story if the build asks for that. An image adds its registers ([`Board`]), start-up code and vectors, which
+//! call [`start`], [`trap`] and [`hyp_fault`].
+//!
+//! The system, a scenario of the host's, stands where the layout has the device tree; guests' images and programs are in guests'
+//! RAM already. One PE, and no time: vCPUs give way by themselves.
+
+mod crash;
+pub mod physical;
+mod voice;
+
+use crate::heap::BoardHeap;
+use crate::{places, semihosting};
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::convert::Infallible;
+use core::fmt::{Display, Write};
+use evtchn::Stop;
+use mpu_model::{MpuReg, Pmsa};
+use sim_core::convention::{Arch, Cause, Frame, ec};
+use sim_core::export::{self, System};
+use sim_core::hyp::Hypervisor;
+use sim_core::hyp::entry::Next;
+use sim_core::hyp::strategy::Strategy;
+use sim_core::layout::Layout;
+use sim_core::outcome::{StepId, VcpuRef};
+use sim_core::platform::{Platform, SysReg};
+use sim_core::story::Seen;
+use voice::Voice;
+
+/// What is an image's own: the registers of its PE, its devices, its memory map, and which strategies are linked.
+pub trait Board: Platform<Fault = Infallible> {
+    /// What its vectors push of a guest.
+    type Pushed;
+    /// The strategy, or those among which a system chooses.
+    type Rule: Strategy + 'static;
+
+    /// Which MPUs it has.
+    const PMSA: Pmsa;
+    /// The preset of the simulator that has its memory map.
+    const PRESET: &'static str;
+    /// Where the system stands: address, bytes.
+    const SYSTEM: (usize, usize);
+
+    /// The PE that asks. It holds nothing: the registers are the state.
+    const CPU: Self;
+
+    /// Where the hypervisor stands once it is set up.
+    fn place() -> &'static Place<Self::Rule>;
+    /// The strategy that the system asks for, if it is linked.
+    fn rule(system: &System) -> Option<Self::Rule>;
+
+    /// Lets virtual interrupts through to guests, which find them as the simulated machine has them: open, whatever their
+    /// priority.
+    fn open_interrupts(&mut self);
+    /// Lets guests use the floating-point registers, or has each use trap, of which the hypervisor makes an undefined instruction
+    /// of the guest's.
+    fn lend_floating_point(&mut self, lent: bool);
+    /// Lets the UART at `base` send. The MPU is still off.
+    fn open_console(&mut self, base: u64);
+
+    /// The whole of a guest's registers.
+    fn to_frame(pushed: &Self::Pushed) -> Frame;
+    /// Puts a frame back: what is not for the vectors to restore at once.
+    fn of_frame(frame: &Frame) -> Self::Pushed;
+}
+
+/// Once boot is over: where in the hypervisor's heap Rust's goes on, and for how many bytes. Before, the MPU does not map it.
+const MORE_HEAP: (u64, u64) = (0x10_0000, 0x40_0000);
+
+/// The hypervisor and who tells of it.
+struct Running<S> {
+    hyp: Hypervisor<S>,
+    voice: Voice,
+}
+
+/// Where an image has the hypervisor.
+pub struct Place<S>(UnsafeCell<Option<Running<S>>>);
+
+// SAFETY: one PE, and EL2 runs with interrupts masked: one user at a time.
+unsafe impl<S> Sync for Place<S> {}
+
+impl<S> Place<S> {
+    /// Before it is set up.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+}
+
+/// Says why nothing ran, and ends.
+pub fn refuse(why: impl Display) -> ! {
+    let _ = writeln!(semihosting::Console::new(), "refused: {why}");
+    semihosting::exit(2)
+}
+
+/// A register of the EL2 MPU.
+fn registers(p: &mut impl Platform, reg: MpuReg) -> u64 {
+    p.read(SysReg::El2(reg))
+}
+
+fn set_up<B: Board>(p: &mut B) -> (Hypervisor<B::Rule>, System) {
+    // SAFETY: the loader put it there, and the linker keeps everything else away.
+    let bytes = unsafe { core::slice::from_raw_parts(B::SYSTEM.0 as *const u8, B::SYSTEM.1) };
+    let system: System = export::unpack(bytes).unwrap_or_else(|why| refuse(why));
+    let layout = Layout::new(system.parts.clone()).unwrap_or_else(|why| refuse(why));
+    let Some(strategy) = B::rule(&system) else {
+        refuse(format_args!("strategy {} is not linked into this image", system.strategy));
+    };
+    if layout.board().pmsa != B::PMSA || layout.board().pes != 1 {
+        refuse(format_args!("this is one PE of board {:?}; expected that board, and pes = 1", B::PRESET));
+    }
+    if layout.parts().image.boot.device_tree.base() != B::SYSTEM.0 as u64 {
+        refuse(format_args!(
+            "the layout has the hypervisor's image elsewhere; expected the one of board = {:?}",
+            B::PRESET
+        ));
+    }
+    let regions = registers(p, MpuReg::Mpuir);
+    if regions != layout.board().el2_regions.into() {
+        refuse(format_args!("the EL2 MPU has {regions} regions, and the layout says {}", layout.board().el2_regions));
+    }
+    let mut hyp =
+        Hypervisor::new(layout, strategy, system.scheduler.clone(), system.policy).unwrap_or_else(|why| refuse(why));
+    let vcpus: Vec<_> = hyp.core.domains.iter().map(|(id, vcpu)| (id, vcpu.domain)).collect();
+    for (id, domain) in vcpus {
+        let bank = hyp.core.layout.domains().get(domain).and_then(|domain| domain.ram.first()).copied();
+        if let (Some(bank), Some(vcpu)) = (bank, hyp.core.domains.vcpu_mut(id)) {
+            vcpu.start_at(bank.base().wrapping_add(places::IMAGE.into()));
+        }
+    }
+    (hyp, system)
+}
+
+/// Who runs.
+fn current<S>(hyp: &Hypervisor<S>) -> Option<VcpuRef> {
+    let id = hyp.core.pes.first()?.queue.current?;
+    hyp.core.domains.vcpu(id).map(|vcpu| VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
+}
+
+/// What comes after EL2: the guest's registers, or the end if nobody can run. Without time nothing would wake anyone.
+fn left<B: Board>(running: &mut Running<B::Rule>, next: Next, frame: &Frame) -> B::Pushed {
+    let runs = (next == Next::Guest).then(|| current(&running.hyp)).flatten();
+    running.voice.tell(Seen::Left(runs, frame));
+    if runs.is_none() {
+        semihosting::exit(0);
+    }
+    B::of_frame(frame)
+}
+
+/// Sets everything up, with the MPU off, and gives what the vectors restore of the first guest to run. `heap` has memory.
+pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
+    let mut cpu = B::CPU;
+    let (hyp, system) = set_up(&mut cpu);
+    // SAFETY: nothing else has run yet.
+    let running = unsafe { &mut *B::place().0.get() }.insert(Running { hyp, voice: Voice::new() });
+    let Running { hyp, voice } = running;
+    cpu.open_interrupts();
+    // Nobody saves them, so guests that share the PE would read each other's.
+    cpu.lend_floating_point(hyp.core.domains.iter().count() <= 1);
+    cpu.open_console(hyp.core.layout.board().uart.span.base());
+    let mut p = voice.platform(&mut cpu);
+    let Ok(()) = hyp.boot(&mut p);
+    let memory = hyp.core.layout.heap();
+    if memory.size() >= MORE_HEAP.0 + MORE_HEAP.1 {
+        // SAFETY: the hypervisor's own pages are at the start of its heap and at the end, and its region is on from now on.
+        unsafe { heap.extend((memory.base() + MORE_HEAP.0) as *mut u8, MORE_HEAP.1 as usize) };
+    }
+    for channel in &system.channels {
+        if let Err(Stop::Errno(errno)) = hyp.bind_static(&mut p, *channel) {
+            refuse(format_args!("a channel cannot be bound at boot: {errno}"));
+        }
+    }
+    if hyp.unpause_guests().is_err() {
+        refuse("boot is not over");
+    }
+    for (domain, vcpu) in &system.off {
+        if let Some(id) = hyp.core.domains.id(*domain, *vcpu) {
+            hyp.core.offline(id);
+        }
+    }
+    let mut frame = Frame::default();
+    let Ok(next) = hyp.leave(&mut p, &mut frame);
+    left::<B>(running, next, &frame)
+}
+
+/// One entry from a guest, whose registers go and those of the next come.
+pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
+    // SAFETY: `start` is over, and EL2 is not entered again before this returns.
+    let Some(running) = (unsafe { (*B::place().0.get()).as_mut() }) else { refuse("a trap before there was a guest") };
+    let Running { hyp, voice } = running;
+    let mut cpu = B::CPU;
+    let mut frame = B::to_frame(pushed);
+    let (esr, far) = (cpu.read(SysReg::EsrEl2), cpu.read(SysReg::FarEl2));
+    let vcpu = current(hyp);
+    if let (Cause::Sync, ec::HVC32 | ec::HVC64, Some(vcpu)) = (cause, esr >> 26, vcpu)
+        && esr & 0xffff == crate::UNEXPECTED.into()
+    {
+        voice.tell(Seen::Unexpected(vcpu, StepId(frame.x[0] as u32)));
+        return;
+    }
+    voice.tell(Seen::Entered { cause, esr, far, vcpu, frame: &frame, number: B::PMSA.number(&frame) });
+    let Ok(next) = hyp.enter(&mut voice.platform(&mut cpu), cause, &mut frame);
+    *pushed = left::<B>(running, next, &frame);
+}
+
+/// EL2 took an exception from itself, at the instruction at `elr`: the report, and the end.
+pub fn hyp_fault<B: Board>(elr: u64) -> ! {
+    // SAFETY: what EL2 was doing never goes on, so nobody else uses the hypervisor any more.
+    match unsafe { (*B::place().0.get()).as_mut() } {
+        Some(running) => {
+            let mut cpu = B::CPU;
+            crash::report(&mut cpu, running, elr);
+        }
+        None => refuse("an exception before the hypervisor was set up"),
+    }
+    semihosting::exit(1)
+}
