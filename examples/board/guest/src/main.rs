@@ -1,7 +1,7 @@
-//! A guest for a Cortex-R52: runs a program of steps, the one that runs as a simulated guest, with real instructions at EL1.
+//! A guest: runs a program of steps, the one that runs as a simulated guest, with real instructions at EL1.
 //!
-//! `start.s` has start-up and vectors, [`act`] an instruction for each action. The image, the program and the heap stand in
-//! the domain's RAM as [`board::places`] says.
+//! [`act`] knows what each action is, and `arch` the instructions of an execution state, with start-up and vectors. The image,
+//! the program and the heap stand in the domain's RAM as [`board::places`] says.
 
 #![no_std]
 #![no_main]
@@ -9,6 +9,9 @@
 extern crate alloc;
 
 mod act;
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "arm", path = "aarch32.rs")]
+mod arch;
 
 use board::heap::BoardHeap;
 use board::places;
@@ -19,23 +22,21 @@ use sim_core::export::{self, Program};
 use sim_core::guest::steps::StepGuest;
 use sim_core::guest::{Action, Guest, Input, Mark};
 
-core::arch::global_asm!(include_str!("start.s"), options(raw));
-
 #[global_allocator]
 static HEAP: BoardHeap = BoardHeap::empty();
 
 /// Whether the heap has its memory: the domain's first vCPU to run gives it.
 static READY: AtomicU32 = AtomicU32::new(0);
 
-/// Called by `start.s` with the image's address and the vCPU's number.
+/// Called by start-up with the image's address and the vCPU's number.
 #[unsafe(no_mangle)]
-extern "C" fn main(image: u32, vcpu: u32) -> ! {
-    let bank = image - places::IMAGE;
+extern "C" fn main(image: usize, vcpu: usize) -> ! {
+    let bank = image - places::IMAGE as usize;
     if READY.swap(1, Ordering::Relaxed) == 0 {
         // SAFETY: the host keeps everything else out of this part of the bank.
-        unsafe { HEAP.init((bank + places::HEAP) as *mut u8, places::HEAP_SIZE as usize) };
+        unsafe { HEAP.init((bank + places::HEAP as usize) as *mut u8, places::HEAP_SIZE as usize) };
     }
-    let program = bank + places::PROGRAMS + vcpu * places::PROGRAM_SIZE;
+    let program = bank + places::PROGRAMS as usize + vcpu * places::PROGRAM_SIZE as usize;
     // SAFETY: the host put it there.
     let bytes = unsafe { core::slice::from_raw_parts(program as *const u8, places::PROGRAM_SIZE as usize) };
     match export::unpack::<Program>(bytes) {
