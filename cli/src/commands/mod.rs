@@ -264,7 +264,7 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
 }
 
 /// The scenario as a strategy runs it.
-fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
+pub(crate) fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
     let refused = |error| CommandError::Placement { strategy: name.into(), error };
     scenario.under(strategy).map_err(refused)
 }
