@@ -288,3 +288,40 @@ fn a_xen_that_is_not_there_is_named_with_the_remedy() {
     assert_eq!(without.status, Some(2), "{}", without.out);
     assert!(without.err.contains("examples/board/on-xen.sh fetches it"), "{}", without.err);
 }
+
+#[test]
+fn what_the_calibration_image_prints_is_a_profile_that_says_what_it_is() {
+    static SAID: Once = Once::new();
+    let remedy = "the calibration image; .ci/install installs a toolchain for it, .ci/board builds it";
+    let emulator = ("qemu-system-arm", "mps3-an536");
+    if !needs("the calibration image", &SAID, &["calibrate"], remedy, emulator) {
+        return;
+    }
+    let mut command = Command::new(emulator.0);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(["-M", emulator.1, "-cpu", "cortex-r52", "-smp", "1", "-icount", "shift=4"]);
+    command.args(["-display", "none", "-monitor", "none", "-serial", "null", "-chardev", "stdio,id=out"]);
+    command.args(["-semihosting-config", "enable=on,target=native,chardev=out"]);
+    let done = command.args(["-kernel", "target/board/calibrate"]).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{text}");
+    // An emulator that counts instructions, and says so.
+    assert!(text.contains("# INSTRUCTION COUNTS, NOT A TIMING"), "{text}");
+    assert!(!text.contains("provenance = \"measured"), "{text}");
+    assert!(text.contains("dsb = { cycles = 1, provenance = \"counted\", source = \"64 DSBs"), "{text}");
+    assert!(text.contains("# a region added: HPRBAR, HPRLAR, DSB, ISB: 4 / 4 / 4"), "{text}");
+    for n in 1..=16 {
+        assert!(text.contains(&format!("# another view, regions: {n}: ")), "{n}: {text}");
+    }
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &text).unwrap();
+    let profile = file.path().to_str().unwrap();
+    let scenario = "examples/scenarios/thread-2022.toml";
+    let compared = run(&["compare", scenario, "--profile", profile, "--strategies", "pin,switch-view"]);
+    assert_eq!(compared.status, Some(0), "{}", compared.err);
+    assert!(compared.out.contains("Profile calibrated: MIDR 0x411fd133"), "{}", compared.out);
+    let flat = compared.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("instruction counts of an emulator, not a timing"), "{}", compared.out);
+    assert!(flat.contains("Assumed, not measured: kick"), "{}", compared.out);
+}

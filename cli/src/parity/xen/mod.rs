@@ -174,7 +174,7 @@ fn boot(
     }
 }
 
-/// A machine with EL2 and a GICv3, as Xen takes it.
+/// A machine with EL2 and an interrupt controller of version 3, as Xen takes it.
 fn machine<T>(
     mut command: Command,
     more: &str,

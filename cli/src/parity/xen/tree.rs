@@ -216,12 +216,13 @@ mod tests {
                 token::BEGIN_NODE => {
                     let name = text(&structure[at..]);
                     at = (at + name.len() + 1).next_multiple_of(4);
-                    out += &format!("{name}{{");
+                    out.extend([&name, "{"]);
                 }
                 token::END_NODE => out += "}",
                 token::PROP => {
                     let (length, name) = (offset(structure, at).unwrap(), offset(structure, at + 4).unwrap());
-                    out += &format!("{}={:?};", text(&strings[name..]), &structure[at + 8..at + 8 + length]);
+                    let value = format!("{:?}", &structure[at + 8..at + 8 + length]);
+                    out.extend([&text(&strings[name..]), "=", &value, ";"]);
                     at = (at + 8 + length).next_multiple_of(4);
                 }
                 _ => return out,
