@@ -164,6 +164,10 @@ fn what_does_not_go_onto_a_board_is_refused_with_the_reason() {
     refused("ring", &["ring.base=0x20000000"], "needs 0x400000 bytes in its first bank");
     refused("idle-view", &[], "no time for timers");
     refused("fixed-frames", &[], "no time for fixed frames");
+    let poll = [
+        "domain.0.vcpu.0.program=[\"setup\", { repeat = { times = 2, steps = [{ poll = { ports = [11], timeout = 9 } }] } }]",
+    ];
+    refused("thread-2022-one-pe", &poll, "no time for a poll to run out, and there is ");
     refused("thread-2022-one-pe", &["domain.0.shared_info=0x30110000"], "has a page at 0x30110000");
     refused("thread-2022-one-pe", &["el2_regions=20"], "the EL2 MPU has 16 regions, and the layout says 20");
 }

@@ -11,8 +11,9 @@ pub use target::{Images, Target};
 
 use crate::commands::CommandError;
 use crate::scenario::Scenario;
-use crate::strategy;
+use crate::{strategy, words};
 use sim_core::export::{Program, System, Unreadable};
+use sim_core::guest::steps::{Op, Step};
 use sim_core::guest::telling::Bank;
 use sim_core::layout::Layout;
 use sim_core::outcome::Report;
@@ -214,6 +215,20 @@ fn programs(scenario: &Scenario, seed: u64) -> Vec<Program> {
         Some(Program { domain: program.domain, bank, home, steps, variables: program.variables, seed })
     };
     scenario.programs.iter().filter_map(program).collect()
+}
+
+/// The first program step that polls until a time, which neither a board nor Xen has like the simulator.
+fn timed_poll(scenario: &Scenario) -> Option<String> {
+    fn find(steps: &[Step]) -> Option<&Step> {
+        steps.iter().find_map(|step| match &step.op {
+            Op::Poll { timeout, .. } => (*timeout != 0).then_some(step),
+            Op::Repeat { steps, .. } => find(steps),
+            Op::Mix { parts, .. } => parts.iter().find_map(|part| find(&part.steps)),
+            _ => None,
+        })
+    }
+    let step = scenario.programs.iter().find_map(|program| find(&program.steps))?;
+    words::step(scenario, step.id)
 }
 
 /// The first bank of a domain's RAM.

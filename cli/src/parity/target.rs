@@ -85,6 +85,11 @@ impl Target {
                 return Err(self.unfit("it has no time for fixed frames; expected scheduler = \"rr\" or \"null\""));
             }
         }
+        if let Some(step) = super::timed_poll(scenario) {
+            return Err(
+                self.unfit(format!("it has no time for a poll to run out, and there is {step}; leave the timeout out"))
+            );
+        }
         if scenario.config.timers.is_empty() {
             Ok(())
         } else {

@@ -36,6 +36,11 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
     if !scenario.config.timers.is_empty() {
         return Err(unfit("Xen has no timers of a scenario's; leave them out"));
     }
+    if let Some(step) = crate::parity::timed_poll(scenario) {
+        return Err(unfit(format!(
+            "time is another there when a poll runs out, and there is {step}; leave the timeout out"
+        )));
+    }
     if domains.len() > MAX_DOMAINS {
         return Err(unfit(format!("it has more than {MAX_DOMAINS} domains")));
     }
