@@ -274,6 +274,8 @@ fn what_does_not_go_onto_xen_is_refused_with_the_reason() {
     let page = [&EXCHANGED[..], &["domain.0.shared_info=0x30110000"]].concat();
     refused(thread, &page, "domU1 has a page at 0x30110000; expected one in 0x30000000-0x300fffff");
     refused("examples/scenarios/idle-view.toml", &[], "Xen has no timers");
+    refused("examples/scenarios/trap-mix.toml", &[], "Xen plays no devices of a scenario's; leave sensor out");
+    refused("examples/scenarios/fvp-2023.toml", &[], "its guests run without shared memory; leave ");
     refused("examples/scenarios/ring.toml", &["ring.vcpus=2", "ring.domains=2"], "node1 has 2 vCPUs; expected one");
     let faults = ["domain.0.id=2", "domain.1.id=1"];
     refused("cli/tests/board-faults.toml", &faults, "first has an EL1 MPU, and the PE has none");

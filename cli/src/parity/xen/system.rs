@@ -5,6 +5,7 @@ use crate::parity::ParityError;
 use crate::parity::target::{GUEST_IMAGE, PROGRAMS};
 use crate::scenario::Scenario;
 use sim_core::export::{self, Program};
+use sim_core::hyp::StaticChannel;
 use sim_core::layout::{DomainLayout, Placement};
 
 /// Where the first image is put for Xen, and how far it is to the next. Not at 128 MiB into RAM, where QEMU has its tree.
@@ -29,9 +30,15 @@ fn order(domains: &[DomainLayout]) -> Vec<usize> {
 
 /// Refuses what Xen on arm64, on a PE with page tables, cannot be given.
 pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
-    let domains = scenario.layout.domains();
-    if scenario.layout.parts().placement != Placement::GuestRam {
+    let (domains, parts) = (scenario.layout.domains(), scenario.layout.parts());
+    if parts.placement != Placement::GuestRam {
         return Err(unfit("its pages are in the hypervisor's memory; expected placement = \"guest-ram\""));
+    }
+    if let Some(shared) = parts.shared.first() {
+        return Err(unfit(format!("its guests run without shared memory; leave {} out", shared.name)));
+    }
+    if let Some(device) = parts.emulated.first() {
+        return Err(unfit(format!("Xen plays no devices of a scenario's; leave {} out", device.name)));
     }
     if !scenario.config.timers.is_empty() {
         return Err(unfit("Xen has no timers of a scenario's; leave them out"));
@@ -50,41 +57,45 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
         return Err(unfit("Xen numbers domains from 1 on without a gap, and dom0 is 0; expected ids of that kind"));
     }
     for (position, domain) in domains.iter().enumerate() {
-        let name = &domain.name;
-        let [vcpu] = domain.vcpus.as_slice() else {
-            return Err(unfit(format!("{name} has {} vCPUs; expected one", domain.vcpus.len())));
-        };
-        if !vcpu.el1_regions.is_empty() {
-            return Err(unfit(format!("{name} has an EL1 MPU, and the PE has none; leave out el1_mpu")));
-        }
-        if domain.privileged && domain.id.0 != 0 {
-            return Err(unfit(format!("{name} is privileged; on Xen that is dom0 alone")));
-        }
-        let home = sim_core::world::home(&scenario.layout, position, 0);
-        let bank = domain.ram.first();
-        if let (Some(home), Some(bank)) = (home, bank) {
-            let pages = [home.shared_info, home.vcpu_info, home.scratch, home.control_block, home.event_words];
-            let outside = |page: &u64| page.checked_sub(bank.base()).is_none_or(|offset| offset >= GUEST_IMAGE);
-            if let Some(page) = pages.into_iter().find(outside) {
-                let end = bank.base().saturating_add(GUEST_IMAGE - 1);
-                return Err(unfit(format!(
-                    "{name} has a page at {page:#x}; expected one in {:#x}-{end:#x}, below its image",
-                    bank.base()
-                )));
-            }
-        }
+        check_domain(scenario, position, domain)?;
     }
-    if let Some(channel) = scenario.config.channels.iter().find(|channel| {
-        let id = |position: usize| domains.get(position).map(|domain| domain.id);
-        id(channel.listener.0) >= id(channel.binder.0)
-    }) {
-        return Err(unfit(format!(
+    let id = |position: usize| domains.get(position).map(|domain| domain.id);
+    match scenario.config.channels.iter().find(|channel| id(channel.listener.0) >= id(channel.binder.0)) {
+        None => Ok(()),
+        Some(StaticChannel { listener, binder }) => Err(unfit(format!(
             "the channel of ports {} and {} is bound by the domain with the lower id; Xen binds it by the other one: \
              exchange the ids",
-            channel.listener.1.0, channel.binder.1.0
-        )));
+            listener.1.0, binder.1.0
+        ))),
     }
-    Ok(())
+}
+
+/// The same of one domain.
+fn check_domain(scenario: &Scenario, position: usize, domain: &DomainLayout) -> Result<(), ParityError> {
+    let name = &domain.name;
+    let [vcpu] = domain.vcpus.as_slice() else {
+        return Err(unfit(format!("{name} has {} vCPUs; expected one", domain.vcpus.len())));
+    };
+    if !vcpu.el1_regions.is_empty() {
+        return Err(unfit(format!("{name} has an EL1 MPU, and the PE has none; leave out el1_mpu")));
+    }
+    if domain.privileged && domain.id.0 != 0 {
+        return Err(unfit(format!("{name} is privileged; on Xen that is dom0 alone")));
+    }
+    let [bank] = domain.ram.as_slice() else {
+        return Err(unfit(format!("{name} has {} banks of RAM; expected one", domain.ram.len())));
+    };
+    let Some(home) = sim_core::world::home(&scenario.layout, position, 0) else { return Ok(()) };
+    let pages = [home.shared_info, home.vcpu_info, home.scratch, home.control_block, home.event_words];
+    let outside = |page: &u64| page.checked_sub(bank.base()).is_none_or(|offset| offset >= GUEST_IMAGE);
+    match pages.into_iter().find(outside) {
+        None => Ok(()),
+        Some(page) => Err(unfit(format!(
+            "{name} has a page at {page:#x}; expected one in {:#x}-{:#x}, below its image",
+            bank.base(),
+            bank.base().saturating_add(GUEST_IMAGE - 1)
+        ))),
+    }
 }
 
 /// The image of the domain at `position` with its program behind it, as `examples/board/common/src/places.rs` has them.
