@@ -1,6 +1,6 @@
 //! What was typed. Nothing here touches the world.
 
-use crate::parity::Target;
+use crate::parity::Beside;
 use crate::replay::MAX_PES;
 use crate::scenario;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -76,7 +76,7 @@ pub enum Command {
     View(View),
     /// Tell why an access is allowed or denied: slots tried, which decided, and what would change the answer.
     Explain(Explain),
-    /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line.
+    /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line; or here and on Xen.
     Parity(Parity),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
@@ -145,9 +145,9 @@ pub struct Parity {
     #[command(flatten)]
     pub source: Source,
 
-    /// The board.
+    /// What to compare with.
     #[arg(long, value_enum)]
-    pub target: Target,
+    pub target: Beside,
 
     /// The strategy, as `run --strategy` takes it.
     #[arg(long, default_value = "map-page")]

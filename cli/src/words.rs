@@ -1,6 +1,7 @@
 //! Names for typed values: every wording that more than one report uses.
 
 pub mod explain;
+pub mod registers;
 
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};

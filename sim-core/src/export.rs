@@ -1,7 +1,8 @@
 //! A system and its programs as bytes: what a board is given of a scenario.
 
 use crate::guest::Home;
-use crate::guest::steps::Step;
+use crate::guest::steps::{self, Step};
+use crate::guest::telling::Bank;
 use crate::hyp::StaticChannel;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Settings;
@@ -46,6 +47,8 @@ pub struct System {
 pub struct Program {
     /// Position of its domain.
     pub domain: usize,
+    /// The first bank of the domain's RAM.
+    pub bank: Bank,
     /// Where it lives.
     pub home: Home,
     /// What it does.
@@ -54,6 +57,17 @@ pub struct Program {
     pub variables: usize,
     /// Has a say in what mixes draw.
     pub seed: u64,
+}
+
+impl Program {
+    /// The same in a domain whose first bank of RAM begins at `base`.
+    #[must_use]
+    pub fn moved_to(self, base: u64) -> Self {
+        let Self { domain, bank, home, steps, variables, seed } = self;
+        let to = |address: u64| bank.offset(address).map_or(address, |offset| base.wrapping_add(offset));
+        let (home, steps) = (home.moved(&to), steps::moved(&steps, &to));
+        Self { domain, bank: Bank { base, size: bank.size }, home, steps, variables, seed }
+    }
 }
 
 /// What stands before the bytes: their number.

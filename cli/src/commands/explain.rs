@@ -5,7 +5,7 @@ use crate::args::{Explain, KnownView};
 use crate::explain::{self as why, Question};
 use crate::scenario::Scenario;
 use crate::{json as form, output, render, strategy, words};
-use mpu_model::{Access, El};
+use mpu_model::{Access, El, Pmsa};
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::ViewId;
@@ -64,6 +64,11 @@ fn question(args: &Explain, scenario: &Scenario, strategy: &Builtin) -> Result<Q
     let vcpu = args.vcpu.unwrap_or(0);
     if args.vcpu.is_some() && vcpu >= vcpus {
         return Err(CommandError::NoSuchVcpu { view: words::view(&scenario.layout, view), vcpu, count: vcpus });
+    }
+    let last = args.address.saturating_add(args.size.saturating_sub(1));
+    if scenario.layout.board().pmsa == Pmsa::V32 && last > u32::MAX.into() {
+        let board = scenario.layout.board().name.clone();
+        return Err(CommandError::WideAddress { address: args.address, size: args.size, board });
     }
     let access = Access { addr: args.address, size: args.size, kind: args.access.kind(), el };
     Ok(Question { access, view, vcpu })

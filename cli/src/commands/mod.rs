@@ -140,6 +140,18 @@ pub enum CommandError {
         /// The level asked for.
         el: u8,
     },
+    /// The address is none of the board's.
+    #[error(
+        "board {board} has no {size} bytes at {address:#x}: PMSAv8-32 has addresses of 32 bits; expected 0xffffffff at the most"
+    )]
+    WideAddress {
+        /// The address asked about.
+        address: u64,
+        /// Bytes from there on.
+        size: u64,
+        /// The board.
+        board: String,
+    },
     /// No such vCPU.
     #[error("the {view} has no vCPU {vcpu}: it has {count}, counted from 0")]
     NoSuchVcpu {
@@ -264,7 +276,7 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
 }
 
 /// The scenario as a strategy runs it.
-fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
+pub(crate) fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
     let refused = |error| CommandError::Placement { strategy: name.into(), error };
     scenario.under(strategy).map_err(refused)
 }

@@ -3,46 +3,97 @@
 use super::{CommandError, Done, Io};
 use crate::args::Parity;
 use crate::output;
-use crate::parity::{self, Compared, Images};
+use crate::parity::xen::{self, OnXen};
+use crate::parity::{self, Beside, Compared, Difference, Images};
 use crate::scenario::Scenario;
 use std::fmt::Write;
 
-/// Runs a scenario here and on a board, and compares what is told of both.
+/// Runs a scenario here and on a board or on Xen, and compares what is told of both.
 pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {
-    let sets: Vec<String> =
-        args.target.sets().iter().map(|set| (*set).to_owned()).chain(args.source.sets.clone()).collect();
+    let sets = match args.target {
+        Beside::Board(target) => target.sets(),
+        Beside::Xen => &[],
+    };
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).chain(args.source.sets.clone()).collect();
     let scenario = Scenario::load(&args.source.scenario, &sets)?;
     let images = Images(args.images.clone());
-    let compared = parity::compare(&scenario, &args.strategy, args.seed, args.target, &images)?;
-    output::print(&text(&scenario.name, &args.strategy, &compared, io))?;
-    Ok(if compared.differs.is_none() { Done::Well } else { Done::Failed })
+    let (text, same) = match args.target {
+        Beside::Board(target) => {
+            let compared = parity::compare(&scenario, &args.strategy, args.seed, target, &images)?;
+            (text(&scenario.name, &args.strategy, &compared, io), compared.difference.differs.is_none())
+        }
+        Beside::Xen => {
+            let compared = xen::compare(&scenario, &args.strategy, args.seed, &images)?;
+            (on_xen(&scenario.name, &args.strategy, &compared, io), compared.is_same())
+        }
+    };
+    output::print(&text)?;
+    Ok(if same { Done::Well } else { Done::Failed })
+}
+
+/// A text of whole lines.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, line: &str) {
+        // A string takes every line.
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    /// Where two texts part, if they do.
+    fn difference(&mut self, what: &str, there: &str, difference: &Difference, io: Io) {
+        let Some((host, board)) = &difference.differs else { return };
+        let ended = "(the end)".to_owned();
+        self.line(&io.out.bad(format!("{what}: line {} differs", difference.same + 1)));
+        for said in &difference.before {
+            self.line(&format!("         {said}"));
+        }
+        self.line(&format!("  host:  {}", host.as_ref().unwrap_or(&ended)));
+        self.line(&format!("  {:6} {}", format!("{there}:"), board.as_ref().unwrap_or(&ended)));
+    }
 }
 
 fn text(scenario: &str, strategy: &str, compared: &Compared, io: Io) -> String {
-    let mut text = String::new();
-    // A string takes every line.
-    let mut line = |line: &str| {
-        let _ = writeln!(text, "{line}");
-    };
+    let mut text = Lines::default();
     for said in &compared.crash {
-        line(said);
+        text.line(said);
     }
-    match &compared.differs {
-        None => {
-            let same =
-                format!("{scenario}, {strategy}: {} lines, the same on the host and on the board", compared.same);
-            line(&io.out.good(&same));
-            line(&format!("the last: {}", compared.last));
+    let difference = &compared.difference;
+    if difference.differs.is_none() {
+        let same = format!("{scenario}, {strategy}: {} lines, the same on the host and on the board", difference.same);
+        text.line(&io.out.good(&same));
+        text.line(&format!("the last: {}", difference.last));
+    } else {
+        text.difference(&format!("{scenario}, {strategy}"), "board", difference, io);
+    }
+    text.0
+}
+
+fn on_xen(scenario: &str, strategy: &str, compared: &OnXen, io: Io) -> String {
+    let mut text = Lines::default();
+    for vcpu in &compared.vcpus {
+        let whose = format!("{scenario}, {strategy}: {} vCPU {}", vcpu.domain, vcpu.vcpu.vcpu);
+        let (program, events) = (&vcpu.program, &vcpu.events);
+        if program.differs.is_none() && events.differs.is_none() {
+            let (lines, found) = (program.same, events.same);
+            let same = format!(
+                "{whose}: {lines} calls and loads, {found} events, the same on the host and on Xen {}",
+                compared.xen
+            );
+            text.line(&io.out.good(&same));
         }
-        Some((here, there)) => {
-            let ended = "(the end)".to_owned();
-            line(&io.out.bad(format!("{scenario}, {strategy}: line {} differs", compared.same + 1)));
-            for said in &compared.before {
-                line(&format!("         {said}"));
-            }
-            line(&format!("  host:  {}", here.as_ref().unwrap_or(&ended)));
-            line(&format!("  board: {}", there.as_ref().unwrap_or(&ended)));
+        text.difference(&format!("{whose}, calls and loads"), "Xen", program, io);
+        text.difference(&format!("{whose}, events"), "Xen", events, io);
+        text.line(&format!(
+            "  upcalls: {} on the host, {} on Xen, as guests take turns",
+            vcpu.upcalls.0, vcpu.upcalls.1
+        ));
+    }
+    if !compared.is_same() {
+        for said in &compared.console {
+            text.line(&format!("# console: {said}"));
         }
     }
-    text
+    text.0
 }

@@ -1,21 +1,51 @@
 //! A scenario on the host and on a board: the same story, line by line.
 //!
 //! [`System`] and the programs of the guests go to the board as bytes; the story of the host's run comes from the same lines of
-//! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator.
+//! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator. [`xen`] compares with Xen, of
+//! which only what guests see can be told.
 
 mod target;
+pub mod xen;
 
 pub use target::{Images, Target};
 
 use crate::commands::CommandError;
 use crate::scenario::Scenario;
-use crate::strategy;
+use crate::{strategy, words};
 use sim_core::export::{Program, System, Unreadable};
+use sim_core::guest::steps::{Op, Step};
+use sim_core::guest::telling::Bank;
+use sim_core::layout::Layout;
 use sim_core::outcome::Report;
 use sim_core::story::{Seen, Story};
 use sim_core::world::{self, watch::Told, watch::Watch};
 use std::path::PathBuf;
 use std::rc::Rc;
+
+/// What a scenario is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The same hypervisor on a board.
+    Board(Target),
+    /// Xen.
+    Xen,
+}
+
+impl clap::ValueEnum for Beside {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Board(Target::Aarch64), Self::Board(Target::R52), Self::Xen]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        match self {
+            Self::Board(target) => target.to_possible_value(),
+            Self::Xen => Some(
+                clap::builder::PossibleValue::new("xen")
+                    .help("Xen on AArch64 with page tables: QEMU's virt. Compares what guests do and are given"),
+            ),
+        }
+    }
+}
 
 /// Why nothing was compared.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +61,12 @@ pub enum ParityError {
     /// An image is missing.
     #[error("there is no image {}; build it with .ci/board, or name another with --images DIR", .0.display())]
     NoImage(PathBuf),
+    /// Xen is missing.
+    #[error("there is no Xen at {}; examples/board/on-xen.sh fetches it, or name another folder with --images DIR", .0.display())]
+    NoXen(PathBuf),
+    /// The emulator's device tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] xen::TreeError),
     /// There is no emulator.
     #[error("{program} cannot be started: {why}; on Debian it is in the package qemu-system-arm (10.0 or newer)")]
     NoEmulator {
@@ -54,23 +90,35 @@ pub enum ParityError {
     #[error("the image says: {0}")]
     Refused(String),
     /// The emulator never came to an end.
-    #[error("the board was still running after {0} s, and was stopped")]
-    Endless(u64),
+    #[error("the board was still running after {seconds} s, and was stopped")]
+    Endless {
+        /// How long it ran.
+        seconds: u64,
+        /// What it had said by then.
+        said: String,
+    },
 }
 
-/// How the two stories compare.
+/// Where two texts part.
 #[derive(Debug)]
-pub struct Compared {
+pub struct Difference {
     /// Lines that are the same, from the start.
     pub same: usize,
     /// The first that differs: the host's and the board's, `None` where one has ended.
     pub differs: Option<(Option<String>, Option<String>)>,
     /// The lines before that.
     pub before: Vec<String>,
-    /// The board's crash report, if it made one.
-    pub crash: Vec<String>,
     /// The last line both have.
     pub last: String,
+}
+
+/// How the two stories compare.
+#[derive(Debug)]
+pub struct Compared {
+    /// Where they part.
+    pub difference: Difference,
+    /// The board's crash report, if it made one.
+    pub crash: Vec<String>,
     /// What the host's run came to.
     pub report: Report,
 }
@@ -110,10 +158,17 @@ pub fn compare(
     let host = listener.0.into_inner();
     let board = target.run(&system(&scenario, name, seed)?, &programs(&scenario, seed), &scenario.layout, images)?;
     let crash = board.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
-    let mut lines = board.lines().filter(|line| !line.starts_with('#'));
+    let difference = first_difference(host.lines(), board.lines().filter(|line| !line.starts_with('#')));
+    Ok(Compared { difference, crash, report })
+}
+
+/// Where what was expected and what came part.
+fn first_difference<'a>(
+    mut expected: impl Iterator<Item = &'a str>,
+    mut lines: impl Iterator<Item = &'a str>,
+) -> Difference {
     let mut before = Vec::new();
     let mut same = 0;
-    let mut expected = host.lines();
     let differs = loop {
         match (expected.next(), lines.next()) {
             (None, None) => break None,
@@ -127,7 +182,7 @@ pub fn compare(
     let last = before.last().map(|line| (*line).to_owned()).unwrap_or_default();
     let shown = before.len().saturating_sub(CONTEXT);
     let before = before.into_iter().skip(shown).map(str::to_owned).collect();
-    Ok(Compared { same, differs, before, crash, last, report })
+    Difference { same, differs, before, last }
 }
 
 fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, CommandError> {
@@ -155,8 +210,29 @@ fn programs(scenario: &Scenario, seed: u64) -> Vec<Program> {
     let program = |program: &crate::scenario::Program| {
         // A checked layout has a home for every vCPU.
         let home = world::home(&scenario.layout, program.domain, program.vcpu)?;
+        let bank = bank(&scenario.layout, program.domain)?;
         let steps = Rc::clone(&program.steps);
-        Some(Program { domain: program.domain, home, steps, variables: program.variables, seed })
+        Some(Program { domain: program.domain, bank, home, steps, variables: program.variables, seed })
     };
     scenario.programs.iter().filter_map(program).collect()
+}
+
+/// The first program step that polls until a time, which neither a board nor Xen has like the simulator.
+fn timed_poll(scenario: &Scenario) -> Option<String> {
+    fn find(steps: &[Step]) -> Option<&Step> {
+        steps.iter().find_map(|step| match &step.op {
+            Op::Poll { timeout, .. } => (*timeout != 0).then_some(step),
+            Op::Repeat { steps, .. } => find(steps),
+            Op::Mix { parts, .. } => parts.iter().find_map(|part| find(&part.steps)),
+            _ => None,
+        })
+    }
+    let step = scenario.programs.iter().find_map(|program| find(&program.steps))?;
+    words::step(scenario, step.id)
+}
+
+/// The first bank of a domain's RAM.
+fn bank(layout: &Layout, domain: usize) -> Option<Bank> {
+    let bank = layout.domains().get(domain)?.ram.first()?;
+    Some(Bank { base: bank.base(), size: bank.size() })
 }

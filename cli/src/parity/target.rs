@@ -6,11 +6,11 @@ use mpu_model::Pmsa;
 use sim_core::export::{self, Program, System};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::layout::{Layout, Span};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 /// A board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -46,11 +46,14 @@ const V8R: Own =
 pub struct Images(pub PathBuf);
 
 impl Images {
-    fn file(&self, name: &str) -> Result<PathBuf, ParityError> {
+    pub(super) fn file(&self, name: &str) -> Result<PathBuf, ParityError> {
         let file = self.0.join(name);
         if file.exists() { Ok(file) } else { Err(ParityError::NoImage(file)) }
     }
 }
+
+/// The emulator of `AArch64`.
+pub(super) const AARCH64: &str = "qemu-system-aarch64";
 
 /// Where the whole of a scenario goes on virt (`examples/board/virt/image.ld`).
 const SCENARIO: u64 = 0x4400_0000;
@@ -58,13 +61,16 @@ const SCENARIO: u64 = 0x4400_0000;
 /// Where the image of v8r is loaded (`examples/board/v8r/image.ld`).
 const V8R_IMAGE: u64 = 0x0020_0000;
 /// Where a guest's image stands in the first bank of its RAM (`examples/board/common/src/places.rs`).
-const GUEST_IMAGE: u64 = 0x10_0000;
+pub(super) const GUEST_IMAGE: u64 = 0x10_0000;
 /// Where the program of the first vCPU stands, and how far it is to the next.
-const PROGRAMS: (u64, u64) = (0x20_0000, 0x1_0000);
+pub(super) const PROGRAMS: (u64, u64) = (0x20_0000, 0x1_0000);
 /// vCPUs that have room for a program.
 const MAX_VCPUS: usize = 8;
 /// The end of what a guest takes for itself.
 const GUEST_END: u64 = 0x40_0000;
+
+/// What stands before the reason why an image runs nothing.
+const REFUSED: &str = "refused: ";
 
 /// Seconds after which a board is stopped.
 const PATIENCE: u64 = 60;
@@ -101,6 +107,11 @@ impl Target {
                 return Err(self.unfit("it has no time for fixed frames; expected scheduler = \"rr\" or \"null\""));
             }
         }
+        if let Some(step) = super::timed_poll(scenario) {
+            return Err(
+                self.unfit(format!("it has no time for a poll to run out, and there is {step}; leave the timeout out"))
+            );
+        }
         if scenario.config.timers.is_empty() {
             Ok(())
         } else {
@@ -121,7 +132,7 @@ impl Target {
         let folder = tempfile::tempdir().map_err(failed)?;
         let (mut command, loads) = match self {
             Self::Aarch64 => {
-                let mut command = emulator("qemu-system-aarch64", &images.file("virt")?);
+                let mut command = emulator(AARCH64, &images.file("virt")?);
                 command.args(["-M", "virt,virtualization=on", "-cpu", "cortex-a57", "-m", "512M", "-nic", "none"]);
                 command.args(["-serial", "null"]);
                 let bytes = export::pack(&(system, programs))?;
@@ -145,10 +156,9 @@ impl Target {
             }
         };
         for (file, address) in &loads {
-            command.arg("-device");
-            command.arg(format!("loader,file={},addr={address:#x},force-raw=on", file.display()));
+            load(&mut command, file, *address);
         }
-        let said = wait(command)?;
+        let said = wait(&mut command, |_| false)?;
         let uart = std::fs::read_to_string(folder.path().join("uart")).unwrap_or_default();
         let console = uart.lines().map(|line| ["# console: ", line, "\n"].concat());
         Ok(said + &console.collect::<String>())
@@ -246,14 +256,19 @@ impl Target {
     }
 }
 
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ParityError> {
+/// Has a file put at an address before the machine starts.
+pub(super) fn load(command: &mut Command, file: &Path, address: u64) {
+    command.arg("-device").arg(format!("loader,file={},addr={address:#x},force-raw=on", file.display()));
+}
+
+pub(super) fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ParityError> {
     let path = folder.join(name);
     std::fs::write(&path, bytes).map_err(|why| ParityError::Files { path: path.clone(), why })?;
     Ok(path)
 }
 
 /// An emulator with an image, whose semihosting console is standard output.
-fn emulator(program: &'static str, image: &Path) -> Command {
+pub(super) fn emulator(program: &'static str, image: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
     command.args(["-chardev", "stdio,id=story", "-semihosting-config", "enable=on,target=native,chardev=story"]);
@@ -261,25 +276,45 @@ fn emulator(program: &'static str, image: &Path) -> Command {
     command
 }
 
-/// Waits for the emulator's end, for as long as patience lasts; what it wrote.
-fn wait(mut command: Command) -> Result<String, ParityError> {
+/// Waits for the emulator's end, or for a line that `is_last`, for as long as patience lasts; what it wrote.
+pub(super) fn wait(command: &mut Command, mut is_last: impl FnMut(&str) -> bool) -> Result<String, ParityError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |why| ParityError::NoEmulator { program: program.clone(), why };
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let out = child.stdout.take();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut said = String::new();
-        let read = out.map_or(Ok(0), |mut out| out.read_to_string(&mut said));
-        // Nobody listens any more once patience is over.
-        let _ = sender.send(read.map(|_| said));
+        for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()) {
+            // Nobody listens any more once patience is over.
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
     });
-    let said = receiver.recv_timeout(Duration::from_secs(PATIENCE));
+    let started = Instant::now();
+    let mut said = String::new();
+    let ended = loop {
+        let left = Duration::from_secs(PATIENCE).saturating_sub(started.elapsed());
+        match receiver.recv_timeout(left) {
+            Ok(Ok(line)) => {
+                said += &line;
+                said.push('\n');
+                if is_last(&line) || line.starts_with(REFUSED) {
+                    break Ok(());
+                }
+            }
+            Ok(Err(why)) => break Err(failed(why)),
+            Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                break Err(ParityError::Endless { seconds: PATIENCE, said: said.clone() });
+            }
+        }
+    };
     // It has ended, or is to.
     let _ = child.kill();
     let _ = child.wait();
-    let said = said.map_err(|_| ParityError::Endless(PATIENCE))?.map_err(failed)?;
-    match said.lines().find_map(|line| line.strip_prefix("refused: ")) {
+    ended?;
+    match said.lines().find_map(|line| line.strip_prefix(REFUSED)) {
         Some(why) => Err(ParityError::Refused(why.into())),
         None => Ok(said),
     }

@@ -4,7 +4,7 @@ use super::table::{Cell, Look, Table};
 use crate::explain::{Answer, Refusal, Tried};
 use crate::output::Palette;
 use crate::scenario::Scenario;
-use crate::words::{self, explain as say};
+use crate::words::{self, explain as say, registers};
 use mpu_model::{AccessKind, El, Stage};
 use sim_core::outcome::{Refused, VcpuRef, ViewId};
 use std::fmt::Write;
@@ -37,13 +37,13 @@ fn verdict(scenario: &Scenario, answer: &Answer, palette: Palette) -> String {
         Err(refusal) => {
             let (denied, mpu) = (palette.bad("denied"), say::mpu(refusal.stage));
             let device = answer.emulated.map(|device| words::emulated(&scenario.layout, device));
-            format!("{asked}: {denied} by the {mpu}: {}\n{}", refusal.denial.kind, syndrome(refusal, device))
+            format!("{asked}: {denied} by the {mpu}: {}\n{}", refusal.denial.kind, syndrome(scenario, refusal, device))
         }
     }
 }
 
-fn syndrome(refusal: &Refusal, device: Option<&str>) -> String {
-    let (syndrome, el) = (refusal.syndrome, refusal.to);
+fn syndrome(scenario: &Scenario, refusal: &Refusal, device: Option<&str>) -> String {
+    let (syndrome, pmsa) = (refusal.syndrome, registers::of(scenario));
     let fetch = refusal.denial.access.kind == AccessKind::Fetch;
     let code = if fetch { "IFSC" } else { "DFSC" };
     let mut out = format!(
@@ -56,9 +56,9 @@ fn syndrome(refusal: &Refusal, device: Option<&str>) -> String {
     if !fetch {
         let _ = write!(out, ", WnR {}", u8::from(syndrome.wnr()));
     }
-    let _ = write!(out, "\n  ESR_{el} {:#010x}, FAR_{el} {:#018x}", syndrome.esr(), syndrome.far);
+    let _ = write!(out, "\n  {}", registers::taken(pmsa, refusal.to, fetch, &syndrome));
     if let Some(hpfar) = refusal.hpfar {
-        let _ = write!(out, ", HPFAR_EL2 {hpfar:#x}");
+        let _ = write!(out, ", {} {hpfar:#x}", registers::page(pmsa));
     }
     let _ = writeln!(out, "\n  {}", say::taker(refusal, device));
     out
@@ -112,7 +112,7 @@ fn tried(scenario: &Scenario, answer: &Answer, found: &Tried, stage: Stage, pale
     let mut table = Table::new(header.len(), header);
     for slot in &found.slots {
         let on = slot.words.enabled();
-        let range = format!("{:#012x}-{:#012x}", slot.words.base(), slot.words.limit());
+        let range = registers::range(registers::of(scenario), slot.words);
         let access = slot.words.attrs().at(say::level(stage)).to_string();
         let mut cells: Vec<Cell> = vec![
             slot.slot.to_string().into(),

@@ -4,8 +4,9 @@ use super::table::{Cell, Look, Table};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::strategy;
-use crate::words;
-use mpu_model::Denial;
+use crate::words::{self, registers};
+use mpu_model::{Denial, El};
+use sim_core::convention::ec;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::layout::{HypDevices, Owner, Placement};
@@ -22,7 +23,7 @@ pub fn crash(
     palette: Palette,
 ) -> String {
     let mut out = String::new();
-    out.push_str(&what(cause, palette));
+    out.push_str(&what(scenario, cause, palette));
     out.push_str(&for_whom(scenario, cause));
     out.push_str(&whose(scenario, cause));
     out.push_str(&view_in_force(scenario, cause, palette));
@@ -39,7 +40,7 @@ fn denial(cause: &HypervisorFault) -> Option<&Denial> {
     }
 }
 
-fn what(cause: &HypervisorFault, palette: Palette) -> String {
+fn what(scenario: &Scenario, cause: &HypervisorFault, palette: Palette) -> String {
     let syndrome = cause.fault.syndrome;
     let mut out = String::new();
     let headline = format!(
@@ -52,14 +53,19 @@ fn what(cause: &HypervisorFault, palette: Palette) -> String {
     let _ = writeln!(out, "{} {headline}", palette.bad("hypervisor fault:"));
     let _ = writeln!(
         out,
-        "  EC {:#04x} ({}), DFSC {:#04x} ({}), WnR {}, S1PTW {}, FAR_EL2 {:#018x}",
+        "  EC {:#04x} ({}), DFSC {:#04x} ({}), WnR {}, S1PTW {}, {}",
         syndrome.ec,
         syndrome.ec_name(),
         syndrome.fsc(),
         syndrome.fsc_name(),
         u8::from(syndrome.wnr()),
         u8::from(syndrome.s1ptw()),
-        syndrome.far,
+        registers::far(
+            registers::of(scenario),
+            El::El2,
+            u64::from(syndrome.ec) == ec::INSTRUCTION_ABORT_SAME,
+            &syndrome
+        ),
     );
     if let Some(denial) = denial(cause) {
         let _ = writeln!(out, "  {}", denial.kind);
@@ -127,7 +133,7 @@ fn near(scenario: &Scenario, line: &SlotLine) -> String {
 fn slot_row(scenario: &Scenario, line: &SlotLine, look: Look) -> Vec<Cell> {
     vec![
         line.slot.to_string().into(),
-        format!("{:#012x}-{:#012x}", line.words.base(), line.words.limit()).into(),
+        registers::range(registers::of(scenario), line.words).into(),
         line.words.attrs().at(mpu_model::Level::El2).to_string().into(),
         Cell::new(words::owners(&scenario.layout, &line.owners), look),
     ]

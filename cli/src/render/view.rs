@@ -4,7 +4,7 @@ use super::table::{Cell, Look, Table};
 use crate::budget::{self, Holds, Slot};
 use crate::output::Palette;
 use crate::scenario::Scenario;
-use crate::words;
+use crate::words::{self, registers};
 use mpu_model::Level;
 use sim_core::hyp::plan::{Plan, View};
 use sim_core::outcome::ViewId;
@@ -103,7 +103,7 @@ fn row(scenario: &Scenario, slot: Slot<'_>, exists: bool) -> Vec<Cell> {
     let access = if look == Look::Dim { "off here".into() } else { region.attrs().at(Level::El2).to_string() };
     vec![
         number,
-        Cell::new(format!("{:#012x}-{:#012x}", region.base(), region.limit()), look),
+        Cell::new(registers::span(registers::of(scenario), region.base(), region.limit()), look),
         Cell::new(words::bytes(region.size()), look),
         Cell::new(access, look),
         Cell::new(words::owners(&scenario.layout, &planned.owners), look),

@@ -39,6 +39,7 @@ pub(crate) use source::Sources;
 use crate::profile::Profile;
 use raw::RawScenario;
 use serde::Deserialize;
+use sim_core::guest::Guest;
 use sim_core::guest::steps::{Step, StepGuest};
 use sim_core::hyp::strategy::{Settings, Strategy};
 use sim_core::layout::{Layout, LayoutError, LayoutParts};
@@ -151,13 +152,33 @@ impl Scenario {
 
     /// A world of this scenario, ready to run, whose run `watch` is told of.
     pub fn watched<S: Strategy, W: Watch>(&self, strategy: S, seed: u64, watch: W) -> Result<World<S, W>, BuildError> {
+        self.populated(strategy, seed, watch, |_, guest| Box::new(guest))
+    }
+
+    /// A world of this scenario, ready to run, in which each program runs as `host` has it.
+    pub fn hosted<S: Strategy>(
+        &self,
+        strategy: S,
+        seed: u64,
+        host: impl Fn(&Program, StepGuest) -> Box<dyn Guest>,
+    ) -> Result<World<S>, BuildError> {
+        self.populated(strategy, seed, (), host)
+    }
+
+    fn populated<S: Strategy, W: Watch>(
+        &self,
+        strategy: S,
+        seed: u64,
+        watch: W,
+        host: impl Fn(&Program, StepGuest) -> Box<dyn Guest>,
+    ) -> Result<World<S, W>, BuildError> {
         let config = Config { seed, ..self.config.clone() };
         let mut world = World::watched(self.layout.clone(), strategy, config, watch)?;
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
             if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {
                 let guest = StepGuest::new(home, Rc::clone(&program.steps), program.variables).seeded(seed);
-                world.add_guest(program.domain, program.vcpu, Box::new(guest));
+                world.add_guest(program.domain, program.vcpu, host(program, guest));
             }
         }
         Ok(world)

@@ -6,23 +6,77 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// A file that keeps what it holds until it is begun: what is written before is kept back.
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    file: File,
+    /// Whether there was none before.
+    made: bool,
+    /// What waits; `None` once it is begun.
+    waits: Option<Vec<u8>>,
+}
+
+impl Kept {
+    fn begin(&mut self) -> io::Result<()> {
+        let Some(text) = self.waits.take() else { return Ok(()) };
+        // Pipes and devices have no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(&text)
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.waits {
+            Some(text) => text.write(bytes),
+            None => self.file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.made && self.waits.is_some() {
+            // What was made for nothing may be gone by now.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// An open file.
 #[derive(Debug)]
 pub(super) struct TraceFile {
     path: PathBuf,
-    out: BufWriter<File>,
+    out: BufWriter<Kept>,
     failed: Option<io::Error>,
 }
 
 impl TraceFile {
-    /// Makes or replaces the file.
+    /// Makes the file, or finds out that it can be replaced.
     pub(super) fn open(path: &Path) -> Result<Self, TraceError> {
         let failed = |why: String| TraceError::Write { path: path.into(), why };
         if path.is_dir() {
             return Err(failed("it is a directory".into()));
         }
-        let file = File::create(path).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { path: path.into(), out: BufWriter::with_capacity(1 << 16, file), failed: None })
+        let made = !path.exists();
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        let kept = Kept { path: path.into(), file, made, waits: Some(Vec::new()) };
+        Ok(Self { path: path.into(), out: BufWriter::with_capacity(1 << 16, kept), failed: None })
+    }
+
+    /// The run has begun: what the file held is replaced.
+    pub(super) fn begin(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.out.get_mut().begin().err();
+        }
     }
 
     /// Writes text. After an error nothing more is written.

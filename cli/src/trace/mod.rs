@@ -104,7 +104,7 @@ enum Writer {
 }
 
 impl<'a> Trace<'a> {
-    /// Makes or replaces the file, and writes what stands in front of the first happening.
+    /// Opens the file, which is replaced when the run begins, and has ready what stands in front of the first happening.
     pub fn open(path: &Path, form: Form, of: Of<'a>) -> Result<Self, TraceError> {
         let mut file = TraceFile::open(path)?;
         let writer = match form {
@@ -116,6 +116,7 @@ impl<'a> Trace<'a> {
 
     /// Writes what stands behind the last happening, and says whether all of it could be written.
     pub fn finish(mut self, report: &Report) -> Result<(), TraceError> {
+        self.file.begin();
         match &mut self.writer {
             Writer::Perfetto(writer) => writer.finish(&mut self.file, report),
             Writer::Jsonl(writer) => writer.finish(&mut self.file, report),
@@ -126,6 +127,7 @@ impl<'a> Trace<'a> {
 
 impl Watch for Trace<'_> {
     fn tell(&mut self, at: u64, pe: usize, what: Told) {
+        self.file.begin();
         match &mut self.writer {
             Writer::Perfetto(writer) => writer.tell(&self.of, &mut self.file, (at, pe), what),
             Writer::Jsonl(writer) => writer.tell(&self.of, &mut self.file, (at, pe), what),

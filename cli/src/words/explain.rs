@@ -2,7 +2,7 @@
 
 use crate::explain::{By, Change, How, Neighbour, Refusal, Rights, TriedSlot, Verdict};
 use crate::scenario::Scenario;
-use crate::words;
+use crate::words::{self, registers};
 use mpu_model::{Access, AccessKind, DenialKind, El, Level, Stage};
 use sim_core::layout::Layout;
 use sim_core::outcome::ViewId;
@@ -117,26 +117,31 @@ pub fn neighbour(neighbour: Option<&Neighbour>, whose: impl FnOnce(u8) -> String
 pub fn change(scenario: &Scenario, strategy: &str, change: &Change) -> String {
     match change {
         Change::Views(list) => format!("another view in force: {}", views(&scenario.layout, list)),
-        Change::Reach(by) => format!("{strategy} itself: before the hypervisor touches it, {}", self::by(*by)),
+        Change::Reach(by) => {
+            format!("{strategy} itself: before the hypervisor touches it, {}", self::by(scenario, *by))
+        }
         Change::Strategy { name, by, required } => {
             let available = usize::from(scenario.layout.board().el2_regions);
             let fits = if *required <= available { "fits" } else { "does not fit" };
-            format!("--strategy {name}: {}; {required} of {available} EL2 regions, {fits}", self::by(*by))
+            format!("--strategy {name}: {}; {required} of {available} EL2 regions, {fits}", self::by(scenario, *by))
         }
         Change::Rights { stage, slot, attrs } => {
             format!("slot {slot} of the {} as {}", mpu(*stage), attrs.at(level(*stage)))
         }
-        Change::WxnClear => "SCTLR_EL2.WXN clear: the region itself may be executed".into(),
+        Change::WxnClear => {
+            let control = registers::control(registers::of(scenario));
+            format!("{control}.WXN clear: the region itself may be executed")
+        }
         Change::StageOneOff => "the vCPU's EL1 MPU off".into(),
     }
 }
 
-fn by(by: By) -> String {
+fn by(scenario: &Scenario, by: By) -> String {
     match by {
         By::Window { slot, range: (first, last) } => format!("{first:#x}-{last:#x} is mapped through slot {slot}"),
         By::View => "the hypervisor view is loaded".into(),
         By::Kept => "its page has a region in every view".into(),
-        By::DefaultMap => "SCTLR_EL2.BR lends the default map".into(),
+        By::DefaultMap => format!("{}.BR lends the default map", registers::control(registers::of(scenario))),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod asynch;
 pub mod consumer;
 pub mod fifo;
 pub mod steps;
+pub mod telling;
 
 use crate::convention::{TAG, psci};
 use crate::outcome::{Expected, Got, StepId, WaitsFor};
@@ -182,6 +183,22 @@ pub struct Home {
     pub control_block: u64,
     /// Where the domain's first page of event words goes unless its program says where.
     pub event_words: u64,
+}
+
+impl Home {
+    /// The same in a domain whose RAM lies elsewhere, with every address as `to` has it.
+    #[must_use]
+    pub fn moved(self, to: &impl Fn(u64) -> u64) -> Self {
+        Self {
+            vcpu: self.vcpu,
+            shared_info: to(self.shared_info),
+            shared_info_placed: self.shared_info_placed,
+            vcpu_info: to(self.vcpu_info),
+            scratch: to(self.scratch),
+            control_block: to(self.control_block),
+            event_words: to(self.event_words),
+        }
+    }
 }
 
 /// The guest's side of the hypercall convention: what turns a vCPU off.

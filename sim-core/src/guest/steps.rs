@@ -1,10 +1,12 @@
 //! Guests written as steps: what scenario files hold, interpreted directly.
 
 mod mix;
+mod moved;
 mod op;
 mod start;
 
 pub use mix::Part;
+pub use moved::moved;
 pub use op::{MAX_POLLED, Op, PortRef, Step};
 
 use super::consumer::{self, Consumer};

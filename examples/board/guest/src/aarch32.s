@@ -68,6 +68,7 @@ start:
 2:  mov r0, r4
     mrc p15, 0, r1, c0, c0, 5
     and r1, r1, #0xff
+    mov r2, #0                      // no device tree
     bl  main
     b   .
 offsets:

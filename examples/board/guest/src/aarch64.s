@@ -26,6 +26,8 @@ abort_taken:
     .word 0
 
 start:
+    // Where a hypervisor puts the address of a device tree, or 0.
+    mov x21, x0
     // What was linked at 0 is at x19.
     adr x19, image
     adr x0, vectors
@@ -60,6 +62,7 @@ start:
     b   1b
 2:  mov x0, x19
     mov x1, x20
+    mov x2, x21
     bl  main
     b   .
 
