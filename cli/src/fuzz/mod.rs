@@ -5,6 +5,7 @@
 //! - `play`: one case, step by step, on the machine that `replay` has; `judge`: what the reference model says to a step;
 //!   `look`: what is looked at beside its result; `dump`: the whole state as the model has it. `pairs`: which results each operation can have, and which came up.
 //! - `shrink`: a failing case made small. `vector`: written down as a file that `replay` takes.
+//! - `races`: what other PEs do between two accesses of a hypercall.
 //! - `campaign`: many cases in parallel, told in order. `progress`: what is said meanwhile. `render`: the result for people.
 
 mod campaign;
@@ -16,6 +17,7 @@ mod look;
 mod pairs;
 mod play;
 mod progress;
+pub mod races;
 mod recipe;
 mod render;
 mod shrink;

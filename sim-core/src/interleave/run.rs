@@ -108,7 +108,7 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
     } else {
         wrong
             .or_else(|| quiet::look(&mut system).map(Wrong::Lost))
-            .or_else(|| order::check(&system, model, &happened).map(Wrong::Order))
+            .or_else(|| order::check(&system, model, &happened, !case.large).map(Wrong::Order))
     };
     let decisions = picks.len() as u64;
     let last = picks.iter().rposition(|(went, first)| went != first).map_or(0, |last| last.saturating_add(1));
@@ -131,7 +131,9 @@ impl Run<'_> {
                 before.rotate_right(1);
             }
             let place = self.crew.choose(&can);
-            let Some(Candidate { who, .. }) = can.get(place).copied() else { return Ok(None) };
+            let Some(Candidate { who, .. }) = can.get(place).copied().filter(|_| !self.crew.seen) else {
+                return Ok(None);
+            };
             self.last = who;
             self.step(who)?;
             if let Some((who, refusal)) = self.crew.refused {

@@ -25,7 +25,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use evtchn::abi::{shared_info, vcpu_info};
 use evtchn::model::{Config, Model};
-use evtchn::{DomId, Policy, Vcpu};
+use evtchn::{DomId, Object, Policy, Vcpu};
 use mpu_model::{DefaultMap, Rules};
 
 /// The PE of the sender, which is the domain at 1.
@@ -345,7 +345,7 @@ impl System {
     }
 
     /// Sets bits of a word of memory, before anybody races.
-    pub fn set_bits(&mut self, address: u64, bits: u32) {
+    pub(super) fn set_bits(&mut self, address: u64, bits: u32) {
         let old = self.machine.ram.read(address, 4) as u32;
         self.poke(address, old | bits);
     }
@@ -367,6 +367,18 @@ impl System {
             self.poke(info + u64::from(vcpu_info::PENDING_SEL) + word * 4, 0);
         }
         Ok(Cpu { machine: &mut self.machine, pe }.write(SysReg::IchLr0, 0)?)
+    }
+
+    /// What lives at an address: the domain at which position has it, which area, and the offset in it.
+    #[must_use]
+    pub fn object_at(&self, address: u64) -> Option<(Option<usize>, Object, u64)> {
+        self.hyp.object_at(address).map(|(area, offset)| (area.domain, area.object, offset))
+    }
+
+    /// Who owns which addresses.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.hyp.core.layout
     }
 
     /// Asks the isolation oracle about a PE.
