@@ -248,7 +248,7 @@ fn a_domain_for_which_there_is_no_room_is_refused_whole_at_every_number_of_regio
                 assert!(world.hyp.channels.lookup(DomId(3)).is_none());
                 *outcomes.entry("refused").or_default() += 1;
             }
-            Err(_) => panic!("{name} with {regions} regions: {:?}", world.machine.faults()),
+            Err(fault) => panic!("{name} with {regions} regions: {fault:?}, {:?}", world.machine.faults()),
         }
     }
     assert_eq!(outcomes.keys().copied().collect::<Vec<_>>(), ["created", "refused", "refused before it runs"]);

@@ -9,7 +9,7 @@ use crate::hyp::strategy::{Builtin, Strategy};
 use evtchn::abi::fifo::MASKED;
 
 /// What each PE does.
-pub(super) type Works = [Option<Work>; PES];
+pub(super) type Works = [Work; PES];
 
 /// A race.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +83,9 @@ impl Case {
     }
 }
 
-/// The receiver ready for events of the two-level ABI, as all others are.
+/// The receiver ready for events of the two-level ABI; the others only send.
 fn two_level(system: &mut System) -> Result<(), NoSystem> {
-    for pe in [SENDER, RECEIVER, CONTROL] {
-        system.place_shared_info(pe)?;
-    }
+    system.place_shared_info(RECEIVER)?;
     system.register(RECEIVER)?;
     system.register(SECOND)
 }
@@ -108,8 +106,13 @@ fn port(system: &mut System) -> Result<(u32, u32), NoSystem> {
     Ok(ports)
 }
 
+/// Nothing is done.
+fn idle() -> Work {
+    toolstack([])
+}
+
 /// Sends to this port of the PE's own, once.
-fn send(system: &mut System, pe: Who, port: u32) -> Option<Work> {
+fn send(system: &mut System, pe: Who, port: u32) -> Work {
     let send = system.prepare(pe, Call::Send(port));
     guest(move |env| async move {
         let _ = env.act(send).await;
@@ -117,7 +120,7 @@ fn send(system: &mut System, pe: Who, port: u32) -> Option<Work> {
 }
 
 /// Runs the upcall handler so many times.
-fn handles(system: &System, pe: Who, times: usize, words: bool) -> Result<Option<Work>, NoSystem> {
+fn handles(system: &System, pe: Who, times: usize, words: bool) -> Result<Work, NoSystem> {
     let handler = Handler::of(system, pe, words)?;
     Ok(guest(move |env| async move {
         for _ in 0..times {
@@ -131,7 +134,7 @@ fn fifo_link(system: &mut System) -> Result<Works, NoSystem> {
     let (first, _) = port(system)?;
     let (next, _) = port(system)?;
     system.call(SENDER, Call::Send(first))?;
-    Ok([send(system, SENDER, next), handles(system, RECEIVER, 1, true)?, None, None])
+    Ok([send(system, SENDER, next), handles(system, RECEIVER, 1, true)?, idle(), idle()])
 }
 
 fn masked(system: &mut System, words: bool) -> Result<(u32, u32), NoSystem> {
@@ -154,7 +157,7 @@ fn unmask_send(system: &mut System) -> Result<Works, NoSystem> {
     let call = system.prepare(RECEIVER, Call::Unmask(there));
     let home = system.home(RECEIVER)?;
     let unmask = guest(move |env| async move { programs::unmask(&env, home, there, call).await });
-    Ok([send(system, SENDER, here), unmask, None, None])
+    Ok([send(system, SENDER, here), unmask, idle(), idle()])
 }
 
 fn fifo_unmask_send(system: &mut System) -> Result<Works, NoSystem> {
@@ -162,7 +165,7 @@ fn fifo_unmask_send(system: &mut System) -> Result<Works, NoSystem> {
     let call = system.prepare(RECEIVER, Call::Unmask(there));
     let home = system.home(RECEIVER)?;
     let unmask = guest(move |env| async move { programs::fifo_unmask(&env, home, there, call).await });
-    Ok([send(system, SENDER, here), unmask, None, None])
+    Ok([send(system, SENDER, here), unmask, idle(), idle()])
 }
 
 fn unmasks_by_call(system: &mut System, words: bool) -> Result<Works, NoSystem> {
@@ -171,7 +174,7 @@ fn unmasks_by_call(system: &mut System, words: bool) -> Result<Works, NoSystem> 
     let unmask = guest(move |env| async move {
         let _ = env.act(call).await;
     });
-    Ok([send(system, SENDER, here), unmask, handles(system, SECOND, 1, words)?, None])
+    Ok([send(system, SENDER, here), unmask, handles(system, SECOND, 1, words)?, idle()])
 }
 
 fn unmask_call_send(system: &mut System) -> Result<Works, NoSystem> {
@@ -190,7 +193,7 @@ fn mask_raise(system: &mut System) -> Result<Works, NoSystem> {
         programs::mask(&env, home, there).await;
         handler.run(&env).await;
     });
-    Ok([send(system, SENDER, here), mask, None, None])
+    Ok([send(system, SENDER, here), mask, idle(), idle()])
 }
 
 fn fifo_mask_raise(system: &mut System) -> Result<Works, NoSystem> {
@@ -201,7 +204,7 @@ fn fifo_mask_raise(system: &mut System) -> Result<Works, NoSystem> {
         programs::fifo_mask(&env, home, there).await;
         handler.run(&env).await;
     });
-    Ok([send(system, SENDER, here), mask, None, None])
+    Ok([send(system, SENDER, here), mask, idle(), idle()])
 }
 
 fn closes(system: &mut System, words: bool) -> Result<Works, NoSystem> {
@@ -215,7 +218,7 @@ fn closes(system: &mut System, words: bool) -> Result<Works, NoSystem> {
     let close = guest(move |env| async move {
         let _ = env.act(close).await;
     });
-    Ok([send(system, SENDER, here), handles(system, RECEIVER, 1, words)?, close, None])
+    Ok([send(system, SENDER, here), handles(system, RECEIVER, 1, words)?, close, idle()])
 }
 
 fn close_raise(system: &mut System) -> Result<Works, NoSystem> {
@@ -236,13 +239,11 @@ fn reopen_raise(system: &mut System) -> Result<Works, NoSystem> {
         let _ = env.act(close).await;
         let _ = env.act(open).await;
     });
-    Ok([send(system, SENDER, here), None, reopen, None])
+    Ok([send(system, SENDER, here), idle(), reopen, idle()])
 }
 
 fn register_raise(system: &mut System) -> Result<Works, NoSystem> {
-    for pe in [SENDER, RECEIVER, CONTROL] {
-        system.place_shared_info(pe)?;
-    }
+    system.place_shared_info(RECEIVER)?;
     let (here, _) = port(system)?;
     let home = system.home(RECEIVER)?;
     let register = Call::Register { vcpu: home.vcpu, address: home.vcpu_info };
@@ -252,13 +253,10 @@ fn register_raise(system: &mut System) -> Result<Works, NoSystem> {
         let _ = env.act(register).await;
         handler.run(&env).await;
     });
-    Ok([send(system, SENDER, here), register, None, None])
+    Ok([send(system, SENDER, here), register, idle(), idle()])
 }
 
 fn shared_info_raise(system: &mut System) -> Result<Works, NoSystem> {
-    for pe in [SENDER, CONTROL] {
-        system.place_shared_info(pe)?;
-    }
     system.register(RECEIVER)?;
     system.register(SECOND)?;
     let (here, _) = port(system)?;
@@ -266,11 +264,11 @@ fn shared_info_raise(system: &mut System) -> Result<Works, NoSystem> {
     let place = guest(move |env| async move {
         let _ = env.act(place).await;
     });
-    Ok([send(system, SENDER, here), None, place, None])
+    Ok([send(system, SENDER, here), idle(), place, idle()])
 }
 
-fn toolstack(tools: impl Into<alloc::collections::VecDeque<Tool>>) -> Option<Work> {
-    Some(Work::Toolstack(tools.into()))
+fn toolstack(tools: impl Into<alloc::collections::VecDeque<Tool>>) -> Work {
+    Work::Toolstack(tools.into())
 }
 
 fn kills(system: &mut System, victim: usize) -> Result<Works, NoSystem> {
@@ -279,7 +277,7 @@ fn kills(system: &mut System, victim: usize) -> Result<Works, NoSystem> {
     let (next, _) = port(system)?;
     system.call(SENDER, Call::Send(first))?;
     let kill = toolstack([Tool::Kill(victim)]);
-    Ok([send(system, SENDER, next), handles(system, RECEIVER, 1, true)?, None, kill])
+    Ok([send(system, SENDER, next), handles(system, RECEIVER, 1, true)?, idle(), kill])
 }
 
 fn kill_raise(system: &mut System) -> Result<Works, NoSystem> {
@@ -295,7 +293,7 @@ fn kill_other_raise(system: &mut System) -> Result<Works, NoSystem> {
     system.register(SENDER)?;
     let port = system.call(SENDER, Call::BindIpi(0))?;
     system.quiet(SENDER)?;
-    Ok([send(system, SENDER, port), None, None, toolstack([Tool::Kill(domain_of(RECEIVER))])])
+    Ok([send(system, SENDER, port), idle(), idle(), toolstack([Tool::Kill(domain_of(RECEIVER))])])
 }
 
 fn replace_raise(system: &mut System) -> Result<Works, NoSystem> {
@@ -308,18 +306,16 @@ fn replace_raise(system: &mut System) -> Result<Works, NoSystem> {
         let open = Call::AllocUnbound { domain, remote: domain_of(CONTROL) };
         tools.push_back(Tool::Call(system.prepare(CONTROL, open)));
     }
-    Ok([send(system, SENDER, here), None, None, toolstack(tools)])
+    Ok([send(system, SENDER, here), idle(), idle(), toolstack(tools)])
 }
 
 fn new_pages(system: &mut System) -> Result<Works, NoSystem> {
-    for pe in [SENDER, RECEIVER, CONTROL] {
-        system.place_shared_info(pe)?;
-    }
+    system.place_shared_info(RECEIVER)?;
     let (first, _) = port(system)?;
     let (second, port) = system.channel(CONTROL, RECEIVER)?;
     system.call(RECEIVER, Call::BindVcpu { port, vcpu: 1 })?;
     system.quiet(RECEIVER)?;
-    let registers = |system: &mut System, pe: Who| -> Result<Option<Work>, NoSystem> {
+    let registers = |system: &mut System, pe: Who| -> Result<Work, NoSystem> {
         let home = system.home(pe)?;
         let register = system.prepare(pe, Call::Register { vcpu: home.vcpu, address: home.vcpu_info });
         Ok(guest(move |env| async move {
@@ -373,11 +369,11 @@ fn storms(system: &mut System, words: bool) -> Result<Works, NoSystem> {
         }
         handler.run(&env).await;
     });
-    let moved = system.prepare(SECOND, Call::BindVcpu { port: moves, vcpu: 0 });
+    let move_it = system.prepare(SECOND, Call::BindVcpu { port: moves, vcpu: 0 });
     let handler = Handler::of(system, SECOND, words)?;
     let second = guest(move |env| async move {
         handler.run(&env).await;
-        let _ = env.act(moved).await;
+        let _ = env.act(move_it).await;
         handler.run(&env).await;
     });
     Ok([one, first, second, two])

@@ -78,6 +78,7 @@ impl Pick for Exhaustive {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 mod tests {
     use super::super::schedule::Footprint;
     use super::*;

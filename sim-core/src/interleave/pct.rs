@@ -57,6 +57,7 @@ impl Pick for Pct {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 mod tests {
     use super::super::schedule::Footprint;
     use super::*;

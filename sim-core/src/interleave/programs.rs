@@ -13,11 +13,11 @@ use evtchn::abi::fifo::{BUSY, MASKED, PENDING};
 use evtchn::abi::shared_info;
 
 /// An actor that runs this program.
-pub(super) fn guest<F>(program: impl FnOnce(Env) -> F) -> Option<Work>
+pub(super) fn guest<F>(program: impl FnOnce(Env) -> F) -> Work
 where
     F: Future<Output = ()> + 'static,
 {
-    Some(Work::Guest(AsyncGuest::new(program, |_| async {})))
+    Work::Guest(AsyncGuest::new(program, |_| async {}))
 }
 
 /// The upcall handler of a vCPU, which is a guest's own of this crate.

@@ -1,7 +1,7 @@
 //! One schedule of a case, from the first step to the last, and what is looked at on the way.
 
 use super::cases::Case;
-use super::crew::{Actor, Crew, Gate, Happening, Next, Tool, Work};
+use super::crew::{Actor, Crew, Gate, Happening, Next, Tool};
 use super::order::{self, Differs};
 use super::quiet::{self, Lost};
 use super::schedule::{Candidate, Entry, Footprint, Pick, Who};
@@ -79,7 +79,7 @@ struct Run<'p> {
 pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Played, NoSystem> {
     let mut system = System::new(strategy)?;
     let works = case.set_up(&mut system)?;
-    let model = system.model.clone();
+    let model = system.model_so_far();
     let mut crew = Crew {
         actors: Vec::with_capacity(PES),
         pick,
@@ -89,7 +89,7 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
         refused: None,
     };
     for work in works {
-        crew.actors.push(Actor { work: work.unwrap_or(Work::Toolstack([].into())), next: Next::Nothing });
+        crew.actors.push(Actor { work, next: Next::Nothing });
     }
     for who in 0..PES {
         crew.feed(&mut system.machine, who, 0)?;
@@ -97,7 +97,7 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
     let strategy_maps_by_default = strategy.needs().default_map;
     let mut run = Run { system, crew, last: 0, strategy_maps_by_default };
     let raced = run.race();
-    let Run { mut system, crew, .. } = run;
+    let Run { system, crew, .. } = run;
     let Crew { happened, picks, seen, .. } = crew;
     let wrong = match raced {
         Ok(wrong) => wrong,
@@ -107,7 +107,7 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
         None
     } else {
         wrong
-            .or_else(|| quiet::look(&mut system).map(Wrong::Lost))
+            .or_else(|| quiet::look(&system).map(Wrong::Lost))
             .or_else(|| order::check(&system, model, &happened, !case.large).map(Wrong::Order))
     };
     let decisions = picks.len() as u64;
@@ -175,9 +175,8 @@ impl Run<'_> {
                 hyp.begin(&mut gate, Cause::Irq, frame)?;
                 self.leave(who, false)
             }
-            Next::Act(action @ Action::Hvc { .. }) => self.call(who, action),
+            Next::Act(action @ Action::Hvc { .. }) | Next::Tool(Tool::Call(action), _) => self.call(who, action),
             Next::Act(_) => self.crew.access(&mut self.system.machine, who),
-            Next::Tool(Tool::Call(action), _) => self.call(who, action),
             Next::Tool(tool, _) => self.toolstack(who, tool),
             Next::Nothing => Ok(()),
         }

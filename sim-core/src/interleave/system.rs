@@ -216,6 +216,11 @@ impl System {
         model.create(id_of(position), config);
     }
 
+    /// Takes the model as it is when everything is set up.
+    pub(super) fn model_so_far(&mut self) -> Model {
+        core::mem::replace(&mut self.model, Model::new(0, None))
+    }
+
     pub(super) fn pe(&mut self, pe: Who) -> (Cpu<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
         let cpu = Cpu { machine: &mut self.machine, pe };
         // There is a frame for each PE.
