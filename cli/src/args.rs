@@ -491,7 +491,22 @@ pub struct Fuzz {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// How many cases to play [default: 10000].
+    /// Play races between PEs instead: what guests and other PEs do between two accesses of a hypercall, small races in every
+    /// order and large ones in orders that are drawn (docs/fuzzing.md).
+    #[arg(long, conflicts_with_all = ["first", "steps", "shard", "output"])]
+    pub interleave: bool,
+
+    /// Only this race; several with commas.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "interleave")]
+    pub case: Vec<String>,
+
+    /// Play the schedule of a race again, whose token a failure printed.
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = [
+        "interleave", "seed", "cases", "first", "time", "steps", "strategies", "shard", "jobs", "output"
+    ])]
+    pub replay: Option<String>,
+
+    /// How many cases to play [default: 10000]; with --interleave, schedules of each large race under each strategy [default: 200].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "time")]
     pub cases: Option<u64>,
 

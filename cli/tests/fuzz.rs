@@ -105,6 +105,76 @@ fn a_strategy_that_does_not_synchronise_is_found() {
     assert_eq!((&told["outcome"], &told["failure"]["kind"]), (&"failed".into(), &"hypervisor-fault".into()));
 }
 
+/// Races, as JSON, and the exit status.
+fn races(args: &[&str]) -> (Option<i32>, Value) {
+    let run = mpusim(&[&["fuzz", "--interleave", "--quiet", "--format", "json"], args].concat());
+    let told = serde_json::from_slice(&run.stdout);
+    (run.status.code(), told.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&run.stderr))))
+}
+
+#[test]
+fn races_come_out_the_same_whatever_the_threads() {
+    let args = ["--case", "fifo-link,fifo-storm", "--strategies", "pin,map-page:2", "--cases", "30"];
+    let (one, two) = (races(&[&args[..], &["--jobs", "1"]].concat()), races(&[&args[..], &["--jobs", "2"]].concat()));
+    assert_eq!(one, two);
+    let (code, told) = one;
+    assert_eq!((code, &told["outcome"], &told["failure"]), (Some(0), &"clean".into(), &Value::Null));
+    let rows: Vec<_> = told["cases"].as_array().unwrap().iter().map(|row| (&row["case"], &row["every"])).collect();
+    let expected = [("fifo-link", true), ("fifo-link", true), ("fifo-storm", false), ("fifo-storm", false)];
+    assert_eq!(
+        rows,
+        expected
+            .map(|(case, every)| (case.into(), every.into()))
+            .iter()
+            .map(|(a, b)| (a, b))
+            .collect::<Vec<(&Value, &Value)>>()
+    );
+    assert_eq!(told["cases"][2]["schedules"], 30);
+    assert!(told["cases"][0]["schedules"].as_u64().unwrap() > 10);
+}
+
+#[test]
+fn a_race_that_goes_wrong_is_found_and_its_token_shows_it_again() {
+    // Without barriers at the entry, what the sender reaches depends on writes that are not in force.
+    let (code, told) = races(&["--strategies", "enable-mask:no-isb", "--cases", "10"]);
+    assert_eq!((code, &told["outcome"]), (Some(1), &"failed".into()), "{told:#}");
+    let (token, kind) = (told["failure"]["token"].as_str().unwrap(), told["failure"]["kind"].as_str().unwrap());
+    let again = mpusim(&["fuzz", "--replay", token, "--format", "json"]);
+    assert_eq!(again.status.code(), Some(1));
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((&again["failure"]["kind"], &again["token"]), (&kind.into(), &token.into()));
+    let command = told["failure"]["command"].as_str().unwrap();
+    assert_eq!(command, format!("mpusim fuzz --replay {token}"));
+}
+
+#[test]
+fn a_token_that_is_none_is_refused_with_a_reason() {
+    for (args, says) in [
+        (&["--replay", "fifo-link"][..], "expected CASE/STRATEGY/PICKS"),
+        (&["--replay", "fifo-link/pin/0a"], "'a' at pick 2 is no PE"),
+        (&["--replay", "fifo-link/pin/03"], "PE 3 cannot go; expected one of [0, 1]"),
+        (&["--replay", "reopen-raise/pin/0200000000"], "and there are 10; the token is of another case"),
+        (&["--replay", "no-such/pin/0"], "there is no race \"no-such\"; there are fifo-link,"),
+        (&["--replay", "fifo-link/none/0"], "none"),
+        (&["--replay", "replace-raise/xen-pool/0"], "cannot be played under xen-pool"),
+        (&["--replay", "fifo-link/pin/", "--seed", "2"], "cannot be used with"),
+        (&["--case", "fifo-link"], "--interleave"),
+        (&["--interleave", "--case", "fifo"], "there is no race \"fifo\""),
+        (
+            &["--interleave", "--case", "shared-info-raise", "--strategies", "xen-pool"],
+            "cannot be played under xen-pool",
+        ),
+        (&["--interleave", "--steps", "3"], "cannot be used with"),
+        (&["--interleave", "--strategies", "pins"], "pins"),
+    ] {
+        let run = mpusim(&[&["fuzz"], args].concat());
+        let text = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        assert!(run.stdout.is_empty());
+    }
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_with_a_reason() {
     let folder = folder("refused");

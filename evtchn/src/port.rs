@@ -113,6 +113,8 @@ pub(crate) struct Channel {
     /// An event came while the word's page was missing.
     pub(crate) latched: bool,
     pub(crate) xen: Option<XenHandler>,
+    /// How often the port was closed: an event under way to what it was before is not for what it is now.
+    pub(crate) closings: u32,
 }
 
 // A bucket of 64 of them is what a domain pays for its first port.
@@ -127,6 +129,7 @@ impl Channel {
         priority: 0,
         latched: false,
         xen: None,
+        closings: 0,
     };
 
     /// May events be set, cleared, unmasked on it?

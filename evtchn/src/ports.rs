@@ -115,6 +115,7 @@ impl PortTable {
             channel.state = State::Free;
             channel.vcpu = crate::Vcpu(0);
             channel.xen = None;
+            channel.closings = channel.closings.wrapping_add(1);
             self.free.give(port.0);
         }
     }

@@ -7,7 +7,8 @@ use crate::{DomIdx, EventChannels, Host, Port, Vcpu, domain::Domain, fifo, two_l
 /// Where an event goes, decided from the tables alone.
 ///
 /// Between deciding and raising, other hypercalls may run: what is in here is checked again by
-/// [`EventChannels::raise`], and an event whose destination has gone meanwhile is dropped.
+/// [`EventChannels::raise`], and an event whose destination has gone meanwhile is dropped, even if another domain or port is in
+/// its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "an event is on its way only once it is raised"]
 pub struct Route {
@@ -16,6 +17,8 @@ pub struct Route {
     dom: DomIdx,
     port: Port,
     generation: u32,
+    /// Of the port, when the route was found.
+    closings: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,8 @@ enum Action {
 
 impl Route {
     /// Goes nowhere, silently.
-    pub const NOTHING: Self = Self { action: Action::Nothing, dom: DomIdx(0), port: Port(0), generation: 0 };
+    pub const NOTHING: Self =
+        Self { action: Action::Nothing, dom: DomIdx(0), port: Port(0), generation: 0, closings: 0 };
 
     #[inline]
     pub(crate) fn notify<A>(domain: &Domain<A>, port: Port) -> Self {
@@ -49,7 +53,8 @@ impl Route {
 
     #[inline]
     fn new<A>(action: Action, domain: &Domain<A>, port: Port) -> Self {
-        Self { action, dom: domain.idx, port, generation: domain.generation }
+        let closings = domain.ports.get(port).map_or(0, |channel| channel.closings);
+        Self { action, dom: domain.idx, port, generation: domain.generation, closings }
     }
 
     /// The port whose bits are to change, and whose domain's memory [`EventChannels::raise`] touches.
@@ -63,7 +68,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     /// Does what a route says, in guest memory only.
     #[inline]
     pub fn raise<H: Host<Area = A>>(&mut self, h: &mut H, route: Route) -> Result<(), H::Fault> {
-        let Route { action, dom, port, generation } = route;
+        let Route { action, dom, port, generation, closings } = route;
         if action == Action::Nothing {
             return Ok(());
         }
@@ -76,6 +81,10 @@ impl<A: Copy + Debug> EventChannels<A> {
         let Some(channel) = domain.ports.get(port) else {
             return Ok(());
         };
+        // Unmasking is about the mask bit, which closing leaves as it is.
+        if channel.closings != closings && action != Action::Unmask {
+            return Ok(());
+        }
         let vcpu = channel.vcpu;
         if !channel.usable() {
             if let (Some(handler), Action::Notify) = (channel.xen, action) {

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{CommandError, Done, Io, json, wants_json};
 use crate::args::Fuzz;
+use crate::fuzz::races::{self, Drawn, Races};
 use crate::fuzz::{Campaign, End, Limit, Progress, Recipe, STRATEGIES, render};
 use crate::output;
 use crate::sweep::Shard;
@@ -14,8 +15,21 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Cases played where nothing says how many.
 const CASES: u64 = 10_000;
 
-/// Plays random cases until one goes wrong.
+/// Schedules of each large race that are drawn under each strategy where nothing says how many.
+const SCHEDULES: u64 = 200;
+
+/// Plays random cases until one goes wrong, or races in every order.
 pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
+    if let Some(token) = &args.replay {
+        let replayed = guarded(args, |_| races::replay(token))??;
+        let text =
+            if wants_json(args.format) { json(&replayed.json())? } else { races::render_replay(&replayed, io.out) };
+        output::print(&text)?;
+        return Ok(if replayed.wrong.is_some() { Done::Failed } else { Done::Well });
+    }
+    if args.interleave {
+        return race(args, io);
+    }
     let shard = args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or(Shard::WHOLE);
     let named: Vec<&str> = args.strategies.iter().map(String::as_str).collect();
     let (first, others) = named.split_first().unwrap_or((&STRATEGIES[0], &STRATEGIES[1..]));
@@ -29,18 +43,37 @@ pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
         folder: args.output.clone(),
         stop: &STOP,
     };
+    let summary = guarded(args, |progress| campaign.run(progress))??;
+    output::print(&if wants_json(args.format) { json(&summary.json())? } else { render(&summary, io.out) })?;
+    Ok(done(summary.end))
+}
+
+/// Plays races.
+fn race(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
+    let named: Vec<&str> = args.strategies.iter().map(String::as_str).collect();
+    let strategies = if named.is_empty() { &STRATEGIES[..] } else { &named };
+    let drawn = args.time.map_or(Drawn::Each(args.cases.unwrap_or(SCHEDULES)), Drawn::Within);
+    let races = Races::new(&args.case, strategies, (args.seed, drawn, args.jobs.unwrap_or(0)), &STOP)?;
+    let summary = guarded(args, |progress| races.run(progress))??;
+    output::print(&if wants_json(args.format) { json(&summary.json())? } else { races::render(&summary, io.out) })?;
+    Ok(done(summary.end))
+}
+
+/// Plays with progress told. A panic is a result, told when it is known how it comes about; a signal ends it well.
+fn guarded<T>(args: &Fuzz, work: impl FnOnce(&mut Progress) -> T) -> Result<T, CommandError> {
     super::stop_on_signals(&STOP)?;
-    // A panic is a result, told once the case is small.
     std::panic::set_hook(Box::new(|_| ()));
     let mut progress = Progress::new(args.quiet);
-    let summary = campaign.run(&mut progress);
+    let summary = work(&mut progress);
     drop(std::panic::take_hook());
     progress.finish();
-    let summary = summary?;
-    output::print(&if wants_json(args.format) { json(&summary.json())? } else { render(&summary, io.out) })?;
-    Ok(match summary.end {
+    Ok(summary)
+}
+
+fn done(end: End) -> Done {
+    match end {
         End::Clean => Done::Well,
         End::Failed => Done::Failed,
         End::Interrupted => Done::Interrupted,
-    })
+    }
 }

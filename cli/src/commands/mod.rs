@@ -12,6 +12,7 @@ pub mod view;
 
 use crate::args::{Color, Format, Source};
 use crate::fuzz::FuzzError;
+use crate::fuzz::races::RaceError;
 use crate::output::{self, Palette};
 use crate::parity::ParityError;
 use crate::profile::ProfileError;
@@ -98,6 +99,9 @@ pub enum CommandError {
     /// The campaign cannot be run.
     #[error(transparent)]
     Fuzz(#[from] FuzzError),
+    /// The races cannot be played.
+    #[error(transparent)]
+    Race(#[from] RaceError),
     /// The report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -6,6 +6,7 @@
 //!   `look`: what is looked at beside its result; `dump`: the whole state as the model has it. `pairs`: which results each operation can have, and which came up.
 //! - `tamper`: cases in which guests write to shared memory while the hypervisor works on it.
 //! - `shrink`: a failing case made small. `vector`: written down as a file that `replay` takes.
+//! - `races`: what other PEs do between two accesses of a hypercall.
 //! - `campaign`: many cases in parallel, told in order. `progress`: what is said meanwhile. `render`: the result for people.
 
 mod campaign;
@@ -17,6 +18,7 @@ mod look;
 mod pairs;
 mod play;
 mod progress;
+pub mod races;
 mod recipe;
 mod render;
 mod shrink;

@@ -36,7 +36,17 @@ impl Progress {
         let rate = u128::from(cases) * 1000 / millis;
         let pairs = reached.pairs(true).count();
         let all = pairs + reached.pairs(false).count();
-        self.last = format!("fuzz: {cases} cases, {rate}/s, {pairs} of {all} pairs of operation and result");
+        self.say(format!("fuzz: {cases} cases, {rate}/s, {pairs} of {all} pairs of operation and result"));
+    }
+
+    /// So many schedules are played.
+    pub(super) fn schedules(&mut self, schedules: u64) {
+        let millis = self.started.elapsed().as_millis().max(1);
+        self.say(format!("fuzz: {schedules} schedules, {}/s", u128::from(schedules) * 1000 / millis));
+    }
+
+    fn say(&mut self, text: String) {
+        self.last = text;
         if let Some(bar) = &self.bar {
             bar.set_message(self.last.clone());
             bar.tick();

@@ -35,6 +35,15 @@ impl Model {
         Ok(())
     }
 
+    /// `shared_info` moves to a page of the domain's, with what it holds.
+    pub fn place_shared_info(&mut self, id: u16, address: u64) {
+        let old = core::mem::replace(&mut self.doms.get_mut(&id).unwrap().config.shared_info, address);
+        for offset in (0..1088).step_by(4) {
+            let word = self.memory.word(old + offset);
+            self.memory.set(address + offset, word);
+        }
+    }
+
     /// `EVTCHNOP_init_control`: the bits of a link.
     pub fn init_control(&mut self, by: u16, vcpu: u32, gfn: u64, offset: u32) -> Rc {
         let dom = self.doms.get_mut(&by).unwrap();

@@ -89,7 +89,7 @@ pub struct Config {
 }
 
 /// One domain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dom {
     /// As it was created.
     pub config: Config,
@@ -125,7 +125,7 @@ pub struct Signs {
 }
 
 /// All domains and their memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// Domains by id.
     pub doms: BTreeMap<u16, Dom>,

@@ -93,6 +93,34 @@ mod tests {
     }
 
     #[test]
+    fn a_route_to_a_port_that_closed_and_opened_again_does_nothing() {
+        let mut rig = Rig::new();
+        let (d1, d2) = (rig.d1, rig.d2);
+        let (here, there) = rig.channel(d1, d2);
+        let route = rig.ec.route_send(caller(d1), here).unwrap();
+        rig.close(d2, there).unwrap();
+        assert_eq!(rig.ipi(d2, 0), Ok(there), "the port is used again");
+        rig.mem.clear_signs();
+        rig.ec.raise(&mut rig.mem, route).unwrap();
+        assert!(rig.mem.log.is_empty() && !rig.is_pending(d2, there));
+    }
+
+    #[test]
+    fn an_unmask_goes_for_whatever_the_port_is_by_then() {
+        let mut rig = Rig::new();
+        let d1 = rig.d1;
+        let port = rig.ipi(d1, 0).unwrap();
+        rig.set_mask(d1, port, true);
+        let route = rig.ec.route_unmask(caller(d1), port).unwrap();
+        rig.close(d1, port).unwrap();
+        assert_eq!(rig.ipi(d1, 0), Ok(port));
+        rig.send(d1, port).unwrap();
+        rig.mem.clear_signs();
+        rig.ec.raise(&mut rig.mem, route).unwrap();
+        assert_eq!(rig.mem.injected, [(d1, 0)], "it was masked, and an event waits");
+    }
+
+    #[test]
     fn a_route_to_a_domain_that_was_replaced_does_nothing() {
         let mut rig = Rig::new();
         let (d1, d2) = (rig.d1, rig.d2);

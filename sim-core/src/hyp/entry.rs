@@ -1,16 +1,19 @@
 //! Trap entry: why EL2 was entered, who answers, and who runs next.
+//!
+//! [`Hypervisor::enter`] is the whole way. Whoever lets other PEs in where Xen lets go of its locks walks it in parts:
+//! [`Hypervisor::begin`], [`Hypervisor::go_on`] if an event remains to be raised, [`Hypervisor::leave`].
 
 use super::domain::{VcpuId, VcpuState};
 use super::emulate::Access;
 use super::guest_mem::Cx;
-use super::hypercall::{self, Call};
+use super::hypercall::{Call, Done, Step};
 use super::sched::{Timer, VirqTimer};
 use super::strategy::{Reach, Strategy};
 use super::{Core, Hypervisor, inject};
 use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, TAG, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
-use evtchn::{Stop, Vcpu};
+use evtchn::{Route, Stop, Vcpu};
 use mpu_model::Pmsa;
 
 /// What the PE does next.
@@ -27,13 +30,35 @@ const WNR: u64 = 1 << 6;
 impl<S: Strategy> Hypervisor<S> {
     /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
     pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
-        self.core.note_mask(p.pe(), frame);
-        self.core.enter_unasked(p)?;
-        match cause {
-            Cause::Sync => self.synchronous(p, frame)?,
-            Cause::Irq => self.interrupt(p)?,
+        if let Some(route) = self.begin(p, cause, frame)? {
+            self.raise(p, route)?;
         }
         self.leave(p, frame)
+    }
+
+    /// The first part of an entry: all but an event that remains to be raised. Until then other PEs may enter and leave.
+    pub fn begin<P: Platform>(
+        &mut self,
+        p: &mut P,
+        cause: Cause,
+        frame: &mut Frame,
+    ) -> Result<Option<Route>, P::Fault> {
+        self.core.note_mask(p.pe(), frame);
+        self.core.enter_unasked(p)?;
+        let route = match cause {
+            Cause::Sync => self.synchronous(p, frame)?,
+            Cause::Irq => self.interrupt(p).map(|()| None)?,
+        };
+        if let Some(pe) = self.core.pes.get_mut(p.pe()) {
+            pe.half_way = route.is_some();
+        }
+        Ok(route)
+    }
+
+    /// The second part of an entry, after others may have been in: raises the event that [`Hypervisor::begin`] left.
+    pub fn go_on<P: Platform>(&mut self, p: &mut P, route: Route) -> Result<(), P::Fault> {
+        self.core.relock(p)?;
+        self.raise(p, route)
     }
 
     /// Picks who runs and makes it run: also the end of a PE's boot.
@@ -43,6 +68,7 @@ impl<S: Strategy> Hypervisor<S> {
         let Some(pe) = core.pes.get_mut(p.pe()) else {
             return Ok(Next::Idle);
         };
+        pe.half_way = false;
         let before = pe.queue.current;
         let state = before.and_then(|id| core.domains.vcpu(id));
         let runnable = state.is_some_and(VcpuState::can_run);
@@ -81,54 +107,57 @@ impl<S: Strategy> Hypervisor<S> {
         self.core.leave_to(p, view)
     }
 
-    fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
+    fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<Option<Route>, P::Fault> {
         let esr = p.read(SysReg::EsrEl2);
         match esr >> 26 {
-            ec::HVC64 | ec::HVC32 => self.hvc(p, frame, esr & 0xffff),
+            ec::HVC64 | ec::HVC32 => return self.hvc(p, frame, esr & 0xffff),
             ec::WFX => {
                 frame.elr = frame.elr.wrapping_add(4);
                 if p.read(SysReg::IchLr0) & list_register::PENDING == 0 {
                     self.core.block_current(p);
                 }
-                Ok(())
             }
             ec::DATA_ABORT_LOWER => {
                 let far = p.read(SysReg::FarEl2);
-                if self.emulate(p, frame, Access::of(esr, far))? {
-                    return Ok(());
+                if !self.emulate(p, frame, Access::of(esr, far))? {
+                    self.inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))?;
                 }
-                self.inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))
             }
             ec::INSTRUCTION_ABORT_LOWER => {
                 let far = p.read(SysReg::FarEl2);
-                self.inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))
+                self.inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))?;
             }
-            _ => self.inject(p, frame, ec::UNKNOWN, 0, None),
+            _ => self.inject(p, frame, ec::UNKNOWN, 0, None)?,
         }
+        Ok(None)
     }
 
-    fn hvc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, immediate: u64) -> Result<(), P::Fault> {
+    fn hvc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, immediate: u64) -> Result<Option<Route>, P::Fault> {
         match immediate {
             tag if tag == u64::from(TAG) => {}
             0 => {
                 self.smccc(p, frame);
-                return Ok(());
+                return Ok(None);
             }
             // Any other immediate is nothing Xen answers: the guest gets an undefined instruction at its HVC.
             _ => {
                 frame.elr = frame.elr.wrapping_sub(4);
-                return self.inject(p, frame, ec::UNKNOWN, 0, None);
+                return self.inject(p, frame, ec::UNKNOWN, 0, None).map(|()| None);
             }
         }
         let Some(caller) = self.core.caller(p.pe()) else {
-            return Ok(());
+            return Ok(None);
         };
         let pmsa = self.core.layout.board().pmsa;
         let [x0, x1, x2, x3, x4, ..] = frame.x;
         let call = Call { nr: pmsa.number(frame), args: [x0, x1, x2, x3, x4] };
-        match self.dispatch(p, caller, call) {
-            Ok(hypercall::Done::Rc(rc)) => frame.x[0] = rc.cast_unsigned(),
-            Ok(hypercall::Done::Continue(call)) => {
+        match self.start(p, caller, call) {
+            Ok(Step::Raise(route)) => {
+                frame.x[0] = 0;
+                return Ok(Some(route));
+            }
+            Ok(Step::Done(Done::Rc(rc))) => frame.x[0] = rc.cast_unsigned(),
+            Ok(Step::Done(Done::Continue(call))) => {
                 pmsa.set_number(frame, call.nr);
                 for (register, value) in frame.x.iter_mut().zip(call.args) {
                     *register = value;
@@ -138,7 +167,7 @@ impl<S: Strategy> Hypervisor<S> {
             Err(Stop::Errno(errno)) => frame.x[0] = errno.rc().cast_unsigned(),
             Err(Stop::Fault(fault)) => return Err(fault),
         }
-        Ok(())
+        Ok(None)
     }
 
     fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) {
@@ -225,6 +254,12 @@ impl<S: Strategy> Core<S> {
     /// Begins work at EL2 as every entry does; also for work that no guest asked for.
     pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         self.with_strategy(p, S::on_entry)
+    }
+
+    /// Goes on with work at EL2 after other PEs may have worked there. Where domains came or went meanwhile, the PE begins
+    /// anew by the new plan.
+    fn relock<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+        if self.follows_plan(p.pe()) { self.with_strategy(p, S::on_relock) } else { self.enter_unasked(p) }
     }
 
     /// Ends work at EL2: `view` is in force when it is left.

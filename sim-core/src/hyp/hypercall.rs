@@ -5,7 +5,7 @@ use super::guest_mem::Cx;
 use super::strategy::Strategy;
 use crate::convention::{CONSOLEIO_WRITE, nr, sched_cmd};
 use crate::platform::{Event, Platform};
-use evtchn::{Caller, DomId, DomIdx, Errno, Host, Poll, Stop};
+use evtchn::{Caller, DomId, DomIdx, Errno, Host, Poll, Route, Stop};
 
 /// Bytes taken from the guest at a time, and between two looks for something more urgent.
 const CONSOLE_CHUNK: u64 = 128;
@@ -28,20 +28,46 @@ pub enum Done {
     Continue(Call),
 }
 
+/// How far [`Hypervisor::start`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the end.
+    Done(Done),
+    /// The event remains to be raised; the result is 0.
+    Raise(Route),
+}
+
 impl<S: Strategy> Hypervisor<S> {
     /// Carries out one hypercall of `caller`. An errno is the guest's to see; a fault ends the run.
     pub fn dispatch<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
-        match call.nr {
+        match self.start(p, caller, call)? {
+            Step::Done(done) => Ok(done),
+            Step::Raise(route) => {
+                self.raise(p, route).map_err(Stop::Fault)?;
+                Ok(Done::Rc(0))
+            }
+        }
+    }
+
+    /// As [`Hypervisor::dispatch`], up to where Xen has let go of its locks.
+    pub fn start<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Step, Stop<P::Fault>> {
+        let done = match call.nr {
             nr::MEMORY_OP => self.memory_op(p, caller, call).map(Done::Rc),
             nr::MULTICALL => self.multicall(p, caller, call),
             nr::XEN_VERSION => self.xen_version(p, caller, call).map(Done::Rc),
             nr::CONSOLE_IO => self.console_io(p, caller, call),
             nr::VCPU_OP => self.vcpu_op(p, caller, call).map(Done::Rc),
             nr::SCHED_OP => self.sched_op(p, caller, call).map(Done::Rc),
-            nr::EVENT_CHANNEL_OP => self.event_channel_op(p, caller, call),
+            nr::EVENT_CHANNEL_OP => return self.event_channel_op(p, caller, call),
             nr::HVM_OP => self.hvm_op(p, caller, call).map(Done::Rc),
             _ => Err(Errno::ENOSYS.into()),
-        }
+        };
+        done.map(Step::Done)
+    }
+
+    /// The rest of a hypercall that [`Hypervisor::start`] left off.
+    pub(super) fn raise<P: Platform>(&mut self, p: &mut P, route: Route) -> Result<(), P::Fault> {
+        self.channels.raise(&mut Cx { core: &mut self.core, p }, route)
     }
 
     /// The domain that an argument names: the caller itself, or one it may act upon.
@@ -53,15 +79,16 @@ impl<S: Strategy> Hypervisor<S> {
         Ok(dom)
     }
 
-    fn event_channel_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
+    fn event_channel_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Step, Stop<P::Fault>> {
         let [cmd, arg, ..] = call.args;
         let mut host = Cx { core: &mut self.core, p };
-        Ok(match self.channels.event_channel_op(&mut host, caller, cmd as u32, arg)? {
-            evtchn::Done::Rc(rc) => Done::Rc(rc),
-            evtchn::Done::Continue { cmd, arg } => {
+        Ok(match self.channels.start_op(&mut host, caller, cmd as u32, arg)? {
+            evtchn::Step::Raise(route) => Step::Raise(route),
+            evtchn::Step::Done(evtchn::Done::Rc(rc)) => Step::Done(Done::Rc(rc)),
+            evtchn::Step::Done(evtchn::Done::Continue { cmd, arg }) => {
                 let mut args = call.args;
                 [args[0], args[1]] = [u64::from(cmd), arg];
-                Done::Continue(Call { nr: call.nr, args })
+                Step::Done(Done::Continue(Call { nr: call.nr, args }))
             }
         })
     }

@@ -253,12 +253,14 @@ impl<S> Core<S> {
         }
     }
 
-    /// Whether another PE has the domain's view in force; such PEs are kicked.
+    /// Whether another PE has the domain's view in force or is in a hypercall of it; such PEs are kicked.
     fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: usize) -> bool {
         let mut any = false;
         let here = p.pe();
         for (number, pe) in self.pes.iter().enumerate() {
-            if number != here && pe.view.current() == ViewId::Guest(position) {
+            let works_for = || pe.queue.current.and_then(|id| self.domains.vcpu(id)).map(|vcpu| vcpu.domain);
+            let calls = pe.half_way && works_for() == Some(position);
+            if number != here && (calls || pe.view.current() == ViewId::Guest(position)) {
                 p.kick(number);
                 any = true;
             }

@@ -86,6 +86,8 @@ pub struct PeState {
     interrupts_open: bool,
     /// The current vCPU asked to give way.
     gives_way: bool,
+    /// The current vCPU is in a hypercall that let the hypervisor lock go.
+    half_way: bool,
     /// The timer as programmed.
     deadline: Option<u64>,
     /// Phases of boot that are done.
@@ -243,6 +245,7 @@ impl<S: Strategy> Hypervisor<S> {
             queue: RunQueue::default(),
             interrupts_open: false,
             gives_way: false,
+            half_way: false,
             deadline: None,
             booted: 0,
         };

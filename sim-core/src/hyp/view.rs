@@ -305,6 +305,10 @@ impl PeView {
             return Ok(());
         }
         self.slots.disable(&mut El2(p), &off)?;
+        if self.wide {
+            // Pages of the view that comes lie in the part by which the heap's region was widened.
+            self.move_heap(plan, p, false)?;
+        }
         p.dsb()?;
         p.isb()?;
         self.write_tail(plan, self.current, p)?;

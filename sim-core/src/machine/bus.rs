@@ -296,6 +296,14 @@ impl Platform for Cpu<'_> {
         let Some(state) = self.state() else { return };
         state.charge(|counts| &mut counts.kicks, cycles);
         let now = state.clock;
+        match &mut self.machine.until_lost_kick {
+            Some(0) => {
+                self.machine.until_lost_kick = None;
+                return;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
         if let Some(target) = self.machine.pes.get_mut(pe) {
             target.kicked = Some(target.kicked.map_or(now, |earlier| earlier.min(now)));
         }

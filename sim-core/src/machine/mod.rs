@@ -51,6 +51,8 @@ pub struct Machine {
     costs: Costs,
     fault: Option<El2Fault>,
     second_fault: Option<El2Fault>,
+    /// Kicks that still arrive before one is lost.
+    until_lost_kick: Option<u64>,
     events: Vec<Event>,
     marks: Vec<(usize, Mark)>,
 }
@@ -87,6 +89,7 @@ impl Machine {
             costs,
             fault: None,
             second_fault: None,
+            until_lost_kick: None,
             events: Vec::new(),
             marks: Vec::new(),
         }
@@ -119,6 +122,11 @@ impl Machine {
     /// Whether the machine stopped at EL2.
     pub fn running(&self) -> Result<(), Faulted> {
         self.fault.map_or(Ok(()), |_| Err(Faulted(())))
+    }
+
+    /// For fault injection: of the kicks sent from now on the one of this number, from 0, never arrives.
+    pub fn lose_kick(&mut self, which: u64) {
+        self.until_lost_kick = Some(which);
     }
 
     /// Takes what the hypervisor told since the last call.

@@ -111,6 +111,12 @@ pub trait Strategy {
         Ok(())
     }
 
+    /// Called when an entry goes on that had let go of the hypervisor lock: other PEs may have entered and left meanwhile.
+    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Whether, under `plan`, what was accepted still has its slots, and one more range could be accepted: what it takes to
     /// clear a new domain's memory.
     fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
@@ -281,6 +287,10 @@ impl Strategy for Builtin {
 
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         each!(self, strategy => strategy.on_entry(cx))
+    }
+
+    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_relock(cx))
     }
 
     fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {

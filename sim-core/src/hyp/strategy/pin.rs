@@ -4,8 +4,9 @@
 //! * Regions: the fixed ones, one for each page in guests' RAM that the layout knows to be handed over (P), and the
 //!   largest guest's own. A page that nobody announced takes a slot that is left over, or is refused with -ENOMEM.
 //! * A hypercall writes nothing. Handing a page over costs PRBAR, PRLAR, DSB, ISB on the PE that takes it; other PEs write
-//!   it at their next entry to EL2. A change from the view of A to the view of B turns B's pins off and A's on: one PRENR
-//!   more than without pins, and one more with slots above 31 for each of those.
+//!   it at their next entry to EL2, or where a hypercall of theirs goes on that had let go of the hypervisor lock. A change
+//!   from the view of A to the view of B turns B's pins off and A's on: one PRENR more than without pins, and one more with
+//!   slots above 31 for each of those.
 //! * Exposes at EL2 the pinned pages of all other domains, all the time.
 //! * Fails: refused when P does not fit; -ENOMEM where a page that was not announced finds no slot.
 
@@ -131,6 +132,10 @@ impl Strategy for Pin {
     }
 
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.sync(cx)
+    }
+
+    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         self.sync(cx)
     }
 

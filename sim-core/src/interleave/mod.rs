@@ -1,0 +1,42 @@
+//! Races: what a guest or another PE does between two accesses of a hypercall, and between its halves.
+//!
+//! The hypervisor has one lock, and lets go of it where Xen does: between route and raise ([`Hypervisor::begin`] and
+//! [`Hypervisor::go_on`]). There, and between hypercalls, whole entries of other PEs may come. Under the lock only guests'
+//! own accesses may, before each access and each barrier of the hypervisor. These points are all there are, so a *schedule*,
+//! which says who goes at each of them, decides everything, and its [`Token`] plays it again.
+//!
+//! [`CASES`] are the races. A small one is played in every schedule ([`Exhaustive`]), a large one in many that are drawn
+//! ([`Pct`]). What is looked at then: the hypervisor does not fault and meets no hazard, every guest can touch what is its own
+//! and nothing else, no event is lost and every queue is whole (`quiet`), and what came of it could have come of
+//! the hypercalls one after the other, by the reference model (`order`).
+//!
+//! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `system` is what cases run on, `call` and
+//! `programs` what actors do, `cases` who races with whom. `crew` has the actors and the points, `run` plays one schedule.
+//!
+//! [`Hypervisor::begin`]: crate::hyp::Hypervisor::begin
+//! [`Hypervisor::go_on`]: crate::hyp::Hypervisor::go_on
+
+mod call;
+mod cases;
+mod crew;
+mod exhaustive;
+mod order;
+mod pct;
+mod programs;
+mod quiet;
+mod run;
+mod schedule;
+mod system;
+mod token;
+
+pub use call::Call;
+pub use cases::{CASES, Case};
+pub use crew::{Happening, Tool};
+pub use exhaustive::Exhaustive;
+pub use order::Differs;
+pub use pct::Pct;
+pub use quiet::Lost;
+pub use run::{Played, Wrong, play};
+pub use schedule::{Candidate, Entry, Footprint, InTurn, Pick, Who};
+pub use system::{NoSystem, PES, System};
+pub use token::{Replay, Token, TokenError};

@@ -1,0 +1,400 @@
+//! The system that cases run on: a sender, a receiver with two vCPUs and a control domain, each vCPU on a PE of its own, and
+//! beside it the reference model with the same state.
+
+use super::call::Call;
+use super::schedule::Who;
+use crate::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
+use crate::guest::{Action, Home, hypercall};
+use crate::hyp::domain::ENTRY_POINT;
+use crate::hyp::entry::Next;
+use crate::hyp::sched::Scheduler;
+use crate::hyp::strategy::{Builtin, Strategy};
+use crate::hyp::{Hypervisor, SetupError};
+use crate::layout::{
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutError, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
+    VcpuLayout,
+};
+use crate::machine::clock::Costs;
+use crate::machine::{Cpu, Faulted, Machine};
+use crate::outcome::ViewId;
+use crate::platform::{Platform, SysReg};
+use crate::world::home;
+use crate::world::oracle::Oracle;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+use evtchn::abi::{shared_info, vcpu_info};
+use evtchn::model::{Config, Model};
+use evtchn::{DomId, Object, Policy, Vcpu};
+use mpu_model::{DefaultMap, Rules};
+
+/// The PE of the sender, which is the domain at 1.
+pub(super) const SENDER: Who = 0;
+/// The PE of the receiver's vCPU 0; the domain at 2.
+pub(super) const RECEIVER: Who = 1;
+/// The PE of the receiver's vCPU 1.
+pub(super) const SECOND: Who = 2;
+/// The PE of the control domain, at 0.
+pub(super) const CONTROL: Who = 3;
+/// PEs there are.
+pub const PES: usize = 4;
+
+/// Domain and vCPU of each PE.
+const RUNS: [(usize, u32); PES] = [(1, 0), (2, 0), (2, 1), (0, 0)];
+/// Where each domain's RAM begins, by position.
+const RAM: [u64; 3] = [0x1000_0000, 0x3000_0000, 0x2000_0000];
+/// Pages of each.
+const PAGES: u64 = 32;
+/// Bytes for an argument block.
+const BLOCK: u64 = 64;
+
+/// The domain that runs on a PE.
+pub(super) fn domain_of(pe: Who) -> usize {
+    RUNS.get(pe).map_or(0, |(domain, _)| *domain)
+}
+
+/// The vCPU that runs on a PE.
+pub(super) fn vcpu_of(pe: Who) -> u32 {
+    RUNS.get(pe).map_or(0, |(_, vcpu)| *vcpu)
+}
+
+/// The id of the domain at `position`.
+pub(super) const fn id_of(position: usize) -> u16 {
+    position as u16
+}
+
+/// Why there is no system to run a case on.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSystem {
+    /// It cannot be laid out.
+    #[error("{0}")]
+    Layout(Box<LayoutError>),
+    /// The hypervisor cannot be set up.
+    #[error(transparent)]
+    Hypervisor(#[from] SetupError),
+    /// The board is gone, or a page of a domain's.
+    #[error("the system lacks {0}")]
+    Lacks(&'static str),
+    /// EL2 faulted before anybody raced.
+    #[error("the hypervisor faulted while the case was set up")]
+    Fault,
+    /// A step did not do what it does by the reference model.
+    #[error("PE {pe}: {call:?} gave {rc} while the case was set up, and by the model {expected}")]
+    Step {
+        /// On which PE.
+        pe: Who,
+        /// Which.
+        call: Call,
+        /// What it gave.
+        rc: i64,
+        /// What it should have given.
+        expected: i64,
+    },
+}
+
+impl From<Faulted> for NoSystem {
+    fn from(_: Faulted) -> Self {
+        Self::Fault
+    }
+}
+
+/// The domain at `position`.
+pub(super) fn domain(position: usize) -> Option<DomainLayout> {
+    let base = *RAM.get(position)?;
+    let vcpus = RUNS.iter().enumerate().filter(|(_, (domain, _))| *domain == position);
+    let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe, el1_regions: Vec::new() }).collect();
+    Some(DomainLayout {
+        id: DomId(id_of(position)),
+        name: format!("d{position}"),
+        ram: [Span::with_size(base, PAGES * PAGE_SIZE)?].into(),
+        vcpu_info: (0..vcpus.len() as u64).map(|vcpu| base + (9 + vcpu) * PAGE_SIZE).collect(),
+        vcpus,
+        privileged: position == 0,
+        max_evtchn_port: 1023,
+        target: None,
+        shared_info: Some(base + 8 * PAGE_SIZE),
+        shared_info_frame: None,
+        read_only_frame: None,
+        vacant: false,
+    })
+}
+
+fn layout(placement: Placement) -> Result<Layout, NoSystem> {
+    let mut board = Board::preset("fvp-baser").ok_or(NoSystem::Lacks("its board"))?;
+    board.pes = PES;
+    board.default_map = DefaultMap::RwNoExec;
+    let parts = LayoutParts {
+        image: Image::at(board.image_base, board.pes).ok_or(NoSystem::Lacks("an image"))?,
+        board,
+        heap: Span::with_size(0x5000_0000, 0x20_0000).ok_or(NoSystem::Lacks("a heap"))?,
+        pool: None,
+        placement,
+        hyp_devices: HypDevices::Fixed,
+        sections: Sections::default(),
+        domains: (0..RAM.len()).filter_map(domain).collect(),
+        shared: Vec::new(),
+        emulated: Vec::new(),
+    };
+    Layout::new(parts).map_err(|error| NoSystem::Layout(Box::new(error)))
+}
+
+/// The system.
+#[derive(Debug)]
+pub struct System {
+    pub(super) machine: Machine,
+    pub(super) hyp: Hypervisor<Builtin>,
+    pub(super) frames: [Frame; PES],
+    pub(super) no_frame: Frame,
+    pub(super) oracle: Oracle,
+    pub(super) model: Model,
+    /// Hypercalls whose blocks stand in memory.
+    pub(super) prepared: Vec<(Who, Action, Call)>,
+    homes: Vec<Home>,
+    /// A port may come back in the block at this address.
+    port_at: Option<u64>,
+}
+
+impl System {
+    /// The system booted, with every vCPU on its PE and nothing bound.
+    pub(super) fn new(strategy: &Builtin) -> Result<Self, NoSystem> {
+        let layout = layout(strategy.placement().unwrap_or(Placement::GuestRam))?;
+        let homes = RUNS.iter().map(|(domain, vcpu)| home(&layout, *domain, *vcpu));
+        let homes = homes.collect::<Option<_>>().ok_or(NoSystem::Lacks("a page"))?;
+        let machine = Machine::new(&layout, Rules::default(), Costs::COUNTS);
+        let rr = Scheduler::RoundRobin { quantum: u64::MAX };
+        let policy = Policy { hardware_domain: Some(DomId(0)), silo: false };
+        let hyp = Hypervisor::new(layout, strategy.clone(), rr, policy)?;
+        let second = hyp.channels.lookup(DomId(id_of(domain_of(SECOND))));
+        let dummy = second.and_then(|dom| hyp.channels.vcpu_info(dom, Vcpu(1)));
+        let dummy = dummy.ok_or(NoSystem::Lacks("a second vCPU"))?.area().address;
+        let mut model = Model::new(dummy, Some(0));
+        model.memory.page(dummy);
+        let mut system = Self {
+            machine,
+            hyp,
+            frames: [Frame::default(); PES],
+            no_frame: Frame::default(),
+            oracle: Oracle::default(),
+            model: Model::new(dummy, Some(0)),
+            prepared: Vec::new(),
+            homes,
+            port_at: None,
+        };
+        (0..RAM.len()).for_each(|position| system.model_domain(&mut model, position));
+        system.model = model;
+        for pe in 0..PES {
+            system.hyp.boot(&mut Cpu { machine: &mut system.machine, pe })?;
+        }
+        system.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
+        for pe in 0..PES {
+            let (mut cpu, hyp, frame) = system.pe(pe);
+            let next = hyp.leave(&mut cpu, frame)?;
+            system.machine.resume(pe, next == Next::Guest);
+        }
+        Ok(system)
+    }
+
+    /// Gives a model the domain at `position`, which the hypervisor has, with its memory clear.
+    pub(super) fn model_domain(&self, model: &mut Model, position: usize) {
+        let Some(dom) = self.hyp.core.index(position) else { return };
+        let shared_info = self.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
+        let layout = &self.hyp.core.layout;
+        let accepts = match layout.pages(position).and_then(|pages| pages.own_pool) {
+            Some(pool) => [pool].into(),
+            None => layout.domains().get(position).map(|planned| planned.ram.clone()).unwrap_or_default(),
+        };
+        let own = |address: u64| accepts.iter().any(|span: &Span| span.contains(address));
+        for (address, page) in model.memory.pages_mut() {
+            if own(address) {
+                page.fill(0);
+            }
+        }
+        let accepts = accepts.iter().map(|span| (span.base(), span.limit())).collect();
+        let vcpus = RUNS.iter().filter(|(domain, _)| *domain == position).count() as u32;
+        let privileged = position == 0;
+        let config = Config { vcpus, privileged, max_port: 1023, target: None, shared_info, accepts };
+        model.create(id_of(position), config);
+    }
+
+    /// Takes the model as it is when everything is set up.
+    pub(super) fn model_so_far(&mut self) -> Model {
+        core::mem::replace(&mut self.model, Model::new(0, None))
+    }
+
+    pub(super) fn pe(&mut self, pe: Who) -> (Cpu<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
+        let cpu = Cpu { machine: &mut self.machine, pe };
+        // There is a frame for each PE.
+        (cpu, &mut self.hyp, self.frames.get_mut(pe).unwrap_or(&mut self.no_frame))
+    }
+
+    /// What the vCPU on a PE knows of where it lives.
+    pub fn home(&self, pe: Who) -> Result<Home, NoSystem> {
+        self.homes.get(pe).copied().ok_or(NoSystem::Lacks("a PE"))
+    }
+
+    /// Puts a hypercall's block into memory; gives the action that makes the call.
+    pub fn prepare(&mut self, pe: Who, call: Call) -> Action {
+        let encoded = call.encode();
+        let base = RAM.get(domain_of(pe)).copied().unwrap_or_default();
+        let block = base + (PAGES - 1) * PAGE_SIZE + self.prepared.len() as u64 * BLOCK;
+        for (address, word) in (block..).step_by(4).zip(&encoded.block) {
+            self.machine.ram.write(address, 4, u64::from(*word));
+        }
+        self.port_at = encoded.port.map(|word| block + word as u64 * 4);
+        let mut args = [0; 5];
+        for (register, value) in args.iter_mut().zip(encoded.before.iter().chain([&block])) {
+            *register = *value;
+        }
+        let action = hypercall(encoded.nr, args);
+        self.prepared.push((pe, action, call));
+        action
+    }
+
+    /// Puts a hypercall into a PE's registers, as its HVC does.
+    pub(super) fn trap(&mut self, pe: Who, action: Action) -> Result<(), Faulted> {
+        let Action::Hvc { nr, args, .. } = action else { return Ok(()) };
+        let (mut cpu, hyp, frame) = self.pe(pe);
+        hyp.core.layout.board().pmsa.set_number(frame, nr);
+        for (register, value) in frame.x.iter_mut().zip(args) {
+            *register = value;
+        }
+        frame.elr = ENTRY_POINT.wrapping_add(4);
+        cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))
+    }
+
+    /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
+    pub fn call(&mut self, pe: Who, call: Call) -> Result<u32, NoSystem> {
+        let action = self.prepare(pe, call);
+        self.trap(pe, action)?;
+        let (mut cpu, hyp, frame) = self.pe(pe);
+        let next = hyp.enter(&mut cpu, Cause::Sync, frame)?;
+        let rc = frame.x[0].cast_signed();
+        self.machine.resume(pe, next == Next::Guest);
+        let (expected, port) = call.judge(&mut self.model, domain_of(pe));
+        let made = self.port_at.map_or(0, |at| self.machine.ram.read(at, 4) as u32);
+        if rc != 0 || rc != expected || made != port.unwrap_or(0) {
+            return Err(NoSystem::Step { pe, call, rc, expected });
+        }
+        self.take_kicks()?;
+        Ok(made)
+    }
+
+    /// Lets every PE take the kick that waits for it.
+    pub(super) fn take_kicks(&mut self) -> Result<(), Faulted> {
+        while let Some(pe) = (0..PES).find(|pe| self.kicked(*pe)) {
+            self.interrupted(pe)?;
+            let (mut cpu, hyp, frame) = self.pe(pe);
+            let next = hyp.enter(&mut cpu, Cause::Irq, frame)?;
+            self.machine.resume(pe, next == Next::Guest);
+        }
+        Ok(())
+    }
+
+    /// Whether a kick waits for a PE.
+    pub(super) fn kicked(&self, pe: Who) -> bool {
+        self.machine.pes.get(pe).is_some_and(crate::machine::pe::Pe::is_kicked)
+    }
+
+    /// A PE takes the kick that waits for it.
+    pub(super) fn interrupted(&mut self, pe: Who) -> Result<(), Faulted> {
+        if let Some(state) = self.machine.pes.get_mut(pe)
+            && let Some(at) = state.kicked()
+        {
+            state.clock = state.clock.max(at);
+        }
+        self.machine.step(pe).map(drop)
+    }
+
+    /// Binds a channel from the domain on one PE to the vCPU on another; gives the ports at either end.
+    pub fn channel(&mut self, from: Who, to: Who) -> Result<(u32, u32), NoSystem> {
+        let (domain, remote) = (domain_of(to), domain_of(from));
+        let there = self.call(to, Call::AllocUnbound { domain, remote })?;
+        let here = self.call(from, Call::BindInterdomain { remote: domain, port: there })?;
+        if vcpu_of(to) != 0 {
+            self.call(to, Call::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
+        }
+        Ok((here, there))
+    }
+
+    /// Places `shared_info`, if it is not placed.
+    pub fn place_shared_info(&mut self, pe: Who) -> Result<(), NoSystem> {
+        let Home { shared_info, shared_info_placed, .. } = self.home(pe)?;
+        if !shared_info_placed {
+            self.call(pe, Call::PlaceSharedInfo(shared_info))?;
+        }
+        Ok(())
+    }
+
+    /// Registers the `vcpu_info` of the vCPU on a PE.
+    pub fn register(&mut self, pe: Who) -> Result<(), NoSystem> {
+        let Home { vcpu, vcpu_info, .. } = self.home(pe)?;
+        self.call(pe, Call::Register { vcpu, address: vcpu_info }).map(drop)
+    }
+
+    /// Hands a control block over for the vCPU on a PE.
+    pub fn control_block(&mut self, pe: Who) -> Result<(), NoSystem> {
+        let Home { vcpu, control_block, .. } = self.home(pe)?;
+        self.call(pe, Call::InitControl { vcpu, address: control_block }).map(drop)
+    }
+
+    /// Hands the first page of event words over.
+    pub fn event_words(&mut self, pe: Who) -> Result<(), NoSystem> {
+        let page = self.home(pe)?.event_words;
+        self.call(pe, Call::ExpandArray(page)).map(drop)
+    }
+
+    /// Writes a word of memory, before anybody races.
+    fn poke(&mut self, address: u64, value: u32) {
+        self.machine.ram.write(address, 4, u64::from(value));
+        self.model.memory.set(address, value);
+    }
+
+    /// Sets bits of a word of memory, before anybody races.
+    pub(super) fn set_bits(&mut self, address: u64, bits: u32) {
+        let old = self.machine.ram.read(address, 4) as u32;
+        self.poke(address, old | bits);
+    }
+
+    /// Masks a port of a two-level domain, before anybody races.
+    pub fn mask(&mut self, pe: Who, port: u32) -> Result<(), NoSystem> {
+        let address = self.home(pe)?.shared_info + u64::from(shared_info::MASK + port / 32 * 4);
+        self.set_bits(address, 1 << (port % 32));
+        Ok(())
+    }
+
+    /// Makes the vCPU on a PE forget all upcalls so far: what binding and registering raised.
+    pub fn quiet(&mut self, pe: Who) -> Result<(), NoSystem> {
+        let dom = self.hyp.core.index(domain_of(pe)).ok_or(NoSystem::Lacks("a domain"))?;
+        let info = self.hyp.channels.vcpu_info(dom, Vcpu(vcpu_of(pe))).ok_or(NoSystem::Lacks("a vcpu_info"))?;
+        let info = info.area().address;
+        self.poke(info, 0);
+        for word in 0..2 {
+            self.poke(info + u64::from(vcpu_info::PENDING_SEL) + word * 4, 0);
+        }
+        Ok(Cpu { machine: &mut self.machine, pe }.write(SysReg::IchLr0, 0)?)
+    }
+
+    /// What lives at an address: the domain at which position has it, which area, and the offset in it.
+    #[must_use]
+    pub fn object_at(&self, address: u64) -> Option<(Option<usize>, Object, u64)> {
+        self.hyp.object_at(address).map(|(area, offset)| (area.domain, area.object, offset))
+    }
+
+    /// Who owns which addresses.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.hyp.core.layout
+    }
+
+    /// Asks the isolation oracle about a PE.
+    pub(super) fn breach(&mut self, pe: Who) -> Option<crate::outcome::Breach> {
+        let core = &self.hyp.core;
+        let state = core.pes.get(pe)?;
+        let vcpu = state.queue.current.and_then(|id| core.domains.vcpu(id));
+        let runs = match state.view.current() {
+            ViewId::Guest(domain) => Some((domain, vcpu.map_or(0, |vcpu| vcpu.index))),
+            _ => None,
+        };
+        self.oracle.look(&core.layout, &self.machine, pe, runs, false)
+    }
+}
