@@ -184,7 +184,9 @@ impl Target {
         }
         let mut loads = vec![self.system(system, layout, folder)?];
         loads.extend(self.guests(own.memory, programs, layout, folder, &images.file(own.guest)?)?);
-        loads.iter_mut().for_each(|(_, address)| *address += own.offset);
+        for (_, address) in &mut loads {
+            *address += own.offset;
+        }
         Ok(loads)
     }
 
