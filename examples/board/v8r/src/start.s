@@ -56,7 +56,7 @@ _start:
     // Guests have an MPU at EL1, not an MMU (VTCR_EL2.MSA), with 8-bit VMIDs; memory is Secure as far as EL2 says (SC, not SA).
     msr vtcr_el2, xzr
     mov x0, #(1 << 20)
-    msr vstcr_el2, x0
+    msr s3_4_c2_c6_2, x0            // VSTCR_EL2, by its encoding: assemblers take the name only where FEAT_SEL2 is on
     // They read the PE's own identity, and have no physical timer.
     mrs x0, midr_el1
     msr vpidr_el2, x0
