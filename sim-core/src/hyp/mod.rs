@@ -33,7 +33,8 @@
 //! | `alloc_unbound` in another domain on FIFO | that domain's event words, to see whether a free port is still linked |
 //! | console output, an emulated device's console register | the UART frame |
 //!
-//! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`].
+//! There is one hypervisor lock, and it is the exclusive borrow of [`Hypervisor`]. Where Xen lets go of its own in the middle of a
+//! hypercall, [`Hypervisor::begin`] ends and [`Hypervisor::go_on`] begins.
 
 pub mod boot;
 pub mod domain;
