@@ -414,6 +414,8 @@ fn what_the_calibration_image_prints_is_a_profile_that_says_what_it_is() {
     assert!(text.contains("# INSTRUCTION COUNTS, NOT A TIMING"), "{text}");
     assert!(!text.contains("provenance = \"measured"), "{text}");
     assert!(text.contains("dsb = { cycles = 1, provenance = \"counted\", source = \"64 DSBs"), "{text}");
+    // HVC, and the branch of its vector.
+    assert!(text.contains("exception = { cycles = 2, "), "{text}");
     assert!(text.contains("# a region added: HPRBAR, HPRLAR, DSB, ISB: 4 / 4 / 4"), "{text}");
     for n in 1..=16 {
         assert!(text.contains(&format!("# another view, regions: {n}: ")), "{n}: {text}");

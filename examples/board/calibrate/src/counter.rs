@@ -50,7 +50,7 @@ impl Counter {
 
     /// How it stands.
     #[inline(always)]
-    pub(crate) fn read(self) -> u32 {
+    fn read(self) -> u32 {
         match self {
             Self::Cycles => read!("0", "c9", "c13", "0"),
             Self::Ticks => {
@@ -60,6 +60,24 @@ impl Counter {
                 low
             }
         }
+    }
+
+    /// What two reads take, one right behind the other.
+    pub(crate) fn apart(self) -> u32 {
+        let (before, after): (u32, u32);
+        // SAFETY: reads a counter.
+        unsafe {
+            match self {
+                Self::Cycles => asm!(
+                    "mrc p15, 0, {}, c9, c13, 0", "mrc p15, 0, {}, c9, c13, 0", out(reg) before, out(reg) after
+                ),
+                Self::Ticks => asm!(
+                    "mrrc p15, 1, {}, {hi}, c14", "mrrc p15, 1, {}, {hi}, c14",
+                    out(reg) before, out(reg) after, hi = out(reg) _
+                ),
+            }
+        }
+        after.wrapping_sub(before)
     }
 }
 
