@@ -109,16 +109,23 @@ impl Taken {
     }
 }
 
+/// A text eight times, a line each. Written out, for the compiler tells how far its constants are by the lines of assembly.
+macro_rules! eight {
+    ($text:expr) => {
+        concat!($text, "\n", $text, "\n", $text, "\n", $text, "\n", $text, "\n", $text, "\n", $text, "\n", $text, "\n")
+    };
+}
+
 /// The cycles of an instruction that stands there 64 times, with the counter read before and behind.
 macro_rules! sixty_four {
     ($counter:expr, $text:literal $(; $value:expr)?) => {
-        crate::counter::timed!($counter, ".rept 64", $text, ".endr" $(; $value)?)
+        crate::counter::timed!($counter, crate::counter::eight!(crate::counter::eight!($text)) $(; $value)?)
     };
 }
 
 /// The cycles of instructions on registers r0 and r1; the value is in r0 before, or else 1.
 macro_rules! timed {
-    ($counter:expr, $($text:literal),* ; $value:expr) => {
+    ($counter:expr, $($text:expr),* ; $value:expr) => {
         match $counter {
             crate::counter::Counter::Cycles => crate::counter::timed!(
                 @ "mrc p15, 0, r2, c9, c13, 0", "mrc p15, 0, r12, c9, c13, 0", [$($text),*] $value
@@ -128,8 +135,8 @@ macro_rules! timed {
             ),
         }
     };
-    ($counter:expr, $($text:literal),*) => { crate::counter::timed!($counter, $($text),* ; 1u32) };
-    (@ $before:literal, $after:literal, [$($text:literal),*] $value:expr) => {
+    ($counter:expr, $($text:expr),*) => { crate::counter::timed!($counter, $($text),* ; 1u32) };
+    (@ $before:literal, $after:literal, [$($text:expr),*] $value:expr) => {
         crate::counter::Taken::measured(|| {
             let (before, after): (u32, u32);
             // SAFETY: whoever measures names instructions that harm nothing.
@@ -144,4 +151,4 @@ macro_rules! timed {
     };
 }
 
-pub(crate) use {sixty_four, timed};
+pub(crate) use {eight, sixty_four, timed};
