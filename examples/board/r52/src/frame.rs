@@ -16,7 +16,7 @@ pub(crate) struct Pushed {
 
 impl Pushed {
     /// With the registers that other modes have of their own, at the places where the architecture maps them.
-    pub(crate) fn to_frame(&self) -> Frame {
+    pub(crate) fn frame(&self) -> Frame {
         let mut frame = Frame { elr: self.elr.into(), spsr: self.spsr.into(), ..Frame::default() };
         frame.x.iter_mut().zip(self.r).for_each(|(x, r)| *x = r.into());
         let others = [

@@ -231,7 +231,7 @@ impl Board for Cpu {
     }
 
     fn to_frame(pushed: &Pushed) -> Frame {
-        pushed.to_frame()
+        pushed.frame()
     }
 
     fn of_frame(frame: &Frame) -> Pushed {

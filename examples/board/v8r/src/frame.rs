@@ -32,7 +32,7 @@ macro_rules! kept {
 
 impl Pushed {
     /// With the registers that stay where they are until another vCPU runs.
-    pub(crate) fn to_frame(&self) -> Frame {
+    pub(crate) fn frame(&self) -> Frame {
         macro_rules! all {
             ($($name:literal),*) => { [$(read!($name)),*] };
         }
