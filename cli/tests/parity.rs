@@ -142,9 +142,9 @@ fn every_strategy_tells_the_same_on_a_cortex_r52() {
 }
 
 #[test]
-fn every_strategy_tells_the_same_on_armv8_r_aarch64() {
+fn strategies_tell_the_same_on_armv8_r_aarch64() {
     if can_run() {
-        strategies_tell_the_same("v8r", &[&STRATEGIES[..], &["static-map"]].concat());
+        strategies_tell_the_same("v8r", &["pin", "map-page", "switch-view:lazy", "static-map"]);
     }
 }
 

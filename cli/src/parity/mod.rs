@@ -33,7 +33,7 @@ pub enum Beside {
 
 impl clap::ValueEnum for Beside {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Board(Target::Aarch64), Self::Board(Target::R52), Self::Xen]
+        &[Self::Board(Target::Aarch64), Self::Board(Target::R52), Self::Board(Target::V8r), Self::Xen]
     }
 
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
