@@ -2,13 +2,12 @@
 
 use crate::cp15::{self, banked, read, write};
 use crate::frame::Pushed;
-use board::hypervisor::{Board, Place, physical};
-use core::convert::Infallible;
+use board::hypervisor::{Board, Place, isb, physical};
 use mpu_model::{MpuReg, Pmsa};
 use sim_core::convention::{Frame, ec};
 use sim_core::export::System;
 use sim_core::hyp::strategy::Builtin;
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::platform::{SysReg, Width};
 
 /// HSCTLR and SCTLR bits that read as one and are to be written so (DDI 0568); the hypervisor knows nothing of them.
 const RES1: u32 = 0x30c5_0830;
@@ -68,24 +67,21 @@ impl Cpu {
     }
 }
 
-/// An ISB.
-fn barrier() {
-    // SAFETY: a barrier changes nothing; not `nomem`, so that no access moves across it.
-    unsafe { core::arch::asm!("isb", options(nostack)) };
-}
-
 const fn pair(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-impl Platform for Cpu {
-    type Fault = Infallible;
+static PLACE: Place<Builtin> = Place::empty();
 
-    fn pe(&self) -> usize {
-        0
-    }
+impl Board for Cpu {
+    type Pushed = Pushed;
+    type Rule = Builtin;
 
-    fn read(&mut self, reg: SysReg) -> u64 {
+    const PMSA: Pmsa = Pmsa::V32;
+    const PRESET: &'static str = "qemu-an536";
+    const SYSTEM: (usize, usize) = (0x7013_4000, 0x1_0000);
+
+    fn read(reg: SysReg) -> u64 {
         let low = match reg {
             SysReg::El2(reg) => Self::mpu_read(reg, true),
             SysReg::El1(reg) => Self::mpu_read(reg, false),
@@ -114,7 +110,7 @@ impl Platform for Cpu {
         low.into()
     }
 
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Infallible> {
+    fn write(reg: SysReg, value: u64) {
         let (low, high) = (value as u32, (value >> 32) as u32);
         match reg {
             SysReg::El2(reg) => Self::mpu_write(reg, true, low),
@@ -143,56 +139,7 @@ impl Platform for Cpu {
             | SysReg::ElrEl1
             | SysReg::IccIar1 => {}
         }
-        Ok(())
     }
-
-    fn isb(&mut self) -> Result<(), Infallible> {
-        barrier();
-        Ok(())
-    }
-
-    fn dsb(&mut self) -> Result<(), Infallible> {
-        // SAFETY: as for the ISB.
-        unsafe { core::arch::asm!("dsb sy", options(nostack)) };
-        Ok(())
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Infallible> {
-        Ok(physical::load(address, width))
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Infallible> {
-        physical::store(address, width, value);
-        Ok(())
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Infallible> {
-        Ok(physical::rmw(address, op))
-    }
-
-    fn kick(&mut self, _: usize) {}
-
-    fn now(&self) -> u64 {
-        0
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        false
-    }
-
-    fn event(&mut self, _: Event) {}
-}
-
-static PLACE: Place<Builtin> = Place::empty();
-
-impl Board for Cpu {
-    type Pushed = Pushed;
-    type Rule = Builtin;
-
-    const PMSA: Pmsa = Pmsa::V32;
-    const PRESET: &'static str = "qemu-an536";
-    const SYSTEM: (usize, usize) = (0x7013_4000, 0x1_0000);
-    const CPU: Self = Self;
 
     fn place() -> &'static Place<Builtin> {
         &PLACE
@@ -202,28 +149,28 @@ impl Board for Cpu {
         Builtin::from_name(&system.strategy, system.settings)
     }
 
-    fn open_interrupts(&mut self) {
+    fn open_interrupts() {
         /// ICH_VMCR: group 1 on, mask at its lowest.
         const VMCR: u32 = 0xff << 24 | 1 << 1;
         // ICC_HSRE: the system registers are on, at EL1 too.
         write!("4", "c12", "c9", "5", 0xf);
-        barrier();
+        isb();
         write!("4", "c12", "c11", "7", VMCR);
         // ICH_HCR.En.
         write!("4", "c12", "c11", "0", 1);
     }
 
-    fn lend_floating_point(&mut self, lent: bool) {
+    fn lend_floating_point(lent: bool) {
         /// HCPTR bits that are RES1.
         const HCPTR: u32 = 0x33ff;
         /// TCP10 and TCP11.
         const TRAPPED: u32 = 0b11 << 10;
         write!("4", "c1", "c1", "2", if lent { HCPTR } else { HCPTR | TRAPPED });
-        barrier();
+        isb();
     }
 
     /// CMSDK APB UART: the divider at its smallest, then the transmitter on.
-    fn open_console(&mut self, base: u64) {
+    fn open_console(base: u64) {
         const CTRL: u64 = 0x08;
         const BAUDDIV: u64 = 0x10;
         physical::store(base + BAUDDIV, Width::Word, 16);

@@ -3,12 +3,11 @@
 use crate::frame::Pushed;
 use crate::rule::{self, Rule};
 use crate::sysreg::{self, read, write};
-use board::hypervisor::{Board, Place, physical};
-use core::convert::Infallible;
+use board::hypervisor::{Board, Place, isb, physical};
 use mpu_model::{MpuReg, Pmsa};
 use sim_core::convention::Frame;
 use sim_core::export::System;
-use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
+use sim_core::platform::{SysReg, Width};
 
 /// `SCTLR_ELx` bits that read as one and are to be written so (DDI 0487); the hypervisor knows nothing of them.
 const RES1: u64 = 0x30c5_0830;
@@ -75,20 +74,17 @@ pub(crate) fn has_pmsa() -> bool {
     fields & 0xf == 0xf && fields >> 4 & 0xf != 0
 }
 
-/// An ISB.
-fn barrier() {
-    // SAFETY: a barrier changes nothing; not `nomem`, so that no access moves across it.
-    unsafe { core::arch::asm!("isb", options(nostack)) };
-}
+static PLACE: Place<Rule> = Place::empty();
 
-impl Platform for Cpu {
-    type Fault = Infallible;
+impl Board for Cpu {
+    type Pushed = Pushed;
+    type Rule = Rule;
 
-    fn pe(&self) -> usize {
-        0
-    }
+    const PMSA: Pmsa = Pmsa::V64;
+    const PRESET: &'static str = "fvp-baser";
+    const SYSTEM: (usize, usize) = (0x0033_4000, 0x1_0000);
 
-    fn read(&mut self, reg: SysReg) -> u64 {
+    fn read(reg: SysReg) -> u64 {
         match reg {
             SysReg::El2(reg) => Self::mpu_read(reg, true),
             SysReg::El1(reg) => Self::mpu_read(reg, false),
@@ -109,7 +105,7 @@ impl Platform for Cpu {
         }
     }
 
-    fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Infallible> {
+    fn write(reg: SysReg, value: u64) {
         match reg {
             SysReg::El2(reg) => Self::mpu_write(reg, true, value),
             SysReg::El1(reg) => Self::mpu_write(reg, false, value),
@@ -127,56 +123,7 @@ impl Platform for Cpu {
             SysReg::CnthpCval | SysReg::CnthpCtl | SysReg::EsrEl2 | SysReg::FarEl2 | SysReg::Ifsr | SysReg::IccIar1 => {
             }
         }
-        Ok(())
     }
-
-    fn isb(&mut self) -> Result<(), Infallible> {
-        barrier();
-        Ok(())
-    }
-
-    fn dsb(&mut self) -> Result<(), Infallible> {
-        // SAFETY: as for the ISB.
-        unsafe { core::arch::asm!("dsb sy", options(nostack)) };
-        Ok(())
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Infallible> {
-        Ok(physical::load(address, width))
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Infallible> {
-        physical::store(address, width, value);
-        Ok(())
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Infallible> {
-        Ok(physical::rmw(address, op))
-    }
-
-    fn kick(&mut self, _: usize) {}
-
-    fn now(&self) -> u64 {
-        0
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        false
-    }
-
-    fn event(&mut self, _: Event) {}
-}
-
-static PLACE: Place<Rule> = Place::empty();
-
-impl Board for Cpu {
-    type Pushed = Pushed;
-    type Rule = Rule;
-
-    const PMSA: Pmsa = Pmsa::V64;
-    const PRESET: &'static str = "fvp-baser";
-    const SYSTEM: (usize, usize) = (0x0033_4000, 0x1_0000);
-    const CPU: Self = Self;
 
     fn place() -> &'static Place<Rule> {
         &PLACE
@@ -186,27 +133,27 @@ impl Board for Cpu {
         rule::of(&system.strategy, system.settings)
     }
 
-    fn open_interrupts(&mut self) {
+    fn open_interrupts() {
         /// ICH_VMCR_EL2: group 1 on, mask at its lowest.
         const VMCR: u64 = 0xff << 24 | 1 << 1;
         // The system registers are on, at EL1 too.
         write!("icc_sre_el2", 0xf);
-        barrier();
+        isb();
         write!("ich_vmcr_el2", VMCR);
         // En.
         write!("ich_hcr_el2", 1);
     }
 
-    fn lend_floating_point(&mut self, lent: bool) {
+    fn lend_floating_point(lent: bool) {
         /// CPTR_EL2 bits that are RES1 where there is no SVE.
         const CPTR: u64 = 0x33ff;
         const TFP: u64 = 1 << 10;
         write!("cptr_el2", if lent { CPTR } else { CPTR | TFP });
-        barrier();
+        isb();
     }
 
     /// PL011 (DDI 0183): 115200 baud from 24 MHz, eight bits, FIFOs; sends and receives.
-    fn open_console(&mut self, base: u64) {
+    fn open_console(base: u64) {
         const IBRD: u64 = 0x24;
         const FBRD: u64 = 0x28;
         const LCR_H: u64 = 0x2c;

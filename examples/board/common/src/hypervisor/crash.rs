@@ -1,6 +1,7 @@
 //! What is said when EL2 took an exception from itself: the facts of the simulator's crash report.
 
-use super::{Board, Running, current, registers};
+use super::pe::{Pe, isb};
+use super::{Board, Running, current};
 use crate::semihosting;
 use core::fmt::Write;
 use mpu_model::{MpuReg, Pmsa};
@@ -24,23 +25,17 @@ const fn names(pmsa: Pmsa) -> Names {
 }
 
 /// Tells the fault, reports it, and lets the hypervisor say its last words on its own console.
-pub(super) fn report<B: Board>(p: &mut B, running: &mut Running<B::Rule>, elr: u64) {
-    let (esr, far) = (p.read(SysReg::EsrEl2), p.read(SysReg::FarEl2));
+pub(super) fn report<B: Board>(p: &mut Pe<B>, running: &mut Running<B::Rule>, elr: u64) {
+    let (esr, far) = (B::read(SysReg::EsrEl2), B::read(SysReg::FarEl2));
     running.voice.tell(Seen::Fault { esr, far });
     let mut out = semihosting::Console::new();
     // There is nobody to tell of a console that fails.
     let _ = writeln!(out, "# PE 0 took an exception to EL2 from EL2, at the instruction at {elr:#010x}");
-    let _ = write(&mut out, p, running, esr, far);
+    let _ = write::<B>(&mut out, running, esr, far);
     let Ok(()) = panic::report(p, running.hyp.core.layout.board().uart.span);
 }
 
-fn write<B: Board>(
-    out: &mut impl Write,
-    p: &mut B,
-    running: &Running<B::Rule>,
-    esr: u64,
-    far: u64,
-) -> core::fmt::Result {
+fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, far: u64) -> core::fmt::Result {
     let core = &running.hyp.core;
     let Names { syndrome, address, base, limit } = names(B::PMSA);
     writeln!(
@@ -60,9 +55,9 @@ fn write<B: Board>(
     if let Some(pe) = core.pes.first() {
         writeln!(out, "#   view in force {:?}:", pe.view.current())?;
         for slot in pe.view.enabled().iter() {
-            let Ok(()) = p.write(SysReg::El2(MpuReg::Prselr), slot.into());
-            let Ok(()) = p.isb();
-            let (first, last) = (registers(p, MpuReg::Prbar), registers(p, MpuReg::Prlar));
+            B::write(SysReg::El2(MpuReg::Prselr), slot.into());
+            isb();
+            let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
             writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
         }
     }

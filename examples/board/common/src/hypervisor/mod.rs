@@ -6,6 +6,7 @@
 //! RAM already. One PE, and no time: vCPUs give way by themselves.
 
 mod crash;
+mod pe;
 pub mod physical;
 mod voice;
 
@@ -13,10 +14,10 @@ use crate::heap::BoardHeap;
 use crate::{places, semihosting};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
-use core::convert::Infallible;
 use core::fmt::{Display, Write};
 use evtchn::Stop;
 use mpu_model::{MpuReg, Pmsa};
+use pe::Pe;
 use sim_core::convention::{Arch, Cause, Frame, ec};
 use sim_core::export::{self, System};
 use sim_core::hyp::Hypervisor;
@@ -24,12 +25,14 @@ use sim_core::hyp::entry::Next;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Layout;
 use sim_core::outcome::{StepId, VcpuRef};
-use sim_core::platform::{Platform, SysReg};
+use sim_core::platform::SysReg;
 use sim_core::story::Seen;
 use voice::Voice;
 
+pub use pe::isb;
+
 /// What is an image's own: the registers of its PE, its devices, its memory map, and which strategies are linked.
-pub trait Board: Platform<Fault = Infallible> {
+pub trait Board {
     /// What its vectors push of a guest.
     type Pushed;
     /// The strategy, or those among which a system chooses.
@@ -42,8 +45,10 @@ pub trait Board: Platform<Fault = Infallible> {
     /// Where the system stands: address, bytes.
     const SYSTEM: (usize, usize);
 
-    /// The PE that asks. It holds nothing: the registers are the state.
-    const CPU: Self;
+    /// Reads a register; 0 for those that it does not have.
+    fn read(reg: SysReg) -> u64;
+    /// Writes a register; those that are read-only or not there stay as they are.
+    fn write(reg: SysReg, value: u64);
 
     /// Where the hypervisor stands once it is set up.
     fn place() -> &'static Place<Self::Rule>;
@@ -52,12 +57,12 @@ pub trait Board: Platform<Fault = Infallible> {
 
     /// Lets virtual interrupts through to guests, which find them as the simulated machine has them: open, whatever their
     /// priority.
-    fn open_interrupts(&mut self);
+    fn open_interrupts();
     /// Lets guests use the floating-point registers, or has each use trap, of which the hypervisor makes an undefined instruction
     /// of the guest's.
-    fn lend_floating_point(&mut self, lent: bool);
+    fn lend_floating_point(lent: bool);
     /// Lets the UART at `base` send. The MPU is still off.
-    fn open_console(&mut self, base: u64);
+    fn open_console(base: u64);
 
     /// The whole of a guest's registers.
     fn to_frame(pushed: &Self::Pushed) -> Frame;
@@ -94,12 +99,7 @@ pub fn refuse(why: impl Display) -> ! {
     semihosting::exit(2)
 }
 
-/// A register of the EL2 MPU.
-fn registers(p: &mut impl Platform, reg: MpuReg) -> u64 {
-    p.read(SysReg::El2(reg))
-}
-
-fn set_up<B: Board>(p: &mut B) -> (Hypervisor<B::Rule>, System) {
+fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
     // SAFETY: the loader put it there, and the linker keeps everything else away.
     let bytes = unsafe { core::slice::from_raw_parts(B::SYSTEM.0 as *const u8, B::SYSTEM.1) };
     let system: System = export::unpack(bytes).unwrap_or_else(|why| refuse(why));
@@ -116,7 +116,7 @@ fn set_up<B: Board>(p: &mut B) -> (Hypervisor<B::Rule>, System) {
             B::PRESET
         ));
     }
-    let regions = registers(p, MpuReg::Mpuir);
+    let regions = B::read(SysReg::El2(MpuReg::Mpuir));
     if regions != layout.board().el2_regions.into() {
         refuse(format_args!("the EL2 MPU has {regions} regions, and the layout says {}", layout.board().el2_regions));
     }
@@ -150,16 +150,16 @@ fn left<B: Board>(running: &mut Running<B::Rule>, next: Next, frame: &Frame) -> 
 
 /// Sets everything up, with the MPU off, and gives what the vectors restore of the first guest to run. `heap` has memory.
 pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
-    let mut cpu = B::CPU;
-    let (hyp, system) = set_up(&mut cpu);
+    let mut pe = Pe::<B>::new();
+    let (hyp, system) = set_up::<B>();
     // SAFETY: nothing else has run yet.
     let running = unsafe { &mut *B::place().0.get() }.insert(Running { hyp, voice: Voice::new() });
     let Running { hyp, voice } = running;
-    cpu.open_interrupts();
+    B::open_interrupts();
     // Nobody saves them, so guests that share the PE would read each other's.
-    cpu.lend_floating_point(hyp.core.domains.iter().count() <= 1);
-    cpu.open_console(hyp.core.layout.board().uart.span.base());
-    let mut p = voice.platform(&mut cpu);
+    B::lend_floating_point(hyp.core.domains.iter().count() <= 1);
+    B::open_console(hyp.core.layout.board().uart.span.base());
+    let mut p = voice.platform(&mut pe);
     let Ok(()) = hyp.boot(&mut p);
     let memory = hyp.core.layout.heap();
     if memory.size() >= MORE_HEAP.0 + MORE_HEAP.1 {
@@ -189,9 +189,9 @@ pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
     // SAFETY: `start` is over, and EL2 is not entered again before this returns.
     let Some(running) = (unsafe { (*B::place().0.get()).as_mut() }) else { refuse("a trap before there was a guest") };
     let Running { hyp, voice } = running;
-    let mut cpu = B::CPU;
+    let mut pe = Pe::<B>::new();
     let mut frame = B::to_frame(pushed);
-    let (esr, far) = (cpu.read(SysReg::EsrEl2), cpu.read(SysReg::FarEl2));
+    let (esr, far) = (B::read(SysReg::EsrEl2), B::read(SysReg::FarEl2));
     let vcpu = current(hyp);
     if let (Cause::Sync, ec::HVC32 | ec::HVC64, Some(vcpu)) = (cause, esr >> 26, vcpu)
         && esr & 0xffff == crate::UNEXPECTED.into()
@@ -200,7 +200,7 @@ pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
         return;
     }
     voice.tell(Seen::Entered { cause, esr, far, vcpu, frame: &frame, number: B::PMSA.number(&frame) });
-    let Ok(next) = hyp.enter(&mut voice.platform(&mut cpu), cause, &mut frame);
+    let Ok(next) = hyp.enter(&mut voice.platform(&mut pe), cause, &mut frame);
     *pushed = left::<B>(running, next, &frame);
 }
 
@@ -208,10 +208,7 @@ pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
 pub fn hyp_fault<B: Board>(elr: u64) -> ! {
     // SAFETY: what EL2 was doing never goes on, so nobody else uses the hypervisor any more.
     match unsafe { (*B::place().0.get()).as_mut() } {
-        Some(running) => {
-            let mut cpu = B::CPU;
-            crash::report(&mut cpu, running, elr);
-        }
+        Some(running) => crash::report(&mut Pe::<B>::new(), running, elr),
         None => refuse("an exception before the hypervisor was set up"),
     }
     semihosting::exit(1)

@@ -1,11 +1,12 @@
 //! Who tells what happens at EL2: with the feature `story` every happening is a line on the debugger's console, else nobody does.
 
+use super::Board;
+use super::pe::Pe;
 use sim_core::story::Seen;
 
 #[cfg(feature = "story")]
 use {
     crate::semihosting::Console,
-    sim_core::platform::Platform,
     sim_core::story::{Story, Telling},
 };
 
@@ -26,8 +27,8 @@ impl Voice {
     }
 
     /// The PE, told of.
-    pub(super) fn platform<'a, P: Platform>(&'a mut self, cpu: &'a mut P) -> Telling<'a, P, Console> {
-        Telling { p: cpu, story: &mut self.0 }
+    pub(super) fn platform<'a, B: Board>(&'a mut self, pe: &'a mut Pe<B>) -> Telling<'a, Pe<B>, Console> {
+        Telling { p: pe, story: &mut self.0 }
     }
 }
 
@@ -45,7 +46,7 @@ impl Voice {
     pub(super) fn tell(&mut self, _: Seen<'_>) {}
 
     /// The PE as it is.
-    pub(super) fn platform<P: super::Board>(&mut self, _: &mut P) -> P {
-        P::CPU
+    pub(super) fn platform<B: Board>(&mut self, _: &mut Pe<B>) -> Pe<B> {
+        Pe::new()
     }
 }
