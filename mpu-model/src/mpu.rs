@@ -42,6 +42,8 @@ pub struct Mpu {
     asked: Cell<u8>,
     /// The stretch of it that answered last; none while writes are pending.
     recent: Cell<Stretch>,
+    /// Writes that changed something.
+    changes: u64,
 }
 
 /// Accesses that a state answers by the rule book before it is compiled, which costs about as much: a hypervisor that
@@ -77,6 +79,7 @@ impl Mpu {
             fast: OnceCell::new(),
             asked: Cell::new(0),
             recent: Cell::new(Stretch::NONE),
+            changes: 0,
         }
     }
 
@@ -158,8 +161,15 @@ impl Mpu {
                 }
                 Ok(())
             }
-            MpuReg::Prenr | MpuReg::Sctlr => {
+            MpuReg::Prenr => {
+                let before = *self.newest.table.enabled();
                 self.make(Entry { reg, slot: None, value });
+                self.probes.enabled(&before, self.newest.table.enabled());
+                Ok(())
+            }
+            MpuReg::Sctlr => {
+                self.make(Entry { reg, slot: None, value });
+                self.probes.control();
                 Ok(())
             }
             MpuReg::Prbar | MpuReg::Prlar | MpuReg::PrbarN(_) | MpuReg::PrlarN(_) => {
@@ -206,6 +216,7 @@ impl Mpu {
     }
 
     fn push(&mut self, entry: Entry) {
+        self.changes += 1;
         self.log.push(entry);
         self.recent.set(Stretch::NONE);
     }
@@ -305,6 +316,12 @@ impl Mpu {
     /// The enabled regions of the newest state by slot, lowest first.
     pub fn enabled(&self) -> impl Iterator<Item = (u8, RegionWords)> + '_ {
         self.newest.table.enabled().iter().map(|slot| (slot, self.words(slot)))
+    }
+
+    /// How many writes to regions, `PRENR`, `PRSELR` and `SCTLR` changed something so far: while it stays, so do they.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The writes that are not in force yet, oldest first.

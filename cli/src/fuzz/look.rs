@@ -19,10 +19,14 @@ pub(super) fn hazard(rig: &Rig, case: &Case) -> Option<Wrong> {
 }
 
 impl Player<'_> {
-    /// The first bytes that hypervisor and guests share and the model has otherwise.
-    pub(super) fn memory(&self) -> Option<Difference> {
-        const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+    /// The first bytes that hypervisor and guests share and the model has otherwise. Only pages written since the last look
+    /// can have any.
+    pub(super) fn memory(&mut self) -> Option<Difference> {
+        static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
         for (address, page) in self.model.memory.pages() {
+            if !self.written(address) {
+                continue;
+            }
             let real = self.rig.machine.ram.page(address).unwrap_or(&ZEROS);
             if real != page {
                 let at = real.iter().zip(page).position(|(real, page)| real != page).unwrap_or(0);
@@ -34,7 +38,14 @@ impl Player<'_> {
                 return Some(Difference { field, expected: hex(page), got: hex(real) });
             }
         }
+        self.looked = (self.model.memory.writes(), self.rig.machine.ram.writes());
         None
+    }
+
+    /// Whether the model or the system wrote to the page since both were found the same.
+    pub(super) fn written(&self, address: u64) -> bool {
+        let (model, real) = self.looked;
+        self.model.memory.written(address) > model || self.rig.machine.ram.written(address) > real
     }
 
     /// A vCPU that sleeps and should not, or the reverse.

@@ -83,6 +83,8 @@ pub(super) struct Player<'a> {
     pub(super) model: Model,
     /// Ports by the id of the step that made them.
     made: Vec<Option<u64>>,
+    /// Writes to the model's memory and to the system's when these were last found the same.
+    pub(super) looked: (u64, u64),
     course: &'a mut Course,
 }
 
@@ -127,7 +129,7 @@ impl<'a> Player<'a> {
         let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
-        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, course };
+        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, looked: (0, 0), course };
         player.model.memory.page(dummy);
         case.domains.iter().for_each(|domain| player.created(domain));
         player
@@ -270,7 +272,9 @@ impl<'a> Player<'a> {
         {
             self.created(domain);
         }
-        for (address, page) in self.model.memory.pages_mut() {
+        let stale = self.model.memory.pages().map(|(address, _)| address).filter(|address| self.written(*address));
+        for address in stale.collect::<Vec<_>>() {
+            let page = self.model.memory.page(address);
             match self.rig.machine.ram.page(address) {
                 Some(real) => page.copy_from_slice(real),
                 None => page.fill(0),
