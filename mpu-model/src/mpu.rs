@@ -239,6 +239,9 @@ impl Mpu {
         let Some(new_slot) = self.pmsa().slot(reg, self.prselr) else {
             return Ok(());
         };
+        if self.prselr_in_force == self.prselr && !self.log.selects() {
+            return Ok(());
+        }
         let stale = core::iter::once(self.prselr_in_force)
             .chain(self.log.selections())
             .filter_map(|selection| self.pmsa().slot(reg, selection))
@@ -303,6 +306,10 @@ impl Mpu {
         {
             // Cannot fail: it is empty.
             let _ = self.fast.set(fast);
+        }
+        if let Some(stretch) = Stretch::around(&access, &self.in_force, self.rules) {
+            self.recent.set(stretch);
+            return Verdict { result: stretch.judge(regime, access), hazard: None };
         }
         Verdict { result: judge(&self.in_force, self.rules, regime, access), hazard: None }
     }

@@ -187,24 +187,17 @@ impl<'a> Player<'a> {
         Some(first / PAGE_SIZE + 1 + u64::from(page).checked_rem(pages)?)
     }
 
-    /// Notes what the step under way should give.
-    fn expect(&mut self, outcome: Outcome) {
-        if let Some(played) = self.course.steps.last_mut() {
-            played.step.expected = outcome;
-        }
-    }
-
     fn step(&mut self, planned: &Planned) {
         let Some((actor, op)) = self.resolve(planned) else { return };
-        let mut step = Step { actor, name: String::new(), op, expected: Outcome::default() };
-        self.hand_over(actor, &step.op);
+        self.hand_over(actor, &op);
         // Written down first: a panic in what follows is a result too.
-        self.course.steps.push(Played { id: planned.id, step: step.clone() });
+        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        self.course.steps.push(Played { id: planned.id, step });
+        let Some(Played { step, .. }) = self.course.steps.last_mut() else { return };
         let judged = judge::judge(&mut self.model, actor, &step.op);
-        if let Some(judged) = &judged {
-            self.expect(judged.clone());
-        }
-        let got = match self.rig.step(&step) {
+        let decided = judged.is_some();
+        step.expected = judged.unwrap_or_default();
+        let got = match self.rig.step(step) {
             Ok(got) => got,
             Err(trouble) => {
                 self.course.wrong = Some(match trouble {
@@ -215,21 +208,28 @@ impl<'a> Player<'a> {
                 return;
             }
         };
-        if judged.is_none() {
-            self.outside(&step.op, &got);
-            self.expect(got.clone());
-        }
-        step.expected = judged.unwrap_or_else(|| got.clone());
-        let mut found = compare(&step.expected, &got);
-        found.extend(self.rig.check());
         self.course.reached.note(&step.op, got.rc);
-        self.digest(&got);
+        let mut found = Vec::new();
+        if decided {
+            found = compare(&step.expected, &got);
+        } else {
+            step.expected = got.clone();
+        }
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
             let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
             *made = port.and_then(Value::as_u64);
         }
+        if !decided {
+            let created = match step.op {
+                Op::DomainCreate { dom, .. } if got.rc == 0 => Some(dom),
+                _ => None,
+            };
+            self.outside(created);
+        }
+        found.extend(self.rig.check());
+        self.digest(&got);
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
         } else if let Some(hazard) = hazard(&self.rig, self.case) {
@@ -265,11 +265,9 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What the model does not decide: it takes the memory as it is now.
-    fn outside(&mut self, op: &Op, got: &Outcome) {
-        if let (Op::DomainCreate { dom, .. }, 0) = (op, got.rc)
-            && let Some(domain) = self.case.domains.iter().find(|domain| domain.id == *dom)
-        {
+    /// What the model does not decide: it takes the domain that was created, if one was, and the memory as it is now.
+    fn outside(&mut self, created: Option<u16>) {
+        if let Some(domain) = self.case.domains.iter().find(|domain| created == Some(domain.id)) {
             self.created(domain);
         }
         let stale = self.model.memory.pages().map(|(address, _)| address).filter(|address| self.written(*address));
