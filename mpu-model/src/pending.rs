@@ -95,6 +95,14 @@ impl Log {
         Self { entries: [none; CAPACITY], len: 0, fenced: 0, lost: None, selects: false }
     }
 
+    /// Becomes what [`Log::new`] gives.
+    pub(crate) const fn reset(&mut self) {
+        self.len = 0;
+        self.fenced = 0;
+        self.lost = None;
+        self.selects = false;
+    }
+
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0 && self.lost.is_none()

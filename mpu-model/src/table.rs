@@ -111,6 +111,15 @@ impl Table {
         Self { prbar: zero, prlar: zero, enabled: SlotSet([0; SLOTS / 64]), regions }
     }
 
+    /// Becomes what [`Table::new`] gives. No slot beyond those that there are was ever written.
+    pub(crate) fn reset(&mut self, regions: u8) {
+        for words in [&mut self.prbar, &mut self.prlar] {
+            words.as_flattened_mut().as_flattened_mut().iter_mut().take(self.regions.into()).for_each(|word| *word = 0);
+        }
+        self.enabled = SlotSet::default();
+        self.regions = regions;
+    }
+
     pub(crate) const fn regions(&self) -> u8 {
         self.regions
     }

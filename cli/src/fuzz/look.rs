@@ -23,10 +23,7 @@ impl Player<'_> {
     /// can have any.
     pub(super) fn memory(&mut self) -> Option<Difference> {
         static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
-        for (address, page) in self.model.memory.pages() {
-            if !self.written(address) {
-                continue;
-            }
+        for (address, page) in self.written() {
             let real = self.rig.machine.ram.page(address).unwrap_or(&ZEROS);
             if real != page {
                 let at = real.iter().zip(page).position(|(real, page)| real != page).unwrap_or(0);
@@ -42,10 +39,13 @@ impl Player<'_> {
         None
     }
 
-    /// Whether the model or the system wrote to the page since both were found the same.
-    pub(super) fn written(&self, address: u64) -> bool {
+    /// The model's pages that it or the system wrote to since both were found the same.
+    pub(super) fn written(&self) -> impl Iterator<Item = (u64, &[u8; PAGE_SIZE as usize])> {
         let (model, real) = self.looked;
-        self.model.memory.written(address) > model || self.rig.machine.ram.written(address) > real
+        let ram = &self.rig.machine.ram;
+        let pages = self.model.memory.written();
+        let pages = pages.filter(move |(address, _, written)| *written > model || ram.written(*address) > real);
+        pages.map(|(address, page, _)| (address, page))
     }
 
     /// A vCPU that sleeps and should not, or the reverse.

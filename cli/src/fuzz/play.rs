@@ -5,6 +5,7 @@ use evtchn::model::Model;
 use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
+use sim_core::machine::Machine;
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
@@ -104,10 +105,11 @@ pub(super) fn fault(rig: &Rig) -> Wrong {
     }))
 }
 
-/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens.
-pub(crate) fn play(case: &Case, course: &mut Course) {
+/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens. `spare` is the
+/// machine of a case before, and this one's in the end.
+pub(crate) fn play(case: &Case, course: &mut Course, spare: &mut Option<Machine>) {
     let header = header(case, "fuzz", 0);
-    let rig = match Rig::new(&header, &[], &case.setting) {
+    let rig = match Rig::again(spare.take(), &header, &[], &case.setting) {
         Ok(rig) => rig,
         Err(why) => {
             course.wrong = Some(Wrong::Stuck(why));
@@ -121,6 +123,7 @@ pub(crate) fn play(case: &Case, course: &mut Course) {
             break;
         }
     }
+    *spare = Some(player.rig.machine);
 }
 
 impl<'a> Player<'a> {
@@ -270,8 +273,8 @@ impl<'a> Player<'a> {
         if let Some(domain) = self.case.domains.iter().find(|domain| created == Some(domain.id)) {
             self.created(domain);
         }
-        let stale = self.model.memory.pages().map(|(address, _)| address).filter(|address| self.written(*address));
-        for address in stale.collect::<Vec<_>>() {
+        let stale: Vec<u64> = self.written().map(|(address, _)| address).collect();
+        for address in stale {
             let page = self.model.memory.page(address);
             match self.rig.machine.ram.page(address) {
                 Some(real) => page.copy_from_slice(real),

@@ -84,10 +84,9 @@ impl Memory {
         self.writes
     }
 
-    /// Which write was the last to the page that holds an address, by [`Memory::writes`]; 0 where there is no page.
-    #[must_use]
-    pub fn written(&self, addr: u64) -> u64 {
-        self.pages.get(&(addr - addr % PAGE)).map_or(0, |page| page.written)
+    /// Every page there is, with its address, and which write was the last to it by [`Memory::writes`].
+    pub fn written(&self) -> impl Iterator<Item = (u64, &[u8; PAGE as usize], u64)> {
+        self.pages.iter().map(|(addr, page)| (*addr, &page.bytes, page.written))
     }
 
     /// Forgets the page that holds an address: it reads as zero.

@@ -172,4 +172,20 @@ mod tests {
         assert!(!ram.holds(base - 1, 8));
         assert!(!ram.holds(u64::MAX, 8));
     }
+
+    #[test]
+    fn the_last_write_to_a_frame_is_known() {
+        let mut ram = Ram::new(Span::with_size(0, 0x10_0000).unwrap());
+        ram.write(0x1000, 4, 1);
+        let before = ram.writes();
+        assert!(ram.written(0x1ffc) <= before && ram.written(0x2000) == 0);
+        // Zeros over what was never written; then across two frames.
+        ram.write(0x5000, 8, 0);
+        assert_eq!((ram.written(0x5000), ram.writes()), (0, before));
+        ram.write(0x2ffc, 8, u64::MAX);
+        assert!(ram.written(0x2000) > before && ram.written(0x3000) > before && ram.written(0x1000) <= before);
+        let before = ram.writes();
+        ram.write(0x1000, 1, 0);
+        assert!(ram.written(0x1000) > before && ram.written(0x2000) <= before);
+    }
 }
