@@ -7,13 +7,16 @@
 
 use crate::access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime};
 use crate::attrs::Attrs;
-use crate::check::State;
+use crate::check::{State, last_byte};
 use crate::rules::{DefaultMap, Rights, Rules};
 
 /// Stretches begin at address 0 and at two borders of each region; behind the last is an end. A power of two, so that an
 /// index can be masked and need not be checked.
 const CUTS: usize = 512;
 const _: () = assert!(2 * crate::MAX_REGIONS + 2 <= CUTS && CUTS.is_power_of_two());
+
+/// What [`Stretch::around`] looks at: guests' memory and what they share with the hypervisor comes in pages.
+const PAGE: u64 = 4096;
 
 /// The addresses from the lowest border of a region to the highest, cut into as many equal parts.
 const PARTS: usize = 256;
@@ -183,6 +186,23 @@ pub(crate) struct Stretch {
 impl Stretch {
     /// Holds nothing.
     pub(crate) const NONE: Self = Self { base: 0, length: 0, answer: BOOK };
+
+    /// The page or pages of an access, where one region holds all of them: found without compiling the state, at about what
+    /// the rule book takes for the access alone.
+    pub(crate) fn around(access: &Access, state: &State, rules: Rules) -> Option<Self> {
+        let (first, last) = (access.addr & !(PAGE - 1), last_byte(access) | (PAGE - 1));
+        if !state.sctlr.m() || last > state.pmsa.address_limit() {
+            return None;
+        }
+        let slot = state.table.touching(first, last).only()?;
+        let words = state.table.words(slot);
+        let attrs = words.attrs();
+        (words.base() <= first && last <= words.limit()).then(|| Self {
+            base: first,
+            length: last - first + 1,
+            answer: Answer { rights: rights(state, rules, attrs), holder: Holder::Slot(slot), attrs: Some(attrs) },
+        })
+    }
 
     /// Whether all bytes of `access` lie inside.
     #[inline(always)]
@@ -406,6 +426,12 @@ mod tests {
                 let border = if end { words.limit() + 1 } else { words.base() };
                 let access = Access { addr: border.wrapping_add_signed(away), ..access };
                 let book = judge(&state, rules, regime, access);
+                if let Some(around) = Stretch::around(&access, &state, rules) {
+                    prop_assert!(around.holds(&access));
+                    prop_assert_eq!(around.judge(regime, access), book);
+                    let other = Access { addr: around.base + away.unsigned_abs() % around.length, size: 1, ..access };
+                    prop_assert_eq!(around.judge(regime, other), judge(&state, rules, regime, other));
+                }
                 let Some(fast) = &fast else {
                     continue;
                 };

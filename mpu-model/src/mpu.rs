@@ -42,6 +42,8 @@ pub struct Mpu {
     asked: Cell<u8>,
     /// The stretch of it that answered last; none while writes are pending.
     recent: Cell<Stretch>,
+    /// Writes that changed something.
+    changes: u64,
 }
 
 /// Accesses that a state answers by the rule book before it is compiled, which costs about as much: a hypervisor that
@@ -77,7 +79,40 @@ impl Mpu {
             fast: OnceCell::new(),
             asked: Cell::new(0),
             recent: Cell::new(Stretch::NONE),
+            changes: 0,
         }
+    }
+
+    /// Goes out of reset again: what [`Mpu::new`] or, by `pmsa`, [`Mpu::new_32`] would give for the same level, probes gone
+    /// too. Cheaper than a new one.
+    pub fn reset(&mut self, pmsa: Pmsa, regions: u8, rules: Rules) {
+        // By name, so that a field that comes is not forgotten here.
+        let Self {
+            level: _,
+            rules: by,
+            in_force,
+            newest,
+            prselr_in_force,
+            prselr,
+            mair,
+            log,
+            probes,
+            fast,
+            asked,
+            recent,
+            changes,
+        } = self;
+        *by = rules;
+        for State { table, sctlr, pmsa: of } in [in_force, newest] {
+            table.reset(regions);
+            (*sctlr, *of) = (Sctlr::DEFAULT, pmsa);
+        }
+        (*prselr_in_force, *prselr, *mair, *changes) = (0, 0, 0, 0);
+        log.reset();
+        *probes = Probes::default();
+        fast.take();
+        asked.set(0);
+        recent.set(Stretch::NONE);
     }
 
     /// The number of regions, `MPUIR.REGION`.
@@ -158,8 +193,15 @@ impl Mpu {
                 }
                 Ok(())
             }
-            MpuReg::Prenr | MpuReg::Sctlr => {
+            MpuReg::Prenr => {
+                let before = *self.newest.table.enabled();
                 self.make(Entry { reg, slot: None, value });
+                self.probes.enabled(&before, self.newest.table.enabled());
+                Ok(())
+            }
+            MpuReg::Sctlr => {
+                self.make(Entry { reg, slot: None, value });
+                self.probes.control();
                 Ok(())
             }
             MpuReg::Prbar | MpuReg::Prlar | MpuReg::PrbarN(_) | MpuReg::PrlarN(_) => {
@@ -206,6 +248,7 @@ impl Mpu {
     }
 
     fn push(&mut self, entry: Entry) {
+        self.changes += 1;
         self.log.push(entry);
         self.recent.set(Stretch::NONE);
     }
@@ -228,6 +271,9 @@ impl Mpu {
         let Some(new_slot) = self.pmsa().slot(reg, self.prselr) else {
             return Ok(());
         };
+        if self.prselr_in_force == self.prselr && !self.log.selects() {
+            return Ok(());
+        }
         let stale = core::iter::once(self.prselr_in_force)
             .chain(self.log.selections())
             .filter_map(|selection| self.pmsa().slot(reg, selection))
@@ -293,6 +339,10 @@ impl Mpu {
             // Cannot fail: it is empty.
             let _ = self.fast.set(fast);
         }
+        if let Some(stretch) = Stretch::around(&access, &self.in_force, self.rules) {
+            self.recent.set(stretch);
+            return Verdict { result: stretch.judge(regime, access), hazard: None };
+        }
         Verdict { result: judge(&self.in_force, self.rules, regime, access), hazard: None }
     }
 
@@ -305,6 +355,12 @@ impl Mpu {
     /// The enabled regions of the newest state by slot, lowest first.
     pub fn enabled(&self) -> impl Iterator<Item = (u8, RegionWords)> + '_ {
         self.newest.table.enabled().iter().map(|slot| (slot, self.words(slot)))
+    }
+
+    /// How many writes to regions, `PRENR`, `PRSELR` and `SCTLR` changed something so far: while it stays, so do they.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The writes that are not in force yet, oldest first.
@@ -373,6 +429,68 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_an_access_answers_for_the_next_until_something_changes() {
+        let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
+        for (reg, value) in [(MpuReg::Prbar, 0x1000), (MpuReg::Prlar, 0x1fc1), (MpuReg::Sctlr, 1)] {
+            mpu.write(reg, value).unwrap();
+        }
+        mpu.dsb();
+        mpu.context_sync();
+        let page = |mpu: &Mpu| {
+            mpu.recent.get().holds(&Access { addr: 0x1000, size: 0x1000, kind: AccessKind::Read, el: El::El2 })
+        };
+        assert!(read(&mpu) && page(&mpu) && mpu.asked.get() == 1);
+        assert!(read(&mpu) && mpu.asked.get() == 1, "the rule book was not asked again");
+        mpu.write(MpuReg::Prlar, 0x1bc1).unwrap();
+        assert!(!page(&mpu));
+        mpu.dsb();
+        mpu.context_sync();
+        assert!(read(&mpu) && !page(&mpu) && mpu.asked.get() == 1, "a region that ends within the page");
+    }
+
+    /// Each field of it, as far as anybody can ask.
+    #[test]
+    fn an_mpu_that_was_reset_is_as_a_new_one() {
+        let rules = Rules { default_map: crate::rules::DefaultMap::RwNoExec, ..Rules::default() };
+        let mut mpu = Mpu::new(Level::El2, 64, Rules::default());
+        mpu.add_probe(Probe { addr: 0x9000, kind: AccessKind::Read });
+        for slot in 0..64 {
+            mpu.write(MpuReg::Prselr, slot).unwrap();
+            mpu.dsb();
+            mpu.context_sync();
+            for (reg, value) in [(MpuReg::Prbar, 0x1000 * slot), (MpuReg::Prlar, 0x1000 * slot | 0xfc1)] {
+                mpu.write(reg, value).unwrap();
+            }
+        }
+        mpu.write(MpuReg::Sctlr, 1).unwrap();
+        mpu.dsb();
+        mpu.context_sync();
+        for _ in 0..=WORTH_COMPILING {
+            assert!(
+                !mpu.check(Regime::El2, Access { addr: 1 << 40, size: 4, kind: AccessKind::Read, el: El::El2 })
+                    .result
+                    .is_ok()
+            );
+        }
+        assert!(read(&mpu) && mpu.fast.get().is_some());
+        mpu.write(MpuReg::Mair, 0xff).unwrap();
+        mpu.write(MpuReg::Prselr, 7).unwrap();
+        mpu.write(MpuReg::Prlar, 0).unwrap_err();
+        mpu.reset(Pmsa::V64, 255, rules);
+        let new = Mpu::new(Level::El2, 255, rules);
+        assert_eq!(std::format!("{mpu:?}"), std::format!("{new:?}"));
+        assert_eq!((mpu.read(MpuReg::Mair), mpu.changes(), mpu.regions()), (0, 0, 255));
+        assert_eq!((mpu.prselr_in_force, mpu.asked.get(), mpu.log.selects()), (0, 0, false));
+        assert!((0..=255).all(|slot| mpu.words(slot) == RegionWords::default()));
+        assert!((0..=255).all(|slot| mpu.in_force.table.words(slot) == RegionWords::default()));
+        // Off, with no probe; then on, with nothing mapped.
+        assert!(read(&mpu) && mpu.fast.get().is_none() && mpu.failing_probe().is_none());
+        mpu.write(MpuReg::Sctlr, 1).unwrap();
+        mpu.context_sync();
+        assert!(!read(&mpu) && mpu.failing_probe().is_none());
+    }
+
+    #[test]
     fn a_state_is_compiled_once_it_is_worth_it_and_a_change_puts_an_end_to_that() {
         let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
         for (reg, value) in [(MpuReg::Prbar, 0x1000), (MpuReg::Prlar, 0x1fc1), (MpuReg::Sctlr, 1)] {
@@ -380,10 +498,11 @@ mod tests {
         }
         mpu.dsb();
         mpu.context_sync();
+        let nowhere = Access { addr: 0x3000, size: 4, kind: AccessKind::Read, el: El::El2 };
         for _ in 0..WORTH_COMPILING {
-            assert!(read(&mpu) && mpu.fast.get().is_none());
+            assert!(mpu.check(Regime::El2, nowhere).result.is_err() && mpu.fast.get().is_none());
         }
-        assert!(read(&mpu) && mpu.fast.get().is_some());
+        assert!(mpu.check(Regime::El2, nowhere).result.is_err() && mpu.fast.get().is_some());
         assert!(!mpu.recent.get().holds(&Access { addr: 0x1000, size: 1, kind: AccessKind::Read, el: El::El2 }));
         assert!(read(&mpu));
         assert!(mpu.recent.get().holds(&Access { addr: 0x1000, size: 0x1000, kind: AccessKind::Read, el: El::El2 }));

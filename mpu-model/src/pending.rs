@@ -85,12 +85,22 @@ pub(crate) struct Log {
     fenced: usize,
     /// The first write that found the log full, and whether a DSB came after the last one that did.
     lost: Option<(Entry, bool)>,
+    /// Whether a selection is among the entries.
+    selects: bool,
 }
 
 impl Log {
     pub(crate) const fn new() -> Self {
         let none = Entry { reg: MpuReg::Mpuir, slot: None, value: 0 };
-        Self { entries: [none; CAPACITY], len: 0, fenced: 0, lost: None }
+        Self { entries: [none; CAPACITY], len: 0, fenced: 0, lost: None, selects: false }
+    }
+
+    /// Becomes what [`Log::new`] gives.
+    pub(crate) const fn reset(&mut self) {
+        self.len = 0;
+        self.fenced = 0;
+        self.lost = None;
+        self.selects = false;
     }
 
     #[inline]
@@ -106,6 +116,7 @@ impl Log {
         if let Some(place) = self.entries.get_mut(self.len) {
             *place = entry;
             self.len += 1;
+            self.selects |= entry.reg == MpuReg::Prselr;
         } else {
             let (first, _) = self.lost.unwrap_or((entry, false));
             self.lost = Some((first, false));
@@ -142,6 +153,13 @@ impl Log {
         }
         self.len = kept;
         self.fenced = 0;
+        // Selections wait for nothing else.
+        self.selects = false;
+    }
+
+    /// Whether [`Log::selections`] has any.
+    pub(crate) const fn selects(&self) -> bool {
+        self.selects
     }
 
     pub(crate) fn iter(&self, sync: SyncRule) -> impl Iterator<Item = PendingWrite> + '_ {

@@ -36,6 +36,15 @@ impl SlotSet {
         both
     }
 
+    /// The slots that are in one of the two and not in the other.
+    pub(crate) fn differing(&self, other: &Self) -> Self {
+        let mut one = *self;
+        for (word, other) in one.0.iter_mut().zip(other.0) {
+            *word ^= other;
+        }
+        one
+    }
+
     /// The slots, lowest first.
     pub(crate) fn iter(self) -> Slots {
         Slots(self)
@@ -102,6 +111,15 @@ impl Table {
         Self { prbar: zero, prlar: zero, enabled: SlotSet([0; SLOTS / 64]), regions }
     }
 
+    /// Becomes what [`Table::new`] gives. No slot beyond those that there are was ever written.
+    pub(crate) fn reset(&mut self, regions: u8) {
+        for words in [&mut self.prbar, &mut self.prlar] {
+            words.as_flattened_mut().as_flattened_mut().iter_mut().take(self.regions.into()).for_each(|word| *word = 0);
+        }
+        self.enabled = SlotSet::default();
+        self.regions = regions;
+    }
+
     pub(crate) const fn regions(&self) -> u8 {
         self.regions
     }
@@ -156,14 +174,11 @@ impl Table {
     pub(crate) fn touching(&self, first: u64, last: u64) -> SlotSet {
         let (first, last) = (first & !0x3f, last | 0x3f);
         let mut set = SlotSet::default();
-        let mut groups = usize::from(self.regions).div_ceil(LANES);
         let blocks = self.prbar.iter().zip(&self.prlar).zip(self.enabled.0);
-        for (word, ((bars, lars), enabled)) in set.0.iter_mut().zip(blocks) {
-            if groups == 0 {
-                break;
-            }
-            *word = scan(bars, lars, groups.min(GROUPS), first, last) & enabled;
-            groups = groups.saturating_sub(GROUPS);
+        for (word, ((bars, lars), enabled)) in set.0.iter_mut().zip(blocks).filter(|(_, (_, enabled))| *enabled != 0) {
+            // Groups behind the last enabled slot need no look: most arrays are much larger than what is in them.
+            let groups = (u64::BITS - enabled.leading_zeros()).div_ceil(LANES as u32) as usize;
+            *word = scan(bars, lars, groups, first, last) & enabled;
         }
         set
     }

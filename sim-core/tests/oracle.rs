@@ -278,6 +278,38 @@ fn almost_right() -> impl proptest::strategy::Strategy<Value = Vec<RegionWords>>
     })
 }
 
+/// An oracle that remembers what it found right looks again at all that this hangs on.
+#[test]
+fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
+    let layout = Layout::new(crumbs()).unwrap();
+    let plan = Plan::new(&layout, Needs::default()).unwrap();
+    let regions: Vec<RegionWords> = plan.view(ViewId::Guest(0)).regions.iter().map(|planned| planned.words).collect();
+    let mut machine = running_with(&layout, &regions);
+    let mut oracle = Oracle::default();
+    let mut look = |layout: &Layout, machine: &Machine, domain| {
+        oracle.look(layout, machine, 0, Some((domain, 0)), true).map(|breach| breach.kind)
+    };
+    assert_eq!(look(&layout, &machine, 0), None);
+    assert_eq!(look(&layout, &machine, 1), Some(BreachKind::Exposed), "another domain");
+
+    let less_memory = |parts: &mut LayoutParts| parts.domains[0].ram = vec![granules(1, 4), granules(9, 1)];
+    let no_share = |parts: &mut LayoutParts| parts.shared[0].domains = vec![1];
+    for change in [less_memory as fn(&mut LayoutParts), no_share] {
+        assert_eq!(look(&layout, &machine, 0), None);
+        let mut parts = crumbs();
+        change(&mut parts);
+        assert_eq!(look(&Layout::new(parts).unwrap(), &machine, 0), Some(BreachKind::Exposed), "another layout");
+    }
+
+    assert_eq!(look(&layout, &machine, 0), None);
+    let set_hcr = |machine: &mut Machine, value| Cpu { machine, pe: 0 }.write(SysReg::HcrEl2, value).unwrap();
+    set_hcr(&mut machine, 0);
+    assert_eq!(look(&layout, &machine, 0), Some(BreachKind::Off));
+    set_hcr(&mut machine, hcr::VM);
+    machine.pes[0].el2.write(MpuReg::Prselr, 16).unwrap();
+    assert_eq!(look(&layout, &machine, 0), Some(BreachKind::NotInForce));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 

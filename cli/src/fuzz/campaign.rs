@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use sim_core::machine::Machine;
 use thiserror::Error;
 
 use super::case::Case;
@@ -165,7 +166,8 @@ impl Campaign<'_> {
             if numbers.is_empty() || matches!(self.limit, Limit::Time(time) if started.elapsed() >= time) {
                 break;
             }
-            let told: Vec<Option<Told>> = pool.install(|| numbers.par_iter().map(|case| self.case(*case)).collect());
+            let told: Vec<Option<Told>> =
+                pool.install(|| numbers.par_iter().map_init(|| None, |spare, case| self.case(*case, spare)).collect());
             for told in told {
                 let Some(told) = told else {
                     summary.end = End::Interrupted;
@@ -191,14 +193,14 @@ impl Campaign<'_> {
         Ok(summary)
     }
 
-    fn case(&self, number: u64) -> Option<Told> {
+    fn case(&self, number: u64, spare: &mut Option<Machine>) -> Option<Told> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
         let case = generate::case(&mut Seeded::new(self.seed, number), &self.recipe);
-        let mut course = guarded(&case);
+        let mut course = guarded(&case, spare);
         if number.is_multiple_of(TWICE) && course.wrong.is_none() {
-            let again = guarded(&case);
+            let again = guarded(&case, spare);
             if (again.digest, again.steps.len(), &again.wrong) != (course.digest, course.steps.len(), &None) {
                 course.wrong = Some(Wrong::Unstable);
             }

@@ -19,10 +19,11 @@ pub(super) fn hazard(rig: &Rig, case: &Case) -> Option<Wrong> {
 }
 
 impl Player<'_> {
-    /// The first bytes that hypervisor and guests share and the model has otherwise.
-    pub(super) fn memory(&self) -> Option<Difference> {
-        const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
-        for (address, page) in self.model.memory.pages() {
+    /// The first bytes that hypervisor and guests share and the model has otherwise. Only pages written since the last look
+    /// can have any.
+    pub(super) fn memory(&mut self) -> Option<Difference> {
+        static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+        for (address, page) in self.written() {
             let real = self.rig.machine.ram.page(address).unwrap_or(&ZEROS);
             if real != page {
                 let at = real.iter().zip(page).position(|(real, page)| real != page).unwrap_or(0);
@@ -34,7 +35,17 @@ impl Player<'_> {
                 return Some(Difference { field, expected: hex(page), got: hex(real) });
             }
         }
+        self.looked = (self.model.memory.writes(), self.rig.machine.ram.writes());
         None
+    }
+
+    /// The model's pages that it or the system wrote to since both were found the same.
+    pub(super) fn written(&self) -> impl Iterator<Item = (u64, &[u8; PAGE_SIZE as usize])> {
+        let (model, real) = self.looked;
+        let ram = &self.rig.machine.ram;
+        let pages = self.model.memory.written();
+        let pages = pages.filter(move |(address, _, written)| *written > model || ram.written(*address) > real);
+        pages.map(|(address, page, _)| (address, page))
     }
 
     /// A vCPU that sleeps and should not, or the reverse.

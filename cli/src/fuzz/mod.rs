@@ -38,6 +38,7 @@ pub use source::{Bytes, Seeded, Source};
 
 use case::Case;
 use play::{Course, play};
+use sim_core::machine::Machine;
 
 /// The strategies that a campaign draws from by default: all that reach other domains' memory and come without a known hazard.
 pub const STRATEGIES: [&str; 11] = [
@@ -57,7 +58,7 @@ pub const STRATEGIES: [&str; 11] = [
 /// What is wrong with the case that `source` decides, if anything. For fuzz engines: a panic is theirs to see.
 pub fn check(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {
     let mut course = Course::default();
-    play(&generate::case(source, recipe), &mut course);
+    play(&generate::case(source, recipe), &mut course, &mut None);
     course.wrong
 }
 
@@ -68,10 +69,10 @@ pub fn check_tampered(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong
     tamper::play(&case, source)
 }
 
-/// Plays a case; a panic is a result.
-fn guarded(case: &Case) -> Course {
+/// Plays a case; a panic is a result, and takes the machine with it. `spare` as for [`play()`].
+fn guarded(case: &Case, spare: &mut Option<Machine>) -> Course {
     let mut course = Course::default();
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(case, &mut course))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(case, &mut course, spare))) {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
         course.wrong = Some(Wrong::Panic(text.unwrap_or_default()));

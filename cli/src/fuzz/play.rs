@@ -5,6 +5,7 @@ use evtchn::model::Model;
 use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
+use sim_core::machine::Machine;
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
@@ -83,6 +84,8 @@ pub(super) struct Player<'a> {
     pub(super) model: Model,
     /// Ports by the id of the step that made them.
     made: Vec<Option<u64>>,
+    /// Writes to the model's memory and to the system's when these were last found the same.
+    pub(super) looked: (u64, u64),
     course: &'a mut Course,
 }
 
@@ -102,10 +105,11 @@ pub(super) fn fault(rig: &Rig) -> Wrong {
     }))
 }
 
-/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens.
-pub(crate) fn play(case: &Case, course: &mut Course) {
+/// Plays a case to its end or to the first thing that is wrong. `course`, new, is complete up to whatever happens. `spare` is the
+/// machine of a case before, and this one's in the end.
+pub(crate) fn play(case: &Case, course: &mut Course, spare: &mut Option<Machine>) {
     let header = header(case, "fuzz", 0);
-    let rig = match Rig::new(&header, &[], &case.setting) {
+    let rig = match Rig::again(spare.take(), &header, &[], &case.setting) {
         Ok(rig) => rig,
         Err(why) => {
             course.wrong = Some(Wrong::Stuck(why));
@@ -119,6 +123,7 @@ pub(crate) fn play(case: &Case, course: &mut Course) {
             break;
         }
     }
+    *spare = Some(player.rig.machine);
 }
 
 impl<'a> Player<'a> {
@@ -127,7 +132,7 @@ impl<'a> Player<'a> {
         let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
-        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, course };
+        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, looked: (0, 0), course };
         player.model.memory.page(dummy);
         case.domains.iter().for_each(|domain| player.created(domain));
         player
@@ -185,24 +190,17 @@ impl<'a> Player<'a> {
         Some(first / PAGE_SIZE + 1 + u64::from(page).checked_rem(pages)?)
     }
 
-    /// Notes what the step under way should give.
-    fn expect(&mut self, outcome: Outcome) {
-        if let Some(played) = self.course.steps.last_mut() {
-            played.step.expected = outcome;
-        }
-    }
-
     fn step(&mut self, planned: &Planned) {
         let Some((actor, op)) = self.resolve(planned) else { return };
-        let mut step = Step { actor, name: String::new(), op, expected: Outcome::default() };
-        self.hand_over(actor, &step.op);
+        self.hand_over(actor, &op);
         // Written down first: a panic in what follows is a result too.
-        self.course.steps.push(Played { id: planned.id, step: step.clone() });
+        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        self.course.steps.push(Played { id: planned.id, step });
+        let Some(Played { step, .. }) = self.course.steps.last_mut() else { return };
         let judged = judge::judge(&mut self.model, actor, &step.op);
-        if let Some(judged) = &judged {
-            self.expect(judged.clone());
-        }
-        let got = match self.rig.step(&step) {
+        let decided = judged.is_some();
+        step.expected = judged.unwrap_or_default();
+        let got = match self.rig.step(step) {
             Ok(got) => got,
             Err(trouble) => {
                 self.course.wrong = Some(match trouble {
@@ -213,21 +211,28 @@ impl<'a> Player<'a> {
                 return;
             }
         };
-        if judged.is_none() {
-            self.outside(&step.op, &got);
-            self.expect(got.clone());
-        }
-        step.expected = judged.unwrap_or_else(|| got.clone());
-        let mut found = compare(&step.expected, &got);
-        found.extend(self.rig.check());
         self.course.reached.note(&step.op, got.rc);
-        self.digest(&got);
+        let mut found = Vec::new();
+        if decided {
+            found = compare(&step.expected, &got);
+        } else {
+            step.expected = got.clone();
+        }
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
             let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
             *made = port.and_then(Value::as_u64);
         }
+        if !decided {
+            let created = match step.op {
+                Op::DomainCreate { dom, .. } if got.rc == 0 => Some(dom),
+                _ => None,
+            };
+            self.outside(created);
+        }
+        found.extend(self.rig.check());
+        self.digest(&got);
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
         } else if let Some(hazard) = hazard(&self.rig, self.case) {
@@ -263,14 +268,14 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What the model does not decide: it takes the memory as it is now.
-    fn outside(&mut self, op: &Op, got: &Outcome) {
-        if let (Op::DomainCreate { dom, .. }, 0) = (op, got.rc)
-            && let Some(domain) = self.case.domains.iter().find(|domain| domain.id == *dom)
-        {
+    /// What the model does not decide: it takes the domain that was created, if one was, and the memory as it is now.
+    fn outside(&mut self, created: Option<u16>) {
+        if let Some(domain) = self.case.domains.iter().find(|domain| created == Some(domain.id)) {
             self.created(domain);
         }
-        for (address, page) in self.model.memory.pages_mut() {
+        let stale: Vec<u64> = self.written().map(|(address, _)| address).collect();
+        for address in stale {
+            let page = self.model.memory.page(address);
             match self.rig.machine.ram.page(address) {
                 Some(real) => page.copy_from_slice(real),
                 None => page.fill(0),

@@ -41,7 +41,7 @@ impl Shrinker {
         if self.tried > MOST {
             return false;
         }
-        let course = guarded(&case);
+        let course = guarded(&case, &mut None);
         let same = course.wrong.as_ref().is_some_and(|wrong| wrong.name() == self.name);
         if same {
             (self.case, self.course) = (case, course);

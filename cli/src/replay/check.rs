@@ -12,15 +12,24 @@ use sim_core::world::oracle::Oracle;
 use super::diff::Difference;
 use super::rig::Rig;
 
-/// The regions that are enabled, sorted.
+/// The regions that are enabled.
 type Regions = Vec<RegionWords>;
+
+/// A guest view.
+#[derive(Debug)]
+struct View {
+    /// As it was left to first, sorted.
+    first: Regions,
+    /// The same by slot, as last seen. Slots may differ from time to time, where views stay programmed.
+    last: Regions,
+}
 
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     oracle: Oracle,
-    /// By PE and domain: the guest view as it was left to first.
-    views: BTreeMap<(usize, usize), Regions>,
+    /// By PE and domain.
+    views: BTreeMap<(usize, usize), View>,
 }
 
 impl Watch {
@@ -61,11 +70,21 @@ impl Rig {
         let settled = !self.hyp.core.strategy.needs().pins && self.hyp.core.follows_plan(pe);
         let domain = self.left_to(pe).filter(|_| settled)?;
         let state = self.machine.pes.get(pe)?;
-        // Slots may differ from time to time, where views stay programmed.
-        let mut now: Regions = state.el2.enabled().map(|(_, words)| words).collect();
-        now.sort_unstable_by_key(|words| (words.prbar, words.prlar));
-        let first = self.watch.views.entry((pe, domain)).or_insert_with(|| now.clone());
+        let enabled = || state.el2.enabled().map(|(_, words)| words);
+        let sorted = || {
+            let mut regions: Regions = enabled().collect();
+            regions.sort_unstable_by_key(|words| (words.prbar, words.prlar));
+            regions
+        };
+        let new = || View { first: sorted(), last: enabled().collect() };
+        let View { first, last } = self.watch.views.entry((pe, domain)).or_insert_with(new);
+        if enabled().eq(last.iter().copied()) {
+            return None;
+        }
+        let now = sorted();
         if now == *first {
+            last.clear();
+            last.extend(enabled());
             return None;
         }
         let count = |regions: usize| format!("{regions} regions as the view was left to first");

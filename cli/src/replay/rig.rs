@@ -81,6 +81,16 @@ pub(crate) struct Rig {
 impl Rig {
     /// The system of a file, booted. An error says why there cannot be one.
     pub(crate) fn new(header: &Header, steps: &[Step], setting: &Setting) -> Result<Self, String> {
+        Self::again(None, header, steps, setting)
+    }
+
+    /// The same, on what is left of a machine that is needed no more, if there is one.
+    pub(crate) fn again(
+        spare: Option<Machine>,
+        header: &Header,
+        steps: &[Step],
+        setting: &Setting,
+    ) -> Result<Self, String> {
         let most = most_alive(header, steps);
         if most > MAX_DOMAINS {
             return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
@@ -91,7 +101,11 @@ impl Rig {
         let ground = Ground::above(header.domains.iter().chain(&created), most, setting)
             .ok_or("the domains leave no room in memory")?;
         let layout = ground.layout(&header.domains)?;
-        let machine = Machine::new(&layout, Rules { sync: setting.sync, ..Rules::default() }, Costs::COUNTS);
+        let rules = Rules { sync: setting.sync, ..Rules::default() };
+        let machine = match spare {
+            Some(spare) => spare.again(&layout, rules, Costs::COUNTS),
+            None => Machine::new(&layout, rules, Costs::COUNTS),
+        };
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let hardware_domain = header.hardware_domain.map(evtchn::DomId);
         let policy = Policy { hardware_domain, silo: false };

@@ -61,12 +61,25 @@ impl Machine {
     /// The board of `layout`, out of reset.
     #[must_use]
     pub fn new(layout: &Layout, rules: Rules, costs: Costs) -> Self {
+        Self::with(Vec::new(), layout, rules, costs)
+    }
+
+    /// The same, with what is large of a machine that is needed no more. Nothing of its state is left.
+    #[must_use]
+    pub fn again(self, layout: &Layout, rules: Rules, costs: Costs) -> Self {
+        Self::with(self.pes, layout, rules, costs)
+    }
+
+    fn with(mut spare: Vec<Pe>, layout: &Layout, rules: Rules, costs: Costs) -> Self {
         let board = layout.board();
         let rules = Rules { default_map: board.default_map, ..rules };
         let image = &layout.parts().image;
         let pes = (0..board.pes)
             .map(|pe| {
-                let mut state = Pe::new(board.pmsa, board.el2_regions, board.el1_regions, rules);
+                let mut state = match spare.pop() {
+                    Some(pe) => pe.again(board.pmsa, board.el2_regions, board.el1_regions, rules),
+                    None => Pe::new(board.pmsa, board.el2_regions, board.el1_regions, rules),
+                };
                 if let Some(stack) = layout.stack(pe) {
                     state.watch([
                         Probe { addr: image.text.base(), kind: AccessKind::Fetch },

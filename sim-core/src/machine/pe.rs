@@ -63,12 +63,24 @@ impl Pe {
                 Pmsa::V32 => Mpu::new_32(level, regions, rules),
             })
         };
+        Self::with(mpu(Level::El2, el2_regions), mpu(Level::El1, el1_regions))
+    }
+
+    /// The same, with the MPUs of this one, which are large.
+    pub(super) fn again(self, pmsa: Pmsa, el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+        let Self { mut el2, mut el1, .. } = self;
+        el2.reset(pmsa, el2_regions, rules);
+        el1.reset(pmsa, el1_regions, rules);
+        Self::with(el2, el1)
+    }
+
+    fn with(el2: Box<Mpu>, el1: Box<Mpu>) -> Self {
         Self {
             clock: 0,
             masked_since: 0,
             counts: Counts::default(),
-            el2: mpu(Level::El2, el2_regions),
-            el1: mpu(Level::El1, el1_regions),
+            el2,
+            el1,
             running: Running::Reset,
             frame: Frame::default(),
             hcr: 0,

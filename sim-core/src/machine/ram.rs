@@ -13,6 +13,8 @@ type Frame = [u8; PAGE_SIZE as usize];
 struct Given {
     bytes: Frame,
     marks: [Mark; PER_FRAME],
+    /// Which write the last one to this frame was, counted from 1.
+    written: u64,
 }
 
 /// Entries of one directory: with 4 KiB frames, 2 MiB.
@@ -24,6 +26,7 @@ pub struct Ram {
     span: Span,
     directories: Vec<Option<Box<[u32; DIRECTORY]>>>,
     frames: Vec<Box<Given>>,
+    writes: u64,
 }
 
 /// More memory than this is not simulated: the directory table alone would outgrow the host.
@@ -33,7 +36,7 @@ impl Ram {
     /// Memory at `span`, all zero. Beyond [`MAX_MEMORY`] bytes it answers nothing.
     #[must_use]
     pub fn new(span: Span) -> Self {
-        Self { span, directories: Vec::new(), frames: Vec::new() }
+        Self { span, directories: Vec::new(), frames: Vec::new(), writes: 0 }
     }
 
     /// Whether all of `size` bytes from `address` are memory.
@@ -50,9 +53,13 @@ impl Ram {
         ((frame / DIRECTORY as u64) as usize, (frame % DIRECTORY as u64) as usize, within)
     }
 
-    fn frame(&self, directory: usize, entry: usize) -> Option<&Frame> {
+    fn given(&self, directory: usize, entry: usize) -> Option<&Given> {
         let number = *self.directories.get(directory)?.as_ref()?.get(entry)?;
-        self.frames.get((number as usize).checked_sub(1)?).map(|frame| &frame.bytes)
+        self.frames.get((number as usize).checked_sub(1)?).map(|frame| &**frame)
+    }
+
+    fn frame(&self, directory: usize, entry: usize) -> Option<&Frame> {
+        self.given(directory, entry).map(|frame| &frame.bytes)
     }
 
     fn frame_mut(&mut self, directory: usize, entry: usize) -> Option<&mut Frame> {
@@ -62,10 +69,13 @@ impl Ram {
         let table = self.directories.get_mut(directory)?.get_or_insert_with(|| Box::new([0; DIRECTORY]));
         let number = table.get_mut(entry)?;
         if *number == 0 {
-            self.frames.push(Box::new(Given { bytes: [0; PAGE_SIZE as usize], marks: [0; PER_FRAME] }));
+            self.frames.push(Box::new(Given { bytes: [0; PAGE_SIZE as usize], marks: [0; PER_FRAME], written: 0 }));
             *number = u32::try_from(self.frames.len()).ok()?;
         }
-        self.frames.get_mut((*number as usize).checked_sub(1)?).map(|frame| &mut frame.bytes)
+        let frame = self.frames.get_mut((*number as usize).checked_sub(1)?)?;
+        self.writes += 1;
+        frame.written = self.writes;
+        Some(&mut frame.bytes)
     }
 
     /// How the granule that holds `address` was last accessed; `None` if it was never written.
@@ -122,6 +132,19 @@ impl Ram {
         self.frame(directory, entry)
     }
 
+    /// How many writes there were: one that wants to know later what was written since keeps this.
+    #[must_use]
+    pub const fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Which write was the last to the frame that holds `address`, by [`Ram::writes`]; 0 if nothing was ever written there.
+    #[must_use]
+    pub fn written(&self, address: u64) -> u64 {
+        let (directory, entry, _) = self.place(address);
+        self.given(directory, entry).map_or(0, |frame| frame.written)
+    }
+
     /// Sets `size` bytes to zero.
     pub fn zero(&mut self, address: u64, size: u64) {
         for at in 0..size {
@@ -148,5 +171,21 @@ mod tests {
         assert!(ram.holds(base, 8));
         assert!(!ram.holds(base - 1, 8));
         assert!(!ram.holds(u64::MAX, 8));
+    }
+
+    #[test]
+    fn the_last_write_to_a_frame_is_known() {
+        let mut ram = Ram::new(Span::with_size(0, 0x10_0000).unwrap());
+        ram.write(0x1000, 4, 1);
+        let before = ram.writes();
+        assert!(ram.written(0x1ffc) <= before && ram.written(0x2000) == 0);
+        // Zeros over what was never written; then across two frames.
+        ram.write(0x5000, 8, 0);
+        assert_eq!((ram.written(0x5000), ram.writes()), (0, before));
+        ram.write(0x2ffc, 8, u64::MAX);
+        assert!(ram.written(0x2000) > before && ram.written(0x3000) > before && ram.written(0x1000) <= before);
+        let before = ram.writes();
+        ram.write(0x1000, 1, 0);
+        assert!(ram.written(0x1000) > before && ram.written(0x2000) <= before);
     }
 }

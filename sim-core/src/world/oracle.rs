@@ -6,7 +6,7 @@
 //! two are compared whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies,
 //! plans and the slot driver have no say in it: a mistake in any of them shows here.
 
-use crate::layout::{Layout, Owner, Span};
+use crate::layout::{Layout, Owner, SharedMemory, Span};
 use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::{Breach, BreachKind};
@@ -19,17 +19,59 @@ type Rights = [bool; 3];
 
 const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind::Fetch];
 
-/// What was found at each PE when it was last looked at.
+/// What was found at each PE when it was last looked at. An oracle is for one machine.
 #[derive(Debug, Default)]
 pub struct Oracle {
     seen: Vec<Seen>,
+    right: Right,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Regions by slot.
+type Regions = Vec<(u8, RegionWords)>;
+
+#[derive(Debug, Default)]
 struct Seen {
+    /// Changes of the registers of both MPUs by then.
+    changes: Option<(u64, u64)>,
     vcpu: Option<(usize, u32)>,
-    el2: Vec<(u8, RegionWords)>,
-    el1: Vec<(u8, RegionWords)>,
+    el2: Regions,
+    el1: Regions,
+}
+
+/// Most views kept in [`Right`].
+const KEPT: usize = 16;
+
+/// Regions at EL2 that were found to be right, all in force: a PE goes back and forth between few.
+#[derive(Debug, Default)]
+struct Right {
+    /// The layout that they are right by, as far as it bears on them.
+    owners: Vec<(Span, Owner)>,
+    shared: Vec<SharedMemory>,
+    /// Whose view it is, with which `SCTLR_EL2`.
+    views: Vec<(usize, u64, Regions)>,
+}
+
+impl Right {
+    /// Those of another layout are no longer.
+    fn follow(&mut self, layout: &Layout) {
+        let shared = &layout.parts().shared;
+        if self.owners != layout.owners() || self.shared != *shared {
+            self.owners = layout.owners().to_vec();
+            self.shared.clone_from(shared);
+            self.views.clear();
+        }
+    }
+
+    fn has(&self, domain: usize, sctlr: u64, regions: &Regions) -> bool {
+        self.views.iter().any(|(of, by, kept)| (*of, *by) == (domain, sctlr) && kept == regions)
+    }
+
+    fn keep(&mut self, domain: usize, sctlr: u64, regions: &Regions) {
+        if self.views.len() >= KEPT {
+            self.views.clear();
+        }
+        self.views.push((domain, sctlr, regions.clone()));
+    }
 }
 
 impl Oracle {
@@ -47,51 +89,71 @@ impl Oracle {
         if self.seen.len() <= pe {
             self.seen.resize_with(pe + 1, Seen::default);
         }
-        // A region whose limit is below its base holds nothing, and would part neighbours.
-        let mut el2: Vec<_> = state.el2.enabled().filter(|(_, words)| words.base() <= words.limit()).collect();
-        el2.sort_by_key(|(_, words)| words.base());
-        let found = Seen { vcpu: runs, el2, el1: runs.map(|_| state.el1.enabled().collect()).unwrap_or_default() };
         let place = self.seen.get_mut(pe)?;
-        if *place == found && !again {
+        let changes = Some((state.el2.changes(), state.el1.changes()));
+        if place.vcpu == runs && place.changes == changes && !again {
             return None;
         }
-        *place = found;
-        judge(layout, state, place).map(|(kind, span)| {
+        place.changes = changes;
+        // A region whose limit is below its base holds nothing, and would part neighbours.
+        let el2 = || state.el2.enabled().filter(|(_, words)| words.base() <= words.limit());
+        let el1 = || runs.into_iter().flat_map(|_| state.el1.enabled());
+        let same = el2().eq(place.el2.iter().copied()) && el1().eq(place.el1.iter().copied());
+        if place.vcpu == runs && same && !again {
+            return None;
+        }
+        place.vcpu = runs;
+        place.el2.clear();
+        place.el2.extend(el2());
+        place.el1.clear();
+        place.el1.extend(el1());
+        self.right.follow(layout);
+        judge(layout, state, place, &mut self.right).map(|(kind, span)| {
             let (owner, _) = layout.owner(span.base());
             Breach { pe, runs: runs.map(|(domain, _)| domain), kind, span, owner }
         })
     }
 }
 
-fn judge(layout: &Layout, state: &Pe, seen: &Seen) -> Option<(BreachKind, Span)> {
+fn judge(layout: &Layout, state: &Pe, seen: &Seen, right: &mut Right) -> Option<(BreachKind, Span)> {
     let everything = Span::new(0, mpu_model::PA_LIMIT)?;
-    if let Some(overlap) = seen.el2.windows(2).find_map(shared) {
+    let sctlr = state.el2.read(MpuReg::Sctlr);
+    let known = seen.vcpu.is_some_and(|(domain, _)| right.has(domain, sctlr, &seen.el2));
+    let mut ordered = Regions::new();
+    if !known {
+        ordered.clone_from(&seen.el2);
+        ordered.sort_by_key(|(_, words)| words.base());
+    }
+    if let Some(overlap) = ordered.windows(2).find_map(shared) {
         return Some((BreachKind::Overlap, overlap));
     }
-    let on = Sctlr::new_with_raw_value(state.el2.read(MpuReg::Sctlr)).m();
     let Some((domain, vcpu)) = seen.vcpu else {
         // Nobody runs: whatever is open stands there for whoever comes next.
-        let open = open(&seen.el2).next();
+        let open = open(&ordered).next();
         return open.map(|span| (BreachKind::Exposed, span));
     };
-    if !on || state.hcr() & hcr::VM == 0 {
+    if !Sctlr::new_with_raw_value(sctlr).m() || state.hcr() & hcr::VM == 0 {
         return Some((BreachKind::Off, everything));
     }
     if state.el2.pending().next().is_some() {
         // What follows is said of the newest values; hardware may still go by others.
         return Some((BreachKind::NotInForce, everything));
     }
-    let exposed = || open(&seen.el2).find_map(|region| beyond(layout, &state.el2, domain, region));
-    let withheld = || truth(layout, domain).find_map(|(span, _)| missing(&seen.el2, span));
-    let stage_one = || {
-        let planned = &layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
-        let words = || seen.el1.iter().map(|(_, words)| *words);
-        let same = words().eq(planned.iter().map(mpu_model::Region::words));
-        let stage_one = Sctlr::new_with_raw_value(state.el1.read(MpuReg::Sctlr)).m();
-        let in_force = state.el1.pending().next().is_none();
-        (!same || stage_one == planned.is_empty() || !in_force).then_some((BreachKind::StageOne, everything))
-    };
-    exposed().or_else(|| withheld().map(|span| (BreachKind::Withheld, span))).or_else(stage_one)
+    if !known {
+        let exposed = || open(&ordered).find_map(|region| beyond(layout, &state.el2, domain, region));
+        let withheld = || truth(layout, domain).find_map(|(span, _)| missing(&ordered, span));
+        let wrong = exposed().or_else(|| withheld().map(|span| (BreachKind::Withheld, span)));
+        if wrong.is_some() {
+            return wrong;
+        }
+        right.keep(domain, sctlr, &seen.el2);
+    }
+    let planned = &layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
+    let words = || seen.el1.iter().map(|(_, words)| *words);
+    let same = words().eq(planned.iter().map(mpu_model::Region::words));
+    let stage_one = Sctlr::new_with_raw_value(state.el1.read(MpuReg::Sctlr)).m();
+    let in_force = state.el1.pending().next().is_none();
+    (!same || stage_one == planned.is_empty() || !in_force).then_some((BreachKind::StageOne, everything))
 }
 
 /// The bytes that two neighbours in order of base share.
