@@ -278,4 +278,20 @@ mod tests {
         let missing = mpu.pending().map(|write| (write.reg, write.missing));
         assert!(missing.eq([(MpuReg::Prbar, Missing::ContextSync), (MpuReg::Prlar, Missing::DsbThenContextSync)]));
     }
+
+    /// What the last of more writes than are kept leaves behind, after an ISB alone.
+    #[test]
+    fn without_a_dsb_lost_writes_come_into_force_only_where_none_is_needed() {
+        for (sync, lost) in [(SyncRule::DsbThenContextSync, true), (SyncRule::ContextSyncOnly, false)] {
+            let mut mpu = Mpu::new(Level::El2, 4, Rules { sync, ..Rules::default() });
+            for write in 0..=CAPACITY as u64 {
+                mpu.write(MpuReg::Prbar, write << 12).unwrap();
+            }
+            mpu.context_sync();
+            assert_eq!(mpu.pending().next().is_some(), lost, "{sync:?}");
+            mpu.dsb();
+            mpu.context_sync();
+            assert_eq!(mpu.pending().next(), None);
+        }
+    }
 }

@@ -64,7 +64,8 @@ fn is_guest_step(op: &Op) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, ..ProptestConfig::default() })]
+    // Twenty times as many cases as usual, few where $PROPTEST_CASES asks for few.
+    #![proptest_config(ProptestConfig::with_cases(20 * ProptestConfig::default().cases))]
 
     #[test]
     fn both_agree_on_everything(ops in ops(150)) {

@@ -7,8 +7,6 @@ use evtchn::{Errno, Stop};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
-
     /// New buckets are the one thing a failing operation may leave behind, and no picture shows them.
     #[test]
     fn an_operation_that_fails_changes_nothing(ops in ops(120)) {
@@ -56,7 +54,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.div_ceil(12)))]
 
     /// Also what no picture shows: latches, queues, where a reset stands.
     #[test]
