@@ -70,6 +70,8 @@ fn check(rig: &Rig) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
     #[test]
     fn no_hypercall_breaks_the_tables(calls in prop::collection::vec(call(), 1..80), preempt in any::<[bool; 8]>()) {
         let mut rig = Rig::new();

@@ -259,6 +259,7 @@ impl State {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::access::{AccessKind, El};
     use crate::mpu::Mpu;
     use crate::rules::Level;
     use std::string::ToString;
@@ -284,9 +285,11 @@ mod tests {
     fn without_a_dsb_lost_writes_come_into_force_only_where_none_is_needed() {
         for (sync, lost) in [(SyncRule::DsbThenContextSync, true), (SyncRule::ContextSyncOnly, false)] {
             let mut mpu = Mpu::new(Level::El2, 4, Rules { sync, ..Rules::default() });
-            for write in 0..=CAPACITY as u64 {
+            for write in 1..=CAPACITY as u64 + 1 {
                 mpu.write(MpuReg::Prbar, write << 12).unwrap();
             }
+            let access = Access { addr: 0, size: 1, kind: AccessKind::Read, el: El::El2 };
+            assert!(mpu.check(Regime::El2, access).hazard.unwrap().overflow);
             mpu.context_sync();
             assert_eq!(mpu.pending().next().is_some(), lost, "{sync:?}");
             mpu.dsb();

@@ -7,6 +7,8 @@ use evtchn::{Errno, Stop};
 use proptest::prelude::*;
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+
     /// New buckets are the one thing a failing operation may leave behind, and no picture shows them.
     #[test]
     fn an_operation_that_fails_changes_nothing(ops in ops(120)) {
@@ -54,7 +56,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.div_ceil(12)))]
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     /// Also what no picture shows: latches, queues, where a reset stands.
     #[test]
