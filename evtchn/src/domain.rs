@@ -85,6 +85,10 @@ impl<A: Copy + Debug> Domain<A> {
         self.ports.get(port).ok_or(Errno::EINVAL)
     }
 
+    pub(crate) fn valid_mut(&mut self, port: Port) -> Result<&mut Channel, Errno> {
+        self.ports.get_mut(port).ok_or(Errno::EINVAL)
+    }
+
     /// Ports the present ABI has room for.
     pub(crate) fn max_ports(&self) -> u32 {
         if self.fifo.is_some() { abi::FIFO_PORTS } else { abi::TWO_LEVEL_PORTS }

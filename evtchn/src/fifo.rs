@@ -203,7 +203,7 @@ fn try_link<H: EventMemory>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DomIdx, testing::*};
+    use crate::{DomIdx, Poll, testing::*};
 
     /// Rig with `n` channels from domain 1 to domain 2: the ports to send on, and their ends.
     fn rig(n: usize) -> (Rig, Vec<Port>, Vec<Port>) {
@@ -288,12 +288,41 @@ mod tests {
         let (mut rig, from, to) = rig(1);
         let (d1, d2) = (rig.d1, rig.d2);
         rig.set_mask(d2, to[0], true);
+        rig.unmask(d2, to[0]).unwrap();
+        assert_eq!(rig.word(d2, to[0]), 0, "no event, nothing to raise");
+        rig.set_mask(d2, to[0], true);
         rig.send(d1, from[0]).unwrap();
         assert_eq!(rig.word(d2, to[0]), PENDING | MASKED);
         assert!(rig.mem.injected.is_empty());
         rig.unmask(d2, to[0]).unwrap();
         assert_eq!(rig.word(d2, to[0]), PENDING | LINKED);
         assert_eq!(rig.mem.injected.len(), 1);
+    }
+
+    #[test]
+    fn closing_takes_the_event_back_and_leaves_the_word_on_its_queue() {
+        let (mut rig, from, to) = rig(1);
+        let (d1, d2) = (rig.d1, rig.d2);
+        rig.send(d1, from[0]).unwrap();
+        rig.close(d2, to[0]).unwrap();
+        assert_eq!(rig.word(d2, to[0]), LINKED);
+    }
+
+    #[test]
+    fn only_an_event_that_is_new_ends_a_poll() {
+        let (mut rig, from, to) = rig(1);
+        let (d1, d2) = (rig.d1, rig.d2);
+        // Masked, so that no interrupt ends it.
+        rig.set_mask(d2, to[0], true);
+        for woken in [&[(d2, 0)][..], &[]] {
+            assert_eq!(rig.poll(d2, 0, &[], 0), Ok(Poll::Block { timeout: 0 }));
+            rig.mem.clear_signs();
+            rig.send(d1, from[0]).unwrap();
+            assert_eq!(rig.mem.woken, woken);
+        }
+        assert_eq!(rig.poll(d2, 1, &[to[0].0], 0), Ok(Poll::Ready));
+        rig.consume(d2, to[0]);
+        assert_eq!(rig.poll(d2, 1, &[to[0].0], 0), Ok(Poll::Block { timeout: 0 }));
     }
 
     #[test]

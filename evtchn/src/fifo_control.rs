@@ -75,7 +75,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         if domain.fifo.is_none() {
             return Err(Errno::ENOSYS);
         }
-        let channel = domain.ports.get_mut(port).ok_or(Errno::EINVAL)?;
+        let channel = domain.valid_mut(port)?;
         if !channel.usable() {
             return Err(Errno::EACCES);
         }

@@ -272,8 +272,8 @@ mod tests {
         assert_eq!(rig.hypercall(d1, op::BIND_VIRQ, &[0, 1, 9]), (OK, [0, 1, 2].into()));
         assert_eq!(rig.hypercall(d1, op::BIND_IPI, &[1, 9]), (OK, [1, 3].into()));
         assert_eq!(
-            rig.hypercall(d0, op::INIT_CONTROL, &[gfn(d0, 1) as u32, 0, 8, 1, 0xFFFF_FF00, 5]).1[4..],
-            [0xFFFF_FF11, 5]
+            rig.hypercall(d0, op::INIT_CONTROL, &[gfn(d0, 1) as u32, 0, 8, 1, 0x1234_56EE, 5]).1[4..],
+            [0x1234_5611, 5]
         );
         let status = |rig: &mut Rig, dom, port| rig.hypercall(dom, op::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6]).1;
         assert_eq!(status(&mut rig, d1, 1)[2..], [2, 0, 0x7777_0002, 1]);

@@ -284,8 +284,15 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         fill(&mut rig, d1, 200);
+        let routes = [127, 128].map(|port| rig.ec.route_unmask(caller(d1), Port(port)).unwrap());
         rig.mem.preempt = [true, false].into();
         assert_eq!(rc(rig.ec.kill(&mut rig.mem, d1)), Err(Errno::ERESTART));
+        let raised = routes.map(|route| {
+            rig.mem.log.clear();
+            rig.ec.raise(&mut rig.mem, route).unwrap();
+            !rig.mem.log.is_empty()
+        });
+        assert_eq!(raised, [true, false], "what is under way to them is dropped");
         // Checked at 192, stopped at 128.
         assert_eq!(rig.counts(d1), [128, 127, 0]);
         assert_eq!(rig.send(d1, Port(128)), Err(Errno::EINVAL));

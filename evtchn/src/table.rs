@@ -104,9 +104,7 @@ impl<A: Copy + Debug> EventChannels<A> {
             pause_count: 0,
         };
         self.next_generation = self.next_generation.wrapping_add(1);
-        if let Some(slot) = self.slots.get_mut(idx.get()) {
-            *slot = Some(domain);
-        }
+        *self.slots.get_mut(idx.get()).ok_or(Errno::ENOMEM)? = Some(domain);
         self.by_id.insert(cfg.id, idx);
         Ok(idx)
     }

@@ -64,9 +64,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         if present.is_some_and(|old| self.virq_bound(old, Vcpu(0), virq).is_some()) {
             return Err(Errno::EBUSY);
         }
-        if let Some(slot) = self.handlers.get_mut(virq as usize) {
-            *slot = Some(dom);
-        }
+        *self.handlers.get_mut(virq as usize).ok_or(Errno::EINVAL)? = Some(dom);
         Ok(())
     }
 

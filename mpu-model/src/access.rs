@@ -163,3 +163,30 @@ pub struct Verdict {
     /// The pending write on which the answer hangs. Wherever there is one, `result` is a denial.
     pub hazard: Option<Hazard>,
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_denial_says_who_did_what_and_why_not() {
+        let access = Access { addr: 0x1ffc, size: 8, kind: AccessKind::Rmw, el: El::El1 };
+        let denial = |kind| Denial { kind, addr: 0x2000, access, regime: Regime::Stage2 }.to_string();
+        let permission = |slot, needs| denial(DenialKind::Permission { slot, needs });
+        let said = "EL1 rmw of 8 bytes at 0x1ffc denied at 0x2000: ";
+        for (denial, why) in [
+            (denial(DenialKind::NoRegion), "no enabled region holds the address"),
+            (denial(DenialKind::Overlap { first: 2, second: 7 }), "enabled regions 2 and 7 both hold the address"),
+            (permission(Some(3), AccessKind::Write), "region 3 does not grant write"),
+            (permission(None, AccessKind::Fetch), "the background region does not grant fetch"),
+            (denial(DenialKind::MixedAttributes), "its parts lie in regions with different attributes"),
+            (denial(DenialKind::AddressSize), "the address is beyond the 52-bit address space"),
+        ] {
+            assert_eq!(denial.strip_prefix(said), Some(why));
+        }
+        assert_eq!([El::El0, El::El2].map(|el| el.to_string()), ["EL0", "EL2"]);
+        assert_eq!(AccessKind::Read.to_string(), "read");
+    }
+}

@@ -179,6 +179,14 @@ mod tests {
     #[test]
     fn alternate_form_names_the_memory() {
         assert_eq!(std::format!("{TEXT:#}"), "rw EL2 only, never execute, inner shareable, attribute 1, non-secure");
+        for (sh, said) in [
+            (Shareability::Non, "non-shareable"),
+            (Shareability::Reserved, "SH reserved"),
+            (Shareability::Outer, "outer shareable"),
+        ] {
+            let secure = Attrs { xn: Xn::Bits01, sh, ns: false, ..TEXT };
+            assert_eq!(std::format!("{secure:#}"), std::format!("rw EL2 only, XN=0b01, {said}, attribute 1"));
+        }
     }
 
     #[test]

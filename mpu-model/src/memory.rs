@@ -205,5 +205,12 @@ mod tests {
         assert_eq!(both(Shareability::Non, Shareability::Non), Shareability::Non);
         assert_eq!(memory(WB, Shareability::Non).combine(memory(NC, Shareability::Non)).sh, Shareability::Outer);
         assert_eq!(memory(DEVICE, Shareability::Inner).sh, Shareability::Outer);
+        let said = [Shareability::Non, Shareability::Reserved, Shareability::Outer, Shareability::Inner]
+            .map(|sh| memory(WB, sh).to_string());
+        assert_eq!(
+            said,
+            ["non-shareable", "reserved shareability", "outer shareable", "inner shareable"]
+                .map(|sh| std::format!("Normal write-back, {sh}"))
+        );
     }
 }

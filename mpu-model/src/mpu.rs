@@ -556,6 +556,20 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_another_mpu_moves_no_probe_and_makes_none() {
+        let mut other = Mpu::new(Level::El2, 4, Rules::default());
+        let mut mpu = other.clone();
+        let probe = Probe { addr: 0x1000, kind: AccessKind::Read };
+        other.add_probe(probe).unwrap();
+        let second = other.add_probe(probe).unwrap();
+        let first = mpu.add_probe(probe).unwrap();
+        mpu.set_probe(second, Probe { addr: 0x2000, ..probe });
+        mpu.write(MpuReg::Sctlr, 1).unwrap();
+        assert_eq!(mpu.failing_probe().map(|(id, denial)| (id, denial.addr)), Some((first, 0x1000)));
+        assert_eq!(mpu.add_probe(probe), Some(second), "the place is still free");
+    }
+
+    #[test]
     fn debug_shows_what_is_enabled_and_what_is_pending() {
         let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
         mpu.write(MpuReg::PrbarN(3), 0x1000).unwrap();

@@ -277,6 +277,7 @@ impl State {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::access::{AccessKind, El};
     use crate::mpu::Mpu;
     use crate::rules::Level;
     use std::string::ToString;
@@ -295,5 +296,23 @@ mod tests {
         mpu.write(MpuReg::Prlar, 0x1fc1).unwrap();
         let missing = mpu.pending().map(|write| (write.reg, write.missing));
         assert!(missing.eq([(MpuReg::Prbar, Missing::ContextSync), (MpuReg::Prlar, Missing::DsbThenContextSync)]));
+    }
+
+    /// What the last of more writes than are kept leaves behind, after an ISB alone.
+    #[test]
+    fn without_a_dsb_lost_writes_come_into_force_only_where_none_is_needed() {
+        for (sync, lost) in [(SyncRule::DsbThenContextSync, true), (SyncRule::ContextSyncOnly, false)] {
+            let mut mpu = Mpu::new(Level::El2, 4, Rules { sync, ..Rules::default() });
+            for write in 1..=CAPACITY as u64 + 1 {
+                mpu.write(MpuReg::Prbar, write << 12).unwrap();
+            }
+            let access = Access { addr: 0, size: 1, kind: AccessKind::Read, el: El::El2 };
+            assert!(mpu.check(Regime::El2, access).hazard.unwrap().overflow);
+            mpu.context_sync();
+            assert_eq!(mpu.pending().next().is_some(), lost, "{sync:?}");
+            mpu.dsb();
+            mpu.context_sync();
+            assert_eq!(mpu.pending().next(), None);
+        }
     }
 }

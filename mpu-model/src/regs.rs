@@ -157,7 +157,9 @@ mod tests {
     fn names_are_architectural() {
         assert_eq!(MpuReg::PrbarN(3).to_string(), "PRBAR3");
         assert_eq!(MpuReg::PrlarN(15).to_string(), "PRLAR15");
-        assert_eq!(MpuReg::Prselr.to_string(), "PRSELR");
-        assert_eq!(MpuReg::Prenr.to_string(), "PRENR");
+        let plain = [MpuReg::Mpuir, MpuReg::Prenr, MpuReg::Prselr, MpuReg::Prbar, MpuReg::Prlar];
+        assert_eq!(plain.map(|reg| reg.to_string()), ["MPUIR", "PRENR", "PRSELR", "PRBAR", "PRLAR"]);
+        let control = [MpuReg::Sctlr, MpuReg::Mair, MpuReg::Mair1];
+        assert_eq!(control.map(|reg| reg.to_string()), ["SCTLR", "MAIR", "MAIR1"]);
     }
 }

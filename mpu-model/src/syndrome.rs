@@ -244,6 +244,25 @@ mod tests {
         assert_eq!(Syndrome::stage2(&lacks, rules).hpfar(rules), None);
         assert_eq!(Syndrome::stage2(&lacks, rules).hpfar(Rules::qemu_an536()), Some(0x40_0010));
         assert_eq!(Syndrome::el1(&lacks, rules).fsr(), 0xa0c);
+        let read = denial(AccessKind::Read, El::El1, DenialKind::NoRegion);
+        assert_eq!(Syndrome::el1(&read, rules).fsr(), 0x204);
+    }
+
+    #[test]
+    fn classes_and_status_codes_have_names() {
+        let named = |ec, iss| {
+            let syndrome = Syndrome { ec, iss, far: 0 };
+            (syndrome.ec_name(), syndrome.fsc_name())
+        };
+        assert_eq!(named(0x20, 0).0, "instruction abort from a lower exception level");
+        assert_eq!(named(0x21, 0).0, "instruction abort from the same exception level");
+        assert_eq!(named(0x24, 0).0, "data abort from a lower exception level");
+        assert_eq!(named(0x25, 0).0, "data abort from the same exception level");
+        assert_eq!(named(0x24, 0b00_0100).1, "translation fault, level 0");
+        assert_eq!(named(0x24, 0b00_1100).1, "permission fault, level 0");
+        assert_eq!(named(0x24, 0b01_0000).1, "synchronous external abort");
+        assert_eq!(named(0x24, 0b10_0001).1, "alignment fault");
+        assert_eq!(named(0x16, 0b00_0101), ("not a memory abort", "not a fault that an MPU raises"));
     }
 
     #[test]

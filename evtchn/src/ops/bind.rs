@@ -61,9 +61,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         remote: DomIdx,
         remote_port: Port,
     ) -> Result<(), Stop<H::Fault>> {
-        if let Some(channel) = self.domain_mut(remote)?.ports.get_mut(remote_port) {
-            channel.state = State::Interdomain { dom: local, port };
-        }
+        self.domain_mut(remote)?.valid_mut(remote_port)?.state = State::Interdomain { dom: local, port };
         let domain = self.domain_mut(local)?;
         domain.open(port, State::Interdomain { dom: remote, port: remote_port }, Vcpu(0));
         domain.set_pending(h, port, Vcpu(0)).map_err(Stop::Fault)
@@ -119,7 +117,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 
 impl<A: Copy + Debug> Domain<A> {
     fn move_port(&mut self, port: Port, vcpu: Vcpu) -> Result<(), Errno> {
-        let channel = self.ports.get_mut(port).ok_or(Errno::EINVAL)?;
+        let channel = self.valid_mut(port)?;
         if channel.xen.is_some() {
             return Err(Errno::EINVAL);
         }

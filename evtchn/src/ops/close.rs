@@ -2,7 +2,7 @@
 
 use core::fmt::Debug;
 
-use crate::{Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain, port::State};
+use crate::{Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, VirqKind, domain::Domain, port::State};
 
 /// With whose rights a port is closed: a guest's stop at ports Xen owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,12 @@ impl<A: Copy + Debug> EventChannels<A> {
             State::Unbound { .. } | State::Ipi => {}
             State::Virq(virq) => {
                 let vcpu = channel.vcpu;
-                domain.unbind_virq(virq.into(), vcpu);
+                let slot = VirqKind::of(virq.into()).map_or(vcpu, |kind| kind.slot(vcpu));
+                domain.set_virq_port(slot, virq.into(), Port(0));
             }
             State::Interdomain { dom: peer, port: peer_port } => {
                 let id = domain.id;
-                if let Some(channel) = self.domain_mut(peer)?.ports.get_mut(peer_port) {
-                    channel.state = State::Unbound { remote: id };
-                }
+                self.domain_mut(peer)?.valid_mut(peer_port)?.state = State::Unbound { remote: id };
             }
         }
         self.domain_mut(dom)?.free(h, port).map_err(Stop::Fault)
@@ -48,12 +47,6 @@ impl<A: Copy + Debug> EventChannels<A> {
 }
 
 impl<A: Copy + Debug> Domain<A> {
-    fn unbind_virq(&mut self, virq: u32, vcpu: Vcpu) {
-        if let Some(kind) = VirqKind::of(virq) {
-            self.set_virq_port(kind.slot(vcpu), virq, Port(0));
-        }
-    }
-
     /// The pending bit goes, so that the next owner does not start with it; the mask bit is the guest's and stays.
     fn free<H: Host<Area = A>>(&mut self, h: &mut H, port: Port) -> Result<(), H::Fault> {
         if self.ports.get(port).is_some_and(|channel| channel.xen.is_none()) {
@@ -67,7 +60,7 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Binding, DomId, XenHandler, XenPort, abi::virq, testing::*};
+    use crate::{Binding, DomId, Vcpu, XenHandler, XenPort, abi::virq, testing::*};
 
     #[test]
     fn close_checks_in_order() {

@@ -435,6 +435,27 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_is_put_beside_what_is_mapped() {
+        let mut table = Mappings::<4>::new(4);
+        table.map(page(1, RW)).unwrap();
+        assert_eq!(
+            table.fix(2, page(1, RW)),
+            Err(MapError::Overlap { region: page(1, RW), slot: 0, held: page(1, RW) })
+        );
+        assert_eq!(table.fix(2, page(2, RW)), Ok(Update::Write { slot: 2, words: page(2, RW).words() }));
+    }
+
+    #[test]
+    fn a_range_that_sticks_out_of_a_region_is_not_mapped() {
+        let mut table = Mappings::<2>::new(2);
+        table.map(page(2, RW)).unwrap();
+        for (base, limit) in [(0x1000, 0x2fff), (0x2000, 0x3fff)] {
+            assert_eq!(table.unmap(base, limit), Err(UnmapError::NotMapped { base, limit }));
+        }
+        assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Disable { slot: 0 }));
+    }
+
+    #[test]
     fn references_are_counted_in_eight_bits() {
         let mut table = Mappings::<1>::new(1);
         for _ in 0..256 {
