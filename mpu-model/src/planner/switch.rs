@@ -206,6 +206,10 @@ mod tests {
         let (first, second) = (words(0x1000, 0x3000, Ap::RwAll), words(0x1000, 0x2000, Ap::RwAll));
         assert_eq!(place(&mut slots, &[first, second]), Ok(Cost { words: 3, off: 0 }));
         assert_eq!(slots, [first, second]);
+        // Nor does one that costs nothing where it is make room for one that would cost one word there.
+        let mut slots = [first, RegionWords::default()];
+        assert_eq!(place(&mut slots, &[first, second]), Ok(Cost { words: 2, off: 0 }));
+        assert_eq!(slots, [first, second]);
     }
 
     #[test]
