@@ -351,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_is_opened_again_has_the_default_priority() {
+        let (mut rig, _, to) = rig(1);
+        let d2 = rig.d2;
+        rig.ec.set_priority(caller(d2), to[0], 2).unwrap();
+        rig.close(d2, to[0]).unwrap();
+        assert_eq!(rig.ipi(d2, 0), Ok(to[0]));
+        rig.send(d2, to[0]).unwrap();
+        assert_eq!((head(&rig, d2, 7), head(&rig, d2, 2)), (to[0].0, 0));
+    }
+
+    #[test]
     fn queues_are_per_vcpu() {
         let (mut rig, from, to) = rig(2);
         let (d1, d2) = (rig.d1, rig.d2);

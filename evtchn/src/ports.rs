@@ -259,6 +259,14 @@ mod tests {
     }
 
     #[test]
+    fn a_search_never_goes_back() {
+        let mut table = PortTable::new(u32::MAX).unwrap();
+        table.grow_to(Port(64 * 64)).unwrap();
+        (2..64 * 64).for_each(|port| table.open(Port(port), ipi()));
+        assert_eq!(table.next_free(2), Some(Port(64 * 64)), "port 1 is in the same middle word as what was asked for");
+    }
+
+    #[test]
     fn the_whole_fifo_range_can_be_filled() {
         let mut table = PortTable::new(u32::MAX).unwrap();
         table.grow_to(Port(abi::FIFO_PORTS - 1)).unwrap();

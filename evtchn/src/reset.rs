@@ -280,6 +280,23 @@ mod tests {
     }
 
     #[test]
+    fn an_event_under_way_to_a_domain_that_is_gone_is_dropped() {
+        let mut rig = Rig::new();
+        let (d1, d2) = (rig.d1, rig.d2);
+        let (here, there) = rig.channel(d1, d2);
+        let route = rig.ec.route_send(caller(d1), here).unwrap();
+        rc(rig.ec.kill(&mut rig.mem, d2)).unwrap();
+        rc(rig.ec.destroy(&mut rig.mem, d2)).unwrap();
+        rig.mem.clear_signs();
+        rig.ec.raise(&mut rig.mem, route).unwrap();
+        // Nor is it for the next domain at that place, nor for its port of that number.
+        assert_eq!(rig.ec.create_domain(&config(7), shared_info(d2)), Ok(d2));
+        assert_eq!(rig.ipi(d2, 0), Ok(there));
+        rig.ec.raise(&mut rig.mem, route).unwrap();
+        assert!(rig.mem.log.is_empty());
+    }
+
+    #[test]
     fn a_preempted_kill_makes_the_upper_ports_invalid() {
         let mut rig = Rig::new();
         let d1 = rig.d1;

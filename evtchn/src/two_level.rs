@@ -84,7 +84,7 @@ pub(crate) fn is_pending<H: EventMemory>(shared_info: H::Area, h: &mut H, port: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::*;
+    use crate::{Poll, testing::*};
 
     #[test]
     fn bits_of_the_highest_port_are_the_last_of_their_arrays() {
@@ -96,6 +96,15 @@ mod tests {
         rig.send(d1, Port(4095)).unwrap();
         assert_eq!(rig.mem.peek(shared_info(d1) + 556), 1 << 31);
         assert_eq!(rig.selector(d1, 0), 1 << 63);
+        rig.consume(d1, Port(4095));
+        rig.mem.poke(shared_info(d1) + 1068, 1 << 31);
+        rig.send(d1, Port(4095)).unwrap();
+        assert_eq!(rig.selector(d1, 0), 0, "masked");
+        assert_eq!(rig.poll(d1, 0, &[4095], 0), Ok(Poll::Ready));
+        rig.unmask(d1, Port(4095)).unwrap();
+        assert_eq!((rig.selector(d1, 0), rig.mem.peek(shared_info(d1) + 1068)), (1 << 63, 0));
+        rig.close(d1, Port(4095)).unwrap();
+        assert_eq!(rig.mem.peek(shared_info(d1) + 556), 0);
     }
 
     #[test]

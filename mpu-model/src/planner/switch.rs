@@ -201,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn who_can_go_nowhere_as_cheaply_stays() {
+        let mut slots = [words(0x1000, 0x1000, Ap::RwAll).disabled(), RegionWords::default()];
+        let (first, second) = (words(0x1000, 0x3000, Ap::RwAll), words(0x1000, 0x2000, Ap::RwAll));
+        assert_eq!(place(&mut slots, &[first, second]), Ok(Cost { words: 3, off: 0 }));
+        assert_eq!(slots, [first, second]);
+        // Nor does one that costs nothing where it is make room for one that would cost one word there.
+        let mut slots = [first, RegionWords::default()];
+        assert_eq!(place(&mut slots, &[first, second]), Ok(Cost { words: 2, off: 0 }));
+        assert_eq!(slots, [first, second]);
+    }
+
+    #[test]
     fn too_many_regions_are_refused_and_nothing_moves() {
         let one = words(0x1000, 0x1000, Ap::RwAll);
         let mut slots = [one];
