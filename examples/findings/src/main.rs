@@ -1,7 +1,7 @@
 //! Writes docs/findings.md: the questions of 2022, answered from sweeps and comparisons that this program runs.
 //!
 //! ```console
-//! $ cargo run --release -p mpusim --example findings -- docs/findings.md
+//! $ cargo run --release -p findings -- docs/findings.md
 //! ```
 //!
 //! Every number and every sentence with a number in it is made from what `mpusim` printed; the command is beside each table.
@@ -43,7 +43,7 @@ const PROFILES: [&str; 5] =
 const INTRODUCTION: &str = "\
 In April 2022 the developers of Xen on Armv8-R asked two things: what does an EL2 MPU context switch cost against adding or removing one
 region, and how many extra regions does each way out need? This page answers them for the hypervisor that mpusim simulates. It is made by
-`cargo run --release -p mpusim --example findings -- docs/findings.md`, and CI makes it again: every number comes from the command above its
+`cargo run --release -p findings -- docs/findings.md`, and CI makes it again: every number comes from the command above its
 table.
 
 What the numbers are: counts are exact for this hypervisor. Cycles are counts times a profile's figures. `counts` takes every operation for one

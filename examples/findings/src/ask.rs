@@ -3,14 +3,13 @@
 use crate::Fallible;
 use mpusim::sweep::{Line, Table};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The program beside this one.
 fn mpusim() -> Fallible<PathBuf> {
     let here = std::env::current_exe()?;
-    let folder = here.parent().and_then(Path::parent).ok_or("this program lies in no build folder")?;
-    let program = folder.join("mpusim");
+    let program = here.with_file_name("mpusim");
     if program.exists() {
         Ok(program)
     } else {
