@@ -1,5 +1,4 @@
 //! `mpusim fuzz`: what it found stays fixed, it finds what is there, and the same seed tells the same on every machine.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check};
 use mpusim::replay::{Options, Outcome, Setting, replay};

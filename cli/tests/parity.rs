@@ -1,7 +1,5 @@
 //! Scenarios on boards. An emulator and the images are needed; without them the tests say so and are skipped.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;

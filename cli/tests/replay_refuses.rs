@@ -1,5 +1,4 @@
 //! What is not as recorded is reported at its line, and bad input is an error with its place.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! Recorded event-channel behaviour, replayed under every strategy.
 //!
 //! A small set comes with the project and always runs. `MPUSIM_VECTORS=dir` adds all of `dir/evtchn`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! The page of a report: what is on it, and what is refused.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! The page of a report in a browser: nothing lies on anything else, nothing sticks out, on a desk and on a phone.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,4 @@
 //! Every kind of bad scenario: what is said, and at which line and column.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::too_many_lines, reason = "tables of cases are as long as they are")]
 
 use mpusim::scenario::{LoadError, Scenario};

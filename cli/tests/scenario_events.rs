@@ -1,5 +1,4 @@
 //! The books on events balance in every scenario that comes with the project, whatever the strategy and the seed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use mpusim::scenario::Scenario;
 use mpusim::strategy;

@@ -1,5 +1,4 @@
 //! The steps about FIFO and polling: what they become, and what is said of bad ones.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mpusim::scenario::{LoadError, Scenario};
 use sim_core::guest::steps::{Op, PortRef};

@@ -1,5 +1,4 @@
 //! What each key and each step of a good scenario becomes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::too_many_lines, reason = "tables of cases are as long as they are")]
 
 use evtchn::{DomId, Port, Vcpu};

@@ -1,5 +1,4 @@
 //! Scenario files from hell: never a panic, never slow.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mpusim::scenario::{LoadError, Scenario};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! The scenario files that come with the project, loaded and run under every strategy.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mpusim::scenario::Scenario;
 use sim_core::hyp::strategy::Builtin;

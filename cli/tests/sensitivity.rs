@@ -1,5 +1,4 @@
 //! What a comparison says would change its ranking, held against runs with the figures it names.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
 use mpusim::comparison::{Row, measured, works};
 use mpusim::profile::{Profile, choose};

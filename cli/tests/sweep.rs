@@ -1,5 +1,4 @@
 //! Sweeps as processes: threads, shards, interruptions, full disks, files that are there already.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! What becomes of the file that `--trace` names.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -1,7 +1,6 @@
 //! Transcripts of a running Xen, held against the simulated hypervisor.
 //!
 //! A few come with the project and are always compared. `MPUSIM_VECTORS=dir` adds all of `dir/xen-4.17` and `dir/xen-4.20`.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,7 @@
 //! Number and order of word accesses: the simulator around this crate counts them and faults on them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-extern crate alloc;
-
-#[path = "../src/testing.rs"]
-mod testing;
-
+use crate::testing::{Access::*, *};
 use evtchn::{DomIdx, Port, Vcpu, abi, abi::fifo};
-use testing::{Access::*, *};
 
 /// Addresses of what a send to domain 2 may touch: pending, mask, selector, upcall, for ports of the first word.
 fn places(rig: &Rig, dom: DomIdx) -> [u64; 4] {

@@ -1,13 +1,7 @@
 //! What a port costs to allocate, counted rather than timed: reads of guest memory, and the pages they are in.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-extern crate alloc;
-
-#[path = "../src/testing.rs"]
-mod testing;
-
+use crate::testing::{Access, Access::Load, *};
 use evtchn::{Port, abi::fifo};
-use testing::{Access, Access::Load, *};
 
 /// Domain 1 with ports 1 to `used` in use, in FIFO mode if there are pages to hand over, the first of them page 2.
 fn filled(used: u32, pages: u64) -> Rig {

@@ -1,11 +1,6 @@
 //! The corners of the ABI where an implementation that only seems right differs: one test each.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-extern crate alloc;
-
-#[path = "../src/testing.rs"]
-mod testing;
-
+use crate::testing::*;
 use evtchn::{
     AbiKind, Binding, DomId, DomIdx, Errno, EventChannels, Poll, Port, ResetFrom, Vcpu, VcpuInfoPlace, XenHandler,
     XenPort,
@@ -14,7 +9,6 @@ use evtchn::{
         op, virq,
     },
 };
-use testing::*;
 
 fn reset(rig: &mut Rig, dom: DomIdx, from: ResetFrom) -> Result<(), Errno> {
     rc(rig.ec.reset(&mut rig.mem, caller(dom), DomId::SELF, from))

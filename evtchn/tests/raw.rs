@@ -1,14 +1,8 @@
 //! Raw hypercalls with arguments of any kind: no panic, no overflow, and tables that still make sense.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-extern crate alloc;
-
-#[path = "../src/testing.rs"]
-mod testing;
-
+use crate::testing::*;
 use evtchn::{Binding, Caller, DomIdx, Vcpu};
 use proptest::prelude::*;
-use testing::*;
 
 #[derive(Debug, Clone)]
 struct Call {

@@ -1,5 +1,4 @@
 //! The allocator of this crate under its own properties, and the planner against slow and obvious answers.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, Reference, boards, layouts, regions};
 use mpu_model::planner::{Cover, Demand, End, Gaps, MapError, Mapping, Mappings, Refusal, Update, switch};

@@ -1,5 +1,4 @@
 //! Mistakes that others have made with this unit, each with the case that shows it.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use mpu_model::{
     Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Encoding, Hazard, Hcr, HitBy, Level, Missing, Mpu,

@@ -1,9 +1,6 @@
 //! The fixed schedule: who runs when, whatever else happens.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, domain, ping, pong, repeat, span, step, thread_2022, world};
+use crate::common::{builtin, channel, domain, ping, pong, repeat, span, step, thread_2022, world};
 use sim_core::guest::steps::Op;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::sched::arinc653::{MinorFrame, ScheduleError, check};

@@ -1,11 +1,8 @@
 //! Boot: what each phase maps, under every board, and that no register write on the way overlaps two regions or uncovers
 //! what runs; and wrong orders, each caught.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::via::{Detour, Via};
-use common::{builtin, channel, ping, ping_pong, pong, span, thread_2022, world};
+use crate::common::via::{Detour, Via};
+use crate::common::{builtin, channel, ping, ping_pong, pong, span, thread_2022, world};
 use evtchn::Policy;
 use mpu_model::planner::Update;
 use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules};

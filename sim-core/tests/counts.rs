@@ -4,11 +4,8 @@
 //! All slots lie in bank 0, so PRSELR is never written. A two-level send makes five accesses at EL2: the argument (in
 //! the caller's own RAM), the pending word and the mask word (receiver's `shared_info`), the selector and the upcall
 //! byte's word (receiver's `vcpu_info`).
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, domain, ping_pong, setup, span, step, thread_2022, world};
+use crate::common::{builtin, channel, domain, ping_pong, repeat, setup, span, step, thread_2022, world};
 use evtchn::Port;
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::StaticChannel;
@@ -223,7 +220,7 @@ fn cycles_are_counts_times_costs_and_waiting_for_the_lock() {
 #[test]
 fn waiting_for_the_lock_is_time_with_interrupts_masked() {
     // The PEs trap at other distances, so that some of their traps come while the other is at EL2.
-    let steps = |cycles| vec![common::repeat(50, [Op::Yield, Op::Compute(cycles)])];
+    let steps = |cycles| vec![repeat(50, [Op::Yield, Op::Compute(cycles)])];
     let programs = vec![(0, 0, steps(37)), (1, 0, steps(41))];
     let report = world(thread_2022(), builtin("pin"), Config::default(), programs).run();
     assert_eq!(report.outcome, Outcome::Completed);

@@ -1,9 +1,6 @@
 //! Emulated devices: what a guest's access to one gives, what it costs, and what stays as it was.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, domain, expecting, repeat, setup, span, step, thread_2022, world};
+use crate::common::{builtin, domain, expecting, repeat, setup, span, step, thread_2022, world};
 use mpu_model::Region;
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::plan::GUEST_RAM;

@@ -3,11 +3,8 @@
 //!
 //! Hypercalls go through the trap, with raw registers and argument blocks in guest memory. What the ABI lets a failing
 //! call change is left out by name in `may_change`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, domain, span, thread_2022};
+use crate::common::{builtin, channel, domain, span, thread_2022};
 use evtchn::Policy;
 use proptest::prelude::*;
 use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec, nr};

@@ -1,9 +1,6 @@
 //! Errors of hypercalls are booked on the hypercall that returned them, whoever runs after it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, expecting, repeat, step, thread_2022, world};
+use crate::common::{builtin, expecting, repeat, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::sched::Scheduler;

@@ -1,9 +1,6 @@
 //! The books on events balance: every send was delivered, coalesced, lost or held, whenever it came.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, channel, repeat, setup, step, thread_2022, unwatched};
+use crate::common::{PORTS, channel, repeat, setup, step, thread_2022, unwatched};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::strategy::{Strategy, SwitchView, When};
 use sim_core::outcome::{EventTotals, Outcome, Report};

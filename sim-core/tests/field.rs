@@ -2,12 +2,9 @@
 //! was and once as it should be.
 //!
 //! Every test is named after its case and says where the case comes from. The others are in `mpu-model/tests/field`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::via::{Detour, Via};
-use common::{PORTS, builtin, channel, domain, expecting, ping_pong, setup, span, step, thread_2022, world};
+use crate::common::via::{Detour, Via};
+use crate::common::{PORTS, builtin, channel, domain, expecting, ping_pong, setup, span, step, thread_2022, world};
 use evtchn::Object;
 use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime};
 use sim_core::guest::steps::{Op, PortRef};

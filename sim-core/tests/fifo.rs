@@ -4,11 +4,8 @@
 //! to 2047. The sender, domU1, has two-level ports. A send makes these accesses at EL2: its argument (the caller's RAM);
 //! in the event's word PENDING, a look at MASKED, LINKED; if the queue has a tail, a look at the tail's word, and a
 //! compare-and-swap if that is still linked; else the head and the ready bit (control block) and the upcall byte's word.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{expecting, setup, step, thread_2022, world};
+use crate::common::{domain, expecting, setup, step, thread_2022, world};
 use evtchn::{Port, abi};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::StaticChannel;
@@ -193,7 +190,7 @@ fn a_poll_ends_with_an_event_on_a_port_it_names() {
 fn placement_pool_has_room_for_fifo() {
     let mut parts = thread_2022();
     parts.placement = sim_core::layout::Placement::Pool;
-    parts.domains[1].vcpus = common::domain(2, &[], &[1; 64]).vcpus;
+    parts.domains[1].vcpus = domain(2, &[], &[1; 64]).vcpus;
     let layout = sim_core::layout::Layout::new(parts.clone()).unwrap();
     let home = |vcpu| sim_core::world::home(&layout, 1, vcpu).unwrap();
     let own = layout.pages(1).unwrap().own_pool.unwrap();

@@ -14,11 +14,8 @@
 //! | `enable-mask` | 0 | 2 | 0 | 2 | 1 | all domains |
 //! | `ku-window` | 0 and 2 | 2 | 0 | 2 | 1 | the pool |
 //! | `background` | 0 | 0 | 2 | 0 | 1 | all domains |
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{channel, domain, ping, pong, setup, span, step, thread_2022, world};
+use crate::common::{channel, domain, ping, pong, setup, span, step, thread_2022, world};
 use proptest::prelude::*;
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::strategy::{Builtin, Settings, When};

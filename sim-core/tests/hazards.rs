@@ -1,10 +1,7 @@
 //! Strategies that get it wrong are told so.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::meddled::{Meddled, Meddler, Mishap};
-use common::{builtin, channel, ping, ping_pong, pong, setup, step, thread_2022, unwatched};
+use crate::common::meddled::{Meddled, Meddler, Mishap};
+use crate::common::{builtin, channel, ping, ping_pong, pong, setup, step, thread_2022, unwatched};
 use sim_core::guest::steps::Op;
 use sim_core::hyp::plan::Needs;
 use sim_core::hyp::strategy::{Builtin, Reach, Settings, Strategy};

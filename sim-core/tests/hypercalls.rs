@@ -1,9 +1,6 @@
 //! The hypercalls beside event channels, as a guest meets them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::outcome::{Expected, Outcome, Report};

@@ -1,12 +1,11 @@
 //! One thing goes wrong, at every place where it can: a barrier is lost, a register write is lost or late, a selection stays
 //! stale, a page finds no slot, a kick is lost, memory runs out. What comes of it is told as what it is, or does no harm; nothing panics, and no run that says
 //! that it completed lost an event or left a guest with more than its own.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::meddled::{Meddled, Meddler, Mishap};
-use common::{PORTS, builtin, channel, domain, expecting, ping, pong, repeat, setup, span, step, thread_2022, world};
+use crate::common::meddled::{Meddled, Meddler, Mishap};
+use crate::common::{
+    PORTS, builtin, channel, domain, expecting, ping, pong, repeat, setup, span, step, thread_2022, world,
+};
 use evtchn::{DomId, Errno};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::lifecycle::CreateError;

@@ -1,5 +1,4 @@
 //! Races between PEs: what they once found stays fixed, and every order of every small one is well.
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::interleave::{CASES, Case, Exhaustive, Happening, InTurn, Pct, Pick, Played, Replay, Token, play};

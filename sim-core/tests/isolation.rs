@@ -1,9 +1,6 @@
 //! What a guest may not touch, and what happens then.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, expecting, step, thread_2022, world};
+use crate::common::{builtin, expecting, step, thread_2022, world};
 use mpu_model::{Ap, Attrs, Region, Shareability, Xn};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::outcome::{Expected, Outcome};

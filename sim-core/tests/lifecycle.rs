@@ -1,9 +1,6 @@
 //! Domains that come, pause and go while the system runs.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, builtin, channel, domain, ping, pong, setup, span, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, domain, ping, pong, setup, span, step, thread_2022, world};
 use evtchn::{DomId, Errno, Policy, Port, Stop, Vcpu};
 use mpu_model::{MpuReg, Region};
 use sim_core::guest::steps::{Op, PortRef, StepGuest};

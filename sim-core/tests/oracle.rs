@@ -1,10 +1,7 @@
 //! The isolation oracle sees what a wrong strategy or plan lets through, to the granule, and nothing in what the built-in ones
 //! do; and it says the same as a look at every granule.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, domain, ping, ping_pong, pong, span, thread_2022, world};
+use crate::common::{builtin, channel, domain, ping, ping_pong, pong, span, thread_2022, world};
 use mpu_model::{Access, AccessKind, Attrs, El, MpuReg, Regime, Region, RegionWords, Rules, Sctlr};
 use proptest::prelude::*;
 use sim_core::guest::steps::StepGuest;

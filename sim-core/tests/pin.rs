@@ -1,9 +1,6 @@
 //! `pin`: pages that keep their region, and what happens when there is none left.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, expecting, ping, pong, setup, step, thread_2022, world};
+use crate::common::{builtin, channel, expecting, ping, pong, setup, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::sched::Scheduler;

@@ -1,9 +1,6 @@
 //! `reach` driven directly: ranges that enabled regions cover in part, or not, or twice.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, domain, span, thread_2022, world};
+use crate::common::{builtin, domain, span, thread_2022, world};
 use sim_core::convention::Frame;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;

@@ -1,9 +1,6 @@
 //! R, the number of regions a system needs: refused at R - 1, runs at R.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{builtin, channel, ping_pong, thread_2022};
+use crate::common::{builtin, channel, ping_pong, span, thread_2022};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy, When};
@@ -93,13 +90,13 @@ fn gaps_that_nobody_uses_are_named_where_closing_them_is_enough_and_then_it_is()
     // Four banks with gaps of 1, 2 and 4 MiB between them.
     let banks =
         [(0x3000_0000, 0x10_0000), (0x3020_0000, 0x10_0000), (0x3050_0000, 0x10_0000), (0x30a0_0000, 0x10_0000)];
-    parts.domains.first_mut().unwrap().ram = banks.map(|(base, size)| common::span(base, size)).into();
+    parts.domains.first_mut().unwrap().ram = banks.map(|(base, size)| span(base, size)).into();
     let refused = why(&parts, &builtin("naive"), 9);
     assert_eq!(
         refused.to_string(),
         "needs 10 EL2 regions, and there are 9 to use; mapping 1 gap along would do, 0x100000 bytes that nobody uses"
     );
     let ram = &mut parts.domains.first_mut().unwrap().ram;
-    ram.splice(..2, [common::span(0x3000_0000, 0x30_0000)]);
+    ram.splice(..2, [span(0x3000_0000, 0x30_0000)]);
     assert_eq!(self::refused(&parts, &builtin("naive"), 9), None);
 }

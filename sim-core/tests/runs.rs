@@ -1,9 +1,8 @@
 //! How runs end, and that they end alike each time.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, builtin, channel, expecting, ping, ping_pong, setup, step, thread_2022, world};
+use crate::common::{
+    PORTS, builtin, channel, domain, expecting, ping, ping_pong, setup, span, step, thread_2022, world,
+};
 use evtchn::{Policy, Vcpu};
 use sim_core::convention::nr;
 use sim_core::guest::asynch::{AsyncGuest, Env};
@@ -214,7 +213,7 @@ fn boot_reaches_a_granted_page_under_every_strategy() {
     // shared_info lies outside the heap from the start, so binding the channel at boot leaves the idle view.
     let mut parts = thread_2022();
     for (domain, frame) in parts.domains.iter_mut().zip([0x7000_0000, 0x7010_0000]) {
-        domain.shared_info_frame = Some(common::span(frame, 0x1000));
+        domain.shared_info_frame = Some(span(frame, 0x1000));
     }
     for name in ["map-page", "switch-view", "hybrid"] {
         let report = ping_pong(parts.clone(), builtin(name), 10, Config::default());
@@ -226,8 +225,8 @@ fn boot_reaches_a_granted_page_under_every_strategy() {
 /// Two vCPUs on each of two PEs that take turns.
 fn turns(strategy: &str, quantum: u64, seed: u64) -> Outcome {
     let mut parts = thread_2022();
-    for (domain, base) in [(3, 0x7000_0000), (4, 0x7800_0000)] {
-        parts.domains.push(common::domain(domain, &[common::span(base, 0x0100_0000)], &[usize::from(domain) - 3]));
+    for (id, base) in [(3, 0x7000_0000), (4, 0x7800_0000)] {
+        parts.domains.push(domain(id, &[span(base, 0x0100_0000)], &[usize::from(id) - 3]));
     }
     let config = Config { scheduler: Scheduler::RoundRobin { quantum }, seed, ..Config::default() };
     let program = || vec![step(Op::Repeat { times: 100, steps: [step(Op::Compute(1))].into() })];

@@ -1,9 +1,6 @@
 //! The discussion of April 2022, run.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, builtin, ping_pong, thread_2022};
+use crate::common::{PORTS, builtin, ping_pong, thread_2022};
 use mpu_model::AccessKind;
 use sim_core::layout::{Owner, Placement};
 use sim_core::outcome::Outcome;

@@ -1,10 +1,7 @@
 //! Who touches whose memory: each row of the table in the docs of `hyp`, under `naive` (it faults where the memory is
 //! another's) and under `map-page` (it works).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
-mod common;
-
-use common::{PORTS, builtin, channel, expecting, setup, span, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, domain, expecting, setup, span, step, thread_2022, world};
 use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -170,7 +167,7 @@ fn registering_for_another_vcpu_touches_only_the_own_domain() {
     let mut parts = thread_2022();
     parts.board.pes = 3;
     parts.image = sim_core::layout::Image::at(parts.board.image_base, 3).unwrap();
-    parts.domains[0].vcpus = common::domain(1, &[], &[0, 2]).vcpus;
+    parts.domains[0].vcpus = domain(1, &[], &[0, 2]).vcpus;
     // struct vcpu_register_vcpu_info: mfn, offset.
     let block = 0x3000_8000;
     let register = Op::Hypercall { imm: 0xea1, nr: nr::VCPU_OP, args: [10, 1, block, 0, 0] };
@@ -240,7 +237,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
 #[test]
 fn creating_a_domain_clears_its_memory() {
     let create = |world: &mut World<Builtin>| {
-        let newcomer = common::domain(9, &[span(0x6000_0000, 0x10_0000)], &[0]);
+        let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0]);
         let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: 0 }, newcomer);
         made.map(|made| assert_eq!(made, Ok(2))).map_err(Stop::Fault)
     };

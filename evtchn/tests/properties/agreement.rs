@@ -1,7 +1,7 @@
 //! The state machine against the plain model of it: random operations of several domains in both ABIs, everything
 //! compared after each.
 
-use crate::ops::{Op, World, apply_model, create, ops};
+use super::ops::{Op, World, apply_model, create, ops};
 use crate::testing::{DUMMY, rc};
 use evtchn::model::{Model, State};
 use evtchn::{AbiKind, Binding, Polling, Port, Vcpu};

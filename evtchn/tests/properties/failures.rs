@@ -1,7 +1,7 @@
 //! What must not happen when an operation fails: a change, where the ABI says there is none; and one more access,
 //! after the hardware refused one.
 
-use crate::ops::{World, ops};
+use super::ops::{World, ops};
 use crate::testing::{Access, Fault};
 use evtchn::{Errno, Stop};
 use proptest::prelude::*;

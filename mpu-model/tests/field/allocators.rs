@@ -1,6 +1,6 @@
 //! Allocators with one defect each, held against the properties that every allocator has to keep.
 
-use crate::{RW, page, text};
+use super::{RW, page, text};
 use mpu_model::exhaustion::{Allocator, Broken, Hardware, Mapped, Operation, run};
 use mpu_model::{Ap, Attrs, MpuReg, Region, RegionWords, Registers, SlotSet, Slots, Xn};
 use std::marker::PhantomData;

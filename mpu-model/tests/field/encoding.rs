@@ -1,6 +1,6 @@
 //! Registers that lead elsewhere than their name says.
 
-use crate::{RW, page, text};
+use super::{RW, page, text};
 use mpu_model::{Level, Mpu, MpuReg, RegionWords, Registers, Rules, Slots, WriteHazard};
 
 /// A register file of PMSAv8-32 whose decoder loses a bit: HPRBAR16 to 23 and HPRLAR16 to 23 reach regions 0 to 7.

@@ -1,6 +1,6 @@
 //! Several processors, several owners, one table.
 
-use crate::{RW, guest_may, page, text};
+use super::{RW, guest_may, page, text};
 use mpu_model::{AccessKind, Ap, Attrs, Level, Mpu, MpuReg, Region, RegionWords, Rules, Sctlr, SlotSet, Slots};
 
 /// A PE with its MPU on and text in slot 0.

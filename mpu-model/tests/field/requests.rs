@@ -1,6 +1,6 @@
 //! Requests on their way to the table: what they become, and what becomes of them when there is no room.
 
-use crate::{RW, page, text};
+use super::{RW, page, text};
 use mpu_model::exhaustion::{Allocator, Hardware, Mapped, MappedError};
 use mpu_model::planner::MapError;
 use mpu_model::{Access, AccessKind, El, Regime, Region};

@@ -6,7 +6,7 @@ use mpu_model::{
 };
 use proptest::prelude::*;
 
-use crate::oracle::{self, program};
+use super::oracle::{self, program};
 
 proptest! {
     #[test]

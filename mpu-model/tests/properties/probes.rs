@@ -4,8 +4,8 @@ use mpu_model::naive::Op;
 use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime};
 use proptest::prelude::*;
 
-use crate::oracle;
-use crate::sync::{apply, op};
+use super::oracle;
+use super::sync::{apply, op};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {

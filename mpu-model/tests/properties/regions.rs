@@ -6,7 +6,7 @@ use mpu_model::{
 };
 use proptest::prelude::*;
 
-use crate::oracle::program;
+use super::oracle::program;
 
 fn attrs() -> impl Strategy<Value = Attrs> {
     let ap = prop_oneof![Just(Ap::RwPrivileged), Just(Ap::RwAll), Just(Ap::RoPrivileged), Just(Ap::RoAll)];

@@ -4,7 +4,7 @@ use mpu_model::naive::{Op, Twins, outcome};
 use mpu_model::{Mpu, MpuReg};
 use proptest::prelude::*;
 
-use crate::oracle;
+use super::oracle;
 
 /// Register writes with a bias to few slots and to the banks around 16 and 32, and barriers.
 pub(crate) fn op() -> impl Strategy<Value = Op> {

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub(crate) enum Mishap {
     /// A DSB is lost.
     Dsb,
     /// An ISB is lost.
@@ -30,7 +30,8 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    pub const ALL: [Self; 6] = [Self::Dsb, Self::Isb, Self::Region, Self::LateRegion, Self::Selection, Self::NoSlot];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Dsb, Self::Isb, Self::Region, Self::LateRegion, Self::Selection, Self::NoSlot];
 }
 
 /// Which of them, of those that are counted.
@@ -45,21 +46,21 @@ struct State {
 
 /// What stands between a strategy and the platform.
 #[derive(Clone, Debug)]
-pub struct Meddler(Rc<RefCell<State>>);
+pub(crate) struct Meddler(Rc<RefCell<State>>);
 
 impl Meddler {
     /// Lets every one go wrong.
-    pub fn always(mishap: Mishap) -> Self {
+    pub(crate) fn always(mishap: Mishap) -> Self {
         Self(Rc::new(RefCell::new(State { mishap, which: None, seen: 0, late: None })))
     }
 
     /// Lets the one of that number go wrong.
-    pub fn once(mishap: Mishap, which: u64) -> Self {
+    pub(crate) fn once(mishap: Mishap, which: u64) -> Self {
         Self(Rc::new(RefCell::new(State { mishap, which: Some(which), seen: 0, late: None })))
     }
 
     /// How many could have gone wrong.
-    pub fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         self.0.borrow().seen
     }
 
@@ -110,9 +111,9 @@ impl<P: Platform> Detour<P> for Meddler {
 
 /// A strategy with somebody who meddles with it.
 #[derive(Clone, Debug)]
-pub struct Meddled {
-    pub inner: Builtin,
-    pub meddler: Meddler,
+pub(crate) struct Meddled {
+    pub(crate) inner: Builtin,
+    pub(crate) meddler: Meddler,
 }
 
 impl Meddled {

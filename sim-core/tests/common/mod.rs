@@ -1,11 +1,7 @@
 //! The system of the 2022 discussion, built in code.
-#![allow(dead_code, reason = "each test uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
-#![allow(unreachable_pub, reason = "shared by several test crates")]
-#![allow(missing_docs, reason = "names say it")]
 
-pub mod meddled;
-pub mod via;
+pub(crate) mod meddled;
+pub(crate) mod via;
 
 use evtchn::{DomId, Port};
 use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
@@ -18,11 +14,11 @@ use sim_core::outcome::{Expected, Report, StepId};
 use sim_core::world::{Config, World, home};
 use std::rc::Rc;
 
-pub fn span(base: u64, size: u64) -> Span {
+pub(crate) fn span(base: u64, size: u64) -> Span {
     Span::with_size(base, size).unwrap()
 }
 
-pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
+pub(crate) fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
     DomainLayout {
         id: DomId(id),
         name: format!("domU{id}"),
@@ -40,7 +36,7 @@ pub fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
 }
 
 /// domU1 above domU2, as in the third draft's example; both on PEs of their own.
-pub fn thread_2022() -> LayoutParts {
+pub(crate) fn thread_2022() -> LayoutParts {
     let mut board = Board::preset("fvp-baser").unwrap();
     board.pes = 2;
     board.default_map = mpu_model::DefaultMap::RwNoExec;
@@ -64,7 +60,7 @@ pub fn thread_2022() -> LayoutParts {
     }
 }
 
-pub fn step(op: Op) -> Step {
+pub(crate) fn step(op: Op) -> Step {
     let expect = match &op {
         Op::Read { .. } | Op::Write { .. } | Op::Execute { .. } => Some(Expected::Success),
         _ => Some(Expected::Rc(0)),
@@ -72,22 +68,22 @@ pub fn step(op: Op) -> Step {
     Step { id: StepId(0), op, expect }
 }
 
-pub fn expecting(op: Op, expect: Expected) -> Step {
+pub(crate) fn expecting(op: Op, expect: Expected) -> Step {
     Step { id: StepId(0), op, expect: Some(expect) }
 }
 
-pub fn setup() -> Vec<Step> {
+pub(crate) fn setup() -> Vec<Step> {
     [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::EnableInterrupts].map(step).into()
 }
 
 /// Port of the channel at domU1 (the binder) and at domU2 (the listener).
-pub const PORTS: (u32, u32) = (11, 10);
+pub(crate) const PORTS: (u32, u32) = (11, 10);
 
-pub fn repeat(times: u64, ops: impl IntoIterator<Item = Op>) -> Step {
+pub(crate) fn repeat(times: u64, ops: impl IntoIterator<Item = Op>) -> Step {
     step(Op::Repeat { times, steps: ops.into_iter().map(step).collect() })
 }
 
-pub fn ping(rounds: u64) -> Vec<Step> {
+pub(crate) fn ping(rounds: u64) -> Vec<Step> {
     let port = PortRef::Number(PORTS.0);
     let mut steps = setup();
     // Binding raises the binder's port once.
@@ -96,23 +92,23 @@ pub fn ping(rounds: u64) -> Vec<Step> {
     steps
 }
 
-pub fn pong(rounds: u64) -> Vec<Step> {
+pub(crate) fn pong(rounds: u64) -> Vec<Step> {
     let port = PortRef::Number(PORTS.1);
     let mut steps = setup();
     steps.push(repeat(rounds, [Op::Wait(port), Op::Send(port)]));
     steps
 }
 
-pub fn channel() -> StaticChannel {
+pub(crate) fn channel() -> StaticChannel {
     StaticChannel { listener: (1, Port(PORTS.1)), binder: (0, Port(PORTS.0)) }
 }
 
-pub fn builtin(name: &str) -> Builtin {
+pub(crate) fn builtin(name: &str) -> Builtin {
     Builtin::from_name(name, Settings::default()).unwrap()
 }
 
 /// A world in which the isolation oracle looks on.
-pub fn world<S: Strategy>(
+pub(crate) fn world<S: Strategy>(
     parts: LayoutParts,
     strategy: S,
     config: Config,
@@ -122,7 +118,7 @@ pub fn world<S: Strategy>(
 }
 
 /// A world as `config` has it.
-pub fn unwatched<S: Strategy>(
+pub(crate) fn unwatched<S: Strategy>(
     mut parts: LayoutParts,
     strategy: S,
     config: Config,
@@ -138,7 +134,7 @@ pub fn unwatched<S: Strategy>(
     world
 }
 
-pub fn ping_pong<S: Strategy>(parts: LayoutParts, strategy: S, rounds: u64, mut config: Config) -> Report {
+pub(crate) fn ping_pong<S: Strategy>(parts: LayoutParts, strategy: S, rounds: u64, mut config: Config) -> Report {
     config.channels = vec![channel()];
     world(parts, strategy, config, vec![(0, 0, ping(rounds)), (1, 0, pong(rounds))]).run()
 }

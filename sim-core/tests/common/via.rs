@@ -4,7 +4,7 @@ use sim_core::platform::over::Over;
 use sim_core::platform::{Platform, SysReg};
 
 /// What is done otherwise on the way to the platform.
-pub trait Detour<P: Platform> {
+pub(crate) trait Detour<P: Platform> {
     fn write(&mut self, p: &mut P, reg: SysReg, value: u64) -> Result<(), P::Fault> {
         p.write(reg, value)
     }
@@ -18,9 +18,9 @@ pub trait Detour<P: Platform> {
     }
 }
 
-pub struct Via<'a, P, D> {
-    pub p: &'a mut P,
-    pub detour: D,
+pub(crate) struct Via<'a, P, D> {
+    pub(crate) p: &'a mut P,
+    pub(crate) detour: D,
 }
 
 impl<P: Platform, D: Detour<P>> Over for Via<'_, P, D> {

@@ -1,5 +1,4 @@
 //! `mpusim run --trace`, held against the report of the same run.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod perfetto;
 

@@ -16,7 +16,6 @@
 //! | lookup by base in the wrong address space | `processors` |
 //! | dirty mark missed for another CPU | `processors` |
 //! | regions 16 to 23 alias 0 to 7 | `encoding` |
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is how a test fails")]
 
 mod allocators;
 mod encoding;

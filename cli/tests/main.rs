@@ -1,0 +1,20 @@
+//! Tests of the program and its library. One program, so that what they all use is compiled once.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod fuzz;
+mod parity;
+mod replay_refuses;
+mod replay_vectors;
+mod report;
+mod report_browser;
+mod scenario_errors;
+mod scenario_events;
+mod scenario_fifo_steps;
+mod scenario_reads;
+mod scenario_robust;
+mod scenario_runs;
+mod sensitivity;
+mod sweep;
+mod trace;
+mod trace_file;
+mod transcript;

@@ -1,0 +1,5 @@
+//! Properties over random sequences of operations.
+
+mod agreement;
+mod failures;
+mod ops;
