@@ -70,7 +70,7 @@ fuzz_target!(|case: Case| {
     let Ok(mut scenario) = Scenario::from_text(Path::new("thread-2022.toml"), SYSTEM, &[]) else {
         panic!("the scenario must load");
     };
-    scenario.config.step_limit = 20_000;
+    scenario.config.step_limit = 5_000;
     let names = ["map-page", "map-page:2", "switch-view", "switch-view:lazy", "hybrid"];
     let name = names[usize::from(case.strategy) % names.len()];
     let Ok(strategy) = mpusim::strategy::parse(name, scenario.settings) else { panic!("{name}") };

@@ -3,7 +3,7 @@
 use crate::common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
-use sim_core::outcome::{Expected, Outcome, Report};
+use sim_core::outcome::{Expected, Limit, Outcome, Report};
 use sim_core::platform::Width;
 use sim_core::world::Config;
 
@@ -92,6 +92,30 @@ fn a_multicall_does_each_call_and_writes_each_result() {
     completes(&steps);
     let report = run("map-page", steps);
     assert_eq!(report.ports.iter().find(|port| port.port == PORTS.1).unwrap().totals.raised, 1, "the send in the list");
+}
+
+#[test]
+fn a_guest_cannot_keep_the_hypervisor_with_a_long_list() {
+    // As long as the rest of its RAM: nothing but calls that there are none of.
+    const LIST: u64 = 0x3100_0000;
+    let last = LIST + 199 * 64 + 8;
+    let mut steps = setup();
+    steps.extend([
+        call(nr::MULTICALL, [LIST, 200, 0, 0, 0], 0),
+        expecting(Op::Read { address: last, width: Width::Double }, Expected::Value((-38i64).cast_unsigned())),
+        expecting(Op::Read { address: last + 64, width: Width::Double }, Expected::Value(0)),
+    ]);
+    let report = run("map-page", steps);
+    assert_eq!(report.outcome, Outcome::Completed);
+    let parts = report.traps.iter().find(|(trap, _)| format!("{trap:?}").contains("nr: 13")).unwrap().1;
+    assert_eq!(parts.calls, 4, "64 and 64 and 64 and 8");
+
+    let mut steps = setup();
+    steps.push(call(nr::MULTICALL, [LIST, 0xffff_ffff, 0, 0, 0], -14));
+    let config = Config { channels: vec![channel()], step_limit: 1000, ..Config::default() };
+    let system = vec![(0, 0, steps), (1, 0, setup())];
+    let outcome = world(thread_2022(), builtin("map-page"), config, system).run().outcome;
+    assert_eq!(outcome, Outcome::Limit(Limit::Steps(1000)), "each part is a step");
 }
 
 #[test]

@@ -266,7 +266,8 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn preemption_due(&mut self) -> bool {
-        self.p.preemption_due()
+        self.core.looks = self.core.looks.saturating_add(1);
+        self.core.looks >= Core::<S>::LOOKS || self.p.preemption_due()
     }
 
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {

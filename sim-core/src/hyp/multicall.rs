@@ -15,7 +15,7 @@ const ARGS: u64 = 16;
 
 impl<S: Strategy> Hypervisor<S> {
     /// Carries out the calls of a list in order, each result written into its entry. Stops for something more urgent
-    /// between two entries, or inside one that has to be continued.
+    /// between two entries, or inside one that has to be continued, and after so many entries in any case.
     pub(super) fn multicall<P: Platform>(
         &mut self,
         p: &mut P,
@@ -44,7 +44,7 @@ impl<S: Strategy> Hypervisor<S> {
             let at = list.checked_add(RESULT).ok_or(Errno::EFAULT)?;
             host.write_guest(caller.dom, at, &rc.to_le_bytes())?;
             list = list.checked_add(ENTRY_SIZE).ok_or(Errno::EFAULT)?;
-            if left > 1 && host.p.preemption_due() {
+            if left > 1 && host.preemption_due() {
                 return Ok(resume(call, list, left - 1));
             }
         }
