@@ -260,6 +260,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_word_has_four_flags_and_a_link_of_17_bits() {
+        let flags = [fifo::PENDING, fifo::MASKED, fifo::LINKED, fifo::BUSY];
+        assert_eq!(flags, [0x8000_0000, 0x4000_0000, 0x2000_0000, 0x1000_0000]);
+        assert_eq!(fifo::LINK_MASK, 0x1_FFFF);
+    }
+
+    #[test]
     fn a_bit_lives_in_the_32_bit_word_that_holds_it() {
         assert_eq!(BitAt::of(0), BitAt { word: 0, mask: 1 });
         assert_eq!(BitAt::of(31), BitAt { word: 0, mask: 1 << 31 });

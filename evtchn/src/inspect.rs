@@ -110,3 +110,28 @@ impl<A: Copy + Debug> EventChannels<A> {
         self.get(dom)?.fifo.as_ref()?.vcpus.get(vcpu.0 as usize)?.block
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn what_dumps_print_is_what_is_there() {
+        let mut rig = Rig::with(false, |cfg| cfg.vcpus = u32::from(cfg.id.0) + 1);
+        let all = [rig.d0, rig.d1, rig.d2];
+        assert_eq!(all.map(|dom| rig.ec.vcpus(dom)), [Some(1), Some(2), Some(3)]);
+        let [d0, d1, d2] = all;
+        for _ in 0..2 {
+            rig.ec.pause(d1).unwrap();
+        }
+        assert_eq!(all.map(|dom| rig.ec.pause_count(dom)), [0, 2, 0]);
+        assert_eq!(rig.init_control(d1, 0), Ok(17));
+        let names = [d0, d1].map(|dom| rig.ec.abi_kind(dom).map(AbiKind::name));
+        assert_eq!(names, [Some("2l"), Some("fifo")]);
+        rc(rig.ec.kill(&mut rig.mem, d2)).unwrap();
+        assert_eq!([d1, d2].map(|dom| rig.ec.life(dom)), [Some(Life::Alive), Some(Life::Dead)]);
+        rc(rig.ec.destroy(&mut rig.mem, d2)).unwrap();
+        assert_eq!((rig.ec.vcpus(d2), rig.ec.life(d2), rig.ec.pause_count(d2)), (None, None, 0));
+    }
+}

@@ -213,6 +213,11 @@ mod tests {
     }
 
     #[test]
+    fn numbers_print_as_numbers() {
+        assert_eq!(alloc::format!("{} {} {:>3}", DomId(7), Vcpu(1), Port(42)), "7 1  42");
+    }
+
+    #[test]
     fn reserved_ids_start_at_self() {
         assert!(DomId(0x7FEF).is_ordinary());
         assert!(!DomId::SELF.is_ordinary());

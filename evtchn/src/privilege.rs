@@ -75,6 +75,15 @@ mod tests {
     }
 
     #[test]
+    fn control_domains_and_the_hardware_domain_are_trusted_each_on_its_own() {
+        let mut rig = Rig::with(true, |cfg| cfg.privileged = cfg.id.0 == 1);
+        let (d0, d2) = (rig.d0, rig.d2);
+        assert_eq!(alloc(&mut rig, d2, 2, 0), Ok(Port(1)));
+        assert_eq!(alloc(&mut rig, d2, 2, 1), Ok(Port(2)));
+        assert_eq!(rig.interdomain(d0, 2, Port(1)), Ok(Port(1)));
+    }
+
+    #[test]
     fn silo_does_not_judge_channels_that_boot_code_made() {
         let mut rig = Rig::with(true, |_| {});
         let (d1, d2) = (rig.d1, rig.d2);
