@@ -107,12 +107,31 @@ fn write(deed: Deed) -> Option<(MpuReg, u64)> {
 }
 
 fuzz_target!(|case: Case| {
-    let mut twins = Twins::new(case.regions.max(1), rules(case.rules));
+    let regions = case.regions.max(1);
+    let mut twins = Twins::new(regions, rules(case.rules));
+    // Writes since barriers that put them in force under any reading, and what the naive check may look at before it takes a
+    // second: for each byte, each region after each write that waits.
+    let (mut waiting, mut ordered, mut looks) = (0, false, 50_000_000u64);
     // The log of pending writes holds more than this.
     for deed in case.deeds.into_iter().take(400) {
+        let size = match deed {
+            Deed::Ask { size, .. } => u64::from(size),
+            Deed::AskWide { size, .. } => u64::from(size),
+            _ => 0,
+        };
+        let Some(left) = looks.checked_sub(size * (waiting + 1) * u64::from(regions)) else {
+            continue;
+        };
+        looks = left;
         match deed {
-            Deed::Dsb => twins.apply(Op::Dsb),
-            Deed::ContextSync => twins.apply(Op::ContextSync),
+            Deed::Dsb => {
+                twins.apply(Op::Dsb);
+                ordered = true;
+            }
+            Deed::ContextSync => {
+                twins.apply(Op::ContextSync);
+                waiting *= u64::from(!ordered);
+            }
             Deed::Ask { regime, el, kind, size, place } => {
                 let regime = [Regime::El2, Regime::Stage2, Regime::El1][usize::from(regime) % 3];
                 let el = [El::El0, El::El1, El::El2][usize::from(el) % 3];
@@ -127,6 +146,8 @@ fuzz_target!(|case: Case| {
             _ => {
                 if let Some((reg, value)) = write(deed) {
                     twins.apply(Op::Write(reg, value));
+                    waiting += 1;
+                    ordered = false;
                 }
             }
         }
