@@ -74,7 +74,7 @@ fuzz_target!(|case: Case| {
     let Ok(mut scenario) = Scenario::from_text(Path::new("thread-2022.toml"), SYSTEM, &[]) else {
         panic!("the scenario must load");
     };
-    scenario.config.step_limit = 5_000;
+    scenario.config.step_limit = 2_000;
     let name = STRATEGIES[usize::from(case.strategy) % STRATEGIES.len()];
     let Ok(strategy) = mpusim::strategy::parse(name, scenario.settings) else { panic!("{name}") };
     let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {

@@ -110,13 +110,15 @@ impl<'a> Sources<'a> {
         let line_end = part.lines.get(line).map_or(part.text.len(), |next| next - 1);
         let text = part.text.get(line_start..line_end)?;
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let end = (span.end - part.start).clamp(start, line_start + text.len());
+        // The line's end may be what is meant, and is not in the text.
+        let from = (start - line_start).min(text.len());
+        let to = span.end.saturating_sub(part.start + line_start).clamp(from, text.len());
         Some(Place {
             set: (index > 0).then_some(part.text),
             line,
-            column: part.chars_before(start) - part.chars_before(line_start) + 1,
+            column: part.chars_before(line_start + from) - part.chars_before(line_start) + 1,
             text,
-            range: (start - line_start).min(text.len())..end.saturating_sub(line_start).min(text.len()),
+            range: from..to,
         })
     }
 
@@ -165,6 +167,15 @@ mod tests {
         assert_eq!(place.text.get(place.range), Some("="));
         let end = sources.place(&(text.len()..text.len())).unwrap();
         assert_eq!((end.line, end.column, end.text), (3, 1, ""));
+    }
+
+    #[test]
+    fn what_is_wrong_may_be_the_end_of_the_line() {
+        for (text, at) in [("a = \r\n", 4), ("a = \r\n", 5), ("a = \r", 5), ("a = \n", 4), ("a = ", 4)] {
+            let sources = Sources::new(Path::new("x"), text, &[]);
+            let place = sources.place(&(at..text.len())).unwrap();
+            assert_eq!((place.line, place.column, place.text, place.range), (1, 5, "a = ", 4..4), "{text:?}");
+        }
     }
 
     #[test]
