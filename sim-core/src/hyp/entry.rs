@@ -253,7 +253,7 @@ impl<S: Strategy> Core<S> {
 
     /// Begins work at EL2 as every entry does; also for work that no guest asked for.
     pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
-        self.looks = 0;
+        self.at_once = 0;
         self.with_strategy(p, S::on_entry)
     }
 

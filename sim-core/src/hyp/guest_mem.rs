@@ -29,6 +29,12 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         self.core.strategy.reach(&mut cx, wanted)
     }
 
+    /// Whether a list or a text, as long as the guest likes, stops here and goes on by another trap.
+    pub(super) fn should_stop(&mut self) -> bool {
+        self.core.at_once = self.core.at_once.saturating_add(1);
+        self.core.at_once >= Core::<S>::AT_ONCE || self.p.preemption_due()
+    }
+
     /// Has the strategy take a range of a domain's for good.
     pub(super) fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
         let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
@@ -266,8 +272,7 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn preemption_due(&mut self) -> bool {
-        self.core.looks = self.core.looks.saturating_add(1);
-        self.core.looks >= Core::<S>::LOOKS || self.p.preemption_due()
+        self.p.preemption_due()
     }
 
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {

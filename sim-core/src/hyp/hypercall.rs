@@ -122,8 +122,8 @@ impl<S: Strategy> Hypervisor<S> {
         Ok(0)
     }
 
-    /// `CONSOLEIO_write`: `count` bytes at `ptr` go to the UART. Long output is continued after anything more urgent, and
-    /// in parts in any case.
+    /// `CONSOLEIO_write`: `count` bytes at `ptr` go to the UART. Long output is continued after anything more urgent,
+    /// and in parts in any case.
     fn console_io<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
         let [cmd, mut count, mut ptr, ..] = call.args;
         if cmd as u32 != CONSOLEIO_WRITE {
@@ -143,7 +143,7 @@ impl<S: Strategy> Hypervisor<S> {
             }
             count -= len;
             ptr = ptr.wrapping_add(len);
-            if count > 0 && cx.preemption_due() {
+            if count > 0 && cx.should_stop() {
                 let mut args = call.args;
                 [args[1], args[2]] = [count, ptr];
                 return Ok(Done::Continue(Call { nr: call.nr, args }));

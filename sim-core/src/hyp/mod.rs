@@ -129,14 +129,15 @@ pub struct Core<S> {
     devices: Devices,
     /// Guests may run.
     guests_unpaused: bool,
-    /// How often work at EL2 has asked whether to stop since it began.
-    looks: u32,
+    /// How many entries of lists and chunks of text have been done since EL2 was entered.
+    at_once: u32,
 }
 
 impl<S> Core<S> {
-    /// At which look whether to stop a long operation stops anyway, to be gone on with by another trap: PEs that wait for the
-    /// hypervisor lock show in no interrupt here. Xen, which has no such lock, stops for interrupts and softirqs alone.
-    const LOOKS: u32 = 64;
+    /// The entries of lists and chunks of text that are done in one trap: PEs that wait for the hypervisor lock show in no
+    /// interrupt here. Xen, which has no such lock, stops for interrupts and softirqs alone; so do reset and a domain's end
+    /// here, which no guest can make longer than its ports are many.
+    const AT_ONCE: u32 = 64;
 
     /// Position of the domain whose registers are on a PE.
     fn current_domain(&self, pe: usize) -> Option<usize> {
@@ -291,7 +292,7 @@ impl<S: Strategy> Hypervisor<S> {
             indices,
             shared_info_mapped,
             guests_unpaused: false,
-            looks: 0,
+            at_once: 0,
         };
         Ok(Self { core, channels, hardware_domain: policy.hardware_domain })
     }

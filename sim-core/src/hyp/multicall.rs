@@ -44,7 +44,7 @@ impl<S: Strategy> Hypervisor<S> {
             let at = list.checked_add(RESULT).ok_or(Errno::EFAULT)?;
             host.write_guest(caller.dom, at, &rc.to_le_bytes())?;
             list = list.checked_add(ENTRY_SIZE).ok_or(Errno::EFAULT)?;
-            if left > 1 && host.preemption_due() {
+            if left > 1 && host.should_stop() {
                 return Ok(resume(call, list, left - 1));
             }
         }
