@@ -252,7 +252,7 @@ fn a_file_cut_anywhere_is_made_whole() {
         well(&mut sweep(&few, &path));
         let all = fs::read(&path).unwrap();
         // Before and behind each line's end, a byte further, and here and there.
-        let telling = |at: &usize| at % 31 == 0 || all[at.saturating_sub(2)..=*at].contains(&b'\n');
+        let telling = |at: &usize| at.is_multiple_of(31) || all[at.saturating_sub(2)..=*at].contains(&b'\n');
         for length in (0..all.len()).filter(telling) {
             fs::write(&path, &all[..length]).unwrap();
             well(sweep(&few, &path).args(["--resume", "--jobs", "1"]));
