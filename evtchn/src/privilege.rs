@@ -57,6 +57,19 @@ mod tests {
     }
 
     #[test]
+    fn a_device_model_has_no_say_over_the_next_domain_of_that_number() {
+        let mut rig = Rig::with(false, |cfg| {
+            cfg.target = (cfg.id.0 == 1).then_some(DomId(2));
+        });
+        let (d1, d2) = (rig.d1, rig.d2);
+        rc(rig.ec.kill(&mut rig.mem, d2)).unwrap();
+        assert_eq!(rig.ec.may_target(d1, d2), Ok(()), "while it is there");
+        rc(rig.ec.destroy(&mut rig.mem, d2)).unwrap();
+        let again = rig.ec.create_domain(&config(2), shared_info(d2)).unwrap();
+        assert_eq!(rig.ec.may_target(d1, again), Err(Errno::EPERM));
+    }
+
+    #[test]
     fn silo_keeps_ordinary_domains_apart() {
         let mut rig = Rig::with(true, |_| {});
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);

@@ -1,6 +1,6 @@
 //! The table of all domains: who is who, and which policy holds between them.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use crate::{
@@ -48,7 +48,8 @@ pub struct Caller {
 #[derive(Debug)]
 pub struct EventChannels<A> {
     slots: Vec<Option<Domain<A>>>,
-    by_id: BTreeMap<DomId, DomIdx>,
+    /// By rising number.
+    by_id: Vec<(DomId, DomIdx)>,
     next_generation: u32,
     pub(crate) policy: Policy,
     /// Where vcpus without a `vcpu_info` of their own have their events lost, for all domains.
@@ -63,7 +64,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     pub fn new(policy: Policy, dummy_vcpu_info: A) -> Self {
         Self {
             slots: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: Vec::new(),
             next_generation: 0,
             policy,
             dummy: dummy_vcpu_info,
@@ -77,9 +78,9 @@ impl<A: Copy + Debug> EventChannels<A> {
         if !cfg.id.is_ordinary() || cfg.vcpus == 0 || cfg.vcpus > abi::MAX_VCPUS {
             return Err(Errno::EINVAL);
         }
-        if self.by_id.contains_key(&cfg.id) {
+        let Err(place) = self.place(cfg.id) else {
             return Err(Errno::EEXIST);
-        }
+        };
         let idx = self.free_slot()?;
         let mut vcpus = Vec::new();
         vcpus.try_reserve_exact(cfg.vcpus as usize).map_err(|_| Errno::ENOMEM)?;
@@ -103,34 +104,48 @@ impl<A: Copy + Debug> EventChannels<A> {
             next_reset: 0,
             pause_count: 0,
         };
+        self.by_id.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.next_generation = self.next_generation.wrapping_add(1);
-        *self.slots.get_mut(idx.get()).ok_or(Errno::ENOMEM)? = Some(domain);
-        self.by_id.insert(cfg.id, idx);
+        match self.slots.get_mut(idx.get()) {
+            Some(slot) => *slot = Some(domain),
+            None => self.slots.push(Some(domain)),
+        }
+        self.by_id.insert(place, (cfg.id, idx));
         Ok(idx)
     }
 
-    /// The lowest index not in use.
+    /// Where a number is in `by_id`, or would be.
+    fn place(&self, id: DomId) -> Result<usize, usize> {
+        self.by_id.binary_search_by_key(&id, |(id, _)| *id)
+    }
+
+    /// The lowest index not in use; there is room for it.
     fn free_slot(&mut self) -> Result<DomIdx, Errno> {
         let index = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         let idx = DomIdx(u16::try_from(index).map_err(|_| Errno::ENOMEM)?);
         if index == self.slots.len() {
             self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            self.slots.push(None);
         }
         Ok(idx)
     }
 
-    /// Takes a domain out of the table for good.
+    /// Takes a domain out of the table for good. Its device model is nobody's then, whoever gets the number next.
     pub(crate) fn remove(&mut self, idx: DomIdx) {
         if let Some(domain) = self.slots.get_mut(idx.get()).and_then(Option::take) {
-            self.by_id.remove(&domain.id);
+            if let Ok(place) = self.place(domain.id) {
+                self.by_id.remove(place);
+            }
+            for other in self.slots.iter_mut().flatten() {
+                other.target = other.target.filter(|target| *target != domain.id);
+            }
         }
     }
 
     /// The domain of that number, dying ones included.
     #[must_use]
     pub fn lookup(&self, id: DomId) -> Option<DomIdx> {
-        self.by_id.get(&id).copied()
+        let place = self.place(id).ok()?;
+        self.by_id.get(place).map(|(_, idx)| *idx)
     }
 
     /// As an operation names a domain: itself, or a number; -ESRCH if there is none.
@@ -146,7 +161,7 @@ impl<A: Copy + Debug> EventChannels<A> {
 
     /// All live domains, by rising number.
     pub fn domains(&self) -> impl Iterator<Item = (DomId, DomIdx)> {
-        self.by_id.iter().map(|(id, idx)| (*id, *idx))
+        self.by_id.iter().copied()
     }
 
     #[inline]

@@ -151,6 +151,12 @@ pub const FSC_EXTERNAL: u64 = 0x10;
 /// Offset from `VBAR_EL1` of the vector for synchronous exceptions from the current level with its own stack pointer.
 pub const VECTOR_SYNC: u64 = 0x200;
 
+/// The same with the stack pointer of EL0.
+pub const VECTOR_SYNC_SP0: u64 = 0;
+
+/// The same from EL0.
+pub const VECTOR_SYNC_LOWER: u64 = 0x400;
+
 /// The immediate of the `HVC` that is a hypercall (`XEN_HYPERCALL_TAG`).
 pub const TAG: u16 = 0xea1;
 

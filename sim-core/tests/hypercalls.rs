@@ -1,6 +1,7 @@
 //! The hypercalls beside event channels, as a guest meets them.
 
 use crate::common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
+use evtchn::{DomId, Policy};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::outcome::{Expected, Limit, Outcome, Report};
@@ -119,6 +120,107 @@ fn a_guest_cannot_keep_the_hypervisor_with_a_long_list() {
 }
 
 #[test]
+fn long_text_is_printed_in_parts_and_each_byte_once() {
+    // 150 chunks of 128 bytes and one byte more.
+    const LENGTH: u64 = 150 * 128 + 1;
+    const TEXT: u64 = BLOCK + 0x1000;
+    let parts_of = |report: &Report, nr: u64| {
+        report.traps.iter().find(|(trap, _)| format!("{trap:?}").contains(&format!("nr: {nr}"))).unwrap().1.calls
+    };
+    let printed = |report: &Report| {
+        assert_eq!(report.outcome, Outcome::Completed);
+        assert_eq!(report.console.len() as u64, LENGTH);
+        assert!(report.console.starts_with("begin...\0") && report.console.ends_with("\0...end!"));
+    };
+    let mut steps = setup();
+    steps.extend([
+        write(0x1000, u64::from_le_bytes(*b"begin...")),
+        write(0x1000 + LENGTH - 7, u64::from_le_bytes(*b"...end!?")),
+    ]);
+    let mut alone = steps.clone();
+    alone.push(call(nr::CONSOLE_IO, [0, LENGTH, TEXT, 0, 0], 0));
+    let report = run("map-page", alone);
+    printed(&report);
+    assert_eq!(parts_of(&report, nr::CONSOLE_IO), 3, "64 and 64 and 23");
+
+    // In a list, the call that follows waits for the last part.
+    for (at, value) in [(0, nr::CONSOLE_IO), (16, 0), (24, LENGTH), (32, TEXT), (64, nr::XEN_VERSION), (64 + 16, 0)] {
+        steps.push(write(at, value));
+    }
+    steps.extend([
+        write(8, 0xdead),
+        call(nr::MULTICALL, [BLOCK, 2, 0, 0, 0], 0),
+        reads(8, Width::Double, 0),
+        reads(64 + 8, Width::Double, 0x4_0017),
+    ]);
+    let report = run("map-page", steps);
+    printed(&report);
+    assert_eq!(parts_of(&report, nr::MULTICALL), 3);
+}
+
+/// A list of calls in memory, each a number and two arguments, and the call of all of them.
+fn list(calls: &[[u64; 3]], rc: i64) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (at, [nr, a0, a1]) in (0..).step_by(64).zip(calls) {
+        steps.extend([write(at, *nr), write(at + 16, *a0), write(at + 24, *a1)]);
+    }
+    steps.push(call(nr::MULTICALL, [BLOCK, calls.len() as u64, 0, 0, 0], rc));
+    steps
+}
+
+#[test]
+fn a_domain_that_shut_down_in_a_list_stays_so() {
+    const REASON: u64 = BLOCK + 0x400;
+    const POLL: u64 = BLOCK + 0x500;
+    let shutdown = [nr::SCHED_OP, 2, REASON];
+    let again = [[nr::SCHED_OP, 1, 0], [nr::SCHED_OP, 3, POLL]];
+    for sleep in again {
+        for last in [sleep, shutdown] {
+            let mut steps = setup();
+            steps.push(write(0x500 + 16, 50_000));
+            steps.extend(list(&[shutdown, sleep, last], 0));
+            // Never done.
+            steps.push(step(Op::Send(PortRef::Number(77))));
+            assert_eq!(run("map-page", steps).outcome, Outcome::Completed, "{sleep:?}, {last:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_goes_on_once_a_vcpu_that_went_to_sleep_in_it_is_awake() {
+    const POLL: u64 = BLOCK + 0x500;
+    let poll = [nr::SCHED_OP, 3, POLL];
+    let mut steps = setup();
+    // Without ports, and over at a time that goes by.
+    steps.push(write(0x500 + 16, 50_000));
+    steps.extend(list(&[poll, [nr::XEN_VERSION, 0, 0], [nr::SCHED_OP, 0, 0]], 0));
+    steps.push(reads(64 + 8, Width::Double, 0x4_0017));
+    let report = run("map-page", steps);
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert!(report.cycles >= 50_000, "{}", report.cycles);
+}
+
+#[test]
+fn the_control_domain_is_told_once_that_a_domain_shut_down() {
+    let mut parts = thread_2022();
+    parts.domains[0].id = DomId(0);
+    parts.domains[0].privileged = true;
+    // VIRQ 3 of vCPU 0 on port 1.
+    let mut control = setup();
+    control.extend([
+        write(0, 3),
+        call(nr::EVENT_CHANNEL_OP, [1, BLOCK, 0, 0, 0], 0),
+        reads(8, Width::Word, 1),
+        step(Op::Wait(PortRef::Number(1))),
+    ]);
+    let other = vec![step(Op::Compute(20_000)), call(nr::SCHED_OP, [2, parts.domains[1].ram[0].base(), 0, 0, 0], 0)];
+    let config = Config { policy: Policy { hardware_domain: Some(DomId(0)), silo: false }, ..Config::default() };
+    let report = world(parts, builtin("map-page"), config, vec![(0, 0, control), (1, 0, other)]).run();
+    assert_eq!(report.outcome, Outcome::Completed);
+    assert_eq!(report.ports.iter().find(|port| port.port == 1).unwrap().totals.raised, 1);
+}
+
+#[test]
 fn shared_info_can_be_taken_back_and_placed_anew() {
     let remove = |rc| call(nr::MEMORY_OP, [15, BLOCK, 0, 0, 0], rc);
     let place = |rc| call(nr::MEMORY_OP, [7, BLOCK + 64, 0, 0, 0], rc);
@@ -131,6 +233,9 @@ fn shared_info_can_be_taken_back_and_placed_anew() {
         // It is not there any more; the frame is RAM like any other.
         remove(-95),
         write(8, 0x2001_0000 / 4096),
+        remove(-22),
+        // Where the hypervisor keeps it meanwhile is nothing a guest is told.
+        write(8, 0x5000_1000 / 4096),
         remove(-22),
         write(64, 0x7ff0),
         write(64 + 8, 0),

@@ -9,7 +9,7 @@ use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::plan::GUEST_RAM;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::{Builtin, Settings};
-use sim_core::layout::{DomainLayout, Layout, LayoutParts, Owner};
+use sim_core::layout::{DomainLayout, EmulatedDevice, Layout, LayoutParts, Owner, SharedMemory};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, Refused, ViewId, WaitsFor};
@@ -85,6 +85,34 @@ fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
     assert!(vcpus[0].is_some() && vcpus[1].is_some() && vcpus[2].is_none());
     let state = hyp.core.domains.vcpu(vcpus[1].unwrap()).unwrap();
     assert_eq!((state.domain, state.index, state.pe), (1, 1, 0));
+}
+
+#[test]
+fn a_newcomer_has_nothing_of_what_the_one_before_it_shared() {
+    let mut parts = thread_2022();
+    parts.heap = span(0x5000_0000, 0x1000_0000);
+    parts.shared.push(SharedMemory { name: "ring".into(), span: span(0x7000_0000, 0x1000), domains: vec![0, 1] });
+    parts.emulated.push(EmulatedDevice {
+        name: "regs".into(),
+        span: span(0x9000_0000, 0x1000),
+        domains: vec![0, 1],
+        console: None,
+    });
+    let (mut machine, mut hyp) = booted(parts, "map-page");
+    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    let first = hyp.core.index(0).unwrap();
+    hyp.kill(&mut cpu, first).unwrap();
+    assert_eq!(hyp.create_domain(&mut cpu, newcomer()).unwrap(), Ok(0));
+    let ring = |view: &sim_core::hyp::plan::View| {
+        view.regions.iter().any(|planned| planned.owners.contains(&Owner::Shared(0)))
+    };
+    let has = [0, 1].map(|position| {
+        (
+            ring(hyp.core.plan.view(ViewId::Guest(position))),
+            hyp.core.layout.emulated(position, 0x9000_0000, 4).is_some(),
+        )
+    });
+    assert_eq!(has, [(false, false), (true, true)]);
 }
 
 /// What the isolation oracle says of PE 0 when EL2 is left for whom its registers name.

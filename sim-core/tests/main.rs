@@ -9,6 +9,7 @@ mod devices;
 mod digest;
 mod errors;
 mod events;
+mod exceptions;
 mod field;
 mod fifo;
 mod formulas;

@@ -1,7 +1,8 @@
 //! `reach` driven directly: ranges that enabled regions cover in part, or not, or twice.
 
-use crate::common::{builtin, domain, span, thread_2022, world};
+use crate::common::{builtin, domain, span, step, thread_2022, world};
 use sim_core::convention::Frame;
+use sim_core::guest::steps::Op;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{LayoutParts, SharedMemory, Span};
@@ -78,6 +79,19 @@ fn static_shared_memory_is_in_the_guest_s_view_already() {
     parts.shared[0].domains = vec![1];
     let mut world = running(parts, "map-page");
     assert_eq!(copy(&mut world, span(0x7000_0000, 64), within).el2_writes(), 2);
+}
+
+/// Under `ku-window` a domain's pages at the heap's end go out of the view at each entry, and what lies behind them stays.
+#[test]
+fn shared_memory_right_behind_the_heap_stays_within_reach() {
+    let mut parts = thread_2022();
+    parts.heap = span(0x5000_0000, 0x2000_0000);
+    let ring = parts.heap.limit() + 1;
+    parts.shared.push(SharedMemory { name: "ring".into(), span: span(ring, 0x1000), domains: vec![0, 1] });
+    let name = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::XEN_VERSION, args: [1, ring, 0, 0, 0] };
+    let system = vec![(0, 0, vec![step(name.clone())]), (1, 0, vec![step(name)])];
+    let report = world(parts, builtin("ku-window"), Config::default(), system).run();
+    assert_eq!(report.outcome, Outcome::Completed);
 }
 
 #[test]

@@ -194,6 +194,11 @@ impl Model {
         self.handlers.retain(|_, handler| *handler != id);
         self.raise_virq(0, 0, 3);
         self.doms.remove(&id);
+        for other in self.doms.values_mut() {
+            if other.config.target == Some(id) {
+                other.config.target = None;
+            }
+        }
         self.raise_virq(0, 0, 3);
     }
 }

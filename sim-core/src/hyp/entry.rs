@@ -135,10 +135,7 @@ impl<S: Strategy> Hypervisor<S> {
     fn hvc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, immediate: u64) -> Result<Option<Route>, P::Fault> {
         match immediate {
             tag if tag == u64::from(TAG) => {}
-            0 => {
-                self.smccc(p, frame);
-                return Ok(None);
-            }
+            0 => return self.smccc(p, frame).map(|()| None),
             // Any other immediate is nothing Xen answers: the guest gets an undefined instruction at its HVC.
             _ => {
                 frame.elr = frame.elr.wrapping_sub(4);
@@ -170,17 +167,19 @@ impl<S: Strategy> Hypervisor<S> {
         Ok(None)
     }
 
-    fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) {
+    fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
         /// SMCCC: the function is not known.
         const NOT_SUPPORTED: u64 = u64::MAX;
-        let Some(id) = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current) else {
-            return;
+        let current = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current);
+        let Some((id, domain)) = current.and_then(|id| Some((id, self.core.domains.vcpu(id)?.domain))) else {
+            return Ok(());
         };
         match frame.x[0] & 0xffff_ffff {
             psci::CPU_OFF => self.core.offline(id),
-            psci::SYSTEM_OFF => self.core.shutdown_domain_of(id),
+            psci::SYSTEM_OFF => self.shutdown(p, domain)?,
             _ => frame.x[0] = NOT_SUPPORTED,
         }
+        Ok(())
     }
 
     /// Makes the guest take a synchronous exception at EL1, as the architecture would have on its own instruction.

@@ -29,10 +29,11 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         self.core.strategy.reach(&mut cx, wanted)
     }
 
-    /// Whether a list or a text, as long as the guest likes, stops here and goes on by another trap.
+    /// Whether a list or a text, as long as the guest likes, stops here and goes on by another trap: for its length, for something
+    /// more urgent, or because the vCPU does not go on.
     pub(super) fn should_stop(&mut self) -> bool {
         self.core.at_once = self.core.at_once.saturating_add(1);
-        self.core.at_once >= Core::<S>::AT_ONCE || self.p.preemption_due()
+        self.core.at_once >= Core::<S>::AT_ONCE || self.p.preemption_due() || !self.core.goes_on(self.p.pe())
     }
 
     /// Has the strategy take a range of a domain's for good.

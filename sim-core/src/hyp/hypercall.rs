@@ -107,9 +107,7 @@ impl<S: Strategy> Hypervisor<S> {
             sched_cmd::SHUTDOWN => {
                 // `struct sched_shutdown`: the reason, which nobody here asks for; one that cannot be read is refused.
                 Cx { core: &mut self.core, p }.read_guest(caller.dom, call.args[1], &mut [0; 4])?;
-                if let Some(id) = self.core.pes.get(pe).and_then(|pe| pe.queue.current) {
-                    self.core.shutdown_domain_of(id);
-                }
+                self.shutdown(p, caller.dom.get()).map_err(Stop::Fault)?;
             }
             sched_cmd::POLL => {
                 let mut host = Cx { core: &mut self.core, p };

@@ -1,9 +1,11 @@
 //! Synchronous exceptions that a guest is made to take at EL1, as the architecture would have on its own instruction.
 
-use crate::convention::{ESR_IL, Frame, PSTATE_EL1H_MASKED, VECTOR_SYNC, aarch32, ec};
+use crate::convention::{
+    ESR_IL, Frame, PSTATE_EL1H_MASKED, VECTOR_SYNC, VECTOR_SYNC_LOWER, VECTOR_SYNC_SP0, aarch32, ec,
+};
 use crate::platform::{Platform, SysReg};
 
-/// Into the guest's one vector for them.
+/// Into the vector that goes with where the guest was: at EL0, or at EL1 with either stack pointer (Arm ARM, exception vectors).
 pub(super) fn aarch64<P: Platform>(
     p: &mut P,
     frame: &mut Frame,
@@ -11,13 +13,21 @@ pub(super) fn aarch64<P: Platform>(
     iss: u64,
     far: Option<u64>,
 ) -> Result<(), P::Fault> {
+    // PSTATE.M[3:0]: EL0t, EL1t or EL1h.
+    let (vector, class) = match (frame.spsr & 0xf, class) {
+        (0, ec::DATA_ABORT_SAME) => (VECTOR_SYNC_LOWER, ec::DATA_ABORT_LOWER),
+        (0, ec::INSTRUCTION_ABORT_SAME) => (VECTOR_SYNC_LOWER, ec::INSTRUCTION_ABORT_LOWER),
+        (0, class) => (VECTOR_SYNC_LOWER, class),
+        (0b0100, class) => (VECTOR_SYNC_SP0, class),
+        (_, class) => (VECTOR_SYNC, class),
+    };
     p.write(SysReg::EsrEl1, (class << 26) | ESR_IL | iss)?;
     if let Some(far) = far {
         p.write(SysReg::FarEl1, far)?;
     }
     p.write(SysReg::ElrEl1, frame.elr)?;
     p.write(SysReg::SpsrEl1, frame.spsr)?;
-    frame.elr = p.read(SysReg::VbarEl1).wrapping_add(VECTOR_SYNC);
+    frame.elr = p.read(SysReg::VbarEl1).wrapping_add(vector);
     frame.spsr = PSTATE_EL1H_MASKED;
     Ok(())
 }

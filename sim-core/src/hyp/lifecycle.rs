@@ -17,7 +17,7 @@ use crate::outcome::{Refused, ViewId};
 use crate::platform::{Platform, Width};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use evtchn::{DomIdx, Errno, Stop};
+use evtchn::{DomIdx, Errno, Stop, abi};
 
 /// Why a domain cannot be created. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,29 @@ impl<S: Strategy> Hypervisor<S> {
         Ok(())
     }
 
+    /// A domain shuts itself down: its vCPUs are off, those that run on other PEs stop at their next entry to EL2, for which
+    /// they are kicked, and the handler of VIRQ 3 is told, once. Its memory and channels stay until it is killed.
+    pub(super) fn shutdown<P: Platform>(&mut self, p: &mut P, position: usize) -> Result<(), P::Fault> {
+        let mut index = 0;
+        let mut ended = false;
+        while let Some(id) = self.core.domains.id(position, index) {
+            index += 1;
+            let Some(state) = self.core.domains.vcpu(id).filter(|state| state.run != RunState::Offline) else {
+                continue;
+            };
+            let pe = state.pe;
+            if pe != p.pe() && self.core.pes.get(pe).is_some_and(|pe| pe.queue.current == Some(id)) {
+                p.kick(pe);
+            }
+            self.core.offline(id);
+            ended = true;
+        }
+        if ended {
+            self.channels.raise_virq_global(&mut Cx { core: &mut self.core, p }, abi::virq::DOM_EXC)?;
+        }
+        Ok(())
+    }
+
     /// Ends a domain: its vCPUs stop for good, its channels close (peers see what `EVTCHNOP_close` on the far side
     /// shows), the handler of VIRQ 3 is told, and its memory belongs to nobody and is in no view.
     ///
@@ -165,6 +188,9 @@ impl<S: Strategy> Hypervisor<S> {
         if let Some(place) = parts.domains.get_mut(position) {
             *place = DomainLayout::vacancy();
         }
+        // Whoever takes the position next is somebody else.
+        parts.shared.iter_mut().for_each(|shared| shared.domains.retain(|of| *of != position));
+        parts.emulated.iter_mut().for_each(|device| device.domains.retain(|of| *of != position));
         // Less of what fits fits as well.
         let (layout, plan) = self.plan(parts).map_err(|error| error.errno())?;
         self.replace(p, layout, plan).map_err(Stop::Fault)?;
@@ -273,7 +299,7 @@ impl<S> Core<S> {
         for pe in &mut self.pes {
             let of_domain = |id: &VcpuId| self.domains.vcpu(*id).is_some_and(|vcpu| vcpu.domain == position);
             pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
-            pe.queue.drop_timers(position);
+            pe.queue.drop_timers(position, |id| of_domain(&id));
         }
         self.put_index(position, None, false);
     }

@@ -91,9 +91,10 @@ impl<S: Strategy> Hypervisor<S> {
         Cx { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
         let [d0, d1, _, _, _, _, _, _, gpfn @ ..] = raw;
         let dom = self.target(caller, u16::from_le_bytes([d0, d1]))?;
-        let mut host = Cx { core: &mut self.core, p };
         let gaddr = u64::from_le_bytes(gpfn).checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
-        let placed = self.channels.shared_info(dom).filter(|area| area.address == gaddr);
+        let mapped = self.core.shared_info_mapped.get(dom.get()) == Some(&true);
+        let placed = self.channels.shared_info(dom).filter(|area| mapped && area.address == gaddr);
+        let mut host = Cx { core: &mut self.core, p };
         let movable = host.core.layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed);
         let Some(placed) = placed.filter(|_| movable) else {
             let known = host.core.layout.ram_bank(dom.get(), gaddr).is_some();

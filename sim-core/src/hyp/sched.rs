@@ -135,9 +135,12 @@ impl RunQueue {
         };
     }
 
-    /// Drops the timers of the domain at a position.
-    pub fn drop_timers(&mut self, position: usize) {
-        self.timers.retain(|(_, timer)| !matches!(timer, Timer::Virq(virq) if virq.domain == position));
+    /// Drops the timers of the domain at a position; `is_its` tells its vCPUs.
+    pub fn drop_timers(&mut self, position: usize, is_its: impl Fn(VcpuId) -> bool) {
+        self.timers.retain(|(_, timer)| match timer {
+            Timer::Virq(virq) => virq.domain != position,
+            Timer::Poll(id) => !is_its(*id),
+        });
     }
 
     /// Whether any timer is armed.
@@ -156,6 +159,12 @@ impl RunQueue {
     pub fn arm(&mut self, at: u64, timer: Timer) {
         let behind = self.timers.partition_point(|(armed, _)| *armed <= at);
         self.timers.insert(behind, (at, timer));
+    }
+
+    /// Arms the timer of a poll, in place of that of an earlier one of the vCPU: it has one.
+    pub fn arm_poll(&mut self, at: u64, id: VcpuId) {
+        self.timers.retain(|(_, timer)| *timer != Timer::Poll(id));
+        self.arm(at, Timer::Poll(id));
     }
 
     /// Takes the timers due at `now`, with the time each was armed for; periodic ones are armed again.
@@ -253,6 +262,16 @@ mod tests {
         assert_eq!(pick(&mut queue, 20, true), (Some(b), Some(30)));
         assert_eq!(pick(&mut queue, 30, false), (Some(a), Some(40)), "b blocked");
         assert_eq!(pick(&mut queue, 33, false), (None, None), "nobody can run: no tick");
+    }
+
+    #[test]
+    fn a_vcpu_has_one_timer_for_its_polls() {
+        let mut queue = RunQueue::default();
+        for (at, vcpu) in [(30, 1), (10, 1), (15, 2), (20, 1), (25, 3)] {
+            queue.arm_poll(at, VcpuId(vcpu));
+        }
+        queue.drop_timers(0, |id| id == VcpuId(3));
+        assert_eq!(queue.take_due(100), [(15, Timer::Poll(VcpuId(2))), (20, Timer::Poll(VcpuId(1)))]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The event upcall's way to a vCPU: marked in the books here, put into a list register by whoever runs the vCPU next.
 
 use super::Core;
-use super::domain::{RunState, VcpuId};
-use super::sched::Timer;
+use super::domain::{RunState, VcpuId, VcpuState};
 use crate::platform::{Platform, SysReg, list_register};
 use evtchn::{Caller, DomIdx, Vcpu};
 
@@ -61,11 +60,12 @@ impl<S> Core<S> {
         }
     }
 
-    /// Blocks the current vCPU unless an interrupt is on its way to it.
+    /// Blocks the current vCPU unless an interrupt is on its way to it or it is off by now.
     pub(super) fn block_current<P: Platform>(&mut self, p: &mut P) {
         let pending = p.read(SysReg::IchLr0) & list_register::PENDING != 0;
         let current = self.pes.get(p.pe()).and_then(|pe| pe.queue.current);
         if let Some(vcpu) = current.and_then(|id| self.domains.vcpu_mut(id))
+            && vcpu.run == RunState::Runnable
             && !vcpu.event_pending
             && !pending
         {
@@ -74,28 +74,22 @@ impl<S> Core<S> {
     }
 
     /// Blocks the current vCPU in a poll; `timeout` is the time at which it is over at the latest, 0 for never. An interrupt
-    /// that is masked at the PE does not keep it awake.
+    /// that is masked at the PE does not keep it awake. One that is off stays so.
     pub(super) fn block_in_poll(&mut self, pe: usize, timeout: u64) {
         let Some(pe) = self.pes.get_mut(pe) else { return };
         let Some(id) = pe.queue.current else { return };
-        let Some(vcpu) = self.domains.vcpu_mut(id) else { return };
+        let Some(vcpu) = self.domains.vcpu_mut(id).filter(|vcpu| vcpu.run == RunState::Runnable) else { return };
         vcpu.run = RunState::Blocked;
         vcpu.poll_until = (timeout != 0).then_some(timeout);
         if timeout != 0 {
-            pe.queue.arm(timeout, Timer::Poll(id));
+            pe.queue.arm_poll(timeout, id);
         }
     }
 
-    /// Turns every vCPU of the domain off that `id` belongs to. Those on other PEs stop at their next entry to EL2.
-    pub(super) fn shutdown_domain_of(&mut self, id: VcpuId) {
-        let Some(domain) = self.domains.vcpu(id).map(|vcpu| vcpu.domain) else {
-            return;
-        };
-        let mut index = 0;
-        while let Some(id) = self.domains.id(domain, index) {
-            self.offline(id);
-            index += 1;
-        }
+    /// Whether the vCPU that the PE works for goes on after this: it neither sleeps nor is it off or paused.
+    pub(super) fn goes_on(&self, pe: usize) -> bool {
+        let current = self.pes.get(pe).and_then(|pe| pe.queue.current);
+        current.and_then(|id| self.domains.vcpu(id)).is_some_and(VcpuState::can_run)
     }
 
     /// The current vCPU lets others run first.

@@ -141,7 +141,7 @@ impl Plan {
     /// The same plan whether it fits or not: to be looked at, not run.
     #[must_use]
     pub fn sketch(layout: &Layout, needs: Needs) -> Self {
-        let view = |id, wanted: Vec<_>| View::new(id, merge(&wanted), layout);
+        let view = |id, wanted: Vec<_>| View::new(id, merge(&wanted, needs.narrow_heap), layout);
         let hypervisor = || view(ViewId::Hypervisor, hypervisor(layout));
         let guests = 0..layout.domains().len();
         let mut plan = Self {

@@ -177,8 +177,20 @@ pub(super) fn pins(layout: &Layout) -> Vec<PlannedPin> {
     all
 }
 
-/// The fewest regions that map `wanted`, in address order: neighbours of equal rights become one.
-pub(super) fn merge(wanted: &[Mapping<Owner>]) -> Vec<PlannedRegion> {
+/// The fewest regions that map `wanted`, in address order: neighbours of equal rights become one. With `pages_apart`, none of
+/// them is a page of the pool or the heap beside something else: such pages come and go while the rest stays.
+pub(super) fn merge(wanted: &[Mapping<Owner>], pages_apart: bool) -> Vec<PlannedRegion> {
+    if !pages_apart {
+        return merged(wanted);
+    }
+    let (pages, rest): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| matches!(wanted.owner, Owner::Pool(_)));
+    let mut regions = merged(&pages);
+    regions.extend(merged(&rest));
+    regions.sort_by_key(|planned| planned.region.base());
+    regions
+}
+
+fn merged(wanted: &[Mapping<Owner>]) -> Vec<PlannedRegion> {
     let mut room = wanted.repeat(Cover::<Owner>::room(1));
     let mut cover = Cover::new(&mut room);
     // There is room for each.
