@@ -471,6 +471,10 @@ pub struct Replay {
     #[arg(long, value_enum, default_value_t = SyncArg::DsbCse)]
     pub sync: SyncArg,
 
+    /// The architecture of the PEs and their MPUs.
+    #[arg(long, value_enum, default_value_t = ArchArg::V64)]
+    pub arch: ArchArg,
+
     /// The files are transcripts of a running Xen: compare every record, and tell known differences from others.
     #[arg(long, conflicts_with = "skip_unsupported")]
     pub xen_transcript: bool,
@@ -581,6 +585,17 @@ pub enum SyncArg {
     DsbCse,
     /// A context synchronisation event alone.
     Cse,
+}
+
+/// The architecture of PEs and MPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ArchArg {
+    /// Armv8-R `AArch64`.
+    #[value(name = "pmsav8-64")]
+    V64,
+    /// Armv8-R `AArch32`.
+    #[value(name = "pmsav8-32")]
+    V32,
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     for (args, says) in [
         (&["--cases", "0"][..], "0 is not in 1.."),
         (&["--cases", "99999999999999999999999"], "number too large"),
-        (&["--cases", "18446744073709551615", "--first", "1"], "beyond 2^64"),
+        (&["--cases", "18446744073709551615", "--first", "2"], "beyond 2^64"),
         (&["--time", "10"], "expected a time such as 60s"),
         (&["--time", "0s"], "expected a time such as 60s"),
         (&["--time", "99999999999999999999h"], "expected a time such as 60s"),

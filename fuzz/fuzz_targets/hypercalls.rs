@@ -1,10 +1,11 @@
 //! Any registers and any argument bytes as hypercalls of two guests, through the real trap entry: the hypervisor never
-//! faults, never panics, and never leans on a write that is not in force.
+//! faults, never panics, never leans on a write that is not in force, and lets nobody at memory of others.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mpusim::scenario::Scenario;
+use sim_core::convention::{nr, psci};
 use sim_core::guest::steps::{Op, Step, StepGuest};
 use sim_core::outcome::{Outcome, StepId};
 use sim_core::platform::Width;
@@ -17,6 +18,10 @@ const SYSTEM: &str = include_str!("../../examples/scenarios/thread-2022.toml");
 const STRATEGIES: [&str; 8] =
     ["map-page", "map-page:2", "pin", "switch-view", "switch-view:lazy", "hybrid", "enable-mask", "static-map"];
 
+/// Where lists of calls are, from the begin of the guest's memory on, and how many calls one has at most.
+const LIST: u64 = 0x2_0000;
+const LIST_MOST: usize = 16;
+
 /// A register's value: raw, or a pointer into the guest's own memory.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Value {
@@ -27,9 +32,25 @@ enum Value {
 
 #[derive(Arbitrary, Debug)]
 enum Deed {
-    Hypercall { nr: u8, imm: Option<u16>, args: [Value; 5] },
-    EventChannelOp { cmd: u8, words: [u32; 6] },
-    Poke { at: u16, value: u64 },
+    Hypercall {
+        nr: u8,
+        imm: Option<u16>,
+        args: [Value; 5],
+    },
+    EventChannelOp {
+        cmd: u8,
+        words: [u32; 6],
+    },
+    /// A list of calls in one trap: numbers and arguments.
+    List(Vec<(u8, [Value; 3])>),
+    /// The vCPU turns itself off, or its domain.
+    Off {
+        domain: bool,
+    },
+    Poke {
+        at: u16,
+        value: u64,
+    },
     Compute(u8),
 }
 
@@ -60,6 +81,21 @@ fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
                 let args = [u64::from(cmd % 16), scratch, 0, 0, 0];
                 all.push(step(Op::Hypercall { imm: 0xea1, nr: 32, args }));
             }
+            Deed::List(calls) => {
+                let calls = &calls[..calls.len().min(LIST_MOST)];
+                for (entry, (nr, args)) in (base + LIST..).step_by(64).zip(calls) {
+                    let words = [(0, u64::from(*nr))].into_iter().chain((16..).step_by(8).zip(args.map(value)));
+                    for (offset, value) in words {
+                        all.push(step(Op::Write { address: entry + offset, width: Width::Double, value }));
+                    }
+                }
+                let args = [base + LIST, calls.len() as u64, 0, 0, 0];
+                all.push(step(Op::Hypercall { imm: 0xea1, nr: nr::MULTICALL, args }));
+            }
+            Deed::Off { domain } => {
+                let id = if *domain { psci::SYSTEM_OFF } else { psci::CPU_OFF };
+                all.push(step(Op::Hypercall { imm: 0, nr: 0, args: [id, 0, 0, 0, 0] }));
+            }
             Deed::Poke { at, value } => {
                 let address = base + (u64::from(*at) & !7);
                 all.push(step(Op::Write { address, width: Width::Double, value: *value }));
@@ -75,6 +111,7 @@ fuzz_target!(|case: Case| {
         panic!("the scenario must load");
     };
     scenario.config.step_limit = 2_000;
+    scenario.config.paranoid = true;
     let name = STRATEGIES[usize::from(case.strategy) % STRATEGIES.len()];
     let Ok(strategy) = mpusim::strategy::parse(name, scenario.settings) else { panic!("{name}") };
     let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {
@@ -88,7 +125,7 @@ fuzz_target!(|case: Case| {
     }
     let report = world.run();
     assert!(
-        !matches!(report.outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_)),
+        !matches!(report.outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_) | Outcome::IsolationBroken(_)),
         "{name}: {:?}",
         report.outcome
     );

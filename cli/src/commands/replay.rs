@@ -1,10 +1,10 @@
 //! `mpusim replay`.
 
 use super::{CommandError, Done, Io, json, wants_json};
-use crate::args::{PlacementArg, Replay, SyncArg};
+use crate::args::{ArchArg, PlacementArg, Replay, SyncArg};
 use crate::replay::{Options, ReplayError, Setting, render, replay as run, transcript};
 use crate::{output, words};
-use mpu_model::SyncRule;
+use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::layout::Placement;
 
@@ -32,6 +32,10 @@ fn setting(args: &Replay, strategy: Builtin) -> Result<Setting, ReplayError> {
     setting.sync = match args.sync {
         SyncArg::DsbCse => SyncRule::DsbThenContextSync,
         SyncArg::Cse => SyncRule::ContextSyncOnly,
+    };
+    setting.pmsa = match args.arch {
+        ArchArg::V64 => Pmsa::V64,
+        ArchArg::V32 => Pmsa::V32,
     };
     let asked = args.placement.map(|asked| match asked {
         PlacementArg::GuestRam => Placement::GuestRam,

@@ -19,6 +19,8 @@ use crate::sweep::Shard;
 
 /// Cases that each thread takes at a time.
 const PER_THREAD: usize = 64;
+/// Numbers looked at for those of a shard before time and signals are looked at again.
+const LOOKED_AT: usize = 1 << 16;
 /// One case in so many is played twice.
 const TWICE: u64 = 16;
 
@@ -40,6 +42,21 @@ pub enum FuzzError {
         folder: PathBuf,
         /// Why not.
         error: io::Error,
+    },
+    /// A case that went wrong cannot be written down.
+    #[error(
+        "case {case} goes wrong, and cannot be written to {}: {error}; expected a folder that can be written to. \
+         `{command} -o FOLDER` finds it again", folder.display()
+    )]
+    Lost {
+        /// Its number.
+        case: u64,
+        /// Where to.
+        folder: PathBuf,
+        /// Why not.
+        error: io::Error,
+        /// The command that finds it again.
+        command: String,
     },
     /// There is no such case.
     #[error("--first {first} --cases {cases}: the last case would have a number beyond 2^64; give smaller ones")]
@@ -142,14 +159,14 @@ impl Campaign<'_> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
         let pool = pool.map_err(|error| FuzzError::Jobs { jobs: self.jobs, error })?;
         let made = Folder::prepare(&self.folder)?;
-        let end = match self.limit {
+        let last = match self.limit {
             Limit::Cases(cases) => {
                 let too_many = || FuzzError::TooMany { first: self.first, cases };
-                self.first.checked_add(cases).ok_or_else(too_many)?
+                self.first.checked_add(cases.saturating_sub(1)).ok_or_else(too_many)?
             }
             Limit::Time(_) => u64::MAX,
         };
-        let mut left = (self.first..end).filter(|case| self.shard.has(*case));
+        let mut left = self.first..=last;
         let batch = pool.current_num_threads().saturating_mul(PER_THREAD);
         let started = Instant::now();
         let mut summary = Summary {
@@ -162,16 +179,18 @@ impl Campaign<'_> {
             failure: None,
         };
         loop {
-            let numbers: Vec<u64> = left.by_ref().take(batch).collect();
-            if numbers.is_empty() || matches!(self.limit, Limit::Time(time) if started.elapsed() >= time) {
+            if left.is_empty() || matches!(self.limit, Limit::Time(time) if started.elapsed() >= time) {
                 break;
             }
+            let part = left.by_ref().take(LOOKED_AT);
+            let numbers: Vec<u64> = part.filter(|case| self.shard.has(*case)).take(batch).collect();
             let told: Vec<Option<Told>> =
                 pool.install(|| numbers.par_iter().map_init(|| None, |spare, case| self.case(*case, spare)).collect());
+            let mut unplayed = numbers.is_empty() && self.stop.load(Ordering::Relaxed);
             for told in told {
                 let Some(told) = told else {
-                    summary.end = End::Interrupted;
-                    break;
+                    unplayed = true;
+                    continue;
                 };
                 summary.cases += 1;
                 summary.steps += told.steps;
@@ -183,6 +202,9 @@ impl Campaign<'_> {
                 }
             }
             progress.cases(summary.cases, &summary.reached);
+            if summary.end == End::Clean && unplayed {
+                summary.end = End::Interrupted;
+            }
             if summary.end != End::Clean {
                 break;
             }
@@ -215,10 +237,17 @@ impl Campaign<'_> {
         let (case, course, tried) = shrink::shrink(case, course);
         let name = format!("seed-{}-case-{number}", self.seed);
         let file = self.folder.join(format!("{name}.jsonl"));
-        let command = vector::command(&case, &file);
+        let again = format!("mpusim fuzz --seed {} --first {number} --cases 1 {}", self.seed, self.recipe.arguments());
         let wrong = course.wrong.clone().unwrap_or(Wrong::Unstable);
-        let failed = |error: io::Error| FuzzError::Folder { folder: self.folder.clone(), error };
+        let failed = |error: io::Error| FuzzError::Lost {
+            case: number,
+            folder: self.folder.clone(),
+            error,
+            command: again.clone(),
+        };
         let text = vector::lines(&case, &course, &name, self.seed).map_err(|error| failed(error.into()))?;
+        // A file tells neither that a case went two ways nor all of memory.
+        let command = if vector::shows(&case, &text) { vector::command(&case, &file) } else { again.clone() };
         std::fs::write(&file, text).map_err(failed)?;
         let setting = format!("{command}\n\n{wrong:#?}\n");
         std::fs::write(self.folder.join(format!("{name}.txt")), setting).map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Cases from choices.
 
 use evtchn::abi::DOMID_SELF;
-use mpu_model::SyncRule;
+use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
 
@@ -40,7 +40,11 @@ pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
     }
     let mut maker = Maker { domains: recipe::domains(source), source, ports: Vec::new(), pages: 0, steps: Vec::new() };
     (0..recipe.steps).for_each(|id| maker.step(u32::try_from(id).unwrap_or(u32::MAX)));
-    Case { setting, strategy, domains: maker.domains, steps: maker.steps }
+    let Maker { domains, steps, .. } = maker;
+    if !source.chance(75) {
+        setting.pmsa = Pmsa::V32;
+    }
+    Case { setting, strategy, domains, steps }
 }
 
 impl<S: Source> Maker<'_, S> {

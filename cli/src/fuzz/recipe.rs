@@ -2,6 +2,7 @@
 
 use sim_core::hyp::strategy::Settings;
 
+use super::STRATEGIES;
 use super::case::Kind;
 use super::source::Source;
 use crate::replay::Setting;
@@ -22,6 +23,13 @@ impl Recipe {
         let parse = |name: &str| Ok((name.to_owned(), Setting::of(strategy::parse(name, Settings::default())?)));
         let others = others.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
         Ok(Self { first: parse(first)?, others, steps })
+    }
+
+    /// What tells `mpusim fuzz` of it.
+    pub(super) fn arguments(&self) -> String {
+        let all: Vec<&str> = std::iter::once(&self.first).chain(&self.others).map(|(name, _)| name.as_str()).collect();
+        let steps = format!("--steps {}", self.steps);
+        if all == STRATEGIES { steps } else { format!("{steps} --strategies {}", all.join(",")) }
     }
 
     pub(super) fn pick(&self, source: &mut impl Source) -> (String, Setting) {

@@ -1,6 +1,6 @@
 //! A failing case made smaller until nothing more can be taken from it.
 
-use mpu_model::SyncRule;
+use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
 
@@ -14,14 +14,14 @@ const MOST: usize = 20_000;
 /// A smaller case that fails in the same way, what came of it, and how many cases were tried.
 pub(crate) fn shrink(case: Case, course: Course) -> (Case, Course, usize) {
     let Some(name) = course.wrong.as_ref().map(Wrong::name) else { return (case, course, 0) };
-    let mut shrinker = Shrinker { case, course, name, tried: 0 };
+    let mut shrinker = Shrinker { case, course, name, tried: 0, taken: 0 };
     shrinker.cut();
     loop {
-        let before = shrinker.case.clone();
+        let before = shrinker.taken;
         shrinker.setting();
         shrinker.drop_steps();
         shrinker.operands();
-        if shrinker.case.steps == before.steps && shrinker.case.domains.len() == before.domains.len() {
+        if shrinker.taken == before {
             return (shrinker.case, shrinker.course, shrinker.tried);
         }
     }
@@ -32,6 +32,8 @@ struct Shrinker {
     course: Course,
     name: &'static str,
     tried: usize,
+    /// How many of them were smaller and failed in the same way.
+    taken: usize,
 }
 
 impl Shrinker {
@@ -44,6 +46,7 @@ impl Shrinker {
         let course = guarded(&case, &mut None);
         let same = course.wrong.as_ref().is_some_and(|wrong| wrong.name() == self.name);
         if same {
+            self.taken += 1;
             (self.case, self.course) = (case, course);
             self.cut();
         }
@@ -74,15 +77,23 @@ impl Shrinker {
         if self.case.setting.sync != SyncRule::default() {
             self.try_case(edit(&self.case, &|case| case.setting.sync = SyncRule::default()));
         }
+        if self.case.setting.pmsa != Pmsa::V64 {
+            self.try_case(edit(&self.case, &|case| case.setting.pmsa = Pmsa::V64));
+        }
         for at in (1..self.case.domains.len()).rev() {
             self.try_case(edit(&self.case, &|case| {
                 case.domains.remove(at);
             }));
         }
         for at in 0..self.case.domains.len() {
-            self.try_case(edit(&self.case, &|case| {
-                case.domains.iter_mut().skip(at).take(1).for_each(|domain| domain.vcpus = 1);
-            }));
+            let vcpus = self.case.domains.get(at).map_or(1, |domain| domain.vcpus);
+            for fewer in 1..vcpus {
+                if self.try_case(edit(&self.case, &|case| {
+                    case.domains.iter_mut().skip(at).take(1).for_each(|domain| domain.vcpus = fewer);
+                })) {
+                    break;
+                }
+            }
         }
     }
 

@@ -20,14 +20,14 @@ use crate::replay::pe::Deed;
 use crate::replay::rig::{Rig, Trouble};
 
 /// The most words that one event loads or changes: two to unmask, three of its own, the tail's with five attempts to link and
-/// the busy bit set and taken back, the queue's ready bit, the upcall byte and the selector.
-const MOST_ACCESSES: usize = 18;
+/// the busy bit set and taken back, the queue's head and its ready bit, the upcall byte and the selector.
+const MOST_ACCESSES: usize = 19;
 
 struct Victim<'a> {
     case: &'a Case,
     rig: Rig,
     made: Vec<Option<u64>>,
-    /// Frames that some domain tried to hand over, and those of `shared_info`.
+    /// Frames that some domain handed over, and those of `shared_info`.
     handed: BTreeSet<u64>,
 }
 
@@ -82,12 +82,6 @@ fn deed(source: &mut impl Source) -> Deed {
 impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
-        if let Op::InitControl { control_gfn: gfn, .. }
-        | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. } = op
-        {
-            self.handed.insert(gfn);
-        }
         self.rig.tamper.accessed.clear();
         let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.rig.step(&step) {
@@ -96,6 +90,13 @@ impl Victim<'_> {
             Err(Trouble::Step(_) | Trouble::Guest(_)) => return None,
             Err(Trouble::Hypervisor) => return Some(fault(&self.rig)),
         };
+        if let Op::InitControl { control_gfn: gfn, .. }
+        | Op::ExpandArray { array_gfn: gfn, .. }
+        | Op::RegisterVcpuInfo { mfn: gfn, .. } = step.op
+            && got.rc == 0
+        {
+            self.handed.insert(gfn);
+        }
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {

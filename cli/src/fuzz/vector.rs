@@ -1,13 +1,15 @@
 //! A case as a file that `mpusim replay` takes, and the command that does so.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use mpu_model::SyncRule;
+use mpu_model::{Pmsa, SyncRule};
 use serde_json::{Map, Value, json};
 
 use super::case::Case;
 use super::play::{Course, header};
 use crate::replay::format::{Actor, Op, Outcome};
+use crate::replay::{self, Options, Outcome as Replayed};
 use crate::words;
 
 /// The lines of the file: what each step should give, by the model.
@@ -54,14 +56,30 @@ fn line(actor: Actor, op: &Op, expected: &Outcome) -> Result<String, serde_json:
     serde_json::to_string(&line)
 }
 
+/// Whether a replay of these lines goes wrong too.
+pub(super) fn shows(case: &Case, text: &str) -> bool {
+    let options = Options { setting: case.setting.clone(), skip_unsupported: false };
+    let replayed = catch_unwind(AssertUnwindSafe(|| replay::file(Path::new("case"), text, &options)));
+    match replayed {
+        Ok(Ok(result)) => !matches!(result.outcome, Replayed::Ok),
+        Ok(Err(_)) => false,
+        // A panic is what was looked for.
+        Err(_) => true,
+    }
+}
+
 /// The command that replays the file.
 pub(super) fn command(case: &Case, file: &Path) -> String {
     let sync = match case.setting.sync {
         SyncRule::DsbThenContextSync => "dsb+cse",
         SyncRule::ContextSyncOnly => "cse",
     };
+    let arch = match case.setting.pmsa {
+        Pmsa::V64 => "pmsav8-64",
+        Pmsa::V32 => "pmsav8-32",
+    };
     format!(
-        "mpusim replay {} --strategy {} --pes {} --placement {} --sync {sync}",
+        "mpusim replay {} --strategy {} --pes {} --placement {} --sync {sync} --arch {arch}",
         file.display(),
         case.strategy,
         case.setting.pes,

@@ -80,6 +80,15 @@ impl<'a> Over for ForcedPe<'a> {
         self.cpu.load(address, width)
     }
 
+    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
+        if width == Width::Word
+            && let Some(tamper) = &mut self.tamper
+        {
+            tamper.before(&mut self.cpu, address);
+        }
+        self.cpu.store(address, width, value)
+    }
+
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
         if let Some(tamper) = &mut self.tamper {
             tamper.before(&mut self.cpu, address);

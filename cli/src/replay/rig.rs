@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use evtchn::{Caller, DomIdx, Errno, EventChannels, Policy, Stop, Vcpu};
-use mpu_model::Rules;
-use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec};
+use mpu_model::{Pmsa, Rules};
+use sim_core::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
 use sim_core::guest::Action;
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::domain::{ENTRY_POINT, VcpuId};
@@ -235,13 +235,15 @@ impl Rig {
     /// A hypercall of the vCPU on the PE, as its HVC makes it.
     pub(super) fn hypercall(&mut self, nr: u32, args: [u64; 5]) -> Result<i64, Faulted> {
         let id = self.current();
-        let (mut pe, _, frame) = self.pe();
-        frame.x[16] = nr.into();
+        let (mut pe, hyp, frame) = self.pe();
+        let pmsa = hyp.core.layout.board().pmsa;
+        let class = if pmsa == Pmsa::V32 { ec::HVC32 } else { ec::HVC64 };
+        pmsa.set_number(frame, nr.into());
         for (register, value) in frame.x.iter_mut().zip(args) {
             *register = value;
         }
         frame.elr = PC.wrapping_add(4);
-        pe.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))?;
+        pe.write(SysReg::EsrEl2, (class << 26) | ESR_IL | u64::from(TAG))?;
         self.enter(Cause::Sync)?;
         if self.current() != id
             && let Some(id) = id

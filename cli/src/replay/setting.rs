@@ -1,6 +1,6 @@
 //! What a file is replayed on, beside the memory that it names itself. Results must not depend on it.
 
-use mpu_model::SyncRule;
+use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::layout::Placement;
 
@@ -18,13 +18,15 @@ pub struct Setting {
     pub pes: usize,
     /// When a register write is in force.
     pub sync: SyncRule,
+    /// The architecture of the PEs and their MPUs.
+    pub pmsa: Pmsa,
 }
 
 impl Setting {
-    /// One PE by default rules, and the placement that the strategy stands on, else guests' own memory.
+    /// One `AArch64` PE by default rules, and the placement that the strategy stands on, else guests' own memory.
     #[must_use]
     pub fn of(strategy: Builtin) -> Self {
         let placement = strategy.placement().unwrap_or(Placement::GuestRam);
-        Self { strategy, placement, pes: 1, sync: SyncRule::default() }
+        Self { strategy, placement, pes: 1, sync: SyncRule::default(), pmsa: Pmsa::V64 }
     }
 }

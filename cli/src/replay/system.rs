@@ -35,6 +35,7 @@ pub(super) struct Ground {
     el2_regions: u8,
     placement: Placement,
     pes: usize,
+    pmsa: Pmsa,
 }
 
 impl Ground {
@@ -70,6 +71,7 @@ impl Ground {
             el2_regions: u8::try_from(regions).unwrap_or(u8::MAX),
             placement: setting.placement,
             pes: setting.pes,
+            pmsa: setting.pmsa,
         })
     }
 
@@ -114,7 +116,7 @@ impl Ground {
             gic: device("gic", gic),
             // Known, so that `background` can be asked too.
             default_map: DefaultMap::RwNoExec,
-            pmsa: Pmsa::V64,
+            pmsa: self.pmsa,
             rules: Rules::default(),
         };
         let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));

@@ -213,10 +213,10 @@ impl<'a> Races<'a> {
             cases.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?
         };
         let races = Self { cases, strategies, seed, drawn, jobs, stop };
+        let unsuited = |case: &&&Case| !races.strategies.iter().any(|(_, strategy)| case.suits(strategy));
         if !all
-            && let [case] = races.cases.as_slice()
             && let Some((strategy, _)) = races.strategies.first()
-            && !races.strategies.iter().any(|(_, strategy)| case.suits(strategy))
+            && let Some(case) = races.cases.iter().find(unsuited)
         {
             return Err(RaceError::Unsuited { case: case.name, strategy: strategy.clone() });
         }
