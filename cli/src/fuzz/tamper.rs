@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use evtchn::Errno;
 use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{PAGE_SIZE, Span};
@@ -93,7 +94,8 @@ impl Victim<'_> {
         if let Op::InitControl { control_gfn: gfn, .. }
         | Op::ExpandArray { array_gfn: gfn, .. }
         | Op::RegisterVcpuInfo { mfn: gfn, .. } = step.op
-            && got.rc == 0
+            // Where only the output could not be written, it was handed over all the same.
+            && [0, Errno::EFAULT.rc()].contains(&got.rc)
         {
             self.handed.insert(gfn);
         }
