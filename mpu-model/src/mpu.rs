@@ -567,6 +567,21 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_fails_while_its_region_is_off() {
+        let mut mpu = Mpu::new(Level::El2, 4, Rules::default());
+        for (slot, base) in [(1, 0x1000), (2, 0x8000)] {
+            mpu.write(MpuReg::PrbarN(slot), base).unwrap();
+            mpu.write(MpuReg::PrlarN(slot), base | 0xfc1).unwrap();
+        }
+        mpu.write(MpuReg::Sctlr, 1).unwrap();
+        let probe = mpu.add_probe(Probe { addr: 0x1000, kind: AccessKind::Read }).unwrap();
+        for (enabled, failing) in [(0b110, false), (0b010, false), (0b100, true), (0b000, true), (0b010, false)] {
+            mpu.write(MpuReg::Prenr, enabled).unwrap();
+            assert_eq!(mpu.failing_probe().map(|(id, _)| id), failing.then_some(probe), "{enabled:#b}");
+        }
+    }
+
+    #[test]
     fn debug_shows_what_is_enabled_and_what_is_pending() {
         let mut mpu = Mpu::new(Level::El2, 16, Rules::default());
         mpu.write(MpuReg::PrbarN(3), 0x1000).unwrap();

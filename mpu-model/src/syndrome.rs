@@ -272,6 +272,7 @@ mod tests {
         assert_eq!(syndrome.esr(), 0x9600_004c);
         assert_eq!(syndrome.far, 0x4000_1000);
         assert!(!syndrome.s1ptw());
+        assert!(Syndrome { iss: 1 << 7, ..syndrome }.s1ptw());
         assert_eq!(
             syndrome.to_string(),
             "data abort from the same exception level, permission fault, level 0, ESR 0x9600004c, FAR 0x40001000"
