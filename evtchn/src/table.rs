@@ -132,9 +132,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     /// Takes a domain out of the table for good. Its device model is nobody's then, whoever gets the number next.
     pub(crate) fn remove(&mut self, idx: DomIdx) {
         if let Some(domain) = self.slots.get_mut(idx.get()).and_then(Option::take) {
-            if let Ok(place) = self.place(domain.id) {
-                self.by_id.remove(place);
-            }
+            self.by_id.retain(|(id, _)| *id != domain.id);
             for other in self.slots.iter_mut().flatten() {
                 other.target = other.target.filter(|target| *target != domain.id);
             }
