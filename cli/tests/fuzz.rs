@@ -1,5 +1,6 @@
 //! `mpusim fuzz`: what it found stays fixed, it finds what is there, and the same seed tells the same on every machine.
 
+use mpu_model::Pmsa;
 use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check};
 use mpusim::replay::{Options, Outcome, Setting, replay};
 use serde_json::Value;
@@ -12,9 +13,12 @@ fn holds(file: &str, strategy: &str, placement: Option<Placement>, pes: usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz").join(file);
     let setting = Setting::of(mpusim::strategy::parse(strategy, Settings::default()).unwrap());
     let placement = placement.unwrap_or(setting.placement);
-    let options = Options { setting: Setting { placement, pes, ..setting }, skip_unsupported: false };
-    let summary = replay(&[path], &options).unwrap();
-    assert!(matches!(summary.files[0].outcome, Outcome::Ok), "{strategy}, {pes} PEs: {:#?}", summary.files[0]);
+    for pmsa in [Pmsa::V64, Pmsa::V32] {
+        let setting = Setting { placement, pes, pmsa, ..setting.clone() };
+        let summary = replay(std::slice::from_ref(&path), &Options { setting, skip_unsupported: false }).unwrap();
+        let file = &summary.files[0];
+        assert!(matches!(file.outcome, Outcome::Ok), "{strategy}, {pes} PEs, {pmsa:?}: {file:#?}");
+    }
 }
 
 #[test]
@@ -81,6 +85,18 @@ fn shards_share_the_cases_out() {
 }
 
 #[test]
+fn the_last_number_is_a_case_and_the_emptiest_shard_comes_to_an_end() {
+    let folder = folder("edges");
+    let told = |args: &[&str]| -> Value {
+        let run = fuzz(&folder, &[args, &["--format", "json"]].concat());
+        assert_eq!(run.status.code(), Some(0), "{args:?}");
+        serde_json::from_slice(&run.stdout).unwrap()
+    };
+    assert_eq!(told(&["--first", "18446744073709551615", "--cases", "1"])["cases"], 1);
+    assert_eq!(told(&["--shard", "1/18446744073709551615", "--time", "1s"])["outcome"], "clean");
+}
+
+#[test]
 fn a_strategy_that_reaches_nothing_is_found_shrunk_and_replayed() {
     let folder = folder("naive");
     let found = fuzz(&folder, &["--strategies", "naive", "--cases", "100", "--format", "json"]);
@@ -102,6 +118,15 @@ fn a_strategy_that_does_not_synchronise_is_found() {
     let told: Value = serde_json::from_slice(&found.stdout).unwrap();
     // The denying verdict counts, so the access that leans on the write faults.
     assert_eq!((&told["outcome"], &told["failure"]["kind"]), (&"failed".into(), &"hypervisor-fault".into()));
+}
+
+#[test]
+fn races_that_no_strategy_suits_are_refused_however_many_are_named() {
+    let races = "shared-info-raise,replace-raise";
+    let refused = mpusim(&["fuzz", "--interleave", "--case", races, "--strategies", "xen-pool"]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{text}");
+    assert!(text.contains("race shared-info-raise cannot be played under xen-pool"), "{text}");
 }
 
 /// Races, as JSON, and the exit status.

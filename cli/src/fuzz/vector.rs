@@ -86,3 +86,22 @@ pub(super) fn command(case: &Case, file: &Path) -> String {
         words::placement(case.setting.placement),
     )
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
+mod tests {
+    use super::super::source::Seeded;
+    use super::super::{Recipe, generate, guarded};
+    use super::*;
+
+    #[test]
+    fn a_file_shows_what_a_replay_of_it_can_tell_and_nothing_else() {
+        let told = |strategy| {
+            let case = generate::case(&mut Seeded::new(1, 1), &Recipe::new(strategy, &[], 64).unwrap());
+            let course = guarded(&case, &mut None);
+            (course.wrong.is_some(), shows(&case, &lines(&case, &course, "case", 1).unwrap()))
+        };
+        assert_eq!(told("naive"), (true, true));
+        assert_eq!(told("map-page"), (false, false));
+    }
+}

@@ -214,8 +214,8 @@ mod tests {
         let mut queue = RunQueue::default();
         (0..3).for_each(|vcpu| queue.push(VcpuId(vcpu)));
         let mut ran = Vec::new();
-        for now in [0, 10, 20, 30] {
-            turn(&mut queue, now);
+        for time in [0, 10, 20, 30] {
+            turn(&mut queue, time);
             ran.extend(queue.current);
         }
         assert_eq!(ran, [VcpuId(0), VcpuId(1), VcpuId(2), VcpuId(0)]);
