@@ -5,7 +5,7 @@ pub mod registers;
 
 use crate::scenario::Scenario;
 use evtchn::{Errno, Object, abi};
-use mpu_model::{DenialKind, Hazard, Memory};
+use mpu_model::{DenialKind, Hazard, Memory, PendingWrite};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
@@ -319,16 +319,24 @@ pub fn hazard(kind: &HazardKind) -> String {
     }
 }
 
-/// The write that is not in force, and the barrier it lacks.
+/// The write that is not in force, and the barrier it lacks; where another may come before it, that one too.
 #[must_use]
 pub fn pending(hazard: &Hazard) -> String {
     let write = hazard.write;
-    let slot = write.slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
+    let told = |write: PendingWrite| {
+        let slot = write.slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
+        format!("the write of {:#x} to {}{slot}", write.value, write.reg)
+    };
+    if let Some(ahead) = hazard.ahead {
+        return format!(
+            "{} may be in force before {}, which was made earlier: {} is missing between them",
+            told(ahead),
+            told(write),
+            write.missing
+        );
+    }
     let lost = if hazard.overflow { "; more writes are pending than the model keeps" } else { "" };
-    format!(
-        "the write of {:#x} to {}{slot} is not in force: {} is missing{lost}",
-        write.value, write.reg, write.missing
-    )
+    format!("{} is not in force: {} is missing{lost}", told(write), write.missing)
 }
 
 /// What a vCPU waits for.

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use mpu_model::naive::{Op, Twins};
 use mpu_model::{
     Access, AccessKind, Crossing, DefaultMap, El, El0WithoutM, MpuReg, PA_LIMIT, Regime, Rules, S2XnModel, SyncRule,
-    VmWithoutM,
+    VmWithoutM, WriteOrder,
 };
 
 /// A granule and an offset in it, near one of the places where something changes; or any address.
@@ -75,7 +75,8 @@ fn rules(mut bits: u16) -> Rules {
     };
     Rules {
         sync: if pick(2) == 0 { SyncRule::DsbThenContextSync } else { SyncRule::ContextSyncOnly },
-        s2_xn: [S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only][usize::from(pick(3))],
+        order: if pick(2) == 0 { WriteOrder::EnablesFirst } else { WriteOrder::Program },
+        s2_xn: [S2XnModel::EitherBit, S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only][usize::from(pick(4))],
         vm_without_m: if pick(2) == 0 { VmWithoutM::TranslationFault } else { VmWithoutM::RegionsApply },
         default_map: [DefaultMap::None, DefaultMap::RwNoExec, DefaultMap::Rwx, DefaultMap::Pmsav8_32]
             [usize::from(pick(4))],
@@ -110,7 +111,7 @@ fuzz_target!(|case: Case| {
     let regions = case.regions.max(1);
     let mut twins = Twins::new(regions, rules(case.rules));
     // Writes since barriers that put them in force under any reading, and what the naive check may look at before it takes a
-    // second: for each byte, each region after each write that waits.
+    // second: for each byte, each region after each write that waits, and for each pair of them of which the later may come first.
     let (mut waiting, mut ordered, mut looks) = (0, false, 50_000_000u64);
     // The log of pending writes holds more than this.
     for deed in case.deeds.into_iter().take(400) {
@@ -119,7 +120,8 @@ fuzz_target!(|case: Case| {
             Deed::AskWide { size, .. } => u64::from(size),
             _ => 0,
         };
-        let Some(left) = looks.checked_sub(size * (waiting + 1) * u64::from(regions)) else {
+        let states = (waiting + 1) * (waiting + 2) / 2;
+        let Some(left) = looks.checked_sub(states * (size * u64::from(regions) + waiting)) else {
             continue;
         };
         looks = left;

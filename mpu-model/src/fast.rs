@@ -383,7 +383,7 @@ mod tests {
         let maps = [DefaultMap::None, DefaultMap::RwNoExec, DefaultMap::Rwx, DefaultMap::Pmsav8_32];
         let crossings = [Crossing::EveryByte, Crossing::FirstByte, Crossing::FirstBytePerKilobyte];
         (
-            select(std::vec![S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only]),
+            select(std::vec![S2XnModel::EitherBit, S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only]),
             select(std::vec![VmWithoutM::TranslationFault, VmWithoutM::RegionsApply]),
             select(maps.to_vec()),
             select(crossings.to_vec()),

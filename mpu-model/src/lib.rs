@@ -44,7 +44,7 @@
 //!
 //! # Switches
 //!
-//! Where the manuals leave a choice, or sources disagree, [`Rules`] names it: [`SyncRule`] (what a write waits for),
+//! Where the manuals leave a choice, or sources disagree, [`Rules`] names it: [`SyncRule`] (what a write waits for), [`WriteOrder`] (which may be in force before others),
 //! [`S2XnModel`] (the two XN bits at stage 2), [`VmWithoutM`] and [`El0WithoutM`] (an MPU that is off, asked for lower
 //! levels), [`DefaultMap`] (what the background region is), [`Crossing`] (which bytes are judged), [`MixedAttributes`] (an access over
 //! regions of different attributes), [`StatusCodes`] and
@@ -101,7 +101,7 @@ pub use region::{Region, RegionError};
 pub use regs::{Hcr, MpuReg, Prbar, Prlar, RegionWords, Sctlr, Vsctlr, Vtcr};
 pub use rules::{
     Crossing, DefaultMap, El0WithoutM, HpfarRule, Level, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule,
-    VmWithoutM,
+    VmWithoutM, WriteOrder,
 };
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use crate::access::{Access, Denial, DenialKind, Regime, Verdict};
+use crate::access::{Access, Denial, DenialKind, Hit, Regime, Verdict};
 use crate::check::{State, judge, last_byte};
-use crate::regs::{MpuReg, Sctlr};
-use crate::rules::{Rules, SyncRule};
+use crate::regs::{MpuReg, PRLAR_EN, Sctlr};
+use crate::rules::{Rules, SyncRule, WriteOrder};
 
 /// Pending writes that can be told apart. Setting up 255 regions without any barrier takes 526.
 pub(crate) const CAPACITY: usize = 1024;
@@ -44,9 +44,13 @@ pub struct PendingWrite {
 /// An access whose verdict depends on whether pending writes are seen already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hazard {
-    /// The first pending write that changes the verdict, were all writes up to it in force. Where more writes are
-    /// pending than the log holds, the first that it had no room for.
+    /// The first pending write that changes the verdict, were all writes up to it in force. With [`Hazard::ahead`], the last
+    /// write to a region without which the verdict is another. Where more writes are pending than the log holds, the
+    /// first that it had no room for.
     pub write: PendingWrite,
+    /// The write that enables something and may be in force before [`Hazard::write`], though it was made later
+    /// ([`WriteOrder::EnablesFirst`]). None where the order in which the writes were made is hazard enough.
+    pub ahead: Option<PendingWrite>,
     /// Whether the state in force, without any pending write, allows the access.
     pub in_force_allows: bool,
     /// Whether the newest state, with all pending writes, allows it.
@@ -191,6 +195,7 @@ impl Log {
             let unknown = Denial { kind: DenialKind::NoRegion, addr: access.addr, access, regime };
             let hazard = Hazard {
                 write: entry.pending(rules.sync, fenced),
+                ahead: None,
                 in_force_allows: before.is_ok(),
                 newest_allows: after.is_ok(),
                 overflow: true,
@@ -213,14 +218,80 @@ impl Log {
                 changed_by = Some(entry.pending(rules.sync, index < self.fenced));
             }
         }
-        let hazard = changed_by.map(|write| Hazard {
+        let mut found = changed_by.map(|write| (write, None));
+        if found.is_none() && rules.order == WriteOrder::EnablesFirst {
+            let told = |index: usize, entry: &Entry| entry.pending(rules.sync, index < self.fenced);
+            found = self.enabled_first(in_force, rules, regime, access, &before).map(|early| {
+                denial = denial.or(early.result.err());
+                (told(early.write.0, early.write.1), Some(told(early.ahead.0, early.ahead.1)))
+            });
+        }
+        let hazard = found.map(|(write, ahead)| Hazard {
             write,
+            ahead,
             in_force_allows: before.is_ok(),
             newest_allows: after.is_ok(),
             overflow: false,
         });
         Verdict { result: denial.map_or(before, Err), hazard }
     }
+
+    /// The first write that enables something and gives another verdict than `before` where it is in force before writes
+    /// to regions; of those, the last that has to be missing for it.
+    fn enabled_first(
+        &self,
+        in_force: &State,
+        rules: Rules,
+        regime: Regime,
+        access: Access,
+        before: &Result<Hit, Denial>,
+    ) -> Option<Early<'_>> {
+        let entries = || self.entries().iter().enumerate();
+        for (place, ahead) in entries().filter(|(_, entry)| entry.enables()) {
+            let earlier = || entries().take(place);
+            let waits = |entry: &Entry| entry.slot.is_some() && entry.slot != ahead.slot;
+            if !earlier().any(|(_, entry)| waits(entry)) {
+                continue;
+            }
+            let mut state = in_force.clone();
+            let mut prenr = None;
+            for (at, entry) in entries().take(place + 1).filter(|(_, entry)| !waits(entry)) {
+                state.apply(entry);
+                if entry.reg == MpuReg::Prenr {
+                    prenr = Some((at, entry.value));
+                }
+            }
+            let mut result = judge(&state, rules, regime, access);
+            let mut found = None;
+            for (at, entry) in earlier().filter(|(_, entry)| waits(entry)) {
+                if kind(&result) != kind(before) {
+                    found = Some(Early { write: (at, entry), ahead: (place, ahead), result });
+                }
+                let entry = match prenr {
+                    Some((behind, enables)) if at < behind => entry.enabled_by(enables),
+                    _ => *entry,
+                };
+                let concerned = state.concerned(&entry, &access);
+                state.apply(&entry);
+                if concerned || state.concerned(&entry, &access) {
+                    result = judge(&state, rules, regime, access);
+                }
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+}
+
+/// A verdict that a write gives which is in force before others: places in the log and the writes there.
+struct Early<'a> {
+    /// The last write that is missing.
+    write: (usize, &'a Entry),
+    /// The one that came first.
+    ahead: (usize, &'a Entry),
+    result: Result<Hit, Denial>,
 }
 
 /// What must differ for a pending write to be a hazard: allowed or not, and the kind of denial, whichever the slots.
@@ -232,6 +303,25 @@ impl Entry {
     /// Ordinary system registers wait for a context synchronisation event only.
     const fn needs_no_dsb(&self) -> bool {
         matches!(self.reg, MpuReg::Prselr | MpuReg::Sctlr)
+    }
+
+    /// Whether it may switch something on: `SCTLR`, `PRENR`, and a `PRLAR` with EN set.
+    const fn enables(&self) -> bool {
+        match self.reg {
+            MpuReg::Sctlr | MpuReg::Prenr => true,
+            MpuReg::Prlar | MpuReg::PrlarN(_) => self.value & PRLAR_EN != 0,
+            _ => false,
+        }
+    }
+
+    /// The same write with a later one of `PRENR` on top of it, which has the last word about EN of slots 0 to 31.
+    fn enabled_by(&self, prenr: u64) -> Self {
+        match (self.reg, self.slot) {
+            (MpuReg::Prlar | MpuReg::PrlarN(_), Some(slot @ 0..=31)) => {
+                Self { value: self.value & !PRLAR_EN | prenr >> slot & PRLAR_EN, ..*self }
+            }
+            _ => *self,
+        }
     }
 
     fn pending(&self, sync: SyncRule, fenced: bool) -> PendingWrite {

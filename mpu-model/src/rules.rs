@@ -1,4 +1,7 @@
 //! Who may do what inside a region, and the switches for what the manuals leave open.
+//!
+//! Each switch says where its default comes from and how certain that is. DDI 0600 (Armv8-R AArch64) and DDI 0568
+//! (Armv8-R AArch32) were read through those who quote or implement them, DDI 0487 (Armv8-A) as it is.
 
 use crate::access::{AccessKind, El, Regime};
 use crate::attrs::{Ap, Attrs};
@@ -15,7 +18,10 @@ pub enum Level {
 /// What a write to `PRBAR`, `PRLAR` or `PRENR` waits for before it is in force.
 ///
 /// `PRSELR` and `SCTLR` are ordinary system registers and wait for a context synchronisation event only, under
-/// either rule.
+/// either rule (DDI 0487 section D24.1.2.2).
+///
+/// Source of the default: DDI 0600B.a section C1.7.1, as Xen's `asm/mpu/mm.h` quotes it, and Xen's and Zephyr's code, which
+/// have both barriers. Certain for what software may rely on. Bao and Fiasco use an ISB alone.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SyncRule {
@@ -26,20 +32,54 @@ pub enum SyncRule {
     ContextSyncOnly,
 }
 
+/// In which order writes that are not synchronised may come into force.
+///
+/// Under either rule each prefix of the pending writes may be in force: an access whose verdict hangs on how long it is, is a
+/// hazard ([`crate::Hazard`]). The writes of `PRBAR` and `PRLAR` to one region are taken to come into force in the order
+/// in which they were made: every port that was read relies on that.
+///
+/// Source of the default: DDI 0487 section D24.1.2.2 orders direct writes to one register among themselves and no others, until a
+/// context synchronisation event; DDI 0600B.a section C1.7.1 asks for a DSB as well. Fiasco put an ISB between the
+/// regions and `SCTLR.M` for that reason (commit 1f031f8b). Certain for what software may rely on; no part was found of which
+/// somebody says that it does reorder them.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WriteOrder {
+    /// A write that enables something may be in force before writes to regions that were made earlier: one to `SCTLR` or
+    /// `PRENR` before those to any region, a `PRLAR` with EN set before those to other regions. One such write at a time
+    /// runs ahead, together with the writes to `SCTLR` and `PRENR` before it.
+    #[default]
+    EnablesFirst,
+    /// Writes come into force in the order in which they were made.
+    Program,
+}
+
 /// What the two bits of `PRBAR_EL2.XN` mean for fetches by EL1 and EL0. Sources disagree; 0b00 means the same in all.
+///
+/// Source of the default: DDI 0600A.d section G1.3.19 has 0b01 as not permitted, as a review on xen-devel quotes it (8 April
+/// 2025, "arm/mpu: Provide a constructor for `pr_t` type"); Arm's own Xen series has it so too, and uses it for guests
+/// (`XN_P2M_ENABLED`). Bao and Fiasco write 0b10 for what nobody may execute. The default is the only reading under which both forbid.
+/// Fairly certain for 0b01, which has a quotation; a guess for 0b10 and 0b11. PMSAv8-32 has one bit, which is certain.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum S2XnModel {
-    /// As `FEAT_XNX` of VMSA has it: 00 both may, 01 EL0 only, 10 none, 11 EL1 only.
+    /// Either bit forbids: only 00 may be fetched.
     #[default]
+    EitherBit,
+    /// As `FEAT_XNX` of VMSA has it (DDI 0487): 00 both may, 01 EL0 only, 10 none, 11 EL1 only. No source says that PMSA
+    /// does.
     Xnx,
     /// Bit 1 forbids, bit 0 is ignored.
     Bit1Only,
-    /// Bit 0 forbids, bit 1 is ignored.
+    /// Bit 0 forbids, bit 1 is ignored: as comments of Arm's Xen series have it.
     Bit0Only,
 }
 
 /// Stage 2 with `HCR_EL2.VM` = 1 while `SCTLR_EL2.M` = 0. Sources disagree.
+///
+/// Source of the default: DDI 0568 figure C1-3, as Renode reads it (`arch/arm64/helper_v7.c` of antmicro/tlib, whose comment notes that section
+/// C1.3 says otherwise); rust-embedded/aarch64-cpu has `SCTLR_EL2.M` for both stages too. Uncertain, and the choice that denies.
+/// Hypervisors that were read set both bits at once.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum VmWithoutM {
@@ -53,6 +93,9 @@ pub enum VmWithoutM {
 /// The background region that `SCTLR_ELx.BR` lends to privileged accesses. PMSAv8-64 leaves its contents to the
 /// implementation, so there is none unless the board declares one. `SCTLR_ELx.WXN` does not apply to it: that bit
 /// speaks of regions.
+///
+/// Source of the default: DDI 0600 leaves the map IMPLEMENTATION DEFINED, and Xen keeps BR clear for that (`arm64/mpu/head.S`): certain. Of
+/// PMSAv8-32: DDI 0568 tables C1-4 and C1-5, as quoted on qemu-devel and as QEMU has them: certain.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DefaultMap {
@@ -74,6 +117,8 @@ pub(crate) const DEVICE_HALF: u64 = 0x8000_0000;
 /// An access whose parts lie in regions that all permit it and give it different memory types or shareability: CONSTRAINED
 /// UNPREDICTABLE (Arm DDI 0487, "Crossing a page boundary with different memory types or Shareability attributes"). Asked
 /// under [`Crossing::EveryByte`] only: the other two look at single bytes.
+///
+/// Source of the default: both are allowed by that section; the default is what a part does that judges the halves on their own.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MixedAttributes {
@@ -85,6 +130,9 @@ pub enum MixedAttributes {
 }
 
 /// Which bytes of an access that spans several are judged.
+///
+/// Source of the default: no text of PMSA was found. DDI 0487 has each byte of an access checked on its own, and in
+/// `HPFAR_EL2` (section D24.2.76) the lower of several addresses that fault reported. Likely, and the choice that denies.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Crossing {
@@ -99,6 +147,9 @@ pub enum Crossing {
 }
 
 /// EL0 with `SCTLR_EL1.M` = 0. Sources disagree; software that was seen enables the EL1 MPU before EL0 runs.
+///
+/// Source of the default: QEMU's `target/arm/ptw.c`, measured too; and DDI 0487, where a stage 1 that is off denies nothing to
+/// EL0. Uncertain: Renode reads DDI 0568 figure C1-2 the other way.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum El0WithoutM {
@@ -110,6 +161,9 @@ pub enum El0WithoutM {
 }
 
 /// Which status code a denial gets.
+///
+/// Source of the default: DDI 0600A.d table C1-4, as arm-jitter quotes it; Fiasco and Zephyr decode the same on both widths.
+/// Certain for a miss and a denial; of an overlap no measurement was found.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum StatusCodes {
@@ -123,13 +177,19 @@ pub enum StatusCodes {
 }
 
 /// When `HPFAR_EL2` is filled. PMSA has one address, so FAR holds all of it anyway.
+///
+/// Alignment faults and external aborts fill it under neither rule: they are no faults of stage 2.
+///
+/// Source of the default: DDI 0487 section D24.2.76, which has it written by translation, access flag and address size faults of
+/// stage 2 and UNKNOWN otherwise (permission faults count on a table walk, and an MPU walks none). Certain for Armv8-A;
+/// no text of Armv8-R that differs was found.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HpfarRule {
-    /// By translation faults only; after a permission fault it is UNKNOWN.
+    /// By translation faults and address size faults only; after a permission fault it is UNKNOWN.
     #[default]
     Translation,
-    /// By every stage 2 fault, as in QEMU.
+    /// By every fault of stage 2, permission faults included, as in QEMU (`tlb_helper.c`).
     Always,
 }
 
@@ -139,6 +199,8 @@ pub enum HpfarRule {
 pub struct Rules {
     /// What a register write waits for.
     pub sync: SyncRule,
+    /// In which order writes may come into force.
+    pub order: WriteOrder,
     /// How stage 2 reads XN.
     pub s2_xn: S2XnModel,
     /// Stage 2 asked of an MPU that is off.
@@ -212,6 +274,7 @@ impl Rights {
             Regime::El1 if el != El::El0 && uwxn && attrs.ap == Ap::RwAll => true,
             Regime::El2 | Regime::El1 => attrs.xn.bit1() || (wxn && write),
             Regime::Stage2 => match s2_xn {
+                S2XnModel::EitherBit => attrs.xn.bit0() || attrs.xn.bit1(),
                 // Equal bits let EL1 execute, bit 1 clear lets EL0.
                 S2XnModel::Xnx if el != El::El0 => attrs.xn.bit0() != attrs.xn.bit1(),
                 S2XnModel::Xnx | S2XnModel::Bit1Only => attrs.xn.bit1(),
@@ -247,13 +310,14 @@ mod tests {
     /// As measured on QEMU 10.0.2, `mps3-an536`.
     #[test]
     fn choices_of_qemu() {
-        let Rules { sync, s2_xn, vm_without_m, default_map, crossing, mixed, el0_without_m, codes, hpfar } =
+        let Rules { sync, order, s2_xn, vm_without_m, default_map, crossing, mixed, el0_without_m, codes, hpfar } =
             Rules::qemu_an536();
         assert_eq!((vm_without_m, el0_without_m), (VmWithoutM::RegionsApply, El0WithoutM::DefaultMap));
         assert_eq!((crossing, default_map), (Crossing::FirstBytePerKilobyte, DefaultMap::Pmsav8_32));
         assert_eq!(mixed, MixedAttributes::default());
         assert_eq!((codes, hpfar), (StatusCodes::AlwaysPermission, HpfarRule::Always));
-        assert_eq!((sync, s2_xn), (SyncRule::default(), S2XnModel::default()), "neither was told apart");
+        let untold = (sync, order, s2_xn);
+        assert_eq!(untold, (SyncRule::default(), WriteOrder::default(), S2XnModel::default()), "none was told apart");
     }
 
     /// Rows AP 00 01 10 11; read, write, fetch with XN = 0.
@@ -281,7 +345,7 @@ mod tests {
             [Xn::Exec, Xn::Bits01, Xn::Never, Xn::Bits11]
                 .map(|xn| u8::from(rights(Ap::RoAll, xn, regime, el, false, model)[2]))
         };
-        for model in [S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only] {
+        for model in [S2XnModel::EitherBit, S2XnModel::Xnx, S2XnModel::Bit1Only, S2XnModel::Bit0Only] {
             assert_eq!(row(Regime::El2, El::El2, model), [1, 1, 0, 0]);
             assert_eq!(row(Regime::El1, El::El1, model), [1, 1, 0, 0]);
             assert_eq!(row(Regime::El1, El::El0, model), [1, 1, 0, 0]);
@@ -289,6 +353,7 @@ mod tests {
         assert_eq!(row(Regime::Stage2, El::El1, S2XnModel::Xnx), [1, 0, 0, 1]);
         assert_eq!(row(Regime::Stage2, El::El0, S2XnModel::Xnx), [1, 1, 0, 0]);
         for el in [El::El0, El::El1] {
+            assert_eq!(row(Regime::Stage2, el, S2XnModel::default()), [1, 0, 0, 0]);
             assert_eq!(row(Regime::Stage2, el, S2XnModel::Bit1Only), [1, 1, 0, 0]);
             assert_eq!(row(Regime::Stage2, el, S2XnModel::Bit0Only), [1, 0, 1, 0]);
         }

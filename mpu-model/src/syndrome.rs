@@ -95,11 +95,15 @@ impl Syndrome {
         Self { iss: self.iss | ISV | sas, ..self }
     }
 
-    /// `HPFAR_EL2` of a stage 2 fault (`HPFAR` in `AArch32`): the page of the address in bits 4 and up; `None` where the rules leave
-    /// it UNKNOWN.
+    /// `HPFAR_EL2` of a fault of a lower level's access taken to EL2 (`HPFAR` in `AArch32`): the page of the address in bits 4
+    /// and up; `None` where it is UNKNOWN, as after an alignment fault or an external abort ([`HpfarRule`]).
     #[must_use]
     pub const fn hpfar(&self, rules: Rules) -> Option<u64> {
-        let filled = matches!(rules.hpfar, HpfarRule::Always) || !matches!(self.iss & 0x3f, FSC_PERMISSION);
+        let filled = match self.iss & 0x3f {
+            FSC_TRANSLATION | FSC_BACKGROUND => true,
+            FSC_PERMISSION => matches!(rules.hpfar, HpfarRule::Always),
+            _ => false,
+        };
         if filled { Some(self.far >> 12 << 4) } else { None }
     }
 
@@ -246,6 +250,20 @@ mod tests {
         assert_eq!(Syndrome::el1(&lacks, rules).fsr(), 0xa0c);
         let read = denial(AccessKind::Read, El::El1, DenialKind::NoRegion);
         assert_eq!(Syndrome::el1(&read, rules).fsr(), 0x204);
+    }
+
+    /// DDI 0487 section D24.2.76: neither is a translation, access flag or address size fault.
+    #[test]
+    fn neither_an_alignment_fault_nor_an_external_abort_fills_hpfar() {
+        let external = 0b01_0000;
+        for rules in [Rules::default(), Rules::qemu_an536()] {
+            let mixed = denial(AccessKind::Read, El::El1, DenialKind::MixedAttributes);
+            let alignment = Syndrome::stage2(&mixed, rules);
+            assert_eq!((alignment.fsc(), alignment.hpfar(rules)), (0b10_0001, None));
+            assert_eq!(Syndrome { iss: external, ..alignment }.hpfar(rules), None);
+        }
+        let beyond = denial(AccessKind::Read, El::El1, DenialKind::AddressSize);
+        assert_eq!(Syndrome::stage2(&beyond, Rules::default()).hpfar(Rules::default()), Some(0x40_0010));
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod exhaustion;
 mod field;
 mod properties;
 mod watch_out;
+mod write_order;

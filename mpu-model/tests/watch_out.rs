@@ -6,11 +6,12 @@ use mpu_model::{
     VmWithoutM, WriteHazard, Xn, check_guest,
 };
 
-const RW: Attrs = Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
-const SCTLR_M: u64 = 1;
+pub(crate) const RW: Attrs =
+    Attrs { ap: Ap::RwPrivileged, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
+pub(crate) const SCTLR_M: u64 = 1;
 const SCTLR_BR: u64 = 1 << 17;
 
-fn words(base: u64, size: u64, attrs: Attrs) -> RegionWords {
+pub(crate) fn words(base: u64, size: u64, attrs: Attrs) -> RegionWords {
     Region::with_size(base, size, attrs).unwrap().words()
 }
 
@@ -19,13 +20,13 @@ fn barriers(mpu: &mut Mpu) {
     mpu.context_sync();
 }
 
-fn select(mpu: &mut Mpu, selection: u64) {
+pub(crate) fn select(mpu: &mut Mpu, selection: u64) {
     mpu.write(MpuReg::Prselr, selection).unwrap();
     mpu.context_sync();
 }
 
 /// Regions in slots from 0 on, MPU on, all in force.
-fn mpu_with(rules: Rules, regions: u8, slots: &[RegionWords]) -> Mpu {
+pub(crate) fn mpu_with(rules: Rules, regions: u8, slots: &[RegionWords]) -> Mpu {
     let mut mpu = Mpu::new(Level::El2, regions, rules);
     for (slot, words) in (0..).zip(slots) {
         select(&mut mpu, slot);
@@ -37,7 +38,7 @@ fn mpu_with(rules: Rules, regions: u8, slots: &[RegionWords]) -> Mpu {
     mpu
 }
 
-fn access(kind: AccessKind, addr: u64, size: u64) -> Access {
+pub(crate) fn access(kind: AccessKind, addr: u64, size: u64) -> Access {
     Access { addr, size, kind, el: El::El2 }
 }
 
@@ -55,6 +56,18 @@ fn reset_is_off_and_empty() {
     assert_eq!(mpu.enabled().count(), 0);
     let hit = mpu.check(Regime::El2, access(AccessKind::Fetch, 0x1234, 4)).result.unwrap();
     assert_eq!((hit.by, hit.attrs), (HitBy::MpuOff, None));
+}
+
+/// DDI 0600A.d section G1.3.19: 0b01 is not permitted. Whoever asks at stage 2, and 0b10 is what software forbids with.
+#[test]
+fn only_xn_of_zero_lets_guests_fetch() {
+    for (xn, may) in [(Xn::Exec, true), (Xn::Bits01, false), (Xn::Never, false), (Xn::Bits11, false)] {
+        let mpu = mpu_with(Rules::default(), 4, &[words(0x1000, 0x1000, Attrs { ap: Ap::RoAll, xn, ..RW })]);
+        for el in [El::El0, El::El1] {
+            let fetch = Access { addr: 0x1000, size: 4, kind: AccessKind::Fetch, el };
+            assert_eq!(mpu.check(Regime::Stage2, fetch).result.is_ok(), may, "{xn:?} {el}");
+        }
+    }
 }
 
 /// AP 0b10 is read-only for EL2; read as "privileged, read-write" it would open rodata to writes.
@@ -243,6 +256,7 @@ fn a_dsb_alone_or_an_isb_before_it_puts_nothing_in_force() {
     mpu.write(MpuReg::Prenr, 0).unwrap();
     let expected = |missing| Hazard {
         write: PendingWrite { reg: MpuReg::Prenr, slot: None, value: 0, missing },
+        ahead: None,
         in_force_allows: true,
         newest_allows: false,
         overflow: false,
@@ -296,7 +310,7 @@ fn moving_a_live_region_shows_the_state_between() {
     assert!(kept.hazard.is_none() && kept.result.is_ok());
 }
 
-/// The usual order at boot, with the DSB before SCTLR and one ISB behind it.
+/// The DSB before SCTLR and one ISB behind it, as many do.
 #[test]
 fn sctlr_waits_for_a_context_synchronisation_only() {
     let mut mpu = Mpu::new(Level::El2, 16, Rules::default());

@@ -100,6 +100,7 @@ impl Regs {
             write = read && !ap1;
             let never = if regime == Regime::Stage2 {
                 match (rules.s2_xn, access.el) {
+                    (S2XnModel::EitherBit, _) => prbar & 3 != 0,
                     (S2XnModel::Bit1Only, _) => xn1,
                     (S2XnModel::Bit0Only, _) => xn0,
                     (S2XnModel::Xnx, El::El0) => matches!((xn1, xn0), (true, _)),

@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 use core::mem::Discriminant;
 
 use super::regs::{Outcome, Regs};
-use crate::{Access, DenialKind, Hazard, Missing, MpuReg, PendingWrite, Regime, Rules, SyncRule};
+use crate::{Access, DenialKind, Hazard, Missing, MpuReg, PendingWrite, Regime, Rules, SyncRule, WriteOrder};
 
 /// What is done to an MPU.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ struct Made {
     slot: Option<u8>,
     value: u64,
     fenced: bool,
+    /// It made a difference to what had been written before.
+    changes: bool,
 }
 
 /// Keeps every write that is not in force, whether it changes anything or not.
@@ -52,8 +54,10 @@ impl Replay {
             Op::Write(reg, value) => {
                 let slots = self.slots(reg);
                 let slot = slots.last().copied();
+                let before = self.newest.clone();
                 self.newest.write(reg, slot, value);
-                self.made.push(Made { reg, slot, value, fenced: false });
+                let changes = self.newest != before;
+                self.made.push(Made { reg, slot, value, fenced: false, changes });
                 return slots;
             }
             Op::Dsb => self.made.iter_mut().for_each(|made| made.fenced = true),
@@ -97,22 +101,71 @@ impl Replay {
         let before = verdicts[0].1;
         let after = verdicts.last().unwrap().1;
         let culprit = verdicts.iter().find(|(_, outcome)| class(outcome) != class(&before));
-        let hazard = culprit.map(|(made, _)| {
-            let made = made.unwrap();
-            let missing = if made.ready(self.sync) { Missing::ContextSync } else { Missing::DsbThenContextSync };
-            Hazard {
-                write: PendingWrite { reg: made.reg, slot: made.slot, value: made.value, missing },
-                in_force_allows: before.is_ok(),
-                newest_allows: after.is_ok(),
-                overflow: false,
+        let mut denial = verdicts.iter().map(|(_, outcome)| *outcome).find(Result::is_err);
+        let mut found = culprit.map(|(made, _)| (made.unwrap(), None));
+        if found.is_none() && rules.order == WriteOrder::EnablesFirst {
+            if let Some((late, early, outcome)) = self.enabled_first(rules, regime, access, before) {
+                found = Some((late, Some(early)));
+                denial = denial.or(Some(outcome).filter(Result::is_err));
             }
+        }
+        let pending = |made: Made| {
+            let missing = if made.ready(self.sync) { Missing::ContextSync } else { Missing::DsbThenContextSync };
+            PendingWrite { reg: made.reg, slot: made.slot, value: made.value, missing }
+        };
+        let hazard = found.map(|(write, ahead)| Hazard {
+            write: pending(write),
+            ahead: ahead.map(pending),
+            in_force_allows: before.is_ok(),
+            newest_allows: after.is_ok(),
+            overflow: false,
         });
-        let denial = verdicts.iter().map(|(_, outcome)| *outcome).find(Result::is_err);
         (denial.unwrap_or(before), hazard)
+    }
+
+    /// Tries every write that enables something with every end that the writes to other regions before it may have come to: the
+    /// write that was missing, the one that was early, and what came of it.
+    fn enabled_first(
+        &self,
+        rules: Rules,
+        regime: Regime,
+        access: Access,
+        before: Outcome,
+    ) -> Option<(Made, Made, Outcome)> {
+        let made: Vec<Made> = self.made.iter().copied().filter(|made| made.changes).collect();
+        for (place, early) in made.iter().enumerate().filter(|(_, made)| made.enables()) {
+            let waits = |made: &Made| made.of_region() && !(early.of_region() && made.slot == early.slot);
+            let mut found = None;
+            for (cut, late) in made[..place].iter().enumerate().filter(|(_, made)| waits(made)) {
+                let mut regs = self.in_force.clone();
+                for (at, seen) in made[..=place].iter().enumerate() {
+                    if at < cut || !waits(seen) {
+                        regs.write(seen.reg, seen.slot, seen.value);
+                    }
+                }
+                let outcome = regs.judge(rules, regime, access);
+                if class(&outcome) != class(&before) {
+                    found = Some((*late, *early, outcome));
+                }
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 }
 
 impl Made {
+    fn of_region(&self) -> bool {
+        !matches!(self.reg, MpuReg::Sctlr | MpuReg::Prenr)
+    }
+
+    fn enables(&self) -> bool {
+        let limit = matches!(self.reg, MpuReg::Prlar | MpuReg::PrlarN(_));
+        !self.of_region() || limit && self.value & 1 == 1
+    }
+
     fn ready(&self, sync: SyncRule) -> bool {
         self.fenced || sync == SyncRule::ContextSyncOnly || self.reg == MpuReg::Sctlr
     }

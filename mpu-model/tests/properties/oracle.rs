@@ -3,7 +3,7 @@
 use mpu_model::naive::Regs;
 use mpu_model::{
     Access, AccessKind, Crossing, DefaultMap, El, El0WithoutM, Level, Mpu, MpuReg, PA_LIMIT, Regime, Rules, S2XnModel,
-    SyncRule, VmWithoutM,
+    SyncRule, VmWithoutM, WriteOrder,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -48,7 +48,12 @@ pub(crate) fn words() -> impl Strategy<Value = (u64, u64)> {
 pub(crate) fn rules() -> impl Strategy<Value = Rules> {
     (
         prop_oneof![Just(SyncRule::DsbThenContextSync), Just(SyncRule::ContextSyncOnly)],
-        prop_oneof![Just(S2XnModel::Xnx), Just(S2XnModel::Bit1Only), Just(S2XnModel::Bit0Only)],
+        prop_oneof![
+            Just(S2XnModel::EitherBit),
+            Just(S2XnModel::Xnx),
+            Just(S2XnModel::Bit1Only),
+            Just(S2XnModel::Bit0Only)
+        ],
         prop_oneof![Just(VmWithoutM::TranslationFault), Just(VmWithoutM::RegionsApply)],
         select(&[DefaultMap::None, DefaultMap::RwNoExec, DefaultMap::Rwx, DefaultMap::Pmsav8_32][..]),
         select(&[El0WithoutM::DefaultMap, El0WithoutM::TranslationFault][..]),
@@ -57,9 +62,11 @@ pub(crate) fn rules() -> impl Strategy<Value = Rules> {
             1 => Just(Crossing::FirstByte),
             1 => Just(Crossing::FirstBytePerKilobyte)
         ],
+        select(&[WriteOrder::EnablesFirst, WriteOrder::Program][..]),
     )
-        .prop_map(|(sync, s2_xn, vm_without_m, default_map, el0_without_m, crossing)| Rules {
+        .prop_map(|(sync, s2_xn, vm_without_m, default_map, el0_without_m, crossing, order)| Rules {
             sync,
+            order,
             s2_xn,
             vm_without_m,
             default_map,
