@@ -442,6 +442,25 @@ mod tests {
     }
 
     #[test]
+    fn a_hazard_names_the_write_that_came_first_and_what_is_missing_between() {
+        use mpu_model::{Missing, MpuReg};
+        let write = |reg, slot, value, missing| PendingWrite { reg, slot, value, missing };
+        let limit = write(MpuReg::PrlarN(1), Some(17), 0x1fc1, Missing::DsbThenContextSync);
+        let hazard =
+            Hazard { write: limit, ahead: None, in_force_allows: true, newest_allows: true, overflow: false };
+        assert_eq!(
+            pending(&hazard),
+            "the write of 0x1fc1 to PRLAR1 of slot 17 is not in force: DSB and then ISB is missing"
+        );
+        let ahead = Some(write(MpuReg::Sctlr, None, 0x1, Missing::ContextSync));
+        assert_eq!(
+            pending(&Hazard { ahead, ..hazard }),
+            "the write of 0x1 to SCTLR may be in force before the write of 0x1fc1 to PRLAR1 of slot 17, which was made \
+             earlier: DSB and then ISB is missing between them"
+        );
+    }
+
+    #[test]
     fn rights_in_little_room() {
         use sim_core::hyp::plan::{GUEST_RAM, GUEST_RODATA, PRIVATE, TEXT};
         let rights = [TEXT, PRIVATE, GUEST_RAM, GUEST_RODATA].map(short_rights);

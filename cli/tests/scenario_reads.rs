@@ -2,7 +2,7 @@
 #![allow(clippy::too_many_lines, reason = "tables of cases are as long as they are")]
 
 use evtchn::{DomId, Port, Vcpu};
-use mpu_model::{Ap, SyncRule, Xn};
+use mpu_model::{Ap, SyncRule, WriteOrder, Xn};
 use mpusim::scenario::Scenario;
 use sim_core::guest::steps::Op;
 use sim_core::guest::steps::PortRef::{Number, Variable};
@@ -47,6 +47,7 @@ fn what_is_left_out_has_defaults() {
         (Scheduler::Null, 0, Config::default().step_limit)
     );
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::DsbThenContextSync, None));
+    assert_eq!(config.rules.order, WriteOrder::EnablesFirst);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (1, When::Entry));
     let program = &scenario.programs[0];
     assert_eq!((program.steps.len(), &program.steps[0].op), (1, &Op::Halt), "a vCPU without a program is off");
@@ -76,6 +77,7 @@ hyp_devices = "switched"
 windows = 3
 when = "lazy"
 sync = "cse"
+write_order = "program"
 step_limit = 5
 hardware_domain = 1
 silo = true
@@ -147,6 +149,7 @@ virq = 13
     let config = &scenario.config;
     assert_eq!((config.scheduler.clone(), config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
     assert_eq!((config.rules.sync, config.policy.hardware_domain), (SyncRule::ContextSyncOnly, Some(DomId(1))));
+    assert_eq!(config.rules.order, WriteOrder::Program);
     assert!(config.policy.silo);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
     assert_eq!(config.channels, [StaticChannel { listener: (0, Port(10)), binder: (0, Port(4095)) }]);

@@ -1,7 +1,7 @@
 //! Who may do what inside a region, and the switches for what the manuals leave open.
 //!
-//! Each switch says where its default comes from and how certain that is. DDI 0600 (Armv8-R AArch64) and DDI 0568
-//! (Armv8-R AArch32) were read through those who quote or implement them, DDI 0487 (Armv8-A) as it is.
+//! Each switch says where its default comes from and how certain that is. DDI 0600 (Armv8-R `AArch64`) and DDI 0568
+//! (Armv8-R `AArch32`) were read through those who quote or implement them, DDI 0487 (Armv8-A) as it is.
 
 use crate::access::{AccessKind, El, Regime};
 use crate::attrs::{Ap, Attrs};

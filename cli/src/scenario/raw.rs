@@ -84,6 +84,7 @@ choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
 choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
 choice!(RawWhen { Entry = "entry", Lazy = "lazy" });
 choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
+choice!(RawWriteOrder { EnablesFirst = "enables-first", Program = "program" });
 choice!(RawAccess { Rw = "rw", Ro = "ro" });
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +111,7 @@ pub(super) struct RawScenario {
     pub(super) windows: Maybe<Number>,
     pub(super) when: Maybe<RawWhen>,
     pub(super) sync: Maybe<RawSync>,
+    pub(super) write_order: Maybe<RawWriteOrder>,
     pub(super) entry_isb: Maybe<bool>,
     pub(super) default_map: Maybe<RawDefaultMap>,
     pub(super) step_limit: Maybe<Number>,

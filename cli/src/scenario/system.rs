@@ -7,9 +7,9 @@ use super::frames;
 use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
-use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
+use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen, RawWriteOrder};
 use evtchn::{DomId, Policy};
-use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule};
+use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule, WriteOrder};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
 use sim_core::layout::{Board, BootSizes, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
@@ -140,6 +140,10 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Co
             sync: match given(raw.sync.as_ref(), RawSync::DsbCse) {
                 RawSync::DsbCse => SyncRule::DsbThenContextSync,
                 RawSync::Cse => SyncRule::ContextSyncOnly,
+            },
+            order: match given(raw.write_order.as_ref(), RawWriteOrder::EnablesFirst) {
+                RawWriteOrder::EnablesFirst => WriteOrder::EnablesFirst,
+                RawWriteOrder::Program => WriteOrder::Program,
             },
             ..layout.board().rules
         },

@@ -1,10 +1,16 @@
-//! Two small region allocators, as a hypervisor might have them, held against the properties of
-//! [`mpu_model::exhaustion`] in `tests/properties.rs`.
+//! Small region allocators, as a hypervisor might have them, held against the properties of [`mpu_model::exhaustion`] in
+//! `tests/properties.rs`.
 //!
 //! [`Careful`] keeps them. [`Hasty`] is the same with a defect of a kind that was seen in the field: it turns regions off
 //! through `PRENR` alone, which does not reach regions 32 and above, and it hands a slot out before it knows that
 //! there is one. The test shows that both are found and what they shrink to.
+//!
+//! [`Carving`] carves mappings out of wider ones with other rights, and puts those together again; [`Holed`] leaves the hole.
 #![forbid(unsafe_code)]
+
+mod carving;
+
+pub use carving::{Carving, Holed};
 
 use mpu_model::exhaustion::{Allocator, Hardware};
 use mpu_model::{MpuReg, Region, Registers};

@@ -15,10 +15,11 @@ pub trait Allocator: Debug {
     /// Takes over `hardware`, whose [`Hardware::fixed`] regions stand in slots 0 and on already.
     fn new(hardware: &mut Hardware) -> Self;
 
-    /// Maps `region`. It may be mapped already; then each mapping is undone by an unmap of its own.
+    /// Maps `region`. It may be mapped already; then each mapping is undone by an unmap of its own. It may lie in a mapping
+    /// that has other rights; then it is refused, or carved out of that until it is unmapped.
     fn map(&mut self, hardware: &mut Hardware, region: Region) -> Result<(), Self::Error>;
 
-    /// Undoes one mapping of exactly this region.
+    /// Undoes one mapping of exactly this region. It may be refused while a part of the region is mapped as well.
     fn unmap(&mut self, hardware: &mut Hardware, region: Region) -> Result<(), Self::Error>;
 
     /// Regions that are not in use.

@@ -9,6 +9,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use super::allocator::Allocator;
 use super::generate::{boards, regions};
 use super::hardware::{Broken, Hardware};
+use crate::GRANULE;
 use crate::attrs::{Ap, Attrs, Shareability, Xn};
 use crate::region::Region;
 use crate::regs::RegionWords;
@@ -88,32 +89,37 @@ impl<A: Allocator> Trial<A> {
     fn unmap(&mut self, region: Region) -> Result<bool, Broken> {
         let same = |other: &Region| (other.base(), other.limit()) == (region.base(), region.limit());
         let meets = |other: &Region| other.overlaps(&region) && !same(other);
+        let around = |other: &Region| inside(&region, other);
         let known = self.accepted.iter().position(same);
-        // A region may have to stay while a part of it is mapped for somebody else. And who unmaps a part that nobody mapped
+        // A region may have to stay while a part of it is mapped for somebody else: what lies around it does not keep it. And who unmaps a part that nobody mapped
         // takes somebody else's reference, if references are only counted: that is not asked of an allocator.
         let shared = self.accepted.iter().chain(self.hardware.fixed()).any(meets);
         if known.is_none() && shared {
             return Ok(false);
         }
+        let parted = self.accepted.iter().any(|other| meets(other) && !around(other));
         match (self.allocator.unmap(&mut self.hardware, region).is_ok(), known) {
             (true, Some(index)) => {
                 self.accepted.remove(index);
                 Ok(true)
             }
-            (false, Some(_)) if !shared => Err(Broken::Stuck { region }),
+            (false, Some(_)) if !parted => Err(Broken::Stuck { region }),
             (true, None) => Err(Broken::Invented { region }),
             (false, _) => Ok(false),
         }
     }
 
-    /// Every byte asked for is mapped so, and no other: both are looked at between any two borders.
+    /// Every byte asked for is mapped so, and no other: both are looked at between any two borders. Where one mapping lies in
+    /// another, it is carved out of that: the innermost says with which rights.
     fn exact(&self) -> Result<(), Broken> {
         let enabled = self.hardware.by_base();
         let wanted = || self.accepted.iter().chain(self.hardware.fixed());
         let of_wanted = wanted().flat_map(|region| [region.base(), region.limit() + 1]);
         let of_enabled = enabled.iter().flat_map(|(_, words)| [words.base(), words.limit() + 1]);
         for at in of_wanted.chain(of_enabled) {
-            let asked = wanted().find(|region| region.contains(at));
+            let holds = |region: &&Region| region.contains(at);
+            let innermost = |region: &&Region| !wanted().filter(holds).any(|other| inside(other, region));
+            let asked = wanted().filter(holds).find(innermost);
             let holds = |words: &RegionWords| words.base() <= at && at <= words.limit();
             let stands = enabled.iter().find(|(_, words)| holds(words));
             match (asked, stands) {
@@ -127,6 +133,12 @@ impl<A: Allocator> Trial<A> {
         }
         Ok(())
     }
+}
+
+/// Whether `inner` lies in `outer` and is not all of it.
+fn inside(inner: &Region, outer: &Region) -> bool {
+    let within = outer.base() <= inner.base() && inner.limit() <= outer.limit();
+    within && (inner.base(), inner.limit()) != (outer.base(), outer.limit())
 }
 
 /// Does `operations` on an MPU of `regions` regions whose first hold `fixed`.
@@ -176,9 +188,12 @@ impl ReferenceStateMachine for Reference {
             return any().prop_map(Operation::Map).boxed();
         }
         let known = || prop::sample::select(state.asked.clone());
+        // Now and then with other rights than what it lies in.
+        let part = known().prop_flat_map(|region| regions(region.base(), region.size() / GRANULE));
         prop_oneof![
             5 => any().prop_map(Operation::Map),
             1 => known().prop_map(Operation::Map),
+            1 => part.prop_map(Operation::Map),
             3 => known().prop_map(Operation::Unmap),
             1 => any().prop_map(Operation::Unmap),
         ]

@@ -5,7 +5,8 @@
 //!
 //! * enabled regions never overlap, after any single register write;
 //! * what is fixed (the hypervisor's own code and data) stays mapped throughout, after any single register write;
-//! * every byte that was asked for is mapped with the rights asked for, and no byte beside it;
+//! * every byte that was asked for is mapped with the rights asked for, and no byte beside it; where a mapping lies in another that
+//!   has other rights, it is carved out of that, and the other is whole again when it goes. An allocator may refuse to carve;
 //! * unmapping takes the range away in the hardware, not only in a table;
 //! * all writes are synchronised when the allocator returns;
 //! * running out is an error, and whatever fails has changed nothing: neither registers nor the count of free regions;
