@@ -446,8 +446,7 @@ mod tests {
         use mpu_model::{Missing, MpuReg};
         let write = |reg, slot, value, missing| PendingWrite { reg, slot, value, missing };
         let limit = write(MpuReg::PrlarN(1), Some(17), 0x1fc1, Missing::DsbThenContextSync);
-        let hazard =
-            Hazard { write: limit, ahead: None, in_force_allows: true, newest_allows: true, overflow: false };
+        let hazard = Hazard { write: limit, ahead: None, in_force_allows: true, newest_allows: true, overflow: false };
         assert_eq!(
             pending(&hazard),
             "the write of 0x1fc1 to PRLAR1 of slot 17 is not in force: DSB and then ISB is missing"

@@ -15,6 +15,7 @@ mod scenario_robust;
 mod scenario_runs;
 mod sensitivity;
 mod sweep;
+mod sweep_order;
 mod trace;
 mod trace_file;
 mod transcript;

@@ -29,19 +29,19 @@ fn mpusim(arguments: &[&str]) -> Command {
     command
 }
 
-fn sweep(arguments: &[&str], to: &Path) -> Command {
+pub(crate) fn sweep(arguments: &[&str], to: &Path) -> Command {
     let mut command = mpusim(&["sweep", RING, "--quiet", "-o", to.to_str().unwrap()]);
     command.args(arguments);
     command
 }
 
 /// Runs a command and tells its exit status and what it said.
-fn run(command: &mut Command) -> (i32, String) {
+pub(crate) fn run(command: &mut Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code().unwrap(), String::from_utf8([stdout, stderr].concat()).unwrap())
 }
 
-fn well(command: &mut Command) {
+pub(crate) fn well(command: &mut Command) {
     assert_eq!(run(command), (0, String::new()), "{command:?}");
 }
 

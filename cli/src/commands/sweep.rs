@@ -52,7 +52,7 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
         |scenario: &Scenario, name: &str, seed| simulate_named(scenario, name, seed).map_err(|error| error.to_string());
     let end = sweep.run(&mut output, &mut progress, &simulate);
     let place = output.target().path().display().to_string();
-    let end = end.and_then(|end| output.finish().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;
+    let end = end.and_then(|end| output.sync().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;
     match end {
         End::Done => {
             progress.finish(&format!("to {place}"));

@@ -39,7 +39,7 @@ pub fn merge(paths: &[PathBuf], to: &Path, force: bool) -> Result<Merged, SweepE
     if to.exists() && !force {
         return Err(SweepError::Exists { path: to.into() });
     }
-    let failed = |error| SweepError::Write { path: to.into(), error };
+    let failed = |error| SweepError::Write { path: to.into(), resumes: false, error };
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().permissions(ordinary()).tempfile_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(file);

@@ -2,7 +2,7 @@
 //!
 //! From the top:
 //!
-//! * `run`: cells in parallel, rows in the order of the grid. `progress`: what is said meanwhile.
+//! * `run`: cells in parallel, rows in the order of the grid, each written as soon as it can be. `progress`: what is said meanwhile.
 //! * `vary`: axes, from what was typed. `grid`: cells in a stable order. `shard`: which of them are this process's.
 //! * `cell`: one cell, one row. `columns`: what a row holds.
 //! * `output`: the file. `csv`, `jsonl`: its two forms. `about`: its first line. `resume`: what of it is whole.
@@ -144,10 +144,12 @@ pub enum SweepError {
         error: io::Error,
     },
     /// The file cannot be written.
-    #[error("{} cannot be written: {error}; rows written before are whole, and --resume goes on behind them", path.display())]
+    #[error("{} cannot be written: {error}{}", path.display(), if *resumes { "; --resume goes on behind its last whole row" } else { "" })]
     Write {
         /// The file.
         path: PathBuf,
+        /// Whether it is one that `--resume` goes on with.
+        resumes: bool,
         /// Why.
         error: io::Error,
     },
@@ -160,6 +162,6 @@ pub enum SweepError {
         /// How many were asked for.
         jobs: usize,
         /// Why.
-        error: rayon::ThreadPoolBuildError,
+        error: io::Error,
     },
 }

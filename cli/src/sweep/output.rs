@@ -120,6 +120,8 @@ pub struct Output {
     columns: Vec<String>,
     /// Rows that were there already.
     kept: u64,
+    /// It is a file that can be gone on with.
+    resumes: bool,
 }
 
 #[derive(Debug)]
@@ -138,13 +140,13 @@ impl Output {
         cells: impl Iterator<Item = u64>,
     ) -> Result<Self, SweepError> {
         let form = target.form();
-        let failed = |error| SweepError::Write { path: target.path().into(), error };
+        let failed = |error| SweepError::Write { path: target.path().into(), resumes: false, error };
         let head = form.head(about, &columns).map_err(failed)?;
         let Target::File(path, _) = &target else {
             if open == Open::Resume {
                 return Err(SweepError::ResumeStdout);
             }
-            let mut output = Self { target, to: To::Stdout(io::stdout()), columns, kept: 0 };
+            let mut output = Self { target, to: To::Stdout(io::stdout()), columns, kept: 0, resumes: false };
             output.write(&head)?;
             return Ok(output);
         };
@@ -169,7 +171,7 @@ impl Output {
             _ => resume::Kept::default(),
         };
         cut(&file, kept.bytes).map_err(failed)?;
-        let mut output = Self { target, to: To::File(file), columns, kept: kept.rows };
+        let mut output = Self { target, to: To::File(file), columns, kept: kept.rows, resumes: regular };
         if kept.bytes == 0 {
             output.write(&head)?;
         }
@@ -188,22 +190,20 @@ impl Output {
         &self.target
     }
 
-    /// Puts rows in, whole.
-    pub fn rows(&mut self, rows: &[Row]) -> Result<(), SweepError> {
-        let lines = self.target.form().rows(&self.columns, rows);
-        let lines = lines.map_err(|error| SweepError::Write { path: self.target.path().into(), error })?;
-        self.write(&lines)
+    /// Puts a row in. Whatever ends the process from then on, the file has it.
+    pub fn row(&mut self, row: &Row) -> Result<(), SweepError> {
+        let line = self.target.form().rows(&self.columns, std::slice::from_ref(row));
+        let line = line.map_err(|error| self.failed(error))?;
+        self.write(&line)
     }
 
-    /// Waits until the rows are on the disk.
-    pub fn finish(self) -> Result<(), SweepError> {
+    /// Waits until the rows are on the disk, where a machine that stops leaves them.
+    pub fn sync(&self) -> Result<(), SweepError> {
         match &self.to {
             To::Stdout(_) => Ok(()),
             // Devices cannot be waited for, and are no disk.
             To::File(file) => match file.sync_all() {
-                Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
-                    Err(SweepError::Write { path: self.target.path().into(), error })
-                }
+                Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(self.failed(error)),
                 _ => Ok(()),
             },
         }
@@ -214,7 +214,11 @@ impl Output {
             To::Stdout(out) => out.write_all(bytes).and_then(|()| out.flush()),
             To::File(file) => file.write_all(bytes),
         };
-        done.map_err(|error| SweepError::Write { path: self.target.path().into(), error })
+        done.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> SweepError {
+        SweepError::Write { path: self.target.path().into(), resumes: self.resumes, error }
     }
 }
 

@@ -41,12 +41,10 @@ impl Progress {
         self.bar.as_ref()
     }
 
-    /// Counts rows that were written.
-    pub(super) fn rows(&mut self, outcomes: impl Iterator<Item = &'static str>) {
-        for outcome in outcomes {
-            self.done += 1;
-            *self.outcomes.entry(outcome).or_default() += 1;
-        }
+    /// Counts a row that was written.
+    pub(super) fn row(&mut self, outcome: &'static str) {
+        self.done += 1;
+        *self.outcomes.entry(outcome).or_default() += 1;
         if self.quiet || self.bar.is_some() || self.said.elapsed() < EVERY {
             return;
         }

@@ -6,13 +6,22 @@ use super::columns::Row;
 use super::output::Output;
 use super::progress::Progress;
 use super::shard::Shard;
+use crate::scenario::{LoadError, Scenario};
 use indicatif::ProgressBar;
-use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Scope, available_parallelism, scope};
+use std::time::{Duration, Instant};
 
-/// Cells that each thread takes before rows are written: enough that threads seldom wait for each other at the end of a
-/// batch, few enough that little work is lost when the process is killed.
-const PER_THREAD: usize = 128;
+/// Cells for each thread, from the first one without a row on, that may be begun: so many rows may wait for one that takes
+/// longer, and are lost with it when the process is killed. More of them and threads seldom wait for a slow cell.
+const AHEAD: usize = 16;
+
+/// A row that was written is on the disk no later than this.
+const SYNC: Duration = Duration::from_millis(500);
 
 /// How a sweep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,54 +52,160 @@ impl Sweep<'_> {
         (0..self.cells.grid.cells()).filter(move |cell| shard.has(*cell))
     }
 
-    /// Runs the cells that have no row yet.
+    /// Runs the cells that have no row yet. A row is written as soon as it and all before it are there, and is on the disk within
+    /// a second.
     pub fn run(
         &self,
         output: &mut Output,
         progress: &mut Progress,
         simulate: &impl Simulate,
     ) -> Result<End, SweepError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
-        let pool = pool.map_err(|error| SweepError::Jobs { jobs: self.jobs, error })?;
-        let batch = pool.current_num_threads().saturating_mul(PER_THREAD);
-        let kept = usize::try_from(output.kept()).unwrap_or(usize::MAX);
-        let mut left = self.mine().skip(kept);
-        loop {
-            let cells: Vec<u64> = left.by_ref().take(batch).collect();
-            if cells.is_empty() {
-                return Ok(End::Done);
+        let left: Vec<u64> = self.mine().skip(usize::try_from(output.kept()).unwrap_or(usize::MAX)).collect();
+        let processors = || available_parallelism().map_or(1, NonZero::get);
+        let threads = if self.jobs == 0 { processors() } else { self.jobs }.min(left.len()).max(1);
+        let queue = Queue::new(&left, threads.saturating_mul(AHEAD), self.stop);
+        let bar = progress.bar().cloned();
+        let written = scope(|scope| {
+            let (sender, rows) = channel();
+            let begun = (0..threads)
+                .try_for_each(|_| self.start(scope, &queue, sender.clone(), bar.clone(), simulate))
+                .map_err(|error| SweepError::Jobs { jobs: threads, error });
+            drop(sender);
+            let written = begun.and_then(|()| write(&rows, &queue, output, progress));
+            // Whatever it was that ended the writing, nobody is to wait for it.
+            queue.close();
+            written
+        })?;
+        Ok(if written == left.len() { End::Done } else { End::Interrupted })
+    }
+
+    fn start<'scope, S: Simulate>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        queue: &'scope Queue<'_>,
+        rows: Sender<(usize, Row)>,
+        bar: Option<ProgressBar>,
+        simulate: &'scope S,
+    ) -> std::io::Result<()> {
+        let work = move || {
+            // A thread that panics takes the others along.
+            let _closes = Closes(queue);
+            let mut system: Option<(u64, Result<Scenario, LoadError>)> = None;
+            while let Some((place, cell)) = queue.next() {
+                let number = self.cells.grid.system(cell);
+                // Cells of one system are neighbours: it is set up once by each thread that gets some of them.
+                let (_, found) = match system.take() {
+                    Some(same) if same.0 == number => system.insert(same),
+                    _ => system.insert((number, self.cells.system(cell))),
+                };
+                let row = self.cells.run(cell, found, simulate);
+                if let Some(bar) = &bar {
+                    bar.inc(1);
+                }
+                if rows.send((place, row)).is_err() {
+                    return;
+                }
             }
-            let systems: Vec<&[u64]> = cells.chunk_by(|a, b| self.system(*a) == self.system(*b)).collect();
-            let bar = progress.bar();
-            let rows: Vec<Vec<Row>> = pool
-                .install(|| systems.par_iter().with_max_len(1).map(|cells| self.rows(cells, bar, simulate)).collect());
-            // Rows behind the first one that is not there would leave a gap.
-            let in_order = rows.into_iter().flatten().zip(&cells);
-            let rows: Vec<Row> = in_order.map_while(|(row, cell)| (row.cell == *cell).then_some(row)).collect();
-            output.rows(&rows)?;
-            progress.rows(rows.iter().map(|row| row.outcome));
-            if rows.len() < cells.len() {
-                return Ok(End::Interrupted);
+        };
+        Builder::new().spawn_scoped(scope, work).map(|_| ())
+    }
+}
+
+/// Writes rows in order, each as soon as it can be, until no more come: how many there are.
+fn write(
+    rows: &Receiver<(usize, Row)>,
+    queue: &Queue<'_>,
+    output: &mut Output,
+    progress: &mut Progress,
+) -> Result<usize, SweepError> {
+    let mut early = BTreeMap::new();
+    let mut written = 0;
+    let mut unsynced: Option<Instant> = None;
+    loop {
+        let received = match unsynced {
+            None => rows.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(since) => rows.recv_timeout(SYNC.saturating_sub(since.elapsed())),
+        };
+        match received {
+            Ok((place, row)) => {
+                early.insert(place, row);
             }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(written),
+        }
+        while let Some(row) = early.remove(&written) {
+            output.row(&row)?;
+            progress.row(row.outcome);
+            written += 1;
+            unsynced = unsynced.or_else(|| Some(Instant::now()));
+        }
+        queue.wrote(written);
+        if unsynced.is_some_and(|since| since.elapsed() >= SYNC) {
+            output.sync()?;
+            unsynced = None;
         }
     }
+}
 
-    fn system(&self, cell: u64) -> u64 {
-        self.cells.grid.system(cell)
+/// The cells that are left, handed out in order.
+struct Queue<'a> {
+    cells: &'a [u64],
+    /// So many may be begun behind the first without a row.
+    ahead: usize,
+    stop: &'a AtomicBool,
+    at: Mutex<At>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct At {
+    begun: usize,
+    written: usize,
+    closed: bool,
+}
+
+impl<'a> Queue<'a> {
+    fn new(cells: &'a [u64], ahead: usize, stop: &'a AtomicBool) -> Self {
+        Self { cells, ahead, stop, at: Mutex::default(), moved: Condvar::new() }
     }
 
-    /// The rows of some cells of one system, which is set up once; fewer if it is time to stop.
-    fn rows(&self, cells: &[u64], bar: Option<&ProgressBar>, simulate: &impl Simulate) -> Vec<Row> {
-        let go_on = || !self.stop.load(Ordering::Relaxed);
-        let Some(system) = cells.first().filter(|_| go_on()).map(|first| self.cells.system(*first)) else {
-            return Vec::new();
-        };
-        let left = cells.iter().take_while(|_| go_on());
-        left.map(|cell| {
-            let row = self.cells.run(*cell, &system, simulate);
-            bar.inspect(|bar| bar.inc(1));
-            row
-        })
-        .collect()
+    fn at(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next cell and its place among those that are left, once it may be begun; none if no further one is.
+    fn next(&self) -> Option<(usize, u64)> {
+        let far = |at: &mut At| !at.closed && at.begun < self.cells.len() && at.begun - at.written >= self.ahead;
+        let mut at = self.moved.wait_while(self.at(), far).unwrap_or_else(PoisonError::into_inner);
+        if at.closed || self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let place = at.begun;
+        let cell = *self.cells.get(place)?;
+        at.begun += 1;
+        Some((place, cell))
+    }
+
+    /// So many have their rows.
+    fn wrote(&self, written: usize) {
+        self.at().written = written;
+        self.moved.notify_all();
+    }
+
+    /// No further cell is begun.
+    fn close(&self) {
+        self.at().closed = true;
+        self.moved.notify_all();
+    }
+}
+
+/// Closes the queue when its thread ends by a panic.
+struct Closes<'a>(&'a Queue<'a>);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
     }
 }
