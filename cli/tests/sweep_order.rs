@@ -64,8 +64,8 @@ fn seeds(count: u64, to: &Path, open: Open, stop: &AtomicBool, simulate: &impl S
 
 /// Whole rows in a CSV file.
 fn rows(path: &Path) -> u64 {
-    let bytes = fs::read(path).unwrap_or_default();
-    (bytes.iter().filter(|byte| **byte == b'\n').count() as u64).saturating_sub(2)
+    let text = fs::read_to_string(path).unwrap_or_default();
+    (text.matches('\n').count() as u64).saturating_sub(2)
 }
 
 /// Waits until `done`, for as long as a slow machine may take.

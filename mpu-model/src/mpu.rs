@@ -300,9 +300,9 @@ impl Mpu {
 
     /// Judges an access, every byte of it, by the state in force.
     ///
-    /// With writes pending, hardware may see any prefix of them already. The access is judged by each; where the
-    /// answers differ in being allowed or in the kind of denial, the first denial is returned, with a hazard that
-    /// names the first write to change the answer.
+    /// With writes pending, hardware may see any prefix of them already, and a write that enables something before those that it was
+    /// made behind ([`crate::WriteOrder`]). The access is judged by each; where the answers differ in being allowed or in the
+    /// kind of denial, the first denial is returned, with a hazard that names the first write to change the answer.
     ///
     /// An access is denied at its lowest byte that is denied. `regime` must be one that this array serves.
     #[must_use]

@@ -103,11 +103,12 @@ impl Replay {
         let culprit = verdicts.iter().find(|(_, outcome)| class(outcome) != class(&before));
         let mut denial = verdicts.iter().map(|(_, outcome)| *outcome).find(Result::is_err);
         let mut found = culprit.map(|(made, _)| (made.unwrap(), None));
-        if found.is_none() && rules.order == WriteOrder::EnablesFirst {
-            if let Some((late, early, outcome)) = self.enabled_first(rules, regime, access, before) {
-                found = Some((late, Some(early)));
-                denial = denial.or(Some(outcome).filter(Result::is_err));
-            }
+        if found.is_none()
+            && rules.order == WriteOrder::EnablesFirst
+            && let Some((late, early, outcome)) = self.enabled_first(rules, regime, access, before)
+        {
+            found = Some((late, Some(early)));
+            denial = denial.or(Some(outcome).filter(Result::is_err));
         }
         let pending = |made: Made| {
             let missing = if made.ready(self.sync) { Missing::ContextSync } else { Missing::DsbThenContextSync };
