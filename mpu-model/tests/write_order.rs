@@ -20,7 +20,7 @@ fn text_region(mpu: &mut Mpu) {
 #[test]
 fn sctlr_may_come_into_force_before_the_region_of_the_text() {
     let fetch = access(AccessKind::Fetch, 0x800, 4);
-    for mut mpu in [Mpu::new(Level::El2, 16, Rules::default()), Mpu::new_32(Level::El2, 16, Rules::pmsav8_32())] {
+    for mut mpu in vec![Mpu::new(Level::El2, 16, Rules::default()), Mpu::new_32(Level::El2, 16, Rules::pmsav8_32())] {
         let rules = mpu.rules();
         text_region(&mut mpu);
         let limit = mpu.read(MpuReg::Prlar);
@@ -49,7 +49,7 @@ fn sctlr_may_come_into_force_before_the_region_of_the_text() {
         in_order.reset(synchronised.pmsa(), 16, Rules { order: WriteOrder::Program, ..rules });
         text_region(&mut in_order);
         in_order.write(MpuReg::Sctlr, SCTLR_M).unwrap();
-        for mpu in [synchronised, in_order] {
+        for mpu in vec![synchronised, in_order] {
             let verdict = mpu.check(Regime::El2, fetch);
             assert!(verdict.result.is_ok() && verdict.hazard.is_none(), "{verdict:?}");
         }
