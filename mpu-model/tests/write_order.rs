@@ -1,7 +1,7 @@
 //! Writes that enable something and come into force before those that they were made behind.
 
 use mpu_model::{
-    AccessKind, Ap, Attrs, DefaultMap, DenialKind, Hazard, Level, Missing, Mpu, MpuReg, PendingWrite, Regime,
+    AccessKind, Ap, Attrs, DefaultMap, DenialKind, Hazard, Level, Missing, Mpu, MpuReg, PendingWrite, Pmsa, Regime,
     RegionWords, Rules, WriteOrder, Xn,
 };
 
@@ -19,40 +19,38 @@ fn text_region(mpu: &mut Mpu) {
 /// without it.
 #[test]
 fn sctlr_may_come_into_force_before_the_region_of_the_text() {
-    let fetch = access(AccessKind::Fetch, 0x800, 4);
-    for mut mpu in vec![Mpu::new(Level::El2, 16, Rules::default()), Mpu::new_32(Level::El2, 16, Rules::pmsav8_32())] {
-        let rules = mpu.rules();
-        text_region(&mut mpu);
-        let limit = mpu.read(MpuReg::Prlar);
+    for (pmsa, rules) in [(Pmsa::V64, Rules::default()), (Pmsa::V32, Rules::pmsav8_32())] {
+        let new = |rules| {
+            let mut mpu = Mpu::new(Level::El2, 16, rules);
+            mpu.reset(pmsa, 16, rules);
+            text_region(&mut mpu);
+            mpu
+        };
+        let check = |mpu: &Mpu| mpu.check(Regime::El2, access(AccessKind::Fetch, 0x800, 4));
+        let well = |mpu: &Mpu| check(mpu).result.is_ok() && check(mpu).hazard.is_none();
+        let mut mpu = new(rules);
         mpu.write(MpuReg::Sctlr, SCTLR_M).unwrap();
         let pending = |reg, slot, value| PendingWrite { reg, slot, value, missing: Missing::ContextSync };
-        let verdict = mpu.check(Regime::El2, fetch);
-        assert_eq!(verdict.result.unwrap_err().kind, DenialKind::NoRegion);
+        assert_eq!(check(&mpu).result.unwrap_err().kind, DenialKind::NoRegion);
         let expected = Hazard {
-            write: pending(MpuReg::Prlar, Some(0), limit),
+            write: pending(MpuReg::Prlar, Some(0), mpu.read(MpuReg::Prlar)),
             ahead: Some(pending(MpuReg::Sctlr, None, SCTLR_M)),
             in_force_allows: true,
             newest_allows: true,
             overflow: false,
         };
-        assert_eq!(verdict.hazard, Some(expected));
+        assert_eq!(check(&mpu).hazard, Some(expected));
         mpu.context_sync();
-        assert_eq!(mpu.check(Regime::El2, fetch).hazard, None);
+        assert!(well(&mpu));
 
         // With an ISB before SCTLR, and where writes come into force in order.
-        let mut synchronised = mpu.clone();
-        synchronised.reset(mpu.pmsa(), 16, rules);
-        text_region(&mut synchronised);
+        let mut synchronised = new(rules);
         synchronised.context_sync();
         synchronised.write(MpuReg::Sctlr, SCTLR_M).unwrap();
-        let mut in_order = mpu;
-        in_order.reset(synchronised.pmsa(), 16, Rules { order: WriteOrder::Program, ..rules });
-        text_region(&mut in_order);
+        assert!(well(&synchronised));
+        let mut in_order = new(Rules { order: WriteOrder::Program, ..rules });
         in_order.write(MpuReg::Sctlr, SCTLR_M).unwrap();
-        for mpu in vec![synchronised, in_order] {
-            let verdict = mpu.check(Regime::El2, fetch);
-            assert!(verdict.result.is_ok() && verdict.hazard.is_none(), "{verdict:?}");
-        }
+        assert!(well(&in_order));
     }
 }
 
