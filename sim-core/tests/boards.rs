@@ -233,9 +233,11 @@ fn a_domain_without_a_vmid_is_not_created() {
         let mut machine = Machine::new(&layout, Rules::default(), Costs::COUNTS);
         let rr = Scheduler::RoundRobin { quantum: 1000 };
         let mut hyp = Hypervisor::new(layout, builtin("map-page"), rr, Policy::default()).unwrap();
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
-        hyp.boot(&mut cpu).unwrap();
+        for pe in 0..machine.pes.len() {
+            hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
+        }
         hyp.unpause_guests().unwrap();
+        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
         let newcomer = domain(999, &[span(0x4000_0000, 0x4000)], &[0]);
         let created = hyp.create_domain(&mut cpu, newcomer.clone()).unwrap();
         if !refused {
@@ -256,7 +258,7 @@ fn a_domain_without_a_vmid_is_not_created() {
 /// A hypercall's number and arguments are what registers hold of them: in `AArch32` 32 bits.
 #[test]
 fn a_guest_of_aarch32_hands_over_32_bits() {
-    for (board, answer) in [("qemu-an536", 4 << 16), ("fvp-baser", Errno::ENOSYS.rc())] {
+    for (board, answer) in [("qemu-an536", 4 << 16 | 23), ("fvp-baser", Errno::ENOSYS.rc())] {
         let call = Op::Hypercall { imm: TAG, nr: 1 << 32 | nr::XEN_VERSION, args: [1 << 32, 0, 0, 0, 0] };
         let steps = vec![expecting(call, Expected::Rc(answer))];
         let report = world(two_domains(board), builtin("map-page"), Config::default(), vec![(0, 0, steps)]).run();
