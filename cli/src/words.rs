@@ -1,5 +1,6 @@
 //! Names for typed values: every wording that more than one report uses.
 
+pub mod board;
 pub mod explain;
 pub mod registers;
 

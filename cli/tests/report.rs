@@ -104,7 +104,7 @@ fn means_are_compared_as_they_are_and_not_as_they_are_rounded() {
 #[test]
 fn what_cannot_be_drawn_is_refused() {
     let folder = TempDir::new().unwrap();
-    let words = sweep(&folder, "words.csv", &["--vary", "board=tiny,s32z", "--strategies", "map-page"]);
+    let words = sweep(&folder, "words.csv", &["--vary", "board=tiny,fvp-baser", "--strategies", "map-page"]);
     let many = sweep(
         &folder,
         "many.csv",
@@ -125,7 +125,7 @@ fn what_cannot_be_drawn_is_refused() {
         (&words, &["--x", "board"], "--x board: expected a varied key whose values are numbers; none is"),
         (&words, &["--where", "board"], "--where board: expected KEY=VALUE"),
         (&words, &["--where", "boat=tiny"], "varies board, strategy, seed"),
-        (&words, &["--where", "board=tin"], "there are s32z, tiny"),
+        (&words, &["--where", "board=tin"], "there are fvp-baser, tiny"),
         (&many, &["--set", "pes=1"], "--set has nothing to act on: no file is a scenario"),
         (Path::new(THREAD), &["--x", "pes"], "--x has nothing to act on: no file is a sweep's"),
         (&cut, &[], "the last row is not whole"),

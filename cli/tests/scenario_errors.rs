@@ -162,7 +162,12 @@ fn ranges() {
             &["overlap", "RAM bank 0 of left is 0x30000000", "the heap is 0x30000000", "give each its own addresses"],
         ),
         ("base = 0x50000000", "base = 0x70000000", (4, 8), &["not inside the board's memory", "board's memory is"]),
-        ("base = 0x50000000", "base = \"0xffff_ffff_0000_0000\"", (4, 8), &["past what PRLAR can hold"]),
+        (
+            "base = 0x50000000",
+            "base = \"0xffff_ffff_0000_0000\"",
+            (4, 8),
+            &["the last address of board fvp-baser, which has 48 address bits"],
+        ),
         ("size = 0x30000000 }", "size = 0x08000000 }", (9, 8), &["guest-memory section", "widen guest_memory"]),
         ("size = 0x20000000 }", "size = 0x1000 }", (4, 8), &["no room for 0x3000 bytes", "give it at least 0x3000"]),
         ("size = 0x1000\n", "size = 0\n", (31, 8), &["shared memory `mail` has size 0"]),

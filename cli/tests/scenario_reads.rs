@@ -59,8 +59,10 @@ fn every_key_arrives() {
         r#"
 name = "n"
 description = "d"
-board = "an536"
+board = "cortex-r82"
 pes = 3
+pa_bits = 44
+vmid_bits = 16
 el2_regions = 20
 el1_regions = 10
 memory = { base = 0x10000000, size = 0x70000000 }
@@ -122,7 +124,8 @@ virq = 13
     assert_eq!((scenario.name.as_str(), scenario.description.as_deref()), ("n", Some("d")));
     let board = scenario.layout.board();
     assert_eq!((board.pes, board.el2_regions, board.el1_regions), (3, 20, 10));
-    assert_eq!((board.memory, board.image_base), (span(0x1000_0000, 0x7000_0000), 0x1000_0000));
+    assert_eq!((board.pa_bits, board.vmid_bits), (44, 16));
+    assert_eq!((&*board.memory, board.image_base), (&[span(0x1000_0000, 0x7000_0000)][..], 0x1000_0000));
     assert_eq!((board.uart.span, board.gic.span), (span(0x8000_0000, 0x1000), span(0x9000_0000, 0x1000)));
     let parts = scenario.layout.parts();
     let boot = &parts.image.boot;

@@ -25,7 +25,7 @@ fn load(text: &str) -> Result<Scenario, LoadError> {
 }
 
 fn domains(count: usize) -> String {
-    let mut text = "scheduler = \"rr\"\nheap = { base = 0x70000000, size = 0x10000000 }\n".to_owned();
+    let mut text = "vmid_bits = 16\nscheduler = \"rr\"\nheap = { base = 0x70000000, size = 0x10000000 }\n".to_owned();
     for id in 0..count {
         let base = 0x1000_0000 + id * 0x4000;
         let program = "[\"setup\", { repeat = { times = 10, steps = [{ compute = 10 }, \"yield\"] } }]";
@@ -50,7 +50,7 @@ fn a_thousand_domains_load_in_no_time() {
 fn four_thousand_and_ninety_six_domains_are_the_most() {
     assert_eq!(load(&domains(4096)).unwrap().programs.len(), 4096);
     let error = load(&domains(4097)).unwrap_err();
-    assert_eq!(error.position(), Some((2 + 4096 * 5 + 1, 1)));
+    assert_eq!(error.position(), Some((3 + 4096 * 5 + 1, 1)));
     assert!(error.render(false).contains("4097 domains are more than 4096"), "{}", error.render(false));
 }
 

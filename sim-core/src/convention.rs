@@ -51,6 +51,9 @@ pub trait Arch: Copy {
     fn number(self, frame: &Frame) -> u64;
     /// Puts the hypercall number where [`Arch::number`] finds it.
     fn set_number(self, frame: &mut Frame, nr: u64);
+
+    /// What a general-purpose register holds of `value`: in `AArch32` it has 32 bits.
+    fn register(self, value: u64) -> u64;
     /// The exception whose vector lies at `offset` from the guest's vector base, as `held` tells it; `None`: it is none that
     /// EL2 makes a guest take.
     fn taken(self, offset: u64, held: El1Syndrome) -> Option<Taken>;
@@ -84,6 +87,13 @@ impl Arch for Pmsa {
         match self {
             Self::V64 => frame.x[16] = nr,
             Self::V32 => frame.x[12] = nr,
+        }
+    }
+
+    fn register(self, value: u64) -> u64 {
+        match self {
+            Self::V64 => value,
+            Self::V32 => value & 0xffff_ffff,
         }
     }
 

@@ -19,8 +19,10 @@ pub enum SysReg {
     El1(MpuReg),
     /// `HCR_EL2`: VM bit 0, IMO bit 4, TWI bit 13.
     HcrEl2,
-    /// `VSCTLR_EL2`: VMID in bits 63:48; in bits 23:16 with PMSAv8-32.
+    /// `VSCTLR_EL2`: VMID in bits 63:48, of which 63:56 are RES0 unless `VTCR_EL2.VS` is set; in bits 23:16 with PMSAv8-32.
     VsctlrEl2,
+    /// `VTCR_EL2`: VS (bit 19) makes VMIDs 16 bits wide where the PE has such. Not with PMSAv8-32.
+    VtcrEl2,
     /// `VMPIDR_EL2`: what the guest reads as its own affinity; here the vCPU's number within its domain.
     VmpidrEl2,
     /// `ESR_EL2`: syndrome of the exception last taken to EL2.

@@ -137,6 +137,7 @@ fn write_register(out: &mut impl Write, pe: usize, reg: SysReg, value: u64) -> f
         SysReg::El2(reg) => (2, reg),
         SysReg::HcrEl2 => return writeln!(out, "{pe} w hcr {value:#x}"),
         SysReg::VsctlrEl2 => return writeln!(out, "{pe} w vsctlr {value:#x}"),
+        SysReg::VtcrEl2 => return writeln!(out, "{pe} w vtcr {value:#x}"),
         SysReg::VmpidrEl2 => return writeln!(out, "{pe} w vmpidr {value:#x}"),
         SysReg::IchLr0 => {
             let state = match (value & list_register::PENDING != 0, value & list_register::ACTIVE != 0) {

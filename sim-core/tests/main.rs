@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod arinc653;
+mod boards;
 mod boot;
 mod common;
 mod counts;

@@ -5,7 +5,7 @@ use crate::args::{Explain, KnownView};
 use crate::explain::{self as why, Question};
 use crate::scenario::Scenario;
 use crate::{json as form, output, render, strategy, words};
-use mpu_model::{Access, El, Pmsa};
+use mpu_model::{Access, El};
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::ViewId;
@@ -66,9 +66,11 @@ fn question(args: &Explain, scenario: &Scenario, strategy: &Builtin) -> Result<Q
         return Err(CommandError::NoSuchVcpu { view: words::view(&scenario.layout, view), vcpu, count: vcpus });
     }
     let last = args.address.saturating_add(args.size.saturating_sub(1));
-    if scenario.layout.board().pmsa == Pmsa::V32 && last > u32::MAX.into() {
-        let board = scenario.layout.board().name.clone();
-        return Err(CommandError::WideAddress { address: args.address, size: args.size, board });
+    let board = scenario.layout.board();
+    if last > board.address_limit() {
+        let (bits, limit) = (words::board::address_bits(board), board.address_limit());
+        let board = board.name.clone();
+        return Err(CommandError::WideAddress { address: args.address, size: args.size, board, bits, limit });
     }
     let access = Access { addr: args.address, size: args.size, kind: args.access.kind(), el };
     Ok(Question { access, view, vcpu })

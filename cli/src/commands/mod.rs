@@ -145,9 +145,7 @@ pub enum CommandError {
         el: u8,
     },
     /// The address is none of the board's.
-    #[error(
-        "board {board} has no {size} bytes at {address:#x}: PMSAv8-32 has addresses of 32 bits; expected 0xffffffff at the most"
-    )]
+    #[error("board {board} has no {size} bytes at {address:#x}: {bits}; expected {limit:#x} at the most")]
     WideAddress {
         /// The address asked about.
         address: u64,
@@ -155,6 +153,10 @@ pub enum CommandError {
         size: u64,
         /// The board.
         board: String,
+        /// What is said of the size of its addresses.
+        bits: String,
+        /// Its last address.
+        limit: u64,
     },
     /// No such vCPU.
     #[error("the {view} has no vCPU {vcpu}: it has {count}, counted from 0")]

@@ -240,7 +240,7 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
             let at = (domain, vcpu);
             programs.push(match &found.get_ref().program {
-                Some(program) => program::compile(at, program, &channels, &mut book)?,
+                Some(program) => program::compile(at, program, &channels, layout.board(), &mut book)?,
                 None => program::none(at, &place::header(found), &mut book),
             });
         }

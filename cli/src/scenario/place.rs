@@ -45,6 +45,12 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
             Some((&device.base, &device.size))
         }
         Item::BootModules => raw.sections.as_ref()?.get_ref().boot_modules.as_ref().map(of),
+        Item::Memory => raw.memory.as_ref().map(of),
+        Item::El1Region { domain: position, vcpu, slot, .. } => {
+            let vcpu = domain(raw, *position)?.get_ref().vcpu.get(*vcpu)?;
+            let region = &vcpu.get_ref().el1_mpu.get(*slot)?.get_ref().0;
+            Some((&region.base, &region.size))
+        }
         _ => None,
     }
 }
@@ -77,7 +83,11 @@ fn span(raw: &RawScenario, item: &Item) -> At {
         Item::Uart => key(raw.uart.as_ref()).or_else(board),
         Item::Gic => key(raw.gic.as_ref()).or_else(board),
         Item::Ram { domain: position, bank, .. } => domain(raw, *position)?.get_ref().ram.get(*bank).map(Spanned::span),
-        Item::Shared { .. } | Item::Emulated { .. } => numbers(raw, item).map(|(base, _)| base.span()),
+        Item::Shared { .. } | Item::Emulated { .. } | Item::El1Region { .. } => {
+            numbers(raw, item).map(|(base, _)| base.span())
+        }
+        Item::Memory => key(raw.memory.as_ref()).or_else(board),
+        Item::Section(name) => section(raw, name),
         Item::BootModules => key(raw.sections.as_ref()?.get_ref().boot_modules.as_ref()),
         Item::Granted { domain: position, .. } | Item::Domain { domain: position, .. } => {
             domain(raw, *position).map(|domain| domain.get_ref().id.span())
@@ -133,10 +143,25 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
         }
         LayoutError::BeyondBoard { memory, .. } => {
             let problem = at(problem, here, "outside");
+            let memory: Vec<String> = memory.iter().map(ToString::to_string).collect();
             match key(raw.memory.as_ref()).or_else(|| key(raw.board.as_ref())) {
-                Some(board) => problem.and(board, format!("the board's memory is {memory}")),
+                Some(board) => problem.and(board, format!("the board's memory is {}", memory.join(", "))),
                 None => problem,
             }
+        }
+        LayoutError::BeyondAddressSpace { limit, pa_bits, .. } => {
+            let problem = at(problem, here.clone(), &format!("expected no address above {limit:#x}"));
+            match key(raw.pa_bits.as_ref()).or_else(|| key(raw.board.as_ref())) {
+                Some(board) if here != Some(board.clone()) => {
+                    problem.and(board, format!("physical addresses have {pa_bits} bits here"))
+                }
+                _ => problem,
+            }
+        }
+        LayoutError::PaBits { .. } => at(problem, key(raw.pa_bits.as_ref()), "no such size"),
+        LayoutError::VmidBits { .. } => at(problem, key(raw.vmid_bits.as_ref()), "no such size"),
+        LayoutError::TooManyDomains { item: Item::Domain { domain: position, .. }, .. } => {
+            at(problem, domain(raw, *position).map(header), "the first one too many")
         }
         LayoutError::OutsideSection { section: name, section_span, .. } => {
             let problem = at(problem, here, "outside");
@@ -183,6 +208,14 @@ fn help(error: &LayoutError) -> Option<String> {
         LayoutError::BeyondBoard { .. } => {
             "move it, or say where the board's memory is: memory = { base = .., size = .. }".to_owned()
         }
+        LayoutError::BeyondAddressSpace { longer: true, .. } => {
+            "move it, or say pa_bits = .. (up to 52) if the part has longer addresses".to_owned()
+        }
+        LayoutError::BeyondAddressSpace { longer: false, .. } => "move it".to_owned(),
+        LayoutError::TooManyDomains { longer: true, .. } => {
+            "use fewer domains, or say vmid_bits = 16 if the part has such VMIDs".to_owned()
+        }
+        LayoutError::TooManyDomains { longer: false, .. } => "use fewer domains".to_owned(),
         LayoutError::OutsideSection { section, .. } => {
             format!("move it, or widen {} in [sections]", section.replace('-', "_"))
         }

@@ -12,6 +12,7 @@ use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVi
 use super::source::Sources;
 use super::{Program, StepSource, diagnose, single};
 use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
+use sim_core::layout::Board;
 use sim_core::outcome::{Expected, StepId};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -25,10 +26,11 @@ pub(super) fn compile(
     (domain, vcpu): (usize, u32),
     steps: &[Spanned<RawStep>],
     channels: &Channels<'_>,
+    board: &Board,
     booked: &mut Book<'_>,
 ) -> Result<Program, Problem> {
     let mut compiler =
-        Compiler { domain, vcpu, channels, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
+        Compiler { domain, vcpu, channels, board, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
     let steps = compiler.steps(steps, 0)?;
     let variables = compiler.names.len() + compiler.unnamed;
     Ok(Program { domain, vcpu, steps, variables })
@@ -77,6 +79,7 @@ struct Compiler<'c, 'a, 'b> {
     domain: usize,
     vcpu: u32,
     channels: &'c Channels<'a>,
+    board: &'c Board,
     booked: &'c mut Book<'b>,
     variables: HashMap<String, usize>,
     /// Names of variables, in the order in which they appear.
@@ -130,8 +133,8 @@ impl Compiler<'_, '_, '_> {
                 called(Op::BindIpi { vcpu, port }, found.expect.as_ref())
             }
             RawStep::BindVirq(found) => self.bind_virq(found),
-            RawStep::InitControl(found) => single::init_control(found),
-            RawStep::ExpandArray(found) => single::expand_array(found),
+            RawStep::InitControl(found) => single::init_control(found, self.board),
+            RawStep::ExpandArray(found) => single::expand_array(found, self.board),
             RawStep::SetPriority(found) => {
                 // Also numbers that are no priority: the hypercall refuses them.
                 let priority = number::word(&found.priority, "priority")?;
@@ -141,10 +144,10 @@ impl Compiler<'_, '_, '_> {
             RawStep::Poll(found) => self.poll(found),
             RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
             RawStep::Console(found) => called(Op::Console(found.text.clone()), found.expect.as_ref()),
-            RawStep::Hypercall(found) => single::hypercall(found),
-            RawStep::Read(found) => single::read(found),
-            RawStep::Write(found) => single::write(found),
-            RawStep::Execute(found) => single::execute(found),
+            RawStep::Hypercall(found) => single::hypercall(found, self.board),
+            RawStep::Read(found) => single::read(found, self.board),
+            RawStep::Write(found) => single::write(found, self.board),
+            RawStep::Execute(found) => single::execute(found, self.board),
             RawStep::Repeat(_) | RawStep::Mix(_) if depth >= MAX_NESTING => {
                 let title = format!("steps are nested more than {MAX_NESTING} deep");
                 Err(Problem::new(title).at(step.span(), "one too many"))

@@ -97,6 +97,8 @@ pub(super) struct RawScenario {
     pub(super) el2_regions: Maybe<Number>,
     pub(super) el1_regions: Maybe<Number>,
     pub(super) memory: Maybe<Table<RawRange>>,
+    pub(super) pa_bits: Maybe<Number>,
+    pub(super) vmid_bits: Maybe<Number>,
     pub(super) image_base: Maybe<Number>,
     pub(super) image: Maybe<Table<RawImage>>,
     pub(super) device_tree: Maybe<Table<RawRange>>,

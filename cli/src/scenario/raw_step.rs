@@ -384,15 +384,15 @@ step! {
     RawExpandArray { at: Maybe<Number>, expect: Maybe<RawExpect> }
     RawSetPriority { port: Spanned<NumberOrName>, priority: Spanned<Number>, expect: Maybe<RawExpect> }
     RawHypercall {
-        nr: Number,
+        nr: Spanned<Number>,
         #[serde(default)]
         args: Vec<Spanned<Number>>,
         imm: Maybe<Number>,
         expect: Maybe<RawExpect>,
     }
-    RawRead { at: Number, width: Maybe<Number>, expect: Maybe<RawExpect> }
-    RawWrite { at: Number, width: Maybe<Number>, value: Spanned<Number>, expect: Maybe<RawExpect> }
-    RawExecute { at: Number, expect: Maybe<RawExpect> }
+    RawRead { at: Spanned<Number>, width: Maybe<Number>, expect: Maybe<RawExpect> }
+    RawWrite { at: Spanned<Number>, width: Maybe<Number>, value: Spanned<Number>, expect: Maybe<RawExpect> }
+    RawExecute { at: Spanned<Number>, expect: Maybe<RawExpect> }
     RawRepeat { times: Number, steps: Vec<Spanned<RawStep>> }
     RawMix { times: Spanned<Number>, seed: Maybe<Number>, of: Spanned<Vec<Spanned<Table<RawPart>>>> }
     RawPart { weight: Maybe<Number>, steps: Vec<Spanned<RawStep>> }

@@ -12,7 +12,7 @@ use evtchn::{DomId, Policy};
 use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule, WriteOrder};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
-use sim_core::layout::{Board, BootSizes, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
+use sim_core::layout::{Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
 use sim_core::world::Config;
 use toml::Spanned;
 
@@ -75,8 +75,11 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
         Some(RawDefaultMap::Rwx) => DefaultMap::Rwx,
     };
     if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
-        board.memory = memory;
+        board.memory = vec![memory];
     }
+    let bits = |key, what, preset: u8| optional(key, what, 0..=u8::MAX.into(), preset.into()).map(|bits| bits as u8);
+    board.pa_bits = bits(raw.pa_bits.as_ref(), "pa_bits", board.pa_bits)?;
+    board.vmid_bits = bits(raw.vmid_bits.as_ref(), "vmid_bits", board.vmid_bits)?;
     let replace = |device: &mut Device, what, key| -> Result<(), Problem> {
         if let Some(span) = maybe_range(what, key)? {
             device.span = span;
@@ -89,7 +92,7 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
 }
 
 fn image(raw: &RawScenario, board: &Board) -> Result<Image, Problem> {
-    let mut sizes = BootSizes::default();
+    let mut sizes = board.boot_sizes();
     if let Some(given) = &raw.image {
         let image = &given.get_ref().0;
         let size = |key, what, least, preset| optional(key, what, least..=MAX_PART, preset);
@@ -98,7 +101,7 @@ fn image(raw: &RawScenario, board: &Board) -> Result<Image, Problem> {
         sizes.init_data = size(image.init_data.as_ref(), "init_data", GRANULE, sizes.init_data)?;
         sizes.bss = size(image.bss.as_ref(), "bss", 0, sizes.bss)?;
     }
-    let mut image = Image::with(board.image_base, board.pes, sizes).ok_or_else(|| {
+    let mut image = board.image(sizes).ok_or_else(|| {
         let problem = Problem::new("the hypervisor's image runs past the end of the address space");
         match &raw.image_base {
             Some(base) => problem.at(base.span(), "from here"),

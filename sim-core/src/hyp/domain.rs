@@ -166,9 +166,15 @@ impl VcpuState {
         p.write(SysReg::VbarEl1, self.el1.vbar)?;
         p.write(SysReg::IchLr0, self.el1.list_register)?;
         p.write(SysReg::VmpidrEl2, u64::from(self.index))?;
-        let vmid = u64::try_from(self.domain).unwrap_or(u64::MAX).wrapping_add(1);
-        p.write(SysReg::VsctlrEl2, vmid << self.pmsa.vmid_shift())
+        // A layout has no more domains than there are VMIDs.
+        p.write(SysReg::VsctlrEl2, vmid(self.domain) << self.pmsa.vmid_shift())
     }
+}
+
+/// The VMID of the domain at that position: 0 is left for nobody.
+#[must_use]
+pub fn vmid(position: usize) -> u64 {
+    u64::try_from(position).unwrap_or(u64::MAX).wrapping_add(1)
 }
 
 /// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the

@@ -64,7 +64,7 @@ use domain::Domains;
 use emulate::Devices;
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use guest_mem::Cx;
-use mpu_model::Slots;
+use mpu_model::{Slots, Vtcr};
 use plan::Plan;
 use sched::arinc653::{self, Cycle, ScheduleError};
 use sched::{RunQueue, Scheduler, Timer, VirqTimer};
@@ -321,6 +321,9 @@ impl<S: Strategy> Hypervisor<S> {
         let (phase, last) = (phase.used.phase, pe.booted == phases.len());
         if last {
             self.core.with_strategy(p, S::on_boot)?;
+            if self.core.layout.board().vmid_bits > 8 {
+                p.write(SysReg::VtcrEl2, Vtcr::ZERO.with_vs(true).raw_value())?;
+            }
             p.write(SysReg::HcrEl2, HCR)?;
             p.isb()?;
         }

@@ -1,9 +1,13 @@
-//! Boards: what is soldered down. Presets carry published figures; every value can be overridden.
+//! Boards: what is soldered down.
 
-use super::Span;
+use super::image::{BootSizes, Image};
+use super::{Item, LayoutError, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
 use mpu_model::{DefaultMap, Pmsa, Rules};
+
+/// Sizes of a physical address that PMSAv8-64 has, in bits (Arm DDI 0487, `ID_AA64MMFR0_EL1.PARange`). PMSAv8-32 has 32.
+pub const PA_BITS: [u8; 7] = [32, 36, 40, 42, 44, 48, 52];
 
 /// A memory-mapped frame that the hypervisor itself uses.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
@@ -27,8 +31,12 @@ pub struct Board {
     pub el2_regions: u8,
     /// Regions of each PE's EL1 MPU, 1 to 255.
     pub el1_regions: u8,
-    /// Where memory is; everything but devices must lie in here.
-    pub memory: Span,
+    /// Where memory is, in address order and disjoint; everything but devices must lie inside one of these.
+    pub memory: Vec<Span>,
+    /// Bits of a physical address: no region, layout or address goes beyond. One of [`PA_BITS`], 32 with PMSAv8-32.
+    pub pa_bits: u8,
+    /// Bits of a VMID: 8, or 16 where PMSAv8-64 has them (`ID_AA64MMFR1_EL1.VMIDBits`); EL2 then sets `VTCR_EL2.VS`.
+    pub vmid_bits: u8,
     /// Where the hypervisor's image starts.
     pub image_base: u64,
     /// The console.
@@ -44,94 +52,58 @@ pub struct Board {
     pub rules: Rules,
 }
 
-struct Preset {
-    name: &'static str,
-    pmsa: Pmsa,
-    el2_regions: u8,
-    el1_regions: u8,
-    memory: (u64, u64),
-    image_base: u64,
-    uart: (u64, u64),
-    gic: (u64, u64),
-}
-
-/// `qemu-an536` is what QEMU 10.0 makes of the AN536: 16 regions, PMSAv8-32, its own choices; the hypervisor's image stands
-/// in DDR memory behind what the 2022 design drafts lay out. Region counts of the others: `fvp-baser`, `s32z`, `an536`, `rcar-s4`, `sr6p7` as `L4Re`'s board support packages state them;
-/// `cortex-r82` is assumed; `tiny` is the 16-region part mentioned on xen-devel in January 2023. Frames of the UART and
-/// the GIC are those of the FVP `BaseR` memory map, and of the AN536 for the two boards of that name.
-const PRESETS: &[Preset] = &[
-    Preset { name: "fvp-baser", el2_regions: 32, el1_regions: 32, ..FVP },
-    Preset { name: "cortex-r82", el2_regions: 32, el1_regions: 32, ..FVP },
-    Preset { name: "s32z", el2_regions: 20, el1_regions: 20, ..FVP },
-    Preset { name: "an536", el2_regions: 24, el1_regions: 24, ..AN536 },
-    Preset { name: "qemu-an536", pmsa: Pmsa::V32, el2_regions: 16, el1_regions: 16, image_base: 0x7000_0000, ..AN536 },
-    Preset { name: "rcar-s4", el2_regions: 24, el1_regions: 24, ..FVP },
-    Preset { name: "sr6p7", el2_regions: 24, el1_regions: 24, ..FVP },
-    Preset { name: "tiny", el2_regions: 16, el1_regions: 16, ..FVP },
-];
-
-const FVP: Preset = Preset {
-    name: "",
-    pmsa: Pmsa::V64,
-    el2_regions: 32,
-    el1_regions: 32,
-    memory: (0, 0x8000_0000),
-    image_base: 0x0020_0000,
-    uart: (0x9c09_0000, 0x1000),
-    gic: (0xaf00_0000, 0x0020_0000),
-};
-
-const AN536: Preset = Preset {
-    memory: (0, 0xe000_0000),
-    image_base: 0x2000_0000,
-    uart: (0xe020_5000, 0x1000),
-    gic: (0xf000_0000, 0x0020_0000),
-    ..FVP
-};
-
 impl Board {
-    /// The preset of that name, with `pes` = 1.
+    /// The highest physical address there is.
     #[must_use]
-    pub fn preset(name: &str) -> Option<Self> {
-        let preset = PRESETS.iter().find(|preset| preset.name == name)?;
-        let device = |name: &str, (base, size): (u64, u64)| {
-            Some(Device { name: name.into(), span: Span::with_size(base, size)? })
-        };
-        let (default_map, rules) = match preset.pmsa {
-            Pmsa::V64 => (DefaultMap::None, Rules::default()),
-            Pmsa::V32 => (DefaultMap::Pmsav8_32, Rules::qemu_an536()),
-        };
-        Some(Self {
-            name: name.into(),
-            pes: 1,
-            el2_regions: preset.el2_regions,
-            el1_regions: preset.el1_regions,
-            memory: Span::with_size(preset.memory.0, preset.memory.1)?,
-            image_base: preset.image_base,
-            uart: device("uart", preset.uart)?,
-            gic: device("gic", preset.gic)?,
-            default_map,
-            pmsa: preset.pmsa,
-            rules,
-        })
+    pub fn address_limit(&self) -> u64 {
+        let limit = 1_u64.checked_shl(self.pa_bits.into()).map_or(u64::MAX, |end| end.wrapping_sub(1));
+        limit.min(self.pmsa.address_limit())
     }
 
-    /// The names [`Board::preset`] takes.
+    /// How many domains there can be: each has a VMID of its own, and 0 is nobody's.
     #[must_use]
-    pub fn preset_names() -> Vec<&'static str> {
-        PRESETS.iter().map(|preset| preset.name).collect()
+    pub fn most_domains(&self) -> usize {
+        1_usize.checked_shl(self.vmid_bits.into()).map_or(usize::MAX, |end| end.wrapping_sub(1))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The range of memory that has all of `span`.
+    #[must_use]
+    pub fn memory_of(&self, span: &Span) -> Option<Span> {
+        self.memory.iter().find(|memory| memory.covers(span)).copied()
+    }
 
-    #[test]
-    fn every_preset_can_be_built() {
-        for name in Board::preset_names() {
-            assert!(Board::preset(name).is_some(), "{name}");
+    /// What boot has in the image unless somebody says otherwise: as [`BootSizes::default`], but no ro-after-init data if no
+    /// range of memory has room for what it lies between.
+    #[must_use]
+    pub fn boot_sizes(&self) -> BootSizes {
+        BootSizes::in_memory(self.pes, &self.memory)
+    }
+
+    /// The hypervisor's image on this board, from its image base on. A part for which the range of memory has no more room
+    /// goes to the start of the next range that has. `None`: see [`Image::with`].
+    #[must_use]
+    pub fn image(&self, sizes: BootSizes) -> Option<Image> {
+        Image::in_memory(self.image_base, self.pes, sizes, &self.memory)
+    }
+
+    /// That its sizes are such as the architecture has, and that memory is as it should be.
+    pub(super) fn check(&self) -> Result<(), LayoutError> {
+        let of_32 = self.pmsa == Pmsa::V32;
+        if !PA_BITS.contains(&self.pa_bits) || (of_32 && self.pa_bits != 32) {
+            return Err(LayoutError::PaBits { bits: self.pa_bits, pmsa: self.pmsa });
         }
-        assert!(Board::preset("fvp").is_none());
+        if self.vmid_bits != 8 && (of_32 || self.vmid_bits != 16) {
+            return Err(LayoutError::VmidBits { bits: self.vmid_bits, pmsa: self.pmsa });
+        }
+        let item = || Item::Memory;
+        for (span, next) in self.memory.iter().zip(self.memory.iter().skip(1).map(Some).chain([None])) {
+            if span.limit() > self.address_limit() {
+                return Err(LayoutError::beyond(self, item(), *span));
+            }
+            if let Some(next) = next.filter(|next| next.base() <= span.limit()) {
+                return Err(LayoutError::Overlap { a: item(), a_span: *span, b: item(), b_span: *next });
+            }
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::error::{Item, LayoutError};
 use super::{Image, LayoutParts, Owner, STACK_SIZE, Span};
 use alloc::vec::Vec;
-use mpu_model::{GRANULE, PA_LIMIT};
+use mpu_model::{GRANULE, Pmsa};
 
 /// The stack of `pe`: they fill the end of the data part, PE 0's first.
 pub(super) fn stack(image: &Image, pes: usize, pe: usize) -> Option<Span> {
@@ -35,8 +35,24 @@ pub(super) fn image(image: &Image) -> Result<(), LayoutError> {
     }
 }
 
-/// Ids, vCPUs, PEs and region counts of the domains.
+/// That the board has physical addresses as high as `span`.
+fn addressable(parts: &LayoutParts, item: &Item, span: Span) -> Result<(), LayoutError> {
+    if span.limit() > parts.board.address_limit() {
+        return Err(LayoutError::beyond(&parts.board, item.clone(), span));
+    }
+    Ok(())
+}
+
+/// Ids, VMIDs, vCPUs, PEs and regions of the domains.
 pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
+    let board = &parts.board;
+    let most = board.most_domains();
+    // A domain's VMID follows from its position.
+    if let Some((position, _)) = parts.domains.iter().enumerate().skip(most).find(|(_, domain)| !domain.vacant) {
+        let longer = board.pmsa == Pmsa::V64 && board.vmid_bits < 16;
+        let (item, board, vmid_bits) = (domain_item(parts, position), board.name.clone(), board.vmid_bits);
+        return Err(LayoutError::TooManyDomains { item, most, board, vmid_bits, longer });
+    }
     let mut ids: Vec<u16> = Vec::with_capacity(parts.domains.len());
     for (position, domain) in parts.domains.iter().enumerate().filter(|(_, domain)| !domain.vacant) {
         let item = || domain_item(parts, position);
@@ -64,6 +80,12 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
             if count > usize::from(available) {
                 return Err(LayoutError::El1Regions { item: item(), count, available });
             }
+            for (slot, region) in planned.el1_regions.iter().enumerate() {
+                let item = Item::El1Region { domain: position, name: domain.name.clone(), vcpu, slot };
+                if let Some(span) = Span::new(region.base(), region.limit()) {
+                    addressable(parts, &item, span)?;
+                }
+            }
         }
     }
     Ok(())
@@ -78,12 +100,10 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
         if span.base() % GRANULE != 0 || span.limit() % GRANULE != GRANULE - 1 {
             return Err(LayoutError::Unaligned { item: item.clone(), span: *span });
         }
-        if span.limit() > PA_LIMIT {
-            return Err(LayoutError::BeyondAddressSpace { item: item.clone(), span: *span });
-        }
+        addressable(parts, item, *span)?;
         let device = matches!(owner, Some(Owner::Uart | Owner::Gic | Owner::Emulated(_)));
-        let memory = parts.board.memory;
-        if !device && !memory.covers(span) {
+        if !device && parts.board.memory_of(span).is_none() {
+            let memory = parts.board.memory.clone();
             return Err(LayoutError::BeyondBoard { item: item.clone(), span: *span, memory });
         }
     }
@@ -168,6 +188,14 @@ fn split_data(parts: &LayoutParts, data: Span, owners: &mut Vec<(Span, Owner)>) 
 /// Each kind of memory inside the section set aside for it.
 pub(super) fn sections(parts: &LayoutParts) -> Result<(), LayoutError> {
     let sections = &parts.sections;
+    let named = [
+        ("guest-memory", sections.guest_memory),
+        ("device-memory", sections.device_memory),
+        ("shared-memory", sections.shared_memory),
+    ];
+    for (name, span) in named {
+        span.map_or(Ok(()), |span| addressable(parts, &Item::Section(name), span))?;
+    }
     for (span, item, owner) in claims(parts, parts.heap, None) {
         let (section, section_span) = match owner {
             Some(Owner::Ram(_)) => ("guest-memory", sections.guest_memory),

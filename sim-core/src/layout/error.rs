@@ -1,8 +1,10 @@
 //! What can be wrong with a layout, and the parts of one by name.
 
-use super::Span;
+use super::{Board, Span};
 use alloc::string::String;
-use core::fmt;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use mpu_model::Pmsa;
 use thiserror::Error;
 
 /// A part of a layout, named so that whoever read it from a file can point at the place.
@@ -29,6 +31,23 @@ pub enum Item {
     Heap,
     /// The pool.
     Pool,
+    /// The board as a whole.
+    Board,
+    /// The board's memory.
+    Memory,
+    /// A section, by its name.
+    Section(&'static str),
+    /// A region of a vCPU's EL1 MPU.
+    El1Region {
+        /// Position of the domain.
+        domain: usize,
+        /// Its name.
+        name: String,
+        /// The vCPU.
+        vcpu: usize,
+        /// The region.
+        slot: usize,
+    },
     /// The console.
     Uart,
     /// The interrupt controller.
@@ -103,6 +122,10 @@ impl fmt::Display for Item {
             Self::DeviceTree => f.write_str("the device tree"),
             Self::Heap => f.write_str("the heap"),
             Self::Pool => f.write_str("the pool"),
+            Self::Board => f.write_str("the board"),
+            Self::Memory => f.write_str("the board's memory"),
+            Self::Section(name) => write!(f, "the {name} section"),
+            Self::El1Region { name, vcpu, slot, .. } => write!(f, "EL1 region {slot} of vCPU {vcpu} of {name}"),
             Self::Uart => f.write_str("the UART"),
             Self::Gic => f.write_str("the GIC"),
             Self::Ram { name, bank, .. } => write!(f, "RAM bank {bank} of {name}"),
@@ -134,14 +157,14 @@ pub enum LayoutError {
         b_span: Span,
     },
     /// A range off the board's memory.
-    #[error("{item} ({span}) is not inside the board's memory ({memory})")]
+    #[error("{item} ({span}) is not inside the board's memory ({})", listed(.memory))]
     BeyondBoard {
         /// What.
         item: Item,
         /// Its range.
         span: Span,
         /// The board's memory.
-        memory: Span,
+        memory: Vec<Span>,
     },
     /// A range that no region can describe exactly.
     #[error("{item} ({span}) is not on 64-byte granules; base and size must be multiples of 64")]
@@ -151,13 +174,61 @@ pub enum LayoutError {
         /// Its range.
         span: Span,
     },
-    /// A range past what a region can describe.
-    #[error("{item} ({span}) ends above 0xfffffffffffff, past what PRLAR can hold")]
+    /// A range past the board's last physical address.
+    #[error(
+        "{item} ({span}) ends above {limit:#x}, the last address of board {board}, which has {pa_bits} address bits"
+    )]
     BeyondAddressSpace {
         /// What.
         item: Item,
         /// Its range.
         span: Span,
+        /// The board.
+        board: String,
+        /// The last address there is.
+        limit: u64,
+        /// Bits of an address.
+        pa_bits: u8,
+        /// Whether the architecture has longer addresses.
+        longer: bool,
+    },
+    /// A size of physical addresses that there is not.
+    #[error("pa_bits is {bits}; {}", match .pmsa {
+        Pmsa::V32 => "PMSAv8-32 has addresses of 32 bits",
+        Pmsa::V64 => "expected one of 32, 36, 40, 42, 44, 48 and 52, the sizes of ID_AA64MMFR0_EL1.PARange",
+    })]
+    PaBits {
+        /// The size.
+        bits: u8,
+        /// The architecture.
+        pmsa: Pmsa,
+    },
+    /// A size of VMIDs that there is not.
+    #[error("vmid_bits is {bits}; {}", match .pmsa {
+        Pmsa::V32 => "PMSAv8-32 has VMIDs of 8 bits",
+        Pmsa::V64 => "expected 8 or 16, the sizes of ID_AA64MMFR1_EL1.VMIDBits",
+    })]
+    VmidBits {
+        /// The size.
+        bits: u8,
+        /// The architecture.
+        pmsa: Pmsa,
+    },
+    /// More domains than the board can tell apart.
+    #[error(
+        "{item} is one more than the {most} that board {board} has VMIDs for: {vmid_bits} bits, and VMID 0 is nobody's"
+    )]
+    TooManyDomains {
+        /// The first that has none.
+        item: Item,
+        /// How many there can be.
+        most: usize,
+        /// The board.
+        board: String,
+        /// Bits of a VMID.
+        vmid_bits: u8,
+        /// Whether the architecture has longer ones.
+        longer: bool,
     },
     /// A range outside the section set aside for its kind.
     #[error("{item} ({span}) is not inside the {section} section ({section_span})")]
@@ -279,7 +350,29 @@ pub enum LayoutError {
     },
 }
 
+/// Ranges, one behind the other.
+fn listed(spans: &[Span]) -> String {
+    let mut text = String::new();
+    for (at, span) in spans.iter().enumerate() {
+        let joint = match at {
+            0 => "",
+            _ if at + 1 == spans.len() => " and ",
+            _ => ", ",
+        };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{joint}{span}");
+    }
+    text
+}
+
 impl LayoutError {
+    /// A range that ends past what the board's addresses reach.
+    pub(super) fn beyond(board: &Board, item: Item, span: Span) -> Self {
+        let (limit, pa_bits) = (board.address_limit(), board.pa_bits);
+        let longer = limit < board.pmsa.address_limit();
+        Self::BeyondAddressSpace { item, span, board: board.name.clone(), limit, pa_bits, longer }
+    }
+
     /// The part of the layout the error is about; of an overlap, the later one.
     #[must_use]
     pub fn item(&self) -> Item {
@@ -288,6 +381,7 @@ impl LayoutError {
             | Self::BeyondBoard { item, .. }
             | Self::Unaligned { item, .. }
             | Self::BeyondAddressSpace { item, .. }
+            | Self::TooManyDomains { item, .. }
             | Self::OutsideSection { item, .. }
             | Self::Apart { item, .. }
             | Self::DuplicateId { item, .. }
@@ -301,6 +395,7 @@ impl LayoutError {
             | Self::NoRoomForPages { item } => item.clone(),
             Self::HeapTooSmall { .. } => Item::Heap,
             Self::PoolTooSmall { .. } => Item::Pool,
+            Self::PaBits { .. } | Self::VmidBits { .. } => Item::Board,
         }
     }
 }

@@ -5,6 +5,9 @@ use mpu_model::GRANULE;
 
 /// Bytes of stack each PE has at EL2, at the end of the image's data.
 pub const STACK_SIZE: u64 = 0x4000;
+const TEXT_SIZE: u64 = 0x8_0000;
+const RODATA_SIZE: u64 = 0x4_0000;
+const VARIABLES_SIZE: u64 = 0x4_0000;
 
 /// The hypervisor's image: where each part is loaded. The data part ends in one stack per PE.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
@@ -63,6 +66,17 @@ impl Default for BootSizes {
     }
 }
 
+impl BootSizes {
+    /// The default where the image of `pes` PEs goes into these ranges of memory. Ro-after-init data lies between rodata and
+    /// variables, so there is none if no range has room for both.
+    pub(super) fn in_memory(pes: usize, memory: &[Span]) -> Self {
+        let sizes = Self::default();
+        let both = data_size(pes).and_then(|size| size.checked_add(RODATA_SIZE));
+        let room = both.is_some_and(|both| memory.iter().any(|memory| memory.size() >= both));
+        Self { ro_after_init: if room { sizes.ro_after_init } else { 0 }, ..sizes }
+    }
+}
+
 impl Image {
     /// An image of ordinary size at `base` with a stack for each of `pes` PEs: 512 KiB text, 256 KiB rodata, 256 KiB of
     /// variables plus the stacks, and what boot has by default. `None` if it would run past the top of the address space.
@@ -75,11 +89,14 @@ impl Image {
     /// also for init text, init data or a device tree of no size, and for more `ro_after_init` than leaves rodata a granule.
     #[must_use]
     pub fn with(base: u64, pes: usize, sizes: BootSizes) -> Option<Self> {
-        let behind = |span: Span, size| Span::with_size(span.limit().checked_add(1)?, size);
-        let text = Span::with_size(base, 0x8_0000)?;
-        let rodata = behind(text, 0x4_0000)?;
-        let stacks = STACK_SIZE.checked_mul(u64::try_from(pes).ok()?)?;
-        let data = behind(rodata, stacks.checked_add(0x4_0000)?)?;
+        Self::in_memory(base, pes, sizes, &[])
+    }
+
+    /// The same in these ranges of memory: see [`super::Board::image`].
+    pub(super) fn in_memory(base: u64, pes: usize, sizes: BootSizes, memory: &[Span]) -> Option<Self> {
+        let room = Room(memory);
+        let text = Span::with_size(base, TEXT_SIZE)?;
+        let (rodata, data) = room.pair(text, RODATA_SIZE, data_size(pes)?)?;
         let ro_after_init = match sizes.ro_after_init {
             0 => None,
             size => {
@@ -87,11 +104,46 @@ impl Image {
                 Some(Span::with_size(rodata.base().checked_add(constants)?, size)?)
             }
         };
-        let init_text = behind(data, sizes.init_text)?;
-        let init_data = behind(init_text, sizes.init_data)?;
-        let bss = if sizes.bss == 0 { None } else { Some(behind(init_data, sizes.bss)?) };
-        let device_tree = behind(bss.unwrap_or(init_data), sizes.device_tree)?;
+        let init_text = room.behind(data, sizes.init_text)?;
+        let (init_data, bss) = match sizes.bss {
+            0 => (room.behind(init_text, sizes.init_data)?, None),
+            size => room.pair(init_text, sizes.init_data, size).map(|(init_data, bss)| (init_data, Some(bss)))?,
+        };
+        let device_tree = room.behind(bss.unwrap_or(init_data), sizes.device_tree)?;
         let boot = BootImage { ro_after_init, init_text, init_data, bss, device_tree, early_uart: false };
         Some(Self { text, rodata, data, boot })
+    }
+}
+
+/// Bytes of the data part: variables, and a stack for each PE.
+fn data_size(pes: usize) -> Option<u64> {
+    STACK_SIZE.checked_mul(u64::try_from(pes).ok()?)?.checked_add(VARIABLES_SIZE)
+}
+
+/// Ranges of memory that parts are put into one after the other.
+struct Room<'a>(&'a [Span]);
+
+impl Room<'_> {
+    fn has(&self, span: &Span) -> bool {
+        self.0.iter().any(|memory| memory.covers(span))
+    }
+
+    /// `size` bytes right behind `before`, or at the start of the next range if this one has no more room. What has room
+    /// nowhere stays behind `before`, and is refused with the layout.
+    fn behind(&self, before: Span, size: u64) -> Option<Span> {
+        let here = Span::with_size(before.limit().checked_add(1)?, size)?;
+        if self.has(&here) {
+            return Some(here);
+        }
+        let next = self.0.iter().filter(|memory| memory.base() > here.base());
+        let start = next.filter_map(|memory| Span::with_size(memory.base(), size)).find(|start| self.has(start));
+        Some(start.unwrap_or(here))
+    }
+
+    /// Two parts that boot maps as one if they are neighbours: together, unless no range has room for both.
+    fn pair(&self, before: Span, first: u64, second: u64) -> Option<(Span, Span)> {
+        let both = self.behind(before, first.checked_add(second)?)?;
+        let first = if self.has(&both) { Span::with_size(both.base(), first)? } else { self.behind(before, first)? };
+        Some((first, self.behind(first, second)?))
     }
 }

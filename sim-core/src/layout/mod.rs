@@ -12,9 +12,10 @@ mod emulated;
 mod error;
 mod image;
 mod pages;
+mod presets;
 mod span;
 
-pub use board::{Board, Device};
+pub use board::{Board, Device, PA_BITS};
 pub use emulated::EmulatedDevice;
 pub use error::{Item, LayoutError};
 pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
@@ -238,6 +239,7 @@ impl Layout {
     }
 
     fn after(parts: LayoutParts, before: Option<&Self>) -> Result<Self, LayoutError> {
+        parts.board.check()?;
         check::domains(&parts)?;
         check::image(&parts.image)?;
         let (heap, pool) = match before {

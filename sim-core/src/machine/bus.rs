@@ -199,6 +199,7 @@ impl Platform for Cpu<'_> {
             SysReg::El1(_) | SysReg::El2(_) | SysReg::IccEoir1 => 0,
             SysReg::HcrEl2 => state.hcr,
             SysReg::VsctlrEl2 => state.vsctlr,
+            SysReg::VtcrEl2 => state.vtcr.raw_value(),
             SysReg::VmpidrEl2 => state.vmpidr,
             SysReg::EsrEl2 => state.esr_el2,
             SysReg::FarEl2 => state.far_el2,
@@ -235,6 +236,7 @@ impl Platform for Cpu<'_> {
         match reg {
             SysReg::HcrEl2 => state.hcr = value,
             SysReg::VsctlrEl2 => state.vsctlr = value,
+            SysReg::VtcrEl2 => state.write_vtcr(value),
             SysReg::VmpidrEl2 => state.vmpidr = value,
             SysReg::EsrEl2 => state.esr_el2 = value,
             SysReg::FarEl2 => state.far_el2 = value,

@@ -29,11 +29,13 @@ impl Pe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Board;
     use mpu_model::Rules;
 
     #[test]
     fn an_injection_while_active_is_delivered_once_more() {
-        let mut pe = Pe::new(mpu_model::Pmsa::V64, 16, 16, Rules::default());
+        let Some(board) = Board::preset("tiny") else { panic!("no such board") };
+        let mut pe = Pe::new(&board, Rules::default());
         let event = intid::EVENT | list_register::GROUP1 | list_register::PENDING;
         assert_eq!(pe.acknowledge_virtual(), intid::SPURIOUS);
         pe.list_register = event;

@@ -77,8 +77,8 @@ impl Machine {
         let pes = (0..board.pes)
             .map(|pe| {
                 let mut state = match spare.pop() {
-                    Some(pe) => pe.again(board.pmsa, board.el2_regions, board.el1_regions, rules),
-                    None => Pe::new(board.pmsa, board.el2_regions, board.el1_regions, rules),
+                    Some(pe) => pe.again(board, rules),
+                    None => Pe::new(board, rules),
                 };
                 if let Some(stack) = layout.stack(pe) {
                     state.watch([
@@ -92,7 +92,7 @@ impl Machine {
             .collect();
         Self {
             pes,
-            ram: Ram::new(board.memory),
+            ram: Ram::new(&board.memory),
             console: Vec::new(),
             hazards: Vec::new(),
             attributes: attributes::Known::default(),

@@ -2,10 +2,11 @@
 
 use super::clock::Costs;
 use crate::convention::{El1Syndrome, Frame};
+use crate::layout::Board;
 use crate::outcome::Counts;
 use crate::platform::{intid, list_register};
 use alloc::boxed::Box;
-use mpu_model::{Level, Mpu, Pmsa, Probe, Rules};
+use mpu_model::{Level, Mpu, Pmsa, Probe, Rules, Vtcr};
 
 /// What a PE is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub struct Pe {
     pub frame: Frame,
     pub(super) hcr: u64,
     pub(super) vsctlr: u64,
+    pub(super) vtcr: Vtcr,
+    /// Bits of a VMID.
+    vmid_bits: u8,
     pub(super) vmpidr: u64,
     pub(super) esr_el2: u64,
     pub(super) far_el2: u64,
@@ -56,25 +60,25 @@ pub struct Pe {
 impl Pe {
     /// A PE out of reset.
     #[must_use]
-    pub fn new(pmsa: Pmsa, el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+    pub fn new(board: &Board, rules: Rules) -> Self {
         let mpu = |level, regions| {
-            Box::new(match pmsa {
+            Box::new(match board.pmsa {
                 Pmsa::V64 => Mpu::new(level, regions, rules),
                 Pmsa::V32 => Mpu::new_32(level, regions, rules),
             })
         };
-        Self::with(mpu(Level::El2, el2_regions), mpu(Level::El1, el1_regions))
+        Self::with(mpu(Level::El2, board.el2_regions), mpu(Level::El1, board.el1_regions), board.vmid_bits)
     }
 
     /// The same, with the MPUs of this one, which are large.
-    pub(super) fn again(self, pmsa: Pmsa, el2_regions: u8, el1_regions: u8, rules: Rules) -> Self {
+    pub(super) fn again(self, board: &Board, rules: Rules) -> Self {
         let Self { mut el2, mut el1, .. } = self;
-        el2.reset(pmsa, el2_regions, rules);
-        el1.reset(pmsa, el1_regions, rules);
-        Self::with(el2, el1)
+        el2.reset(board.pmsa, board.el2_regions, rules);
+        el1.reset(board.pmsa, board.el1_regions, rules);
+        Self::with(el2, el1, board.vmid_bits)
     }
 
-    fn with(el2: Box<Mpu>, el1: Box<Mpu>) -> Self {
+    fn with(el2: Box<Mpu>, el1: Box<Mpu>, vmid_bits: u8) -> Self {
         Self {
             clock: 0,
             masked_since: 0,
@@ -85,6 +89,8 @@ impl Pe {
             frame: Frame::default(),
             hcr: 0,
             vsctlr: 0,
+            vtcr: Vtcr::ZERO,
+            vmid_bits,
             vmpidr: 0,
             esr_el2: 0,
             far_el2: 0,
@@ -119,6 +125,18 @@ impl Pe {
     #[must_use]
     pub const fn pmsa(&self) -> Pmsa {
         self.el2.pmsa()
+    }
+
+    /// A write to `VTCR_EL2`: VS is RES0 in a PE with VMIDs of 8 bits, and so is all that MSA and NSA would say.
+    pub(super) fn write_vtcr(&mut self, value: u64) {
+        let vs = self.pmsa() == Pmsa::V64 && self.vmid_bits > 8 && Vtcr::new_with_raw_value(value).vs();
+        self.vtcr = Vtcr::ZERO.with_vs(vs);
+    }
+
+    /// The virtual machine that runs or is to run: what `VSCTLR_EL2` holds of the VMID written.
+    #[must_use]
+    pub fn vmid(&self) -> u16 {
+        self.pmsa().vmid(self.vsctlr, self.vtcr)
     }
 
     /// `HCR_EL2`.

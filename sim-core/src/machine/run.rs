@@ -134,13 +134,12 @@ impl Machine {
             Action::Hvc { imm, nr, args } => {
                 // Executed again after a preemption, it takes the registers as EL2 left them.
                 if !again {
-                    if imm == 0 {
-                        state.frame.x[0] = args[0];
-                    } else {
-                        state.pmsa().set_number(&mut state.frame, nr);
+                    let pmsa = state.pmsa();
+                    if imm != 0 {
+                        pmsa.set_number(&mut state.frame, pmsa.register(nr));
                     }
                     for (register, value) in state.frame.x.iter_mut().zip(args) {
-                        *register = value;
+                        *register = pmsa.register(value);
                     }
                 }
                 self.set_trapped(guest, pc, action);
@@ -317,7 +316,7 @@ impl Machine {
         }
         state.charge(|counts| &mut counts.erets, self.costs.eret);
         state.context_sync();
-        let key = (state.vsctlr >> state.pmsa().vmid_shift(), state.vmpidr);
+        let key = (state.vmid().into(), state.vmpidr);
         let Ok(place) = self.guests.binary_search_by_key(&key, GuestSlot::key) else {
             state.running = Running::Idle;
             return;

@@ -14,7 +14,7 @@ pub mod watch;
 use crate::convention::{Arch, Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::{RunState, VcpuId, VcpuState};
+use crate::hyp::domain::{RunState, VcpuId, VcpuState, vmid};
 use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
@@ -562,11 +562,6 @@ impl<S: Strategy, W: Watch> World<S, W> {
         let said = panic::report(&mut self.cpu(fault.pe).1, uart);
         said.err().and_then(|_| self.machine.faults().1)
     }
-}
-
-/// `VSCTLR_EL2.VMID` of a domain: 0 is left for nobody.
-fn vmid(domain: usize) -> u64 {
-    u64::try_from(domain).unwrap_or(u64::MAX).wrapping_add(1)
 }
 
 /// The domain, by position, and the vCPU that a PE runs.

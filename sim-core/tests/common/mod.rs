@@ -60,6 +60,22 @@ pub(crate) fn thread_2022() -> LayoutParts {
     }
 }
 
+/// Moves the two domains and the heap of [`thread_2022`] into the memory of a board whose memory is elsewhere or less.
+pub(crate) fn on_own_memory(parts: &mut LayoutParts) {
+    let (heap, first, second) = match parts.board.name.as_str() {
+        "s32z" => ((0x3240_0000, 0x10_0000), (0x3260_0000, 0x10_0000), (0x3250_0000, 0x10_0000)),
+        "rcar-s4" => ((0x5000_0000, 0x2000_0000), (0x9000_0000, 0x1f00_0000), (0x8000_0000, 0x1000_0000)),
+        "sr6p7" => ((0x6044_0000, 0x4_0000), (0x6140_0000, 0x4_0000), (0x6100_0000, 0x4_0000)),
+        _ => return,
+    };
+    parts.heap = span(heap.0, heap.1);
+    for (domain, (base, size)) in parts.domains.iter_mut().zip([first, second]) {
+        domain.ram = vec![span(base, size)];
+        domain.shared_info = Some(base + 0x1_0000);
+        domain.vcpu_info = vec![base + 0x1_2000];
+    }
+}
+
 pub(crate) fn step(op: Op) -> Step {
     let expect = match &op {
         Op::Read { .. } | Op::Write { .. } | Op::Execute { .. } => Some(Expected::Success),

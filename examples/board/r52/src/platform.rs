@@ -105,7 +105,7 @@ impl Board for Cpu {
             SysReg::VbarEl1 => read!("0", "c12", "c0", "0"),
             SysReg::IchLr0 => return pair(read!("4", "c12", "c12", "0"), read!("4", "c12", "c14", "0")),
             SysReg::IccIar1 => read!("0", "c12", "c12", "0"),
-            SysReg::IccEoir1 | SysReg::CnthpCval | SysReg::CnthpCtl => 0,
+            SysReg::IccEoir1 | SysReg::CnthpCval | SysReg::CnthpCtl | SysReg::VtcrEl2 => 0,
         };
         low.into()
     }
@@ -137,6 +137,7 @@ impl Board for Cpu {
             | SysReg::EsrEl2
             | SysReg::FarEl2
             | SysReg::ElrEl1
+            | SysReg::VtcrEl2
             | SysReg::IccIar1 => {}
         }
     }
