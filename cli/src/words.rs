@@ -2,15 +2,17 @@
 
 pub mod explain;
 pub mod registers;
+pub mod waiting;
 
+use crate::comparison::Unranked;
 use crate::scenario::Scenario;
+use crate::shown;
 use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, Trap, VcpuRef, ViewId,
-    WaitsFor,
 };
 
 /// The outcome's name in JSON and tables.
@@ -35,12 +37,35 @@ pub fn limit(limit: Limit) -> String {
         Limit::Steps(steps) => {
             format!("{} steps were taken and guests still run; raise step_limit or end the programs", number(steps))
         }
+        Limit::Time => {
+            "simulated time is at its end, cycle 2^64 - 1, and guests still run; lower what `compute` and timers \
+                        add up to"
+                .into()
+        }
         Limit::Quantum { quantum, switch } => format!(
-            "no guest ever acts: the quantum of {} cycles is over before its vCPU runs, which takes at least {} cycles of \
+            "no guest acts any more: the quantum of {} cycles is over before its vCPU runs, which takes at least {} cycles of \
              it; raise quantum above that",
             number(quantum),
             number(switch),
         ),
+    }
+}
+
+/// What a parser of JSON says, with its limit of nesting in words.
+#[must_use]
+pub fn json_error(said: String) -> String {
+    match said.strip_prefix("recursion limit exceeded") {
+        Some(place) => format!("arrays and objects are nested too deep, more than 127 levels{place}"),
+        None => said,
+    }
+}
+
+/// Why strategies are not ranked, in a sentence.
+#[must_use]
+pub fn unranked(why: Unranked) -> &'static str {
+    match why {
+        Unranked::NothingSent => "Nothing was sent: there is no ranking.",
+        Unranked::TooFew => "Fewer than two strategies completed: there is no ranking.",
     }
 }
 
@@ -331,16 +356,6 @@ pub fn pending(hazard: &Hazard) -> String {
     )
 }
 
-/// What a vCPU waits for.
-#[must_use]
-pub fn waits_for(waits: WaitsFor) -> String {
-    match waits {
-        WaitsFor::Event(port) => format!("an event on its port {port}"),
-        WaitsFor::Interrupt => "an interrupt".into(),
-        WaitsFor::Turn => "its turn".into(),
-    }
-}
-
 /// What a step expected.
 #[must_use]
 pub fn expected(expected: Expected) -> String {
@@ -416,7 +431,7 @@ pub fn short_rights(attrs: mpu_model::Attrs) -> String {
 #[must_use]
 pub fn step(scenario: &Scenario, step: sim_core::outcome::StepId) -> Option<String> {
     let source = scenario.steps.get(usize::try_from(step.0).ok()?)?;
-    Some(format!("{}:{}: {}", scenario.path.display(), source.line, source.text))
+    Some(format!("{}:{}: {}", shown::path(&scenario.path), source.line, source.text))
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ impl Target {
         Ok(said + &console.collect::<String>())
     }
 
-    fn unfit(self, why: impl Into<String>) -> ParityError {
+    pub(super) fn unfit(self, why: impl Into<String>) -> ParityError {
         ParityError::Unfit { target: self.name(), why: why.into() }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use crate::words;
 use thiserror::Error;
 
 /// Why nothing could be replayed: the input, not the hypervisor.
@@ -86,7 +87,7 @@ impl Place<'_> {
             path: self.path.to_owned(),
             line,
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: words::json_error(found.to_string()),
         }
     }
 

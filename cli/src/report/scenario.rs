@@ -90,6 +90,7 @@ impl Compared {
              most cycles from a send's trap to the receiver's handler. Exposed: most bytes of other domains within EL2's reach \
              at once while it worked for a domain."
         )];
+        notes.extend(comparison::unranked(&self.rows).map(|why| words::unranked(why).to_owned()));
         notes.extend(self.rows.iter().filter_map(|row| {
             Some(format!("{}: {}", row.name, render::compare::failure(&row.scenario, &row.report)?))
         }));

@@ -16,6 +16,7 @@ mod error;
 mod expect;
 mod frames;
 mod links;
+mod name;
 mod number;
 mod place;
 mod program;
@@ -29,14 +30,16 @@ mod single;
 mod source;
 mod system;
 
-pub(crate) use diagnose::problem;
+pub(crate) use diagnose::parsed;
 pub use error::LoadError;
 pub(crate) use error::Problem;
+pub(crate) use name::check as check_name;
 pub(crate) use number::{Number, text as number, within};
 pub(crate) use raw::{Maybe, Table};
 pub(crate) use source::Sources;
 
 use crate::profile::Profile;
+use crate::shown;
 use raw::RawScenario;
 use serde::Deserialize;
 use sim_core::guest::Guest;
@@ -250,7 +253,8 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         channels: channels.all,
         ..system::config(&raw, &ids, &layout)?
     };
-    let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = sources.path().file_stem().map(|stem| shown::line(&stem.to_string_lossy()).into_owned());
+    raw.name.as_ref().map_or(Ok(()), name::check)?;
     Ok(Scenario {
         name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
         description: raw.description.clone(),

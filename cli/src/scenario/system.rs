@@ -1,6 +1,5 @@
 //! From the file's tables to a checked layout and the settings of a run.
 
-use super::diagnose;
 use super::domains::{self, Ids};
 use super::error::Problem;
 use super::frames;
@@ -8,6 +7,7 @@ use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
 use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen};
+use crate::near;
 use evtchn::{DomId, Policy};
 use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule};
 use sim_core::hyp::sched::Scheduler;
@@ -60,7 +60,7 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
         let names: Vec<String> = Board::preset_names().into_iter().map(str::to_owned).collect();
         let at = raw.board.as_ref().map_or(0..0, Spanned::span);
         let problem = Problem::new(format!("unknown board `{name}`")).at(at, "no preset has this name");
-        problem.help(diagnose::known_names("boards", name, &names))
+        problem.help(near::known_names("boards", name, &names))
     };
     let mut board = Board::preset(name).ok_or_else(unknown)?;
     let regions = |key, what, preset: u8| optional(key, what, 1..=255, preset.into()).map(|count| count as u8);
