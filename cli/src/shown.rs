@@ -116,6 +116,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     fn json_stays_the_same_json() {
         let value = serde_json::json!({ "a": "x\u{9b}31m\u{7f}\u{202e}\u{1b}\n" });
         let plain = serde_json::to_string_pretty(&value).unwrap();

@@ -1,8 +1,11 @@
 //! Names for typed values: every wording that more than one report uses.
 
 pub mod explain;
+mod figures;
 pub mod registers;
 pub mod waiting;
+
+pub use figures::{accessed, bytes, number};
 
 use crate::comparison::Unranked;
 use crate::scenario::Scenario;
@@ -381,43 +384,6 @@ pub fn got(got: Got) -> String {
     }
 }
 
-/// A number with commas between groups of three digits.
-#[must_use]
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Bytes in the largest unit that keeps a round number: `512 MiB`.
-#[must_use]
-pub fn bytes(value: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = UNITS.into_iter().find(|(size, _)| value >= *size && value.is_multiple_of(*size));
-    unit.map_or_else(|| format!("{value} B"), |(size, name)| format!("{} {name}", value / size))
-}
-
-/// Bytes in a unit that is easily read, rounded down to a tenth of it: `508.2 MiB`. Round numbers stay as [`bytes`] has them.
-#[must_use]
-pub fn roughly(value: u64) -> String {
-    const UNITS: [(u32, &str); 5] = [(50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = UNITS.into_iter().find(|(shift, _)| value >> shift > 0);
-    match unit {
-        Some((shift, name)) if value.trailing_zeros() < shift => {
-            let tenths = (u128::from(value) * 10) >> shift;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        Some((shift, name)) => format!("{} {name}", value >> shift),
-        None => format!("{value} B"),
-    }
-}
-
 /// What a region grants, in little room: `EL2 rw-`, or `all rwx` where EL1 and EL0 may as well.
 #[must_use]
 pub fn short_rights(attrs: mpu_model::Attrs) -> String {
@@ -437,16 +403,6 @@ pub fn step(scenario: &Scenario, step: sim_core::outcome::StepId) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_and_bytes_read_well() {
-        assert_eq!(number(0), "0");
-        assert_eq!(number(1_234_567), "1,234,567");
-        assert_eq!(bytes(0x1f00_0000), "496 MiB");
-        assert_eq!(bytes(100), "100 B");
-        let rough = [63, 4096, 0x1fcf_8000, 1 << 30, (1 << 30) + (1 << 29), u64::MAX];
-        assert_eq!(rough.map(roughly), ["63 B", "4 KiB", "508.9 MiB", "1 GiB", "1.5 GiB", "16383.9 PiB"]);
-    }
 
     #[test]
     fn rights_in_little_room() {

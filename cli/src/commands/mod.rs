@@ -25,6 +25,7 @@ use crate::shown;
 use crate::strategy::{self, StrategyError};
 use crate::sweep::SweepError;
 use crate::trace::TraceError;
+use crate::words;
 use clap::CommandFactory;
 use clap::builder::Styles;
 use sim_core::hyp::SetupError;
@@ -150,7 +151,8 @@ pub enum CommandError {
     },
     /// The address is none of the board's.
     #[error(
-        "board {board} has no {size} bytes at {address:#x}: PMSAv8-32 has addresses of 32 bits; expected 0xffffffff at the most"
+        "board {board} has no {} at {address:#x}: PMSAv8-32 has addresses of 32 bits; expected 0xffffffff at the most",
+        words::accessed(*size)
     )]
     WideAddress {
         /// The address asked about.
@@ -209,7 +211,7 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
                     output::say(error.render(io.err_color).trim_end(), palette);
                 }
                 error => {
-                    output::say(&format!("{} {}", palette.bad("error:"), shown::text(&error.to_string())), palette)
+                    output::say(&format!("{} {}", palette.bad("error:"), shown::text(&error.to_string())), palette);
                 }
             }
             ExitCode::from(2)

@@ -97,7 +97,7 @@ fn delivered(report: &Report) -> Value {
 fn exposed(report: &Report) -> Option<Value> {
     let bytes = report.regions.exposed;
     let ran = !matches!(report.outcome, Outcome::Refused(_));
-    ran.then(|| Value { rank: bytes.into(), text: words::roughly(bytes) })
+    ran.then(|| Value { rank: bytes.into(), text: words::bytes(bytes) })
 }
 
 /// The table with each failure under its row; what other placements changed; what the figures are worth, and what would

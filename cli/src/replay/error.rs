@@ -36,7 +36,7 @@ pub enum ReplayError {
     #[error("no files or folders were named")]
     NoPaths,
     /// A file too large to be a recording.
-    #[error("{}: larger than {limit} bytes, the most a vector file may have", path.display())]
+    #[error("{}: larger than {}, the most a vector file may have", path.display(), words::bytes(*limit))]
     TooLarge {
         /// Which.
         path: PathBuf,

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::output::Palette;
 use crate::shown;
+use crate::words;
 
 use super::diff::Difference;
 use super::mpu::{MpuMismatch, MpuSummary, MpuTotals};
@@ -150,7 +151,9 @@ fn write_fault(text: &mut String, path: &dyn Display, fault: &HypervisorFault, p
 fn clipped(line: &str) -> String {
     let line = shown::line(line);
     match line.char_indices().nth(LINE) {
-        Some((at, _)) => format!("{} ... ({} bytes)", line.get(..at).unwrap_or_default(), line.len()),
+        Some((at, _)) => {
+            format!("{} ... ({} in all)", line.get(..at).unwrap_or_default(), words::bytes(line.len() as u64))
+        }
         None => line.into_owned(),
     }
 }

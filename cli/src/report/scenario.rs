@@ -81,7 +81,7 @@ impl Compared {
             "call p99",
             "call max",
             "worst upcall",
-            "exposed (bytes)",
+            "exposed",
             "delivered",
         ];
         let rows = self.rows.iter().map(|row| Self::row(row, measured)).collect();
@@ -122,7 +122,7 @@ impl Compared {
             cycles(99),
             cycles(100),
             report.send_to_upcall().max().map_or_else(|| "-".into(), words::number),
-            words::number(report.regions.exposed),
+            words::bytes(report.regions.exposed),
             format!("{} of {}", words::number(report.events.delivered), words::number(report.events.sent)),
         ]
     }

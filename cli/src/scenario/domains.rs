@@ -15,7 +15,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Domains of one scenario.
-const MAX_DOMAINS: usize = 4096;
+pub(super) const MAX_DOMAINS: usize = 4096;
 /// Highest port number unless the file says otherwise: what Xen gives a domain.
 const DEFAULT_MAX_PORT: u32 = 1023;
 

@@ -52,7 +52,7 @@ impl Problem {
     /// The problem in words and lines, free of the sources.
     pub(crate) fn found_in(self, sources: &Sources<'_>) -> LoadError {
         let Parts { title, at, label, others, help } = *self.0;
-        let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
+        let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, &label);
         LoadError {
             report: Box::new(Report {
                 path: shown::path(sources.path()),
@@ -110,7 +110,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn new(sources: &Sources<'_>, span: &Range<usize>, label: String) -> Option<Self> {
+    fn new(sources: &Sources<'_>, span: &Range<usize>, label: &str) -> Option<Self> {
         let place = sources.place(span)?;
         let (text, range) =
             if place.text.len() > LINE_SHOWN { (None, place.range) } else { shown_line(place.text, &place.range) };
@@ -120,7 +120,7 @@ impl Excerpt {
             column: place.column,
             text,
             range,
-            label: cut(&label),
+            label: cut(label),
         })
     }
 

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use toml::Spanned;
 
 /// Repetitions and mixes inside each other.
-const MAX_NESTING: usize = 8;
+pub(super) const MAX_NESTING: usize = 8;
 /// Compiles the program of one vCPU, and books its steps.
 pub(super) fn compile(
     (domain, vcpu): (usize, u32),

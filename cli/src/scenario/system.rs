@@ -17,7 +17,7 @@ use sim_core::world::Config;
 use toml::Spanned;
 
 /// More PEs than any part of this class has.
-const MAX_PES: u64 = 64;
+pub(super) const MAX_PES: u64 = 64;
 /// Cycles of a turn under `rr` unless the file says otherwise.
 const DEFAULT_QUANTUM: u64 = 1000;
 /// Bytes that no part of an image reaches: less than its rodata has, which gives ro-after-init up.
