@@ -32,6 +32,7 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
+    #[value(help = "On a terminal, unless NO_COLOR is set")]
     Auto,
     /// Always.
     Always,
@@ -91,7 +92,11 @@ pub struct Source {
     pub scenario: PathBuf,
 
     /// Change a key of the scenario, e.g. `placement=pool`, `el2_regions=16`, `domain.0.ram.0.size=0x1000`.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        help = "Change a key of the scenario, e.g. placement=pool, el2_regions=16, domain.0.ram.0.size=0x1000"
+    )]
     pub sets: Vec<String>,
 }
 
@@ -149,7 +154,7 @@ pub struct Parity {
     #[arg(long, value_enum)]
     pub target: Beside,
 
-    /// The strategy, as `run --strategy` takes it.
+    /// The strategy, as run --strategy takes it.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
@@ -177,7 +182,7 @@ pub struct Compare {
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
 
-    /// The strategies, separated by commas, each as `run --strategy` takes it.
+    /// The strategies, separated by commas, each as run --strategy takes it.
     #[arg(
         long,
         value_delimiter = ',',
@@ -221,20 +226,20 @@ pub struct SweepGrid {
     /// The scenario file.
     pub scenario: PathBuf,
 
-    /// The profile of cycle costs, as `run --profile` takes it.
+    /// The profile of cycle costs, as run --profile takes it.
     #[arg(long, value_name = "NAME|FILE", default_value = "counts")]
     pub profile: String,
 
-    /// Vary a key of the scenario, or `strategy`, or `seed`: `1..16`, `2..64:2` (a step), `16,20,24` or a mixture. Several
+    /// Vary a key of the scenario, or strategy, or seed: 1..16, 2..64:2 (a step), 16,20,24 or a mixture. Several
     /// give every combination; the first changes slowest.
     #[arg(long, value_name = "KEY=RANGE")]
     pub vary: Vec<String>,
 
-    /// Change a key of the scenario in every cell, as `run --set` does.
+    /// Change a key of the scenario in every cell, as run --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 
-    /// The strategies, separated by commas, each as `run --strategy` takes it.
+    /// The strategies, separated by commas, each as run --strategy takes it.
     #[arg(
         long,
         value_delimiter = ',',
@@ -243,7 +248,11 @@ pub struct SweepGrid {
     pub strategies: Vec<String>,
 
     /// Run only shard I of N, from 1/N to N/N [default: as `SLURM_ARRAY_TASK_ID` or `JOB_COMPLETION_INDEX` says, else all].
-    #[arg(long, value_name = "I/N")]
+    #[arg(
+        long,
+        value_name = "I/N",
+        help = "Run only shard I of N, from 1/N to N/N [default: as SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX says, else all]"
+    )]
     pub shard: Option<String>,
 
     /// The file for the rows: .csv or .jsonl; - is standard output, as CSV.
@@ -292,7 +301,7 @@ fn jobs(text: &str) -> Result<usize, String> {
 /// `report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// Files of `mpusim sweep` (.csv, .jsonl) and scenarios (.toml), which are compared, in the order of the page.
+    /// Files of mpusim sweep (.csv, .jsonl) and scenarios (.toml), which are compared, in the order of the page.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
 
@@ -308,7 +317,7 @@ pub struct Report {
     #[arg(long = "where", value_name = "KEY=VALUE")]
     pub only: Vec<String>,
 
-    /// Of scenarios: change a key, as `compare --set` does.
+    /// Of scenarios: change a key, as compare --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 
@@ -316,7 +325,7 @@ pub struct Report {
     #[command(flatten)]
     pub costs: ProfileArg,
 
-    /// Of scenarios: the strategies, separated by commas, each as `run --strategy` takes it.
+    /// Of scenarios: the strategies, separated by commas, each as run --strategy takes it.
     #[arg(
         long,
         value_delimiter = ',',
@@ -340,7 +349,7 @@ pub struct View {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
-    /// The strategy, as `run --strategy` takes it.
+    /// The strategy, as run --strategy takes it.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
@@ -392,7 +401,7 @@ pub struct Explain {
     #[arg(long)]
     pub vcpu: Option<usize>,
 
-    /// The strategy, as `run --strategy` takes it.
+    /// The strategy, as run --strategy takes it.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 }
@@ -455,7 +464,7 @@ pub struct Replay {
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
 
-    /// The strategy, as `run --strategy` takes it.
+    /// The strategy, as run --strategy takes it.
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
@@ -464,7 +473,11 @@ pub struct Replay {
     pub pes: u8,
 
     /// Where `shared_info` and what domains hand over live [default: where the strategy needs it, else guest-ram].
-    #[arg(long, value_enum)]
+    #[arg(
+        long,
+        value_enum,
+        help = "Where shared_info and what domains hand over live [default: where the strategy needs it, else guest-ram]"
+    )]
     pub placement: Option<PlacementArg>,
 
     /// What brings a register write into force: a DSB and a context synchronisation event, or the latter alone.
@@ -526,7 +539,7 @@ pub struct Fuzz {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub steps: u16,
 
-    /// The strategies to draw from, as `run --strategy` takes them [default: all that reach other domains' memory].
+    /// The strategies to draw from, as run --strategy takes them [default: all that reach other domains' memory].
     #[arg(long, value_delimiter = ',')]
     pub strategies: Vec<String>,
 
@@ -538,7 +551,7 @@ pub struct Fuzz {
     #[arg(long, value_parser = jobs)]
     pub jobs: Option<usize>,
 
-    /// The folder that a failing case is written to, as a vector file that `replay` takes.
+    /// The folder that a failing case is written to, as a vector file that replay takes.
     #[arg(short, long, value_name = "FOLDER", default_value = "fuzz-failures")]
     pub output: PathBuf,
 
@@ -591,10 +604,10 @@ pub enum SyncArg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ArchArg {
     /// Armv8-R `AArch64`.
-    #[value(name = "pmsav8-64")]
+    #[value(name = "pmsav8-64", help = "Armv8-R AArch64")]
     V64,
     /// Armv8-R `AArch32`.
-    #[value(name = "pmsav8-32")]
+    #[value(name = "pmsav8-32", help = "Armv8-R AArch32")]
     V32,
 }
 
@@ -606,5 +619,22 @@ mod tests {
     #[test]
     fn the_table_of_flags_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_help_has_marks_of_the_documentation_in_it() {
+        fn look(command: &mut clap::Command, seen: &mut usize) {
+            *seen += 1;
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                assert!(!help.contains('`'), "{}: {help}", command.get_name());
+            }
+            command.get_subcommands_mut().for_each(|below| look(below, seen));
+        }
+        let mut seen = 0;
+        let mut whole = Cli::command();
+        whole.build();
+        look(&mut whole, &mut seen);
+        assert!(seen > 10, "{seen} commands");
     }
 }

@@ -49,10 +49,34 @@ pub fn measured(rows: &[Row]) -> Option<Trap> {
     send.or_else(|| writes.into_iter().max_by_key(|(_, writes)| *writes).map(|(trap, _)| trap))
 }
 
+/// Why there is no ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unranked {
+    /// No run sent an event: what was measured is no send, and says nothing of what one costs.
+    NothingSent,
+    /// Fewer than two strategies completed.
+    TooFew,
+}
+
+/// Whether any run sent an event.
+fn any_sent(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.report.events.sent > 0)
+}
+
+/// Why the runs are not ranked; `None`: they are.
+#[must_use]
+pub fn unranked(rows: &[Row]) -> Option<Unranked> {
+    match () {
+        () if !any_sent(rows) => Some(Unranked::NothingSent),
+        () if works(rows, measured(rows)).len() < 2 => Some(Unranked::TooFew),
+        () => None,
+    }
+}
+
 /// What each strategy that completed did in those entries.
 #[must_use]
 pub fn works(rows: &[Row], measured: Option<Trap>) -> Vec<Work> {
-    let completed = rows.iter().filter(|row| row.completed());
+    let completed = rows.iter().filter(|row| row.completed() && any_sent(rows));
     let work = |row: &Row| {
         let cost = row.cost(measured)?;
         Some(Work { name: row.name.clone(), counts: cost.counts, calls: cost.calls })

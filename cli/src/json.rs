@@ -10,7 +10,7 @@ pub use view::{ViewReport, view};
 
 use crate::profile::{Profile, Provenance};
 use crate::scenario::Scenario;
-use crate::words;
+use crate::words::{self, waiting};
 use indexmap::IndexMap;
 use serde::Serialize;
 use sim_core::outcome::{Counts, Distribution, El2Fault, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost};
@@ -273,10 +273,10 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
         Outcome::Deadlock(waiters) => Some(
             waiters
                 .iter()
-                .map(|waiter| {
-                    let vcpu = words::vcpu(&scenario.layout, waiter.vcpu);
+                .flat_map(|waiter| {
                     let step = waiter.step.map(at).unwrap_or_default();
-                    format!("{vcpu} waits for {} at {step}", words::waits_for(waiter.waits_for))
+                    let waits = format!("{} at {step}", waiting::waiter(&scenario.layout, waiter));
+                    std::iter::once(waits).chain(waiting::events(waiter))
                 })
                 .collect(),
         ),

@@ -14,7 +14,7 @@
 //!   second implementation.
 //! * [`profile`]: what operations cost, and how far each figure can be trusted. [`sensitivity`]: what would change a ranking.
 //! * [`budget`]: a plan slot by slot. [`render`]: reports and pictures for people. [`json`]: reports for programs. [`words`]: the names both use.
-//! * [`output`]: colour and streams. [`logging`]: `-v`.
+//! * [`near`]: mistyped names. [`shown`]: what a terminal would obey, written out. [`output`]: colour and streams. [`logging`]: `-v`.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod explain;
 pub mod fuzz;
 pub mod json;
 pub mod logging;
+pub mod near;
 pub mod output;
 pub mod parity;
 pub mod profile;
@@ -34,6 +35,7 @@ pub mod replay;
 pub mod report;
 pub mod scenario;
 pub mod sensitivity;
+pub mod shown;
 pub mod strategy;
 pub mod sweep;
 pub mod trace;

@@ -8,7 +8,10 @@ use mpusim::commands::{self, Io};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return commands::not_understood(&error),
+    };
     let io = Io::new(cli.color);
     mpusim::logging::start(cli.verbose, io.err_color);
     let done = match &cli.command {

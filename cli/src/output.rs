@@ -1,6 +1,8 @@
 //! Printing: colour, and what happens when nobody reads any more.
 
+use crate::shown;
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
@@ -11,10 +13,19 @@ pub struct Palette {
 }
 
 impl Palette {
+    /// Without colour.
+    pub const PLAIN: Self = Self::new(false);
+
     /// With or without colour.
     #[must_use]
     pub const fn new(on: bool) -> Self {
         Self { on }
+    }
+
+    /// Text that brings its styles.
+    #[must_use]
+    pub fn styled(self, text: &clap::builder::StyledStr) -> String {
+        if self.on { text.ansi().to_string() } else { text.to_string() }
     }
 
     fn paint(self, style: Style, text: impl Display) -> String {
@@ -58,11 +69,57 @@ pub fn wants_color(choice: crate::args::Color, stream: &impl IsTerminal) -> bool
     }
 }
 
+/// Text as a stream gets it: of what a terminal obeys, line ends and the styles of a [`Palette`] that is on.
+#[must_use]
+pub fn guarded(text: &str, palette: Palette) -> Cow<'_, str> {
+    if !palette.on {
+        return shown::text(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, part) in text.split('\u{1b}').enumerate() {
+        let style = if at == 0 { Some(0) } else { style(part) };
+        if at > 0 {
+            out.push_str(if style.is_some() { "\u{1b}" } else { "\\u{1b}" });
+        }
+        let (style, rest) = part.split_at_checked(style.unwrap_or(0)).unwrap_or(("", part));
+        out.push_str(style);
+        out.push_str(&shown::text(rest));
+    }
+    Cow::Owned(out)
+}
+
+/// How long the sequence behind an escape character is, if it sets a style: `[`, digits and semicolons, `m`.
+fn style(text: &str) -> Option<usize> {
+    let end = text.strip_prefix('[')?.find(|char: char| !char.is_ascii_digit() && char != ';')? + 1;
+    text.get(end..)?.starts_with('m').then_some(end + 1)
+}
+
+/// Writes a line to standard error.
+pub fn say(text: &str, palette: Palette) {
+    eprintln!("{}", guarded(text, palette));
+}
+
 /// Writes to standard output. A reader that went away (`| head`) is no error.
-pub fn print(text: &str) -> io::Result<()> {
+pub fn print(text: &str, palette: Palette) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(guarded(text, palette).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_pass_a_palette_that_is_on_and_nothing_else_does() {
+        let (on, off) = (Palette::new(true), Palette::new(false));
+        let bold = on.bold("x");
+        assert_eq!(guarded(&bold, on), bold);
+        assert_eq!(guarded(&bold, off), "\\u{1b}[1mx\\u{1b}[0m");
+        let evil = "a\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[\u{9b}3\u{1b}";
+        assert_eq!(guarded(evil, on), "a\\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{1b}[\\u{9b}3\\u{1b}");
+        assert_eq!(guarded("\u{1b}[1;31mx\u{1b}[m", on), "\u{1b}[1;31mx\u{1b}[m");
     }
 }

@@ -1,5 +1,6 @@
 //! Strategies as they are named on the command line: `map-page`, `map-page:2`, `switch-view:lazy`.
 
+use crate::near;
 use sim_core::hyp::strategy::{Builtin, Settings, When};
 use thiserror::Error;
 
@@ -7,7 +8,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StrategyError {
     /// No such strategy.
-    #[error("there is no strategy {name:?}; there are {}", Builtin::NAMES.join(", "))]
+    #[error("there is no strategy {name:?}; {}", near::there_are(name, &Builtin::NAMES))]
     Unknown {
         /// What was typed.
         name: String,

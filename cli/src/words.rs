@@ -2,16 +2,21 @@
 
 pub mod board;
 pub mod explain;
+mod figures;
 pub mod registers;
+pub mod waiting;
 
+pub use figures::{accessed, bytes, number};
+
+use crate::comparison::Unranked;
 use crate::scenario::Scenario;
+use crate::shown;
 use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard, Memory, PendingWrite};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, Trap, VcpuRef, ViewId,
-    WaitsFor,
 };
 
 /// The outcome's name in JSON and tables.
@@ -36,12 +41,35 @@ pub fn limit(limit: Limit) -> String {
         Limit::Steps(steps) => {
             format!("{} steps were taken and guests still run; raise step_limit or end the programs", number(steps))
         }
+        Limit::Time => {
+            "simulated time is at its end, cycle 2^64 - 1, and guests still run; lower what `compute` and timers \
+                        add up to"
+                .into()
+        }
         Limit::Quantum { quantum, switch } => format!(
-            "no guest ever acts: the quantum of {} cycles is over before its vCPU runs, which takes at least {} cycles of \
+            "no guest acts any more: the quantum of {} cycles is over before its vCPU runs, which takes at least {} cycles of \
              it; raise quantum above that",
             number(quantum),
             number(switch),
         ),
+    }
+}
+
+/// What a parser of JSON says, with its limit of nesting in words.
+#[must_use]
+pub fn json_error(said: String) -> String {
+    match said.strip_prefix("recursion limit exceeded") {
+        Some(place) => format!("arrays and objects are nested too deep, more than 127 levels{place}"),
+        None => said,
+    }
+}
+
+/// Why strategies are not ranked, in a sentence.
+#[must_use]
+pub fn unranked(why: Unranked) -> &'static str {
+    match why {
+        Unranked::NothingSent => "Nothing was sent: there is no ranking.",
+        Unranked::TooFew => "Fewer than two strategies completed: there is no ranking.",
     }
 }
 
@@ -340,16 +368,6 @@ pub fn pending(hazard: &Hazard) -> String {
     format!("{} is not in force: {} is missing{lost}", told(write), write.missing)
 }
 
-/// What a vCPU waits for.
-#[must_use]
-pub fn waits_for(waits: WaitsFor) -> String {
-    match waits {
-        WaitsFor::Event(port) => format!("an event on its port {port}"),
-        WaitsFor::Interrupt => "an interrupt".into(),
-        WaitsFor::Turn => "its turn".into(),
-    }
-}
-
 /// What a step expected.
 #[must_use]
 pub fn expected(expected: Expected) -> String {
@@ -375,43 +393,6 @@ pub fn got(got: Got) -> String {
     }
 }
 
-/// A number with commas between groups of three digits.
-#[must_use]
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Bytes in the largest unit that keeps a round number: `512 MiB`.
-#[must_use]
-pub fn bytes(value: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = UNITS.into_iter().find(|(size, _)| value >= *size && value.is_multiple_of(*size));
-    unit.map_or_else(|| format!("{value} B"), |(size, name)| format!("{} {name}", value / size))
-}
-
-/// Bytes in a unit that is easily read, rounded down to a tenth of it: `508.2 MiB`. Round numbers stay as [`bytes`] has them.
-#[must_use]
-pub fn roughly(value: u64) -> String {
-    const UNITS: [(u32, &str); 5] = [(50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = UNITS.into_iter().find(|(shift, _)| value >> shift > 0);
-    match unit {
-        Some((shift, name)) if value.trailing_zeros() < shift => {
-            let tenths = (u128::from(value) * 10) >> shift;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        Some((shift, name)) => format!("{} {name}", value >> shift),
-        None => format!("{value} B"),
-    }
-}
-
 /// What a region grants, in little room: `EL2 rw-`, or `all rwx` where EL1 and EL0 may as well.
 #[must_use]
 pub fn short_rights(attrs: mpu_model::Attrs) -> String {
@@ -425,22 +406,12 @@ pub fn short_rights(attrs: mpu_model::Attrs) -> String {
 #[must_use]
 pub fn step(scenario: &Scenario, step: sim_core::outcome::StepId) -> Option<String> {
     let source = scenario.steps.get(usize::try_from(step.0).ok()?)?;
-    Some(format!("{}:{}: {}", scenario.path.display(), source.line, source.text))
+    Some(format!("{}:{}: {}", shown::path(&scenario.path), source.line, source.text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_and_bytes_read_well() {
-        assert_eq!(number(0), "0");
-        assert_eq!(number(1_234_567), "1,234,567");
-        assert_eq!(bytes(0x1f00_0000), "496 MiB");
-        assert_eq!(bytes(100), "100 B");
-        let rough = [63, 4096, 0x1fcf_8000, 1 << 30, (1 << 30) + (1 << 29), u64::MAX];
-        assert_eq!(rough.map(roughly), ["63 B", "4 KiB", "508.9 MiB", "1 GiB", "1.5 GiB", "16383.9 PiB"]);
-    }
 
     #[test]
     fn a_hazard_names_the_write_that_came_first_and_what_is_missing_between() {

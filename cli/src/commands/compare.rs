@@ -41,6 +41,6 @@ pub fn show(args: &Compare, scenario: &Scenario, rows: &[Row], io: Io) -> Result
         CompareFormat::Csv => render::compare::csv(scenario, args.seed, rows)?,
         CompareFormat::Markdown => render::compare::markdown(scenario, args.seed, rows),
     };
-    output::print(&text)?;
+    output::print(&text, io.out)?;
     Ok(Done::Well)
 }

@@ -20,20 +20,26 @@ pub fn explain(args: &Explain, io: Io) -> Result<Done, CommandError> {
     let plan = match Plan::new(&scenario.layout, strategy.needs()) {
         Ok(plan) => plan,
         Err(refused) => {
-            output::print(&if as_json {
-                json(&form::refused(&scenario, &args.strategy, &refused))?
-            } else {
-                render::explain::refused(&scenario, &args.strategy, &refused, io.out)
-            })?;
+            output::print(
+                &if as_json {
+                    json(&form::refused(&scenario, &args.strategy, &refused))?
+                } else {
+                    render::explain::refused(&scenario, &args.strategy, &refused, io.out)
+                },
+                io.out,
+            )?;
             return Ok(Done::Failed);
         }
     };
     let answer = why::explain(&scenario, &strategy, &plan, question)?;
-    output::print(&if as_json {
-        json(&form::explain(&scenario, &args.strategy, &answer))?
-    } else {
-        render::explain::explain(&scenario, &args.strategy, &answer, io.out)
-    })?;
+    output::print(
+        &if as_json {
+            json(&form::explain(&scenario, &args.strategy, &answer))?
+        } else {
+            render::explain::explain(&scenario, &args.strategy, &answer, io.out)
+        },
+        io.out,
+    )?;
     Ok(if answer.verdict.is_ok() { Done::Well } else { Done::Failed })
 }
 

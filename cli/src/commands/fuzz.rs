@@ -24,7 +24,7 @@ pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
         let replayed = guarded(args, |_| races::replay(token))??;
         let text =
             if wants_json(args.format) { json(&replayed.json())? } else { races::render_replay(&replayed, io.out) };
-        output::print(&text)?;
+        output::print(&text, io.out)?;
         return Ok(if replayed.wrong.is_some() { Done::Failed } else { Done::Well });
     }
     if args.interleave {
@@ -44,7 +44,7 @@ pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
         stop: &STOP,
     };
     let summary = guarded(args, |progress| campaign.run(progress))??;
-    output::print(&if wants_json(args.format) { json(&summary.json())? } else { render(&summary, io.out) })?;
+    output::print(&if wants_json(args.format) { json(&summary.json())? } else { render(&summary, io.out) }, io.out)?;
     Ok(done(summary.end))
 }
 
@@ -55,7 +55,10 @@ fn race(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
     let drawn = args.time.map_or(Drawn::Each(args.cases.unwrap_or(SCHEDULES)), Drawn::Within);
     let races = Races::new(&args.case, strategies, (args.seed, drawn, args.jobs.unwrap_or(0)), &STOP)?;
     let summary = guarded(args, |progress| races.run(progress))??;
-    output::print(&if wants_json(args.format) { json(&summary.json())? } else { races::render(&summary, io.out) })?;
+    output::print(
+        &if wants_json(args.format) { json(&summary.json())? } else { races::render(&summary, io.out) },
+        io.out,
+    )?;
     Ok(done(summary.end))
 }
 

@@ -10,9 +10,10 @@ pub mod run;
 pub mod sweep;
 pub mod view;
 
-use crate::args::{Color, Format, Source};
+use crate::args::{Cli, Color, Format, Source};
 use crate::fuzz::FuzzError;
 use crate::fuzz::races::RaceError;
+use crate::near;
 use crate::output::{self, Palette};
 use crate::parity::ParityError;
 use crate::profile::ProfileError;
@@ -20,9 +21,13 @@ use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::report::ReportError;
 use crate::scenario::{LoadError, Scenario};
+use crate::shown;
 use crate::strategy::{self, StrategyError};
 use crate::sweep::SweepError;
 use crate::trace::TraceError;
+use crate::words;
+use clap::CommandFactory;
+use clap::builder::Styles;
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Strategy;
@@ -120,7 +125,7 @@ pub enum CommandError {
     #[error(transparent)]
     Trace(#[from] TraceError),
     /// No such domain.
-    #[error("there is no domain {wanted:?}; there are {known}")]
+    #[error("there is no domain {wanted:?}; {known}")]
     NoSuchDomain {
         /// What was asked for.
         wanted: String,
@@ -145,7 +150,10 @@ pub enum CommandError {
         el: u8,
     },
     /// The address is none of the board's.
-    #[error("board {board} has no {size} bytes at {address:#x}: {bits}; expected {limit:#x} at the most")]
+    #[error(
+        "board {board} has no {} at {address:#x}: {bits}; expected {limit:#x} at the most",
+        words::accessed(*size)
+    )]
     WideAddress {
         /// The address asked about.
         address: u64,
@@ -201,15 +209,36 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
         Ok(Done::Failed) => ExitCode::from(1),
         Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
+            let palette = Palette::new(io.err_color);
             match &error {
                 CommandError::Load(error) | CommandError::Profile(ProfileError::Load(error)) => {
-                    eprintln!("{}", error.render(io.err_color).trim_end());
+                    output::say(error.render(io.err_color).trim_end(), palette);
                 }
-                error => eprintln!("{} {error}", Palette::new(io.err_color).bad("error:")),
+                error => {
+                    output::say(&format!("{} {}", palette.bad("error:"), shown::text(&error.to_string())), palette);
+                }
             }
             ExitCode::from(2)
         }
     }
+}
+
+/// What was typed was not understood, or asks for help or the version. The error quotes arguments: where a terminal would
+/// obey one, there is no colour, so that all escapes in the text are the argument's.
+#[must_use]
+pub fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let plain = std::env::args_os().all(|argument| !argument.to_string_lossy().contains(shown::is_hidden));
+    let palette = Palette::new(plain && output::wants_color(Color::Auto, &io::stderr()));
+    let bare = || Cli::command().styles(Styles::plain()).try_get_matches().err();
+    let text = match bare().filter(|_| !plain) {
+        Some(bare) => bare.render().ansi().to_string(),
+        None => palette.styled(&error.render()),
+    };
+    output::say(text.trim_end(), palette);
+    ExitCode::from(2)
 }
 
 /// The exit status of a process that was interrupted, as shells have it.
@@ -263,7 +292,7 @@ fn write_whole(path: &Path, text: &str) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a directory".into());
     }
-    std::fs::write(path, text).map_err(|error| error.to_string())
+    std::fs::write(path, shown::text(text).as_bytes()).map_err(|error| error.to_string())
 }
 
 /// Runs a scenario under the shipped strategy of that name, with nobody watching.
@@ -277,7 +306,7 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
     let found = domains.iter().position(|domain| domain.name == wanted || domain.id.0.to_string() == wanted);
     found.ok_or_else(|| {
         let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
-        CommandError::NoSuchDomain { wanted: wanted.into(), known: known.join(", ") }
+        CommandError::NoSuchDomain { wanted: wanted.into(), known: near::there_are(wanted, &known) }
     })
 }
 
@@ -292,7 +321,7 @@ fn verdict(outcome: &Outcome) -> Done {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, CommandError> {
-    let mut text = serde_json::to_string_pretty(value)?;
+    let mut text = shown::json(&serde_json::to_string_pretty(value)?).into_owned();
     text.push('\n');
     Ok(text)
 }

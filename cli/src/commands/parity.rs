@@ -1,21 +1,21 @@
 //! `mpusim parity`.
 
 use super::{CommandError, Done, Io};
-use crate::args::Parity;
+use crate::args::{Parity, Source};
 use crate::output;
 use crate::parity::xen::{self, OnXen};
 use crate::parity::{self, Beside, Compared, Difference, Images};
 use crate::scenario::Scenario;
+use crate::shown;
 use std::fmt::Write;
 
 /// Runs a scenario here and on a board or on Xen, and compares what is told of both.
 pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {
-    let sets = match args.target {
-        Beside::Board(target) => target.sets(),
-        Beside::Xen => &[],
+    let Source { scenario, sets } = &args.source;
+    let scenario = match args.target {
+        Beside::Board(target) => parity::load(scenario, sets, target)?,
+        Beside::Xen => Scenario::load(scenario, sets)?,
     };
-    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).chain(args.source.sets.clone()).collect();
-    let scenario = Scenario::load(&args.source.scenario, &sets)?;
     let images = Images(args.images.clone());
     let (text, same) = match args.target {
         Beside::Board(target) => {
@@ -27,7 +27,7 @@ pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {
             (on_xen(&scenario.name, &args.strategy, &compared, io), compared.is_same())
         }
     };
-    output::print(&text)?;
+    output::print(&text, io.out)?;
     Ok(if same { Done::Well } else { Done::Failed })
 }
 
@@ -47,23 +47,24 @@ impl Lines {
         let ended = "(the end)".to_owned();
         self.line(&io.out.bad(format!("{what}: line {} differs", difference.same + 1)));
         for said in &difference.before {
-            self.line(&format!("         {said}"));
+            self.line(&format!("         {}", shown::line(said)));
         }
-        self.line(&format!("  host:  {}", host.as_ref().unwrap_or(&ended)));
-        self.line(&format!("  {:6} {}", format!("{there}:"), board.as_ref().unwrap_or(&ended)));
+        let line = |said: &Option<String>| shown::line(said.as_ref().unwrap_or(&ended)).into_owned();
+        self.line(&format!("  host:  {}", line(host)));
+        self.line(&format!("  {:6} {}", format!("{there}:"), line(board)));
     }
 }
 
 fn text(scenario: &str, strategy: &str, compared: &Compared, io: Io) -> String {
     let mut text = Lines::default();
     for said in &compared.crash {
-        text.line(said);
+        text.line(&shown::line(said));
     }
     let difference = &compared.difference;
     if difference.differs.is_none() {
         let same = format!("{scenario}, {strategy}: {} lines, the same on the host and on the board", difference.same);
         text.line(&io.out.good(&same));
-        text.line(&format!("the last: {}", difference.last));
+        text.line(&format!("the last: {}", shown::line(&difference.last)));
     } else {
         text.difference(&format!("{scenario}, {strategy}"), "board", difference, io);
     }
@@ -92,7 +93,7 @@ fn on_xen(scenario: &str, strategy: &str, compared: &OnXen, io: Io) -> String {
     }
     if !compared.is_same() {
         for said in &compared.console {
-            text.line(&format!("# console: {said}"));
+            text.line(&format!("# console: {}", shown::line(said)));
         }
     }
     text.0

@@ -17,13 +17,13 @@ pub fn replay(args: &Replay, io: Io) -> Result<Done, CommandError> {
         }
         let summary = transcript::replay(&args.files, &strategy)?;
         let text = if wants_json(args.format) { json(&summary)? } else { transcript::render(&summary, io.out) };
-        output::print(&text)?;
+        output::print(&text, io.out)?;
         return Ok(if summary.is_clean() { Done::Well } else { Done::Failed });
     }
     let options = Options { setting: setting(args, strategy)?, skip_unsupported: args.skip_unsupported };
     let summary = run(&args.files, &options)?;
     let text = if wants_json(args.format) { json(&summary)? } else { render(&summary, io.out) };
-    output::print(&text)?;
+    output::print(&text, io.out)?;
     Ok(if summary.is_clean() { Done::Well } else { Done::Failed })
 }
 

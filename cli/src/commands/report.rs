@@ -2,9 +2,10 @@
 
 use super::{CommandError, Done, compare, load, write_whole};
 use crate::args::{Report, Source};
+use crate::output::{self, Palette};
 use crate::report::{self, Compared, Input, ReportError, Selection};
 use crate::sweep::Table;
-use crate::{output, profile, strategy};
+use crate::{profile, strategy};
 use std::path::Path;
 
 /// Reads sweeps, runs scenarios, and puts all on one page.
@@ -22,7 +23,7 @@ pub fn report(args: &Report) -> Result<Done, CommandError> {
     let page = report::page(&inputs, &selection)?;
     write_whole(&args.output, &page.html).map_err(|why| CommandError::Page { path: args.output.clone(), why })?;
     let (charts, maps, place) = (page.charts, page.maps, args.output.display());
-    output::print(&format!("{charts} charts and {maps} region maps in {place}\n"))?;
+    output::print(&format!("{charts} charts and {maps} region maps in {place}\n"), Palette::PLAIN)?;
     Ok(Done::Well)
 }
 

@@ -21,7 +21,7 @@ pub fn run(args: &Run, io: Io) -> Result<Done, CommandError> {
     } else {
         render::run::run(&scenario, &args.strategy, args.seed, &report, io.out)
     };
-    output::print(&text)?;
+    output::print(&text, io.out)?;
     Ok(verdict(&report.outcome))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{CommandError, Done, simulate_named};
 use crate::args::{Merge, Sweep, SweepCommand};
+use crate::output::{self, Palette};
 use crate::profile;
 use crate::scenario::Scenario;
 use crate::sweep::{
@@ -82,7 +83,7 @@ fn shard(args: &crate::args::SweepGrid) -> Result<Shard, SweepError> {
     let found = Shard::from_environment(|name| std::env::var(name).ok())?;
     Ok(found.map_or(Shard::WHOLE, |(shard, name)| {
         if !args.quiet {
-            eprintln!("sweep: shard {shard}, as {name} says; --shard 1/1 runs all");
+            output::say(&format!("sweep: shard {shard}, as {name} says; --shard 1/1 runs all"), Palette::PLAIN);
         }
         shard
     }))
@@ -100,6 +101,7 @@ fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -
 
 fn merge(args: &Merge) -> Result<Done, CommandError> {
     let merged = sweep::merge(&args.files, &args.output, args.force)?;
-    println!("{} rows of {} shards in {}", merged.rows, merged.shards, args.output.display());
+    let text = format!("{} rows of {} shards in {}\n", merged.rows, merged.shards, args.output.display());
+    output::print(&text, Palette::PLAIN)?;
     Ok(Done::Well)
 }

@@ -23,6 +23,6 @@ pub fn view(args: &View, io: Io) -> Result<Done, CommandError> {
     } else {
         render::view::view(&scenario, &args.strategy, &plan, only, io.out)
     };
-    output::print(&text)?;
+    output::print(&text, io.out)?;
     Ok(if plan.fits() { Done::Well } else { Done::Failed })
 }

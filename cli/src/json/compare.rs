@@ -1,7 +1,7 @@
 //! The JSON form of a comparison.
 
 use super::Run;
-use crate::comparison::{self, Moved, Row};
+use crate::comparison::{self, Moved, Row, Unranked};
 use crate::profile::{Figure, Fit, Profile, Provenance};
 use crate::scenario::Scenario;
 use crate::sensitivity::{Change, Lever, Sensitivity, Side, Work, ranking, sensitivities};
@@ -16,6 +16,7 @@ pub struct Comparison {
     seed: u64,
     profile: ProfileForm,
     call: Option<String>,
+    unranked: Option<&'static str>,
     ranking: Vec<Ranked>,
     sensitivity: Vec<SensitivityForm>,
     other_placements: Vec<MovedForm>,
@@ -105,6 +106,10 @@ pub fn comparison(scenario: &Scenario, seed: u64, rows: &[Row]) -> Comparison {
         seed,
         profile: (&*scenario.profile).into(),
         call: call.map(words::trap),
+        unranked: comparison::unranked(rows).map(|why| match why {
+            Unranked::NothingSent => "nothing-sent",
+            Unranked::TooFew => "too-few",
+        }),
         ranking: ranked(&works, &scenario.profile),
         sensitivity: found.into_iter().map(|found| sensitivity(found, &works)).collect(),
         other_placements: comparison::moved(rows, scenario.layout.parts().placement)

@@ -4,9 +4,11 @@
 //! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator. [`xen`] compares with Xen, of
 //! which only what guests see can be told.
 
+mod fit;
 mod target;
 pub mod xen;
 
+pub use fit::load;
 pub use target::{Images, Target};
 
 use crate::commands::CommandError;

@@ -2,6 +2,7 @@
 
 use super::ParityError;
 use crate::scenario::Scenario;
+use crate::words;
 use mpu_model::Pmsa;
 use sim_core::export::{self, Program, System};
 use sim_core::hyp::sched::Scheduler;
@@ -16,10 +17,12 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Target {
     /// `AArch64` at EL2 without an MPU: QEMU's virt, with the simulator's machine and all. Any scenario.
+    #[value(help = "AArch64 at EL2 without an MPU: QEMU's virt, with the simulator's machine and all. Any scenario")]
     Aarch64,
     /// Cortex-R52 with its own EL2 MPU: QEMU's mps3-an536. The system is that of board qemu-an536.
     R52,
     /// Armv8-R `AArch64`: QEMU's virt, whose MMU plays the MPUs. The system is that of board fvp-baser.
+    #[value(help = "Armv8-R AArch64: QEMU's virt, whose MMU plays the MPUs. The system is that of board fvp-baser")]
     V8r,
 }
 
@@ -164,7 +167,7 @@ impl Target {
         Ok(said + &console.collect::<String>())
     }
 
-    fn unfit(self, why: impl Into<String>) -> ParityError {
+    pub(super) fn unfit(self, why: impl Into<String>) -> ParityError {
         ParityError::Unfit { target: self.name(), why: why.into() }
     }
 
@@ -195,7 +198,11 @@ impl Target {
         let tree = layout.parts().image.boot.device_tree;
         let bytes = export::pack(system)?;
         if bytes.len() as u64 > tree.size() {
-            return Err(self.unfit(format!("it takes {} bytes, and there is room for {}", bytes.len(), tree.size())));
+            return Err(self.unfit(format!(
+                "it takes {}, and there is room for {}",
+                words::bytes(bytes.len() as u64),
+                words::bytes(tree.size())
+            )));
         }
         Ok((put(folder, "system", &bytes)?, tree.base()))
     }
@@ -224,8 +231,9 @@ impl Target {
             let taken = Span::with_size(bank.base() + GUEST_IMAGE, GUEST_END - GUEST_IMAGE);
             let taken = taken.filter(|taken| bank.covers(taken)).ok_or_else(|| {
                 self.unfit(format!(
-                    "{} needs {GUEST_END:#x} bytes in its first bank of RAM for a guest's image",
-                    domain.name
+                    "{} needs {} in its first bank of RAM for a guest's image",
+                    domain.name,
+                    words::bytes(GUEST_END)
                 ))
             })?;
             if domain.vcpus.len() > MAX_VCPUS {
@@ -246,9 +254,11 @@ impl Target {
                 }
                 let bytes = export::pack(program)?;
                 if bytes.len() as u64 > PROGRAMS.1 {
-                    return Err(
-                        self.unfit(format!("a program of {} takes more than {:#x} bytes", domain.name, PROGRAMS.1))
-                    );
+                    return Err(self.unfit(format!(
+                        "a program of {} takes more than {}",
+                        domain.name,
+                        words::bytes(PROGRAMS.1)
+                    )));
                 }
                 let file = put(folder, &format!("program-{position}-{}", home.vcpu), &bytes)?;
                 loads.push((file, bank.base() + PROGRAMS.0 + u64::from(home.vcpu) * PROGRAMS.1));

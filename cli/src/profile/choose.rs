@@ -1,6 +1,7 @@
 //! Profiles as they are named on the command line: `counts`, `r52-s32z:barrier-share=60`, `mine.toml:dsb=120`.
 
 use super::{Key, MAX_CYCLES, Profile, read};
+use crate::near;
 use crate::scenario::{self, LoadError};
 use std::path::Path;
 use thiserror::Error;
@@ -19,7 +20,7 @@ const BARRIER_SHARE: &str = "barrier-share";
 #[derive(Clone, Debug, Error)]
 pub enum ProfileError {
     /// Neither a profile that comes with mpusim nor a file.
-    #[error("there is no profile {name:?}; there are {}, and files named by a path that ends in .toml", names())]
+    #[error("there is no profile {name:?}; {}, and files named by a path that ends in .toml", near::there_are(name, &names()))]
     Unknown {
         /// What was typed.
         name: String,
@@ -39,8 +40,8 @@ pub enum ProfileError {
     Load(#[from] LoadError),
 }
 
-fn names() -> String {
-    SHIPPED.map(|(name, _)| name).join(", ")
+fn names() -> [&'static str; SHIPPED.len()] {
+    SHIPPED.map(|(name, _)| name)
 }
 
 /// The profile that `text` names: one that comes with mpusim or a file, and behind a colon what is changed of it.

@@ -9,7 +9,7 @@ use toml::Spanned;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProfile {
-    pub(super) name: Option<String>,
+    pub(super) name: Maybe<String>,
     pub(super) about: String,
     pub(super) figures: Spanned<Table<RawFigures>>,
     pub(super) fit: Maybe<Table<RawFit>>,

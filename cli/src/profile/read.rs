@@ -3,7 +3,8 @@
 use super::key::RawFigures;
 use super::raw::{RawFigure, RawFit, RawProfile};
 use super::{Figure, Fit, Key, MAX_CYCLES, Profile, Provenance};
-use crate::scenario::{LoadError, Number, Problem, Sources, Table, problem, within};
+use crate::scenario::{LoadError, Number, Problem, Sources, Table, check_name, parsed, within};
+use crate::shown;
 use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
@@ -14,12 +15,12 @@ const MAX_OPERATIONS: u64 = 1000;
 /// The profile that this text is; `path` names it in messages, and gives it a name if the text has none.
 pub(super) fn from_text(path: &Path, text: &str) -> Result<Profile, LoadError> {
     let sources = Sources::new(path, text, &[]);
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = path.file_stem().map(|stem| shown::line(&stem.to_string_lossy()).into_owned()).unwrap_or_default();
     checked(text, stem).map_err(|problem| problem.found_in(&sources))
 }
 
 fn checked(text: &str, stem: String) -> Result<Profile, Problem> {
-    let raw: RawProfile = toml::from_str(text).map_err(|error| problem(&error))?;
+    let raw: RawProfile = parsed(text)?;
     let fit = raw.fit.as_ref().map(|fit| self::fit(fit.get_ref())).transpose()?;
     let figures = figures(&raw.figures, fit.as_ref())?;
     if let Some(unused) = raw.fit.filter(|_| !figures.iter().any(|figure| figure.provenance == Provenance::Fitted)) {
@@ -28,7 +29,9 @@ fn checked(text: &str, stem: String) -> Result<Profile, Problem> {
             unused.help("give mpu_write, isb or dsb `provenance = \"fitted\"` and no cycles, or drop the table")
         );
     }
-    Ok(Profile { name: raw.name.unwrap_or(stem), about: raw.about, figures, fit })
+    raw.name.as_ref().map_or(Ok(()), check_name)?;
+    let name = raw.name.map_or(stem, Spanned::into_inner);
+    Ok(Profile { name, about: shown::text(&raw.about).into_owned(), figures, fit })
 }
 
 /// The first line of a table.

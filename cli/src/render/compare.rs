@@ -97,7 +97,7 @@ fn delivered(report: &Report) -> Value {
 fn exposed(report: &Report) -> Option<Value> {
     let bytes = report.regions.exposed;
     let ran = !matches!(report.outcome, Outcome::Refused(_));
-    ran.then(|| Value { rank: bytes.into(), text: words::roughly(bytes) })
+    ran.then(|| Value { rank: bytes.into(), text: words::bytes(bytes) })
 }
 
 /// The table with each failure under its row; what other placements changed; what the figures are worth, and what would
@@ -128,13 +128,14 @@ fn table(rows: &[Row], measured: Option<Trap>, palette: Palette) -> String {
     let head = |line: fn([&'static str; 2]) -> &'static str, names: [&'static str; 2]| -> Vec<&'static str> {
         names.into_iter().chain(COLUMNS.iter().map(|column| line(column.title))).collect()
     };
+    let sent = comparison::unranked(rows) != Some(comparison::Unranked::NothingSent);
     let mut table = Table::new(2, &head(|[upper, _]| upper, ["", ""]));
     table.heading(&head(|[_, lower]| lower, ["strategy", "outcome"]));
     for (row, values) in rows.iter().zip(&cells) {
         let look = if row.completed() { Look::Good } else { Look::Bad };
         let mut line = vec![row.name.as_str().into(), Cell::new(outcome(&row.report.outcome), look)];
         for (at, (value, column)) in values.iter().zip(&COLUMNS).enumerate() {
-            let best = row.completed() && best(rows, &cells, at, column.more, value.as_ref());
+            let best = sent && row.completed() && best(rows, &cells, at, column.more, value.as_ref());
             let look = if best { Look::Bold } else { Look::Plain };
             line.push(value.as_ref().map_or_else(|| "-".into(), |value| Cell::new(value.text.clone(), look)));
         }

@@ -1,10 +1,11 @@
 //! The report of one run.
 
 use super::table::{Cell, Look, Table};
-use super::{fault, profile};
+use super::{fault, profile, wrapped};
 use crate::output::Palette;
 use crate::scenario::Scenario;
-use crate::words;
+use crate::shown;
+use crate::words::{self, waiting};
 use sim_core::outcome::{Counts, Distribution, Outcome, PhaseUse, Report, Trap, TrapCost};
 use std::fmt::Write;
 
@@ -47,7 +48,7 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report, pale
     if !report.console.is_empty() {
         let _ = writeln!(out, "\n{}", palette.bold("console"));
         report.console.lines().for_each(|line| {
-            let _ = writeln!(out, "  | {line}");
+            let _ = writeln!(out, "  | {}", shown::line(line));
         });
     }
     out
@@ -90,11 +91,13 @@ fn details(scenario: &Scenario, outcome: &Outcome) -> String {
     let at = |step| words::step(scenario, step).unwrap_or_default();
     match outcome {
         Outcome::Deadlock(waiters) => {
-            out.push_str("nothing is pending and nothing can happen any more:\n");
+            out.push_str("nothing can happen any more:\n");
             for waiter in waiters {
-                let (vcpu, waits) = (words::vcpu(&scenario.layout, waiter.vcpu), words::waits_for(waiter.waits_for));
-                let _ = writeln!(out, "  {vcpu} waits for {waits}");
+                let _ = writeln!(out, "  {}", waiting::waiter(&scenario.layout, waiter));
                 let _ = writeln!(out, "    at {}", waiter.step.map(at).unwrap_or_default());
+                for told in waiting::events(waiter) {
+                    out.push_str(&wrapped(&format!("    {told}"), "      "));
+                }
             }
         }
         Outcome::ExpectationFailed(failures) => {

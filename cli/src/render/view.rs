@@ -7,6 +7,7 @@ use crate::scenario::Scenario;
 use crate::words::{self, registers};
 use mpu_model::Level;
 use sim_core::hyp::plan::{Plan, View};
+use sim_core::layout::PAGE_SIZE;
 use sim_core::outcome::ViewId;
 use std::fmt::Write;
 
@@ -96,7 +97,7 @@ fn row(scenario: &Scenario, slot: Slot<'_>, exists: bool) -> Vec<Cell> {
         Holds::Off(planned) => (planned, Look::Dim),
         Holds::Window => {
             let text = |text: &str| Cell::new(text, Look::Dim);
-            return vec![number, text("any page"), text("4 KiB"), text("-"), text("window")];
+            return vec![number, text("any page"), text(&words::bytes(PAGE_SIZE)), text("-"), text("window")];
         }
     };
     let region = &planned.region;

@@ -141,7 +141,8 @@ impl Rig {
         }
         let call = call_of(op)?;
         Some(self.call(caller, &call).map(|(rc, out)| {
-            if rc == 0 {
+            // Where only the answer could not be written, the call is done.
+            if rc == 0 || call.bad == Some(BadArg::Out) && rc == Errno::EFAULT.rc() {
                 self.remember(caller, op);
             }
             (rc, out)

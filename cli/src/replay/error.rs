@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use crate::words;
 use thiserror::Error;
 
 /// Why nothing could be replayed: the input, not the hypervisor.
@@ -35,7 +36,7 @@ pub enum ReplayError {
     #[error("no files or folders were named")]
     NoPaths,
     /// A file too large to be a recording.
-    #[error("{}: larger than {limit} bytes, the most a vector file may have", path.display())]
+    #[error("{}: larger than {}, the most a vector file may have", path.display(), words::bytes(*limit))]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -86,7 +87,7 @@ impl Place<'_> {
             path: self.path.to_owned(),
             line,
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: words::json_error(found.to_string()),
         }
     }
 

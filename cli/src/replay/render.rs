@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Write};
 
 use crate::output::Palette;
+use crate::shown;
+use crate::words;
 
 use super::diff::Difference;
 use super::mpu::{MpuMismatch, MpuSummary, MpuTotals};
@@ -37,7 +39,7 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
 fn write_mpu(text: &mut String, summary: &MpuSummary, palette: Palette) -> fmt::Result {
     for MpuMismatch { path, line, probe, rules, access, differences } in &summary.mismatches {
         let what = palette.bad("mismatch");
-        writeln!(text, "{}:{line}: {what} at probe {probe} by rules {rules}, {access}", path.display())?;
+        writeln!(text, "{}:{line}: {what} at probe {probe} by rules {rules}, {access}", shown::path(path))?;
         write_differences(text, differences, palette)?;
         writeln!(text)?;
     }
@@ -98,10 +100,10 @@ fn counted(count: usize, one: &str, more: &str) -> String {
 }
 
 fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Result {
-    let path = file.path.display();
+    let path = shown::path(&file.path);
     match &file.outcome {
         Outcome::Ok => Ok(()),
-        Outcome::Skipped { reason } => writeln!(text, "{path}: skipped: {reason}\n"),
+        Outcome::Skipped { reason } => writeln!(text, "{path}: skipped: {}\n", shown::line(reason)),
         Outcome::Mismatch(mismatch) => write_mismatch(text, &path, mismatch, palette),
         Outcome::HypervisorFault(fault) => write_fault(text, &path, fault, palette),
         Outcome::Hazard { first, count } => {
@@ -147,9 +149,12 @@ fn write_fault(text: &mut String, path: &dyn Display, fault: &HypervisorFault, p
 }
 
 fn clipped(line: &str) -> String {
+    let line = shown::line(line);
     match line.char_indices().nth(LINE) {
-        Some((at, _)) => format!("{} ... ({} bytes)", line.get(..at).unwrap_or_default(), line.len()),
-        None => line.to_owned(),
+        Some((at, _)) => {
+            format!("{} ... ({} in all)", line.get(..at).unwrap_or_default(), words::bytes(line.len() as u64))
+        }
+        None => line.into_owned(),
     }
 }
 

@@ -81,7 +81,7 @@ impl Compared {
             "call p99",
             "call max",
             "worst upcall",
-            "exposed (bytes)",
+            "exposed",
             "delivered",
         ];
         let rows = self.rows.iter().map(|row| Self::row(row, measured)).collect();
@@ -90,6 +90,7 @@ impl Compared {
              most cycles from a send's trap to the receiver's handler. Exposed: most bytes of other domains within EL2's reach \
              at once while it worked for a domain."
         )];
+        notes.extend(comparison::unranked(&self.rows).map(|why| words::unranked(why).to_owned()));
         notes.extend(self.rows.iter().filter_map(|row| {
             Some(format!("{}: {}", row.name, render::compare::failure(&row.scenario, &row.report)?))
         }));
@@ -121,7 +122,7 @@ impl Compared {
             cycles(99),
             cycles(100),
             report.send_to_upcall().max().map_or_else(|| "-".into(), words::number),
-            words::number(report.regions.exposed),
+            words::bytes(report.regions.exposed),
             format!("{} of {}", words::number(report.events.delivered), words::number(report.events.sent)),
         ]
     }

@@ -1,12 +1,41 @@
 //! From what the TOML parser and `serde` say to what is wrong and what to do about it.
 
 use super::error::Problem;
+use crate::near::known_names;
 
-/// Names longer than this are not compared: nobody mistyped them.
-const COMPARED: usize = 32;
+/// Levels of arrays, tables and parts of a key that go into each other: the parser's limit.
+pub(super) const MAX_LEVELS: usize = 80;
+
+/// What nests deeper than [`MAX_LEVELS`].
+pub(super) fn too_deep(what: &str) -> Problem {
+    let problem = Problem::new(format!("{what} are nested too deep: more than {MAX_LEVELS} levels"));
+    problem.help("no scenario or profile needs as many; is this the right file?")
+}
+
+/// The parser's refusal of what nests too deep in `text`, at its place; `None`: `error` is another one.
+pub(super) fn nesting(error: &toml::de::Error, text: &str) -> Option<Problem> {
+    match error.message() {
+        message if message.starts_with("cannot recurse further") => {
+            Some(too_deep("arrays and tables").at(error.span().unwrap_or(0..0), "one level too many begins here"))
+        }
+        // This one comes without its place.
+        "recursion limit" => {
+            let parts = |line: &&str| line.split(['=', '"', '\'', '#']).next().unwrap_or_default().matches('.').count();
+            let before = text.split_inclusive('\n').take_while(|line| parts(line) < MAX_LEVELS);
+            let start = before.map(str::len).sum();
+            Some(too_deep("the parts of a key").at(start..start + 1, "this key"))
+        }
+        _ => None,
+    }
+}
+
+/// The tables of a file's text.
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    toml::from_str(text).map_err(|error| nesting(&error, text).unwrap_or_else(|| problem(&error)))
+}
 
 /// A parser's or `serde`'s error, at its place.
-pub(crate) fn problem(error: &toml::de::Error) -> Problem {
+pub(super) fn problem(error: &toml::de::Error) -> Problem {
     let message = error.message();
     // Both put what was wanted behind the last part of what was found.
     let (found, expected) = match message.split_once(", expected ") {
@@ -59,70 +88,7 @@ fn missing(name: &str) -> String {
     format!("add {example}")
 }
 
-/// What is known, nearest first if something is near.
-pub(crate) fn known_names(what: &str, name: &str, known: &[String]) -> String {
-    let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`? Known {what}: {all}"),
-        None => format!("known {what}: {all}"),
-    }
-}
-
 /// The names between backticks.
 fn quoted(list: &str) -> Vec<String> {
     list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
-/// The known name that takes the fewest edits, if they are few for its length.
-fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
-    if name.len() > COMPARED {
-        return None;
-    }
-    let near = known.iter().map(|known| (edits(name, known), known.as_str())).min()?;
-    (near.0 * 3 <= name.len().max(near.1.len())).then_some(near.1)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours from one to the other (optimal string alignment).
-fn edits(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    // `rows[i][j]`: edits from the first i bytes to the first j.
-    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
-    let cell = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
-    for (i, a) in from.iter().enumerate() {
-        rows.push(vec![i + 1]);
-        for (j, b) in to.iter().enumerate() {
-            let mut best = (cell(&rows, i, j) + usize::from(a != b)).min(cell(&rows, i, j + 1) + 1);
-            best = best.min(cell(&rows, i + 1, j) + 1);
-            let swapped = i > 0 && j > 0 && from.get(i - 1) == Some(b) && to.get(j - 1) == Some(a);
-            if swapped {
-                best = best.min(cell(&rows, i - 1, j - 1) + 1);
-            }
-            if let Some(row) = rows.last_mut() {
-                row.push(best);
-            }
-        }
-    }
-    cell(&rows, from.len(), to.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_are_counted() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", ""), 3);
-        assert_eq!(edits("same", "same"), 0);
-        assert_eq!(edits("setpu", "setup"), 1);
-    }
-
-    #[test]
-    fn only_near_names_are_proposed() {
-        let known = ["board".to_owned(), "pes".to_owned()];
-        assert_eq!(nearest("bord", &known), Some("board"));
-        assert_eq!(nearest("x", &known), None);
-        assert_eq!(known_names("keys", "bord", &known), "did you mean `board`? Known keys: board, pes");
-    }
 }

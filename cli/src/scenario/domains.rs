@@ -1,6 +1,7 @@
 //! Domains, their vCPUs, and the memory they share.
 
 use super::error::Problem;
+use super::name;
 use super::number::{self, Number, given, optional};
 use super::place;
 use super::range::{range, span};
@@ -14,7 +15,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Domains of one scenario.
-const MAX_DOMAINS: usize = 4096;
+pub(super) const MAX_DOMAINS: usize = 4096;
 /// Highest port number unless the file says otherwise: what Xen gives a domain.
 const DEFAULT_MAX_PORT: u32 = 1023;
 
@@ -88,6 +89,7 @@ pub(super) fn domains(raw: &RawScenario) -> Result<Vec<DomainLayout>, Problem> {
         }
         domains.push(domain(&found.get_ref().0, name)?);
         let at = found.get_ref().name.as_ref().map_or_else(|| id.span(), Spanned::span);
+        found.get_ref().name.as_ref().map_or(Ok(()), name::check)?;
         used.take(name, at)?;
     }
     Ok(domains)
@@ -173,6 +175,7 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
         .map(|found| {
             let raw = &found.get_ref().0;
             let name = raw.name.get_ref();
+            name::check(&raw.name)?;
             names.take(name, raw.name.span())?;
             let span = span(&format!("shared memory `{name}`"), &raw.base, &raw.size)?;
             let domains = positions(&format!("shared memory `{name}`"), &raw.domains, ids)?;
@@ -196,6 +199,7 @@ pub(super) fn emulated(raw: &RawScenario, ids: &Ids) -> Result<Vec<EmulatedDevic
     };
     for found in &raw.device {
         let name = &found.get_ref().0.name;
+        name::check(name)?;
         names.take(name.get_ref(), name.span())?;
     }
     raw.device.iter().map(device).collect()

@@ -1,6 +1,7 @@
 //! What is wrong with a scenario, and how that is shown.
 
 use super::source::Sources;
+use crate::shown;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 use std::path::Path;
@@ -51,29 +52,48 @@ impl Problem {
     /// The problem in words and lines, free of the sources.
     pub(crate) fn found_in(self, sources: &Sources<'_>) -> LoadError {
         let Parts { title, at, label, others, help } = *self.0;
-        let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, label);
+        let excerpt = |(span, label): (Range<usize>, String)| Excerpt::new(sources, &span, &label);
         LoadError {
             report: Box::new(Report {
-                path: shown_path(sources.path()),
-                title: cut(title),
+                path: shown::path(sources.path()),
+                title: cut(&title),
                 primary: at.map(|at| (at, label)).and_then(excerpt),
                 others: others.into_iter().filter_map(excerpt).collect(),
-                help: help.map(cut),
+                help: help.as_deref().map(cut),
             }),
         }
     }
 }
 
-/// Messages quote what was found, and that may be megabytes.
-fn cut(text: String) -> String {
+/// Messages quote what was found, and that may be megabytes, of any characters.
+fn cut(text: &str) -> String {
+    let text = shown::text(text);
     match text.char_indices().nth(MESSAGE_SHOWN) {
         Some((at, _)) => format!("{} ...", text.get(..at).unwrap_or_default()),
-        None => text,
+        None => text.into_owned(),
     }
 }
 
-fn shown_path(path: &Path) -> String {
-    path.display().to_string()
+/// A line of the file as it is shown, and where a part of it is then. Tabs are left to the renderer.
+fn shown_line(line: &str, part: &Range<usize>) -> (Option<String>, Range<usize>) {
+    let mut text = String::with_capacity(line.len());
+    let mut range = part.clone();
+    for (at, char) in line.char_indices() {
+        if at == part.start {
+            range.start = text.len();
+        }
+        if at == part.end {
+            range.end = text.len();
+        }
+        if char == '\t' { text.push(char) } else { shown::put(&mut text, char) }
+    }
+    if part.start >= line.len() {
+        range.start = text.len() + (part.start - line.len());
+    }
+    if part.end >= line.len() {
+        range.end = text.len() + (part.end - line.len());
+    }
+    (Some(text), range)
 }
 
 /// A line with something to point at.
@@ -90,14 +110,16 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn new(sources: &Sources<'_>, span: &Range<usize>, label: String) -> Option<Self> {
+    fn new(sources: &Sources<'_>, span: &Range<usize>, label: &str) -> Option<Self> {
         let place = sources.place(span)?;
+        let (text, range) =
+            if place.text.len() > LINE_SHOWN { (None, place.range) } else { shown_line(place.text, &place.range) };
         Some(Self {
-            set: place.set.map(str::to_owned),
+            set: place.set.map(|set| shown::line(set).into_owned()),
             line: place.line,
             column: place.column,
-            text: (place.text.len() <= LINE_SHOWN).then(|| place.text.to_owned()),
-            range: place.range,
+            text,
+            range,
             label: cut(label),
         })
     }
@@ -120,7 +142,7 @@ impl Report {
     fn summary(&self) -> String {
         match &self.primary {
             Some(Excerpt { set: Some(set), .. }) => {
-                format!("--set {}: {}", cut(set.clone()), self.title)
+                format!("--set {}: {}", cut(set), self.title)
             }
             Some(at) => format!("{}:{}:{}: {}", self.path, at.line, at.column, self.title),
             None => format!("{}: {}", self.path, self.title),
@@ -139,11 +161,11 @@ impl LoadError {
     /// An error about a file that was not even read.
     pub(crate) fn unread(path: &Path, title: impl Into<String>, help: Option<&str>) -> Self {
         let report = Report {
-            path: shown_path(path),
-            title: title.into(),
+            path: shown::path(path),
+            title: cut(&title.into()),
             primary: None,
             others: Vec::new(),
-            help: help.map(str::to_owned),
+            help: help.map(cut),
         };
         Self { report: Box::new(report) }
     }

@@ -1,9 +1,9 @@
 //! What steps are expected to give.
 
-use super::diagnose;
 use super::error::Problem;
 use super::raw::Key;
 use super::raw_step::RawExpect;
+use crate::near;
 use evtchn::Errno;
 use sim_core::guest::steps::Op;
 use sim_core::outcome::Expected;
@@ -58,7 +58,7 @@ pub(super) fn result(expect: &Spanned<RawExpect>) -> Result<Expected, Problem> {
             errno.ok_or_else(|| {
                 let known: Vec<String> = ERRNOS.iter().map(|errno| format!("-{}", errno.name())).collect();
                 let problem = at(Problem::new(format!("`{word}` is not what a hypercall returns")));
-                problem.help(diagnose::known_names("errors", word, &known))
+                problem.help(near::known_names("errors", word, &known))
             })
         }
     }

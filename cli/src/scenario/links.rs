@@ -1,12 +1,12 @@
 //! Channels bound at boot, and timers.
 
-use super::diagnose;
 use super::domains::Ids;
 use super::error::Problem;
 use super::number::{self, Number, given};
 use super::place;
 use super::raw::{RawEnd, RawScenario, RawTimer};
 use super::raw_step::NumberOrName;
+use crate::near;
 use evtchn::abi::virq;
 use evtchn::{Port, Vcpu, VirqKind};
 use sim_core::hyp::StaticChannel;
@@ -121,7 +121,7 @@ pub(super) fn virq(found: &Spanned<NumberOrName>) -> Result<u32, Problem> {
             number.ok_or_else(|| {
                 let known: Vec<String> = VIRQS.iter().map(|(name, _)| (*name).to_owned()).collect();
                 let problem = Problem::new(format!("unknown VIRQ `{name}`")).at(found.span(), "no VIRQ of this name");
-                problem.help(diagnose::known_names("VIRQs", name, &known))
+                problem.help(near::known_names("VIRQs", name, &known))
             })
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod expect;
 mod frames;
 mod links;
+mod name;
 mod number;
 mod place;
 mod program;
@@ -29,14 +30,17 @@ mod single;
 mod source;
 mod system;
 
-pub(crate) use diagnose::problem;
+pub(crate) use diagnose::parsed;
 pub use error::LoadError;
 pub(crate) use error::Problem;
+pub(crate) use name::check as check_name;
 pub(crate) use number::{Number, text as number, within};
 pub(crate) use raw::{Maybe, Table};
 pub(crate) use source::Sources;
 
 use crate::profile::Profile;
+use crate::shown;
+use crate::words;
 use raw::RawScenario;
 use serde::Deserialize;
 use sim_core::guest::Guest;
@@ -186,7 +190,7 @@ impl Scenario {
 }
 
 fn too_large(path: &Path, what: &str) -> LoadError {
-    let title = format!("larger than {} MiB, which no {what} is", MAX_BYTES >> 20);
+    let title = format!("larger than {}, which no {what} is", words::bytes(MAX_BYTES));
     LoadError::unread(path, title, Some("is this the right file?"))
 }
 
@@ -250,7 +254,8 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         channels: channels.all,
         ..system::config(&raw, &ids, &layout)?
     };
-    let stem = sources.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = sources.path().file_stem().map(|stem| shown::line(&stem.to_string_lossy()).into_owned());
+    raw.name.as_ref().map_or(Ok(()), name::check)?;
     Ok(Scenario {
         name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
         description: raw.description.clone(),
@@ -262,4 +267,51 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         programs,
         steps: book.steps(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::number;
+
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    /// The limit that a row of the documentation's table has.
+    fn documented(what: &str) -> &'static str {
+        let text = include_str!("../../../docs/scenarios.md");
+        let start = format!("| {what} | ");
+        let row = text.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        row.unwrap_or_else(|| panic!("no row for {what}")).trim_end_matches(" |")
+    }
+
+    #[test]
+    fn limits_stand_in_the_documentation() {
+        let [domains, vcpus, rounds] = [ring::DOMAINS, ring::VCPUS, ring::ROUNDS].map(|range| number(*range.end()));
+        let fifo = format!(
+            "{}, numbers 0 to {}, {} for each page of event words",
+            number(evtchn::abi::FIFO_PORTS.into()),
+            number(u64::from(evtchn::abi::FIFO_PORTS) - 1),
+            number(evtchn::abi::fifo::WORDS_PER_PAGE.into())
+        );
+        let rows = [
+            ("size of a scenario or profile file", words::bytes(MAX_BYTES)),
+            ("levels of arrays, tables and parts of a key (`--set` too)", diagnose::MAX_LEVELS.to_string()),
+            ("PEs", system::MAX_PES.to_string()),
+            ("EL2 or EL1 regions", mpu_model::MAX_REGIONS.to_string()),
+            (
+                "domains; their ids",
+                format!("{}; up to {:#x}", number(domains::MAX_DOMAINS as u64), evtchn::abi::DOMID_FIRST_RESERVED - 1),
+            ),
+            ("ports of a domain, FIFO", fifo),
+            ("queues, FIFO", evtchn::abi::fifo::QUEUES.to_string()),
+            ("ports of one `poll` step", sim_core::guest::steps::MAX_POLLED.to_string()),
+            ("nested `repeat` and `mix`", program::MAX_NESTING.to_string()),
+            ("`[ring]`: domains; vCPUs of each; rounds", format!("2 to {domains}; {vcpus}; {rounds}")),
+            ("cycles of a profile's figure", number(crate::profile::MAX_CYCLES)),
+        ];
+        for (what, limit) in rows {
+            assert_eq!(documented(what), limit, "{what}");
+        }
+        assert!(documented("vCPUs of a domain").starts_with(&evtchn::abi::MAX_VCPUS.to_string()));
+        assert!(documented("ports of a domain, two-level").starts_with(&number(evtchn::abi::TWO_LEVEL_PORTS.into())));
+    }
 }

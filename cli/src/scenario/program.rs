@@ -10,7 +10,8 @@ use super::raw::Key;
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawPortStep, RawStep};
 use super::source::Sources;
-use super::{Program, StepSource, diagnose, single};
+use super::{Program, StepSource, single};
+use crate::{near, shown};
 use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
 use sim_core::layout::Board;
 use sim_core::outcome::{Expected, StepId};
@@ -20,7 +21,7 @@ use std::rc::Rc;
 use toml::Spanned;
 
 /// Repetitions and mixes inside each other.
-const MAX_NESTING: usize = 8;
+pub(super) const MAX_NESTING: usize = 8;
 /// Compiles the program of one vCPU, and books its steps.
 pub(super) fn compile(
     (domain, vcpu): (usize, u32),
@@ -61,7 +62,7 @@ impl<'a> Book<'a> {
             self.steps.push(StepSource {
                 line: place.as_ref().map_or(1, |place| place.line),
                 column: place.as_ref().map_or(1, |place| place.column),
-                text: self.sources.excerpt(span),
+                text: shown::line(&self.sources.excerpt(span)).into_owned(),
                 set: place.and_then(|place| place.set).map(str::to_owned),
             });
             self.last = Some(span.clone());
@@ -238,7 +239,7 @@ impl Compiler<'_, '_, '_> {
         let known = self.names.iter().map(String::as_str).chain(self.channels.names()).map(str::to_owned);
         let known: Vec<String> = known.take(32).collect();
         let problem = Problem::new(format!("unknown port `{text}`")).at(found.span(), "nothing has this name here");
-        Err(problem.help(diagnose::known_names("names here", text, &known)))
+        Err(problem.help(near::known_names("names here", text, &known)))
     }
 }
 

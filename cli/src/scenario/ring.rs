@@ -19,11 +19,11 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
 /// Domains of a ring: one cannot wait for itself, and there is no part with room for more.
-const DOMAINS: RangeInclusive<u64> = 2..=256;
+pub(super) const DOMAINS: RangeInclusive<u64> = 2..=256;
 /// vCPUs of each domain.
-const VCPUS: RangeInclusive<u64> = 1..=16;
+pub(super) const VCPUS: RangeInclusive<u64> = 1..=16;
 /// Rounds: more than a run's limit of steps could take.
-const ROUNDS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const ROUNDS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Laps of the token before further vCPUs begin.
 const LAPS: u64 = 2;

@@ -35,6 +35,9 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, set: &'a str, start: usize) -> R
         }
         segments.push(Segment { name, span });
     }
+    if segments.len() > diagnose::MAX_LEVELS {
+        return Err(diagnose::too_deep("the parts of a key").at(start..start + path.len(), "this key"));
+    }
     let Some((last, way)) = segments.split_last() else {
         return Ok(());
     };
@@ -65,6 +68,9 @@ fn parse(text: &str, start: usize) -> Result<Value<'_>, Problem> {
         }
         // What starts like more than a word was meant as TOML.
         Err(error) if trimmed.starts_with(['[', '{', '"', '\'']) => {
+            if let Some(problem) = diagnose::nesting(&error, trimmed) {
+                return Err(problem.at(start..start + text.len(), "this value"));
+            }
             let span = error.span().unwrap_or(0..trimmed.len());
             let title = format!("--set value is not TOML: {}", error.message());
             Err(Problem::new(title).at(start + span.start..start + span.end, ""))
@@ -157,5 +163,5 @@ pub(super) fn document(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
     if let Some(at) = text.find('\0') {
         return Err(Problem::new("NUL byte: this is not a text file").at(at..at + 1, ""));
     }
-    DeTable::parse(text).map_err(|error| diagnose::problem(&error))
+    DeTable::parse(text).map_err(|error| diagnose::nesting(&error, text).unwrap_or_else(|| diagnose::problem(&error)))
 }

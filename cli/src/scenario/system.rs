@@ -1,6 +1,5 @@
 //! From the file's tables to a checked layout and the settings of a run.
 
-use super::diagnose;
 use super::domains::{self, Ids};
 use super::error::Problem;
 use super::frames;
@@ -8,6 +7,7 @@ use super::number::{Number, given, optional};
 use super::place;
 use super::range::{maybe_range, range};
 use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen, RawWriteOrder};
+use crate::near;
 use evtchn::{DomId, Policy};
 use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule, WriteOrder};
 use sim_core::hyp::sched::Scheduler;
@@ -17,7 +17,7 @@ use sim_core::world::Config;
 use toml::Spanned;
 
 /// More PEs than any part of this class has.
-const MAX_PES: u64 = 64;
+pub(super) const MAX_PES: u64 = 64;
 /// Cycles of a turn under `rr` unless the file says otherwise.
 const DEFAULT_QUANTUM: u64 = 1000;
 /// Bytes that no part of an image reaches: less than its rodata has, which gives ro-after-init up.
@@ -60,7 +60,7 @@ fn board(raw: &RawScenario) -> Result<Board, Problem> {
         let names: Vec<String> = Board::preset_names().into_iter().map(str::to_owned).collect();
         let at = raw.board.as_ref().map_or(0..0, Spanned::span);
         let problem = Problem::new(format!("unknown board `{name}`")).at(at, "no preset has this name");
-        problem.help(diagnose::known_names("boards", name, &names))
+        problem.help(near::known_names("boards", name, &names))
     };
     let mut board = Board::preset(name).ok_or_else(unknown)?;
     let regions = |key, what, preset: u8| optional(key, what, 1..=255, preset.into()).map(|count| count as u8);

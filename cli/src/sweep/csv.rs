@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::columns::{Row, Value};
+use crate::shown;
 use std::io;
 
 /// What stands in front of the first line's JSON.
@@ -9,7 +10,7 @@ const MARK: &str = "# mpusim sweep ";
 
 /// The lines in front of the rows.
 pub(super) fn head(about: &About, columns: &[String]) -> io::Result<Vec<u8>> {
-    let mut head = format!("{MARK}{}\n", serde_json::to_string(about)?).into_bytes();
+    let mut head = format!("{MARK}{}\n", shown::json(&serde_json::to_string(about)?)).into_bytes();
     head.extend(records(std::iter::once(columns.iter().map(String::as_bytes)))?);
     Ok(head)
 }
@@ -34,7 +35,7 @@ pub(super) fn cell(line: &str) -> Option<u64> {
 
 fn field(value: &Value) -> String {
     match value {
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => shown::line(text).into_owned(),
         Value::Number(number) => number.to_string(),
         Value::Hundredths(mean) => format!("{}.{:02}", mean / 100, mean % 100),
         Value::Absent => String::new(),

@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::columns::{Row, Value};
+use crate::shown;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -17,9 +18,8 @@ pub(super) const HEAD_LINES: usize = 1;
 
 /// The line in front of the rows.
 pub(super) fn head(about: &About) -> io::Result<Vec<u8>> {
-    let mut head = serde_json::to_vec(&First { sweep: about.clone() })?;
-    head.push(b'\n');
-    Ok(head)
+    let head = serde_json::to_string(&First { sweep: about.clone() })?;
+    Ok(format!("{}\n", shown::json(&head)).into_bytes())
 }
 
 /// What a first line says.
@@ -31,7 +31,7 @@ pub(super) fn about(line: &str) -> Option<About> {
 pub(super) fn rows(columns: &[String], rows: &[Row]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut lines, &Object { columns, row })?;
+        lines.extend(shown::json(&serde_json::to_string(&Object { columns, row })?).bytes());
         lines.push(b'\n');
     }
     Ok(lines)

@@ -1,5 +1,6 @@
 //! What is said on standard error while a sweep runs.
 
+use crate::output::{self, Palette};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -68,6 +69,6 @@ impl Progress {
             let before = if index == 0 { ": " } else { ", " };
             let _ = write!(text, "{before}{count} {outcome}");
         }
-        eprintln!("{text}");
+        output::say(&text, Palette::PLAIN);
     }
 }

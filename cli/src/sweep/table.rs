@@ -4,6 +4,7 @@ use super::SweepError;
 use super::about::About;
 use super::output::Form;
 use super::resume::LONGEST;
+use crate::words;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -199,8 +200,8 @@ impl Lines {
 
     /// The values of an object, whose names are those of the first row.
     fn object(&self, line: &str, columns: &mut Vec<String>) -> Result<Vec<Field>, SweepError> {
-        let row: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).map_err(|error| self.wrong(&format!("expected an object: {error}")))?;
+        let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)
+            .map_err(|error| self.wrong(&format!("expected an object: {}", words::json_error(error.to_string()))))?;
         if columns.is_empty() {
             columns.extend(row.keys().cloned());
         } else if !row.keys().eq(columns.iter()) {

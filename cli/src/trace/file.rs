@@ -1,6 +1,7 @@
 //! The file of a trace: buffered, and with the first error kept for the end, because a run cannot be told.
 
 use super::TraceError;
+use crate::shown;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -89,7 +90,8 @@ impl TraceFile {
     /// Writes a value as JSON, on one line.
     pub(super) fn json(&mut self, value: &impl Serialize) {
         if self.failed.is_none() {
-            self.failed = serde_json::to_writer(&mut self.out, value).err().map(io::Error::from);
+            let done = serde_json::to_string(value).map_err(io::Error::from);
+            self.failed = done.and_then(|json| self.out.write_all(shown::json(&json).as_bytes())).err();
         }
     }
 

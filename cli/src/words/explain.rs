@@ -14,8 +14,7 @@ const VIEWS_NAMED: usize = 6;
 #[must_use]
 pub fn access(access: Access) -> String {
     let Access { addr, size, kind, el } = access;
-    let bytes = if size == 1 { "byte" } else { "bytes" };
-    format!("{el} {kind} of {} {bytes} at {addr:#x}", words::number(size))
+    format!("{el} {kind} of {} at {addr:#x}", words::accessed(size))
 }
 
 /// Whose MPU is a stage of: `EL2 MPU`.
@@ -62,8 +61,8 @@ pub fn how(tried: &TriedSlot, asked: Access, verdict: &Verdict) -> String {
         How::Off => return "a window, off until something is mapped through it".into(),
         How::Below(0) => return "ends right below".into(),
         How::Above(0) => return "begins right above".into(),
-        How::Below(distance) => return format!("ends {} below", words::roughly(distance)),
-        How::Above(distance) => return format!("begins {} above", words::roughly(distance)),
+        How::Below(distance) => return format!("ends {} below", words::bytes(distance)),
+        How::Above(distance) => return format!("begins {} above", words::bytes(distance)),
         How::All => "holds it".into(),
         How::Part(first, last) => format!("holds {first:#x}-{last:#x} of it"),
     };
@@ -99,7 +98,7 @@ pub fn neighbour(neighbour: Option<&Neighbour>, whose: impl FnOnce(u8) -> String
         |found| {
             let away = match found.distance {
                 0 => "right beside it".into(),
-                distance => format!("{} away", words::roughly(distance)),
+                distance => format!("{} away", words::bytes(distance)),
             };
             format!(
                 "slot {}{}, {:#x}-{:#x}, {away}",

@@ -3,6 +3,7 @@
 use crate::ask::{self, Sweep};
 use crate::document::{Document, list, number};
 use crate::{Fallible, PROFILES};
+use mpusim::words;
 use serde_json::Value;
 
 /// Strategies that run, for tables against the number of domains.
@@ -318,10 +319,10 @@ pub(crate) fn masks(page: &mut Document) -> Fallible<()> {
     ));
     let exposed =
         ask::json("compare examples/scenarios/thread-2022.toml --strategies map-page,enable-mask,switch-view")?.1;
-    let said =
-        exposed["runs"].as_array().into_iter().flatten().map(|run| {
-            format!("`{}` {} bytes", run["strategy"].as_str().unwrap_or_default(), run["regions"]["exposed"])
-        });
+    let said = exposed["runs"].as_array().into_iter().flatten().map(|run| {
+        let exposed = words::bytes(run["regions"]["exposed"].as_u64().unwrap_or_default());
+        format!("`{}` {exposed}", run["strategy"].as_str().unwrap_or_default())
+    });
     page.say(&format!(
         "What it does not change is what EL2 can reach: in thread-2022 {}.",
         list(&said.collect::<Vec<_>>())

@@ -294,8 +294,38 @@ pub enum WaitsFor {
     Turn,
 }
 
-/// A vCPU that will never go on.
+/// Why no handler finds the event of a pending port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// The port is masked.
+    Masked,
+    /// Two-level ABI: its bit in `evtchn_pending_sel` is clear, so the handler does not look at its word.
+    Unselected,
+    /// FIFO ABI: its event word is not linked, so it is on no queue.
+    Unlinked,
+    /// FIFO ABI: it is linked, and the control block has no queue ready.
+    NotReady,
+    /// FIFO ABI: its page of event words is not handed over, so there is no word to be pending in.
+    NoEventWord,
+    /// `evtchn_upcall_pending` is 0.
+    NoUpcall,
+    /// All of these lead to it, and the vCPU takes no event interrupt.
+    NotTaken,
+}
+
+/// A port that is pending when nothing happens any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingPort {
+    /// Its number, in the waiter's domain.
+    pub port: u32,
+    /// The vCPU that it notifies.
+    pub told: u32,
+    /// Why nobody finds its event.
+    pub unseen: Unseen,
+}
+
+/// A vCPU that will never go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
     /// Which.
     pub vcpu: VcpuRef,
@@ -303,6 +333,10 @@ pub struct Waiter {
     pub waits_for: WaitsFor,
     /// At which step.
     pub step: Option<StepId>,
+    /// Sends to the port that it waits for that found the port pending; 0 if it waits for no port.
+    pub coalesced: u64,
+    /// Pending ports that notify it, and the one that it waits for if that is pending.
+    pub pending: Vec<PendingPort>,
 }
 
 /// A step whose result was not the expected one.
@@ -392,6 +426,8 @@ pub enum BreachKind {
 pub enum Limit {
     /// It took as many steps as it may.
     Steps(u64),
+    /// Every PE that could go on is at the end of simulated time, cycle 2^64 - 1.
+    Time,
     /// No guest ever acts again: each turn is over before its vCPU can do anything in it.
     Quantum {
         /// Cycles of a turn.

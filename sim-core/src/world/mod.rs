@@ -9,12 +9,13 @@ mod report;
 mod starved;
 mod telling;
 mod tracker;
+mod waiting;
 pub mod watch;
 
 use crate::convention::{Arch, Cause, Frame, TAG, nr};
 use crate::guest::{Guest, Home, Mark};
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::{RunState, VcpuId, VcpuState, vmid};
+use crate::hyp::domain::{VcpuId, VcpuState, vmid};
 use crate::hyp::emulate::Access;
 use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
@@ -27,7 +28,6 @@ use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{
     Breach, Counts, El2Fault, FaultKind, HypercallId, Limit, OnBehalf, Outcome, Report, Trap, TrapCost, VcpuRef,
-    Waiter, WaitsFor,
 };
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -259,6 +259,10 @@ impl<S: Strategy, W: Watch> World<S, W> {
             let Some(pe) = self.next_pe().filter(|_| self.anybody_left()) else {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
+            // The PE that is furthest behind has no time left, so nobody has.
+            if self.machine.pes.get(pe).and_then(due) == Some(u64::MAX) {
+                return self.isolation().unwrap_or(Outcome::Limit(Limit::Time));
+            }
             if self.steps >= self.config.step_limit {
                 return self.isolation().unwrap_or(Outcome::Limit(Limit::Steps(self.config.step_limit)));
             }
@@ -527,30 +531,6 @@ impl<S: Strategy, W: Watch> World<S, W> {
             }
         }
         self.breach.map(Outcome::IsolationBroken)
-    }
-
-    /// No PE can act any more: everybody is off, or the rest waits for ever.
-    fn end(&self) -> Outcome {
-        // What failed comes first: who waits for ever after it may well wait because of it.
-        let failures = self.tracker.failures();
-        if !failures.is_empty() {
-            return Outcome::ExpectationFailed(failures.to_vec());
-        }
-        let waiters: Vec<Waiter> = self.waiters().collect();
-        if waiters.is_empty() { Outcome::Completed } else { Outcome::Deadlock(waiters) }
-    }
-
-    fn waiters(&self) -> impl Iterator<Item = Waiter> {
-        self.hyp.core.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, state)| {
-            let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
-            let key = (vmid(state.domain), u64::from(state.index));
-            let slot = self.machine.guests().iter().find(|slot| slot.key() == key);
-            let waits_for = match state.run {
-                RunState::Runnable => WaitsFor::Turn,
-                _ => slot.map_or(WaitsFor::Interrupt, |slot| slot.program().waits_for()),
-            };
-            Waiter { vcpu, waits_for, step: slot.and_then(|slot| slot.program().step()) }
-        })
     }
 
     /// The hypervisor's last words, if it can still say any.

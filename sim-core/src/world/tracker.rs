@@ -157,6 +157,16 @@ impl Tracker {
         &self.failures
     }
 
+    /// Sends to a port that found it pending.
+    pub(super) fn coalesced(&self, domain: usize, port: u32) -> u64 {
+        self.ports.get(&(domain, port)).map_or(0, |port| port.totals.coalesced)
+    }
+
+    /// Whether an event of a port was raised that no handler took.
+    pub(super) fn outstanding(&self, domain: usize, port: u32) -> bool {
+        self.ports.get(&(domain, port)).is_some_and(|port| port.outstanding.is_some())
+    }
+
     /// The books closed: what no handler told of is lost, or held if the port was masked.
     pub(super) fn close(self) -> (EventTotals, Vec<PortEvents>) {
         let mut all = EventTotals::default();

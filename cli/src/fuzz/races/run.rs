@@ -24,7 +24,7 @@ const DEPTH: usize = 4;
 #[derive(Debug, Error)]
 pub enum RaceError {
     /// There is no such race.
-    #[error("there is no race {wanted:?}; there are {}", names().join(", "))]
+    #[error("there is no race {wanted:?}; {}", crate::near::there_are(wanted, &names()))]
     NoCase {
         /// What was asked for.
         wanted: String,

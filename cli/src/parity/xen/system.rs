@@ -4,6 +4,7 @@ use super::tree::Node;
 use crate::parity::ParityError;
 use crate::parity::target::{GUEST_IMAGE, PROGRAMS};
 use crate::scenario::Scenario;
+use crate::words;
 use sim_core::export::{self, Program};
 use sim_core::hyp::StaticChannel;
 use sim_core::layout::{DomainLayout, Placement};
@@ -107,7 +108,11 @@ pub(super) fn payload(guest: &[u8], program: &Program) -> Result<Vec<u8>, Parity
     bytes.resize(program_at, 0);
     let packed = export::pack(program)?;
     if packed.len() > room {
-        return Err(unfit(format!("a program takes {} bytes, and there is room for {room}", packed.len())));
+        return Err(unfit(format!(
+            "a program takes {}, and there is room for {}",
+            words::bytes(packed.len() as u64),
+            words::bytes(room as u64)
+        )));
     }
     bytes.extend(packed);
     Ok(bytes)

@@ -2,6 +2,7 @@
 
 use crate::comparison::{self, Row};
 use crate::scenario::Scenario;
+use crate::shown;
 use crate::words;
 use sim_core::outcome::{Distribution, Trap};
 
@@ -32,9 +33,7 @@ pub fn markdown(scenario: &Scenario, seed: u64, rows: &[Row]) -> String {
             out.push_str(&line(record.iter().map(|(name, _)| (*name).to_owned()).collect()));
             out.push_str(&line(record.iter().map(|_| "---".to_owned()).collect()));
         }
-        // A cell ends at a bar or a line's end.
-        let cell = |value: &String| value.replace('|', "\\|").replace('\n', " ");
-        out.push_str(&line(record.iter().map(|(_, value)| cell(value)).collect()));
+        out.push_str(&line(record.iter().map(|(_, value)| shown::markdown(value)).collect()));
     }
     out
 }

@@ -22,10 +22,10 @@ const MOST_DECIMALS: u32 = 18;
 
 /// The ranking, and at which value of each figure it changes.
 pub(super) fn lines(scenario: &Scenario, rows: &[Row], measured: Option<Trap>, palette: Palette) -> String {
-    let works = comparison::works(rows, measured);
-    if works.len() < 2 {
-        return "\nFewer than two strategies completed: there is no ranking.\n".into();
+    if let Some(why) = comparison::unranked(rows) {
+        return format!("\n{}\n", words::unranked(why));
     }
+    let works = comparison::works(rows, measured);
     let found = sensitivities(&works, &scenario.profile);
     let title = "Ranking by mean cycles of work per call (without waiting for the hypervisor lock)";
     let mut out = format!("\n{}\n", palette.bold(title));

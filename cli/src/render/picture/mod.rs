@@ -220,7 +220,7 @@ fn ruler(frame: &Frame<'_>, plan: &Plan, x: u32, end: u32) -> Ruler {
     let stretches = frame.axis.stretches();
     for (at, stretch) in stretches.iter().enumerate() {
         let y = frame.top + stretch.top;
-        let size = words::roughly(stretch.span.size());
+        let size = words::bytes(stretch.span.size());
         if !stretch.used {
             gaps.push(Gap { y, height: stretch.height, text_y: y + stretch.height / 2 + 4, size });
             continue;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::output::Palette;
+use crate::shown;
 
 use super::{FileResult, Summary, Totals};
 
@@ -33,7 +34,7 @@ fn line(totals: &Totals) -> String {
 }
 
 fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Result {
-    let path = file.path.display();
+    let path = shown::path(&file.path);
     writeln!(text, "{path}: Xen {}, policy {}: {}", file.xen, file.policy, line(&file.totals))?;
     for (reason, count) in &file.explained {
         writeln!(text, "  explained {count:>4}  {reason}")?;
@@ -46,9 +47,10 @@ fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Re
     }
     for found in &file.differences {
         writeln!(text, "{path}:{}: {}", found.line, palette.bad("different"))?;
-        writeln!(text, "  {}", found.record)?;
+        writeln!(text, "  {}", shown::line(&found.record))?;
         for difference in &found.differences {
-            let (expected, got) = (palette.good(&difference.expected), palette.bad(&difference.got));
+            let (expected, got) =
+                (palette.good(shown::line(&difference.expected)), palette.bad(shown::line(&difference.got)));
             writeln!(text, "  {}: expected {expected}, got {got}", difference.field)?;
         }
     }
