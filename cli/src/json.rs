@@ -191,7 +191,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         chosen.map(|(trap, cost)| (words::trap(*trap), cost.into())).collect()
     };
     let (fault, detail) = match &report.outcome {
-        Outcome::HypervisorFault(fault) | Outcome::Hazard(Some(fault)) => (Some(self::fault(scenario, strategy, fault)), None),
+        Outcome::HypervisorFault(fault) | Outcome::Hazard(Some(fault)) => {
+            (Some(self::fault(scenario, strategy, fault)), None)
+        }
         outcome => (None, detail(scenario, outcome)),
     };
     Run {
@@ -292,7 +294,12 @@ pub fn not_set_up(scenario: &Scenario, strategy: &str, seed: u64, why: &NotSetUp
     }
 }
 
-fn cycles(scenario: &Scenario, total: u64, lock_wait: u64, [send, send_to_upcall, masked]: [Option<Stats>; 3]) -> Cycles {
+fn cycles(
+    scenario: &Scenario,
+    total: u64,
+    lock_wait: u64,
+    [send, send_to_upcall, masked]: [Option<Stats>; 3],
+) -> Cycles {
     Cycles {
         profile: scenario.profile.name().into(),
         provenance: scenario.profile.about().into(),
@@ -379,8 +386,7 @@ impl From<&El2Fault> for Nested {
 
 impl From<EventTotals> for Events {
     fn from(totals: EventTotals) -> Self {
-        let EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } =
-            totals;
+        let EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } = totals;
         Self { sent, delivered, coalesced, lost, held, raised, raised_delivered }
     }
 }

@@ -73,6 +73,7 @@ pub fn settle(text: &str, mut settings: Settings) -> Result<(&str, Settings), St
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use sim_core::hyp::strategy::Strategy;

@@ -9,8 +9,8 @@ use mpu_model::{DenialKind, Hazard, Memory};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
-    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, RegionNeeds, Shortage, Trap,
-    VcpuRef, ViewId, WaitsFor,
+    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, RegionNeeds, Shortage,
+    Trap, VcpuRef, ViewId, WaitsFor,
 };
 
 /// The outcome of a system that its board has no room for, or on which a strategy cannot be set up.
@@ -372,7 +372,8 @@ pub fn got(got: Got) -> String {
 /// What a system needs of EL2 regions, of those its strategy can use: `9 of 32 EL2 regions`.
 #[must_use]
 pub fn regions_of(needs: &RegionNeeds) -> String {
-    let of_board = if needs.available == needs.total { String::new() } else { format!(" (the board has {})", needs.total) };
+    let of_board =
+        if needs.available == needs.total { String::new() } else { format!(" (the board has {})", needs.total) };
     format!("{} of {} EL2 regions{of_board}", needs.needed(), needs.available)
 }
 

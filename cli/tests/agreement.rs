@@ -1,6 +1,7 @@
 //! The same input never yields two different statements: `run`, `compare`, `explain`, `view` and `sweep` are asked about random systems
 //! under every strategy, and what they say of regions, of refusals and of what would let an access through is compared.
 
+use mpu_model::{Access, AccessKind, El};
 use mpusim::commands::{self, compare};
 use mpusim::comparison::Row;
 use mpusim::explain::{self, Question};
@@ -13,7 +14,6 @@ use mpusim::{json, render, strategy, words};
 use proptest::prelude::*;
 use serde_json::Value;
 use sim_core::hyp::strategy::{Builtin, Strategy as _};
-use mpu_model::{Access, AccessKind, El};
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Shortage, ViewId};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -54,9 +54,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let rest = (domains, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), heap);
     (board, rest).prop_map(|((board, regions, pes, placement, switched, default_map), rest)| {
         let (domains, touching, shared, device, timer, heap) = rest;
-        Shape {
-            board, regions, pes, placement, switched, default_map, domains, touching, shared, device, timer, heap,
-        }
+        Shape { board, regions, pes, placement, switched, default_map, domains, touching, shared, device, timer, heap }
     })
 }
 
@@ -165,9 +163,16 @@ fn fault(row: &Row) -> Option<&HypervisorFault> {
 }
 
 /// What `run` says, against a row of `compare`, `view`, and a cell of `sweep`.
-fn numbers_agree(scenario: &Scenario, said: &Said, table: &str, csv: &BTreeMap<String, String>, cell: &[(String, Field)]) {
+fn numbers_agree(
+    scenario: &Scenario,
+    said: &Said,
+    table: &str,
+    csv: &BTreeMap<String, String>,
+    cell: &[(String, Field)],
+) {
     let Said { name, row, run } = said;
-    let found = |wanted: &str| cell.iter().find(|(column, _)| column == wanted).map(|(_, value)| value.clone()).unwrap();
+    let found =
+        |wanted: &str| cell.iter().find(|(column, _)| column == wanted).map(|(_, value)| value.clone()).unwrap();
     let outcome = run["outcome"].as_str().unwrap();
     assert_eq!(csv["outcome"], outcome, "{name}");
     assert_eq!(found("outcome"), Field::Text(outcome.into()), "{name}");
@@ -189,7 +194,11 @@ fn numbers_agree(scenario: &Scenario, said: &Said, table: &str, csv: &BTreeMap<S
     assert_eq!(needed, number(&regions["boot_required"]).max(number(&regions["views_required"])));
     let views = regions["views"].as_array().unwrap().iter().map(|view| number(&view["total"]));
     assert_eq!(views.max().unwrap(), number(&regions["views_required"]), "{name}");
-    assert_eq!((&csv["regions_required"], &csv["regions_available"]), (&needed.to_string(), &total.to_string()), "{name}");
+    assert_eq!(
+        (&csv["regions_required"], &csv["regions_available"]),
+        (&needed.to_string(), &total.to_string()),
+        "{name}"
+    );
     assert_eq!(found("regions_required"), Field::Number(needed as u64), "{name}");
     assert_eq!(found("regions_available"), Field::Number(total as u64), "{name}");
     assert!(line.contains(&format!(" {needed}/{available} ")), "{name}: {line}");
@@ -232,7 +241,8 @@ fn r_is_what_is_needed(text: &str, said: &Said) {
         let (_, report) = commands::simulate(&scenario, &said.name, &parsed, 0, ()).unwrap();
         matches!(report.outcome, Outcome::Refused(_))
     };
-    let map = said.name == "background" && said.run["detail"][0].as_str().is_some_and(|why| why.contains("default map"));
+    let map =
+        said.name == "background" && said.run["detail"][0].as_str().is_some_and(|why| why.contains("default map"));
     let limited = said.name.starts_with("enable-mask") && needed > 32;
     assert!(refused(needed - 1), "{} runs on {} regions", said.name, needed - 1);
     assert_eq!(refused(needed), map || limited, "{} on {needed} regions", said.name);
@@ -298,7 +308,8 @@ fn overlaps_are_told_apart(scenario: &Scenario) {
     if system.refusal().is_some() {
         return;
     }
-    for (position, domain) in scenario.layout.domains().iter().enumerate().filter(|(_, domain)| domain.vcpus.len() > 1) {
+    for (position, domain) in scenario.layout.domains().iter().enumerate().filter(|(_, domain)| domain.vcpus.len() > 1)
+    {
         let addr = domain.vcpus[1].el1_regions[1].base() + 0x40;
         let access = Access { addr, size: 4, kind: AccessKind::Read, el: El::El1 };
         let question = Question { access, view: ViewId::Guest(position), vcpu: 1 };
@@ -306,7 +317,8 @@ fn overlaps_are_told_apart(scenario: &Scenario) {
         let explained = form(&json::explain(&system.scenario, name, &answer));
         assert_eq!(explained["fault"]["kind"], "overlap");
         let changes = explained["changes"].as_array().unwrap();
-        let apart: Vec<_> = changes.iter().filter(|change| change["kind"] == "overlap").map(|change| &change["to"]).collect();
+        let apart: Vec<_> =
+            changes.iter().filter(|change| change["kind"] == "overlap").map(|change| &change["to"]).collect();
         assert_eq!(apart, ["split", "ends", "begins", "off", "off"], "{explained}");
     }
 }
@@ -397,7 +409,7 @@ fn a_strategy_that_cannot_be_set_up_is_a_row() {
     let (code, told) = mpusim(&sweep);
     assert_eq!(code, 0, "{told}");
     let rows = std::fs::read_to_string(rows).unwrap();
-    assert!(rows.contains(",ku-window,0,refused,") || rows.contains("ku-window,0,refused,"), "{rows}");
+    assert!(rows.contains("ku-window,0,refused,"), "{rows}");
     // What no strategy can be set up on is bad input.
     let bad = ["--set", "pes=1", "--set", "domain.1.vcpu.0.pe=0", "--set", "scheduler=null"];
     let (code, told) = mpusim(&[["compare", THREAD].as_slice(), bad.as_slice()].concat());
@@ -463,13 +475,13 @@ fn a_refusal_gives_its_own_reason() {
 
 #[test]
 fn no_strategy_is_advised_where_nothing_answers() {
-    // RAM of a domain that the board does not have: the MPU lets the hypervisor through, and nothing answers.
+    // Behind the board's memory, and no device.
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("far.toml");
     let text = "board = \"fvp-baser\"\nheap = { base = 0x50000000, size = 0x10000000 }\n[[domain]]\nid = 1\nname = \"d1\"\n\
                 ram = [{ base = 0x30000000, size = 0x1000000 }]\n[[domain.vcpu]]\npe = 0\n";
     std::fs::write(&file, text).unwrap();
-    let (code, told) = mpusim(&["explain", file.to_str().unwrap(), "--address", "0x1000", "--access", "w"]);
+    let (code, told) = mpusim(&["explain", file.to_str().unwrap(), "--address", "0x80001000", "--access", "w"]);
     assert_eq!(code, 1);
     assert!(told.contains("nothing answers at that address"), "{told}");
     assert_eq!(lines(&told, "--strategy "), Vec::<&str>::new(), "{told}");

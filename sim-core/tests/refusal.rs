@@ -4,7 +4,7 @@ use crate::common::{builtin, channel, ping_pong, span, thread_2022};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy, When};
-use sim_core::layout::{Layout, LayoutParts, Placement};
+use sim_core::layout::{EmulatedDevice, HypDevices, Layout, LayoutParts, Placement};
 use sim_core::outcome::Outcome;
 use sim_core::world::{BuildError, Config, World};
 
@@ -99,4 +99,25 @@ fn gaps_that_nobody_claims_are_named_where_closing_them_is_enough_and_then_it_is
     let ram = &mut parts.domains.first_mut().unwrap().ram;
     ram.splice(..2, [span(0x3000_0000, 0x30_0000)]);
     assert_eq!(self::refused(&parts, &builtin("naive"), 9), None);
+}
+
+#[test]
+fn a_gap_in_which_a_device_is_is_not_named() {
+    let mut parts = thread_2022();
+    parts.hyp_devices = HypDevices::Switched;
+    // Six banks with 1 MiB between them, but for the first gap, which is the smallest and has the UART.
+    let banks = (0..6).map(|bank| span(0x3000_0000 + bank * 0x20_0000, 0x10_0000));
+    let mut banks: Vec<_> = banks.collect();
+    banks[1] = span(0x3018_0000, 0x18_0000);
+    parts.domains[0].ram = banks;
+    let small = why(&parts, &builtin("naive"), 9).change.close_gaps;
+    assert_eq!(small, Some((1, 0x8_0000)));
+    parts.board.uart.span = span(0x3010_0000, 0x1000);
+    let refused = why(&parts, &builtin("naive"), 9);
+    assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
+    // An emulated device keeps its own gap and no other.
+    parts.emulated =
+        vec![EmulatedDevice { name: "dev".into(), span: span(0x3038_0000, 0x1000), domains: vec![0], console: None }];
+    let refused = why(&parts, &builtin("naive"), 9);
+    assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
 }

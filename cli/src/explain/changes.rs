@@ -128,7 +128,8 @@ fn apart(mpus: &Mpus, stage: Stage, pair: (u8, u8), question: Question) -> Resul
     let mut found = Vec::new();
     for (slot, beside) in [pair, (pair.1, pair.0)] {
         let (own, other) = (mpu.words(slot), mpu.words(beside));
-        let part = |base: u64, limit: u64| Region::new(base, limit, own.attrs()).map(|region: Region| region.words()).ok();
+        let part =
+            |base: u64, limit: u64| Region::new(base, limit, own.attrs()).map(|region: Region| region.words()).ok();
         let below = other.base().checked_sub(1).filter(|limit| *limit > own.base());
         let above = other.limit().checked_add(1).filter(|base| *base < own.limit());
         let low = below.and_then(|limit| Some((Reshaped::Ends(limit), part(own.base(), limit)?, None)));

@@ -107,8 +107,14 @@ struct NearForm {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(super) enum ChangeForm {
-    Views { views: Vec<String> },
-    Reach { by: &'static str, slot: Option<u8>, mapped: Option<RangeForm> },
+    Views {
+        views: Vec<String>,
+    },
+    Reach {
+        by: &'static str,
+        slot: Option<u8>,
+        mapped: Option<RangeForm>,
+    },
     Strategy {
         name: &'static str,
         #[serde(flatten)]
@@ -124,8 +130,19 @@ pub(super) enum ChangeForm {
         #[serde(flatten)]
         way: WayForm,
     },
-    Overlap { mpu: &'static str, slot: u8, beside: u8, to: &'static str, limit: Option<String>, base: Option<String> },
-    Rights { mpu: &'static str, slot: u8, access: String },
+    Overlap {
+        mpu: &'static str,
+        slot: u8,
+        beside: u8,
+        to: &'static str,
+        limit: Option<String>,
+        base: Option<String>,
+    },
+    Rights {
+        mpu: &'static str,
+        slot: u8,
+        access: String,
+    },
     WxnClear,
     Stage1Off,
 }

@@ -124,9 +124,8 @@ pub fn ways(scenario: &Scenario, strategy: &Builtin, view: ViewId, access: Acces
     }
     if parts.hyp_devices == HypDevices::Switched {
         let fixed = scenario.with(LayoutParts { hyp_devices: HypDevices::Fixed, ..parts.clone() }).ok();
-        found.extend(
-            fixed.and_then(|fixed| asked.way(Other::FixedDevices, &System::placed(fixed, strategy), strategy)),
-        );
+        found
+            .extend(fixed.and_then(|fixed| asked.way(Other::FixedDevices, &System::placed(fixed, strategy), strategy)));
     }
     found
 }

@@ -170,7 +170,7 @@ fn outcome(row: &Row) -> &'static str {
 fn legend(measured: Option<Trap>, rows: &[Row]) -> String {
     let call = measured.map_or_else(|| "call".into(), words::trap);
     let boot = rows.iter().find_map(|row| Some(row.report()?.regions.needs));
-    let boot = boot.map(|needs| format!(" (boot {} in phase {})", needs.boot, needs.phase)).unwrap_or_default();
+    let boot = boot.map(|needs| format!(" ({} in phase {})", needs.boot, needs.phase)).unwrap_or_default();
     format!(
         "Per {call}: PRBAR, PRLAR and PRENR writes to the EL2 MPU, and barriers; call: its \
          cycles from trap to return, waiting for the hypervisor lock included. regions: needed, of \

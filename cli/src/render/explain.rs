@@ -36,10 +36,9 @@ fn verdict(scenario: &Scenario, answer: &Answer, palette: Palette) -> String {
     let asked = say::access(answer.question.access);
     match &answer.verdict {
         Ok(_) if answer.answers => format!("{asked}: {}\n", palette.good("allowed")),
-        Ok(_) => format!(
-            "{asked}: {}: allowed by the MPUs, and nothing answers there\n",
-            palette.bad("external abort"),
-        ),
+        Ok(_) => {
+            format!("{asked}: {}: allowed by the MPUs, and nothing answers there\n", palette.bad("external abort"))
+        }
         Err(refusal) => {
             let (denied, mpu) = (palette.bad("denied"), say::mpu(refusal.stage));
             let device = answer.emulated.map(|device| words::emulated(&scenario.layout, device));

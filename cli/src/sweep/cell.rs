@@ -3,8 +3,8 @@
 use super::SweepError;
 use super::columns::{self, Row, Value};
 use super::grid::Grid;
-use crate::profile::Profile;
 use crate::judgement::NotSetUp;
+use crate::profile::Profile;
 use crate::render::compare::{failed, not_set_up};
 use crate::scenario::{LoadError, Scenario};
 use crate::words;

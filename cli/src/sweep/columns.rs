@@ -145,6 +145,7 @@ fn spread(values: Option<&Distribution>) -> [Value; 3] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

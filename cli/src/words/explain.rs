@@ -10,7 +10,8 @@ use sim_core::outcome::ViewId;
 use sim_core::world::attempt::Through;
 
 /// Why there is nothing to advise where neither memory nor a device is.
-pub const NOTHING_ANSWERS: &str = "nothing answers at that address: whatever maps it, the access ends in an external abort";
+pub const NOTHING_ANSWERS: &str =
+    "nothing answers at that address: whatever maps it, the access ends in an external abort";
 
 /// More views than these are counted, not named.
 const VIEWS_NAMED: usize = 6;
@@ -133,7 +134,9 @@ pub fn change(scenario: &Scenario, strategy: &str, change: &Change) -> String {
                 Reshaped::Ends(limit) => format!("ending before slot {beside}, at {limit:#x}"),
                 Reshaped::Begins(base) => format!("beginning behind slot {beside}, at {base:#x}"),
                 Reshaped::Split(limit, base) => {
-                    format!("in two slots around slot {beside}: one that ends at {limit:#x}, one that begins at {base:#x}")
+                    format!(
+                        "in two slots around slot {beside}: one that ends at {limit:#x}, one that begins at {base:#x}"
+                    )
                 }
             };
             format!("slot {slot} of the {} {to}", mpu(*stage))
@@ -158,7 +161,9 @@ pub fn way(scenario: &Scenario, way: &Way) -> String {
         Other::FixedDevices => "--set hyp_devices=fixed".into(),
     };
     let place = match (way.placement, way.address) {
-        (Some(placement), Some(at)) => format!("under placement {} it lies at {at:#x}, and ", words::placement(placement)),
+        (Some(placement), Some(at)) => {
+            format!("under placement {} it lies at {at:#x}, and ", words::placement(placement))
+        }
         _ => String::new(),
     };
     let (count, verdict) = (words::regions_of(&way.needs), words::fits(way.refused.as_ref().map(|why| why.shortage)));

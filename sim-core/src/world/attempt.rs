@@ -134,7 +134,12 @@ fn pieces(layout: &Layout, access: Access) -> Vec<(Option<Wanted>, Access)> {
         let asked = device
             || matches!(
                 owner,
-                Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(_) | Owner::Heap
+                Owner::Ram(_)
+                    | Owner::Granted(_)
+                    | Owner::ReadOnly(_)
+                    | Owner::Shared(_)
+                    | Owner::Pool(_)
+                    | Owner::Heap
             );
         let whole = Span::with_size(left.addr, left.size.max(1));
         let (Some(within), Some(whole)) = (within.filter(|_| asked), whole) else {

@@ -62,14 +62,7 @@ fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
         })
         .collect();
     let fixed = plan.fixed().len();
-    RegionUse {
-        needs: plan.region_needs(),
-        fixed,
-        peak,
-        exposed,
-        boot: plan.boot().uses().collect(),
-        views,
-    }
+    RegionUse { needs: plan.region_needs(), fixed, peak, exposed, boot: plan.boot().uses().collect(), views }
 }
 
 /// The report of a system that its board has no room for: nothing ran. `plan` is the sketch of what was refused.

@@ -54,7 +54,8 @@ fn record(scenario: &Scenario, seed: u64, row: &Row, measured: Option<Trap>) -> 
     ];
     let report = row.report();
     // What nobody planned has no number of regions; what did not take place counts nothing.
-    let planned = |of: fn(&RegionUse) -> usize| report.map(|report| of(&report.regions).to_string()).unwrap_or_default();
+    let planned =
+        |of: fn(&RegionUse) -> usize| report.map(|report| of(&report.regions).to_string()).unwrap_or_default();
     let count = |of: fn(&Report) -> u64| report.map_or(0, of).to_string();
     record.extend([
         ("outcome", report.map_or(words::REFUSED, |report| words::outcome(&report.outcome)).into()),

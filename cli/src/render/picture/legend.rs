@@ -88,7 +88,9 @@ pub(super) fn notes(plan: &Plan, top: u32) -> (Vec<(u32, String)>, u32) {
     ];
     notes.extend(plan.shortage().map(|shortage| match shortage {
         Shortage::Regions => "This system is refused: a view or boot takes more slots than there are to use.",
-        Shortage::DefaultMap => "This system is refused: the strategy uses the default map of EL2, and the board declares none.",
+        Shortage::DefaultMap => {
+            "This system is refused: the strategy uses the default map of EL2, and the board declares none."
+        }
     }));
     let lines = notes.into_iter().flat_map(|note| text::wrap(note, LEAST_WIDTH - 2 * MARGIN));
     let placed: Vec<(u32, String)> = lines.zip(0u32..).map(|(line, at)| (top + 10 + at * LINE, line)).collect();
