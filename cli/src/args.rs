@@ -2,7 +2,7 @@
 
 use crate::parity::Beside;
 use crate::replay::MAX_PES;
-use crate::scenario;
+use crate::{scenario, strategy};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpu_model::AccessKind;
 use std::path::PathBuf;
@@ -186,7 +186,7 @@ pub struct Compare {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "naive,pin,map-page,switch-view,switch-view:lazy,hybrid,enable-mask,ku-window,background,xen-pool"
+        default_values_t = strategy::compared()
     )]
     pub strategies: Vec<String>,
 
@@ -243,7 +243,7 @@ pub struct SweepGrid {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "naive,pin,map-page,switch-view,hybrid,enable-mask,ku-window,background,xen-pool"
+        default_values_t = strategy::swept()
     )]
     pub strategies: Vec<String>,
 
@@ -329,7 +329,7 @@ pub struct Report {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "naive,pin,map-page,switch-view,switch-view:lazy,hybrid,enable-mask,ku-window,background,xen-pool"
+        default_values_t = strategy::compared()
     )]
     pub strategies: Vec<String>,
 

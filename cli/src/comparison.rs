@@ -1,5 +1,6 @@
 //! One scenario under several strategies: what is read off all the runs together.
 
+use crate::judgement::NotSetUp;
 use crate::scenario::Scenario;
 use crate::sensitivity::Work;
 use sim_core::layout::Placement;
@@ -11,29 +12,38 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Row {
     /// The strategy, as it was asked for.
     pub name: String,
-    /// The scenario as that strategy runs it.
+    /// The scenario as that strategy runs it; as it is in the file if the strategy cannot be set up.
     pub scenario: Scenario,
-    /// What came of it.
-    pub report: Report,
+    /// What came of it, or why the strategy cannot be set up on the scenario. Both are outcomes.
+    pub came: Result<Report, NotSetUp>,
 }
 
 impl Row {
     /// Whether it ran to its end.
     #[must_use]
     pub fn completed(&self) -> bool {
-        self.report.outcome == Outcome::Completed
+        self.report().is_some_and(|report| report.outcome == Outcome::Completed)
     }
 
-    /// Where `shared_info` and `vcpu_info` lay.
+    /// The report, if the strategy could be set up.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.came.as_ref().ok()
+    }
+
+    /// Where `shared_info` and `vcpu_info` lay, or were to lie.
     #[must_use]
     pub fn placement(&self) -> Placement {
-        self.scenario.layout.parts().placement
+        match &self.came {
+            Err(NotSetUp::Placement { placement, .. }) => *placement,
+            _ => self.scenario.layout.parts().placement,
+        }
     }
 
     /// What the entries to EL2 of one kind cost, if there were any.
     #[must_use]
     pub fn cost(&self, trap: Option<Trap>) -> Option<&TrapCost> {
-        self.report.traps.get(&trap?).filter(|cost| cost.calls > 0)
+        self.report()?.traps.get(&trap?).filter(|cost| cost.calls > 0)
     }
 }
 
@@ -42,7 +52,7 @@ impl Row {
 #[must_use]
 pub fn measured(rows: &[Row]) -> Option<Trap> {
     let mut writes: BTreeMap<Trap, u64> = BTreeMap::new();
-    for (trap, cost) in rows.iter().flat_map(|row| &row.report.traps) {
+    for (trap, cost) in rows.iter().filter_map(Row::report).flat_map(|report| &report.traps) {
         *writes.entry(*trap).or_default() += cost.counts.el2_writes();
     }
     let send = writes.keys().find(|trap| trap.is_send()).copied();
@@ -60,7 +70,7 @@ pub enum Unranked {
 
 /// Whether any run sent an event.
 fn any_sent(rows: &[Row]) -> bool {
-    rows.iter().any(|row| row.report.events.sent > 0)
+    rows.iter().filter_map(Row::report).any(|report| report.events.sent > 0)
 }
 
 /// Why the runs are not ranked; `None`: they are.
@@ -110,7 +120,8 @@ pub struct OtherCalls {
 /// The strategies that ran under another placement than `own`, with the hypercalls they made more or less often.
 #[must_use]
 pub fn moved(rows: &[Row], own: Placement) -> Vec<Moved<'_>> {
-    let (stayed, moved): (Vec<&Row>, _) = rows.iter().partition(|row| row.placement() == own);
+    let set_up = rows.iter().filter(|row| row.report().is_some());
+    let (stayed, moved): (Vec<&Row>, _) = set_up.partition(|row| row.placement() == own);
     let stayed: Vec<&Row> = stayed.into_iter().filter(|row| row.completed()).collect();
     let found = moved.into_iter().map(|row| Moved {
         name: &row.name,
@@ -121,8 +132,8 @@ pub fn moved(rows: &[Row], own: Placement) -> Vec<Moved<'_>> {
 }
 
 fn other_calls(row: &Row, stayed: &[&Row]) -> Vec<OtherCalls> {
-    let calls = |row: &Row, trap: Trap| row.report.traps.get(&trap).map_or(0, |cost| cost.calls);
-    let all = stayed.iter().copied().chain([row]).flat_map(|row| row.report.traps.keys());
+    let calls = |row: &Row, trap: Trap| row.cost(Some(trap)).map_or(0, |cost| cost.calls);
+    let all = stayed.iter().copied().chain([row]).filter_map(Row::report).flat_map(|report| report.traps.keys());
     let hypercalls: BTreeSet<Trap> = all.filter(|trap| matches!(trap, Trap::Hypercall(_))).copied().collect();
     let differing = hypercalls.into_iter().filter_map(|trap| {
         let (here, own) = (calls(row, trap), stayed.iter().map(|row| calls(row, trap)));

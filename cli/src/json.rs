@@ -8,12 +8,16 @@ pub use compare::{Comparison, comparison};
 pub use explain::{Explained, NotExplained, explain, refused};
 pub use view::{ViewReport, view};
 
+use crate::judgement::NotSetUp;
 use crate::profile::{Profile, Provenance};
 use crate::scenario::Scenario;
+use crate::render;
 use crate::words::{self, waiting};
 use indexmap::IndexMap;
 use serde::Serialize;
-use sim_core::outcome::{Counts, Distribution, El2Fault, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost};
+use sim_core::outcome::{
+    Counts, Distribution, El2Fault, EventTotals, HypervisorFault, MpuCounts, Outcome, Report, Trap, TrapCost,
+};
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -29,7 +33,7 @@ pub struct Run {
     ports: Vec<PortForm>,
     hypercalls: IndexMap<String, Cost>,
     traps: IndexMap<String, Cost>,
-    regions: Regions,
+    regions: Option<Regions>,
     counts: CountsForm,
     boot_counts: CountsForm,
     cycles: Cycles,
@@ -54,6 +58,7 @@ struct Fault {
     vcpu: Option<String>,
     step: Option<String>,
     view: String,
+    remedies: Vec<explain::ChangeForm>,
     recursive: Option<Nested>,
 }
 
@@ -110,7 +115,10 @@ struct Stats {
 #[derive(Debug, Serialize)]
 struct Regions {
     el2_total: u8,
+    available: u8,
     required: usize,
+    boot_required: usize,
+    views_required: usize,
     fixed: usize,
     peak: usize,
     exposed: u64,
@@ -184,7 +192,9 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
         chosen.map(|(trap, cost)| (words::trap(*trap), cost.into())).collect()
     };
     let (fault, detail) = match &report.outcome {
-        Outcome::HypervisorFault(fault) | Outcome::Hazard(Some(fault)) => (Some(self::fault(scenario, fault)), None),
+        Outcome::HypervisorFault(fault) | Outcome::Hazard(Some(fault)) => {
+            (Some(self::fault(scenario, strategy, fault)), None)
+        }
         outcome => (None, detail(scenario, outcome)),
     };
     Run {
@@ -207,9 +217,12 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
             .collect(),
         hypercalls: costs(true),
         traps: costs(false),
-        regions: Regions {
-            el2_total: report.regions.el2_total,
-            required: report.regions.required,
+        regions: Some(Regions {
+            el2_total: report.regions.needs.total,
+            available: report.regions.needs.available,
+            required: report.regions.needs.needed(),
+            boot_required: report.regions.needs.boot,
+            views_required: report.regions.needs.views,
             fixed: report.regions.fixed,
             peak: report.regions.peak,
             exposed: report.regions.exposed,
@@ -238,22 +251,65 @@ pub fn run(scenario: &Scenario, strategy: &str, seed: u64, report: &Report) -> R
                     guest_bytes: view.guest_bytes,
                 })
                 .collect(),
-        },
+        }),
         counts: report.counts.into(),
         boot_counts: report.boot_counts.into(),
-        cycles: Cycles {
-            profile: scenario.profile.name().into(),
-            provenance: scenario.profile.about().into(),
-            leans_on: leans_on(&scenario.profile),
-            total: report.cycles,
-            lock_wait: report.lock_wait,
-            send: report.traps.iter().find(|(trap, _)| trap.is_send()).and_then(|(_, cost)| Stats::of(&cost.cycles)),
-            send_to_upcall: Stats::of(&report.send_to_upcall()),
-            masked: Stats::of(&report.masked()),
-        },
+        cycles: cycles(
+            scenario,
+            report.cycles,
+            report.lock_wait,
+            [
+                report.traps.iter().find(|(trap, _)| trap.is_send()).and_then(|(_, cost)| Stats::of(&cost.cycles)),
+                Stats::of(&report.send_to_upcall()),
+                Stats::of(&report.masked()),
+            ],
+        ),
         hazards: report.hazards.iter().map(|hazard| words::hazard(&hazard.kind)).collect(),
         steps: report.steps,
         console: report.console.clone(),
+    }
+}
+
+/// The JSON form of a strategy that cannot be set up: as a run of which nothing took place, without regions, which nobody planned.
+#[must_use]
+pub fn not_set_up(scenario: &Scenario, strategy: &str, seed: u64, why: &NotSetUp) -> Run {
+    let nothing = || Counts::default().into();
+    Run {
+        scenario: scenario.name.clone(),
+        strategy: strategy.into(),
+        seed,
+        outcome: words::REFUSED,
+        detail: Some(vec![why.to_string()]),
+        fault: None,
+        events: EventTotals::default().into(),
+        ports: Vec::new(),
+        hypercalls: IndexMap::new(),
+        traps: IndexMap::new(),
+        regions: None,
+        counts: nothing(),
+        boot_counts: nothing(),
+        cycles: cycles(scenario, 0, 0, [None, None, None]),
+        hazards: Vec::new(),
+        steps: 0,
+        console: String::new(),
+    }
+}
+
+fn cycles(
+    scenario: &Scenario,
+    total: u64,
+    lock_wait: u64,
+    [send, send_to_upcall, masked]: [Option<Stats>; 3],
+) -> Cycles {
+    Cycles {
+        profile: scenario.profile.name().into(),
+        provenance: scenario.profile.about().into(),
+        leans_on: leans_on(&scenario.profile),
+        total,
+        lock_wait,
+        send,
+        send_to_upcall,
+        masked,
     }
 }
 
@@ -293,7 +349,7 @@ fn detail(scenario: &Scenario, outcome: &Outcome) -> Option<Vec<String>> {
     }
 }
 
-fn fault(scenario: &Scenario, fault: &HypervisorFault) -> Fault {
+fn fault(scenario: &Scenario, strategy: &str, fault: &HypervisorFault) -> Fault {
     let layout = &scenario.layout;
     let syndrome = fault.fault.syndrome;
     Fault {
@@ -311,6 +367,7 @@ fn fault(scenario: &Scenario, fault: &HypervisorFault) -> Fault {
         vcpu: fault.on_behalf.vcpu.map(|vcpu| words::vcpu(layout, vcpu)),
         step: fault.on_behalf.step.and_then(|step| words::step(scenario, step)),
         view: words::view(layout, fault.view),
+        remedies: render::fault::ways(scenario, strategy, fault).iter().map(explain::way).collect(),
         recursive: fault.recursive.as_ref().map(Nested::from),
     }
 }
@@ -328,10 +385,9 @@ impl From<&El2Fault> for Nested {
     }
 }
 
-impl From<sim_core::outcome::EventTotals> for Events {
-    fn from(totals: sim_core::outcome::EventTotals) -> Self {
-        let sim_core::outcome::EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } =
-            totals;
+impl From<EventTotals> for Events {
+    fn from(totals: EventTotals) -> Self {
+        let EventTotals { sent, delivered, coalesced, lost, held, raised, raised_delivered } = totals;
         Self { sent, delivered, coalesced, lost, held, raised, raised_delivered }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! * [`args`]: what was typed. [`commands`]: what each command does.
 //! * [`scenario`]: files in, checked systems out, with errors that point at the place. [`strategy`]: strategies by name.
+//! * [`judgement`]: what each strategy and placement makes of a system and of an access; all that follow say what is found there.
 //! * [`comparison`]: one scenario under several strategies, taken together.
 //! * [`explain`]: an access asked of MPUs as planned, and of others that differ in one point.
 //! * [`trace`]: what happens in a run, into a file as it happens.
@@ -25,6 +26,7 @@ pub mod comparison;
 pub mod explain;
 pub mod fuzz;
 pub mod json;
+pub mod judgement;
 pub mod logging;
 pub mod near;
 pub mod output;

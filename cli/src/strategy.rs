@@ -28,6 +28,22 @@ pub enum StrategyError {
 /// Windows a strategy may be given: more than any MPU has regions make no sense.
 const MAX_WINDOWS: usize = 255;
 
+/// What a sweep runs unless it is told otherwise: every strategy.
+#[must_use]
+pub fn swept() -> Vec<String> {
+    Builtin::NAMES.map(str::to_owned).into()
+}
+
+/// What a comparison runs unless it is told otherwise: every strategy, and `switch-view` in both its forms.
+#[must_use]
+pub fn compared() -> Vec<String> {
+    let both = |name: &'static str| match name {
+        "switch-view" => vec![name, "switch-view:lazy"],
+        name => vec![name],
+    };
+    Builtin::NAMES.into_iter().flat_map(both).map(str::to_owned).collect()
+}
+
 /// The strategy that `text` names, with the scenario's settings where the name has none of its own.
 pub fn parse(text: &str, settings: Settings) -> Result<Builtin, StrategyError> {
     let (name, settings) = settle(text, settings)?;
@@ -58,9 +74,18 @@ pub fn settle(text: &str, mut settings: Settings) -> Result<(&str, Settings), St
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use sim_core::hyp::strategy::Strategy;
+
+    #[test]
+    fn comparisons_and_sweeps_run_every_strategy() {
+        assert_eq!(swept(), Builtin::NAMES);
+        let bare: std::collections::BTreeSet<_> =
+            compared().iter().map(|name| settle(name, Settings::default()).unwrap().0.to_owned()).collect();
+        assert_eq!(bare, Builtin::NAMES.into_iter().map(str::to_owned).collect());
+    }
 
     #[test]
     fn names_with_and_without_options() {

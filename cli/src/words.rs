@@ -16,8 +16,12 @@ use mpu_model::{DenialKind, Hazard, Memory, PendingWrite};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
-    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, Trap, VcpuRef, ViewId,
+    Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, RegionNeeds, Shortage,
+    Trap, VcpuRef, ViewId,
 };
+
+/// The outcome of a system that its board has no room for, or on which a strategy cannot be set up.
+pub const REFUSED: &str = "refused";
 
 /// The outcome's name in JSON and tables.
 #[must_use]
@@ -27,7 +31,7 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::HypervisorFault(_) => "hypervisor-fault",
         Outcome::Hazard(_) => "hazard",
         Outcome::Deadlock(_) => "deadlock",
-        Outcome::Refused(_) => "refused",
+        Outcome::Refused(_) => REFUSED,
         Outcome::ExpectationFailed(_) => "expectation-failed",
         Outcome::Limit(_) => "limit",
         Outcome::IsolationBroken(_) => "isolation-broken",
@@ -390,6 +394,30 @@ pub fn got(got: Got) -> String {
         Got::Abort { esr, far } => {
             format!("an abort at EL1 (EC {:#04x}, status {:#04x}, FAR_EL1 {far:#x})", esr >> 26, esr & 0x3f)
         }
+    }
+}
+
+/// What a system needs of EL2 regions, of those its strategy can use: `9 of 32 EL2 regions`.
+#[must_use]
+pub fn regions_of(needs: &RegionNeeds) -> String {
+    let of_board =
+        if needs.available == needs.total { String::new() } else { format!(" (the board has {})", needs.total) };
+    format!("{} of {} EL2 regions{of_board}", needs.needed(), needs.available)
+}
+
+/// The parts of which the larger one is what a system needs: `boot 9 in phase devices, views 7`.
+#[must_use]
+pub fn region_parts(needs: &RegionNeeds) -> String {
+    format!("boot {} in phase {}, views {}", needs.boot, needs.phase, needs.views)
+}
+
+/// Whether a board runs a system, or what it lacks, in few words.
+#[must_use]
+pub const fn fits(shortage: Option<Shortage>) -> &'static str {
+    match shortage {
+        None => "fits",
+        Some(Shortage::Regions) => "does not fit",
+        Some(Shortage::DefaultMap) => "refused, for the board declares no default map",
     }
 }
 

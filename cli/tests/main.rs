@@ -1,6 +1,7 @@
 //! Tests of the program and its library. One program, so that what they all use is compiled once.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod agreement;
 mod boards;
 mod fuzz;
 mod parity;

@@ -3,7 +3,7 @@
 use mpusim::profile;
 use mpusim::scenario::Scenario;
 use mpusim::sweep::{
-    About, Asked, Axis, Cells, End, Grid, Open, Output, Progress, Shard, Simulate, Sweep, Target, columns,
+    About, Asked, Axis, Cells, End, Grid, NoRun, Open, Output, Progress, Shard, Simulate, Sweep, Target, columns,
 };
 use sim_core::outcome::Report;
 use std::fs;
@@ -35,12 +35,12 @@ impl Slow {
 }
 
 impl Simulate for Slow {
-    fn run(&self, _: &Scenario, _: &str, seed: u64) -> Result<(Scenario, Report), String> {
+    fn run(&self, _: &Scenario, _: &str, seed: u64) -> Result<(Scenario, Report), NoRun> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         while seed == self.cell && !self.go_on.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(1));
         }
-        Err(format!("seed {seed} was here"))
+        Err(NoRun::Invalid(format!("seed {seed} was here")))
     }
 }
 

@@ -56,7 +56,7 @@ fn plan(domains: &[[Mapping<usize>; MAPPINGS]]) -> usize {
         cover.draw_all(domains.get(index).copied().into_iter().flatten()).expect("room for all");
         cover
     });
-    Demand { available: BOARD, fixed: &own, windows: 1, views: &views }.check().expect("it fits");
+    Demand { available: BOARD, fixed: &own, windows: 1, views: &views, claimed: &own }.check().expect("it fits");
     let mut slots = [RegionWords::default(); BOARD as usize - FIXED - 1];
     views.iter().map(|view| switch_to(&mut slots, view)).sum()
 }

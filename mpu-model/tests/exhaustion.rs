@@ -98,6 +98,7 @@ proptest! {
     fn a_demand_fits_or_says_what_would_help(
         fixed in prop::collection::vec(granules(4, 2), 0..3),
         views in prop::collection::vec(prop::collection::vec(granules(0, SPACE), 0..5), 0..4),
+        claimed in prop::collection::vec(granules(0, SPACE), 0..3),
         windows in 0..4_usize,
     ) {
         let seen_of: Vec<_> = views.iter().map(|view| seen(view)).collect();
@@ -108,8 +109,10 @@ proptest! {
         let first = seen_of.iter().position(|view| fewest(view) == own).unwrap_or(0);
         let standing = fewest(&fixed_seen);
         let required = standing + windows + own;
+        let claimed_seen = seen(&claimed);
         let unused: Vec<_> = (0..SPACE as usize)
-            .filter(|at| fixed_seen[*at].is_none() && seen_of.iter().all(|view| view[*at].is_none()))
+            .filter(|at| fixed_seen[*at].is_none() && claimed_seen[*at].is_none())
+            .filter(|at| seen_of.iter().all(|view| view[*at].is_none()))
             .collect();
 
         let filler = Mapping { region: Region::with_size(0, 64, RW).unwrap(), owner: 0 };
@@ -121,11 +124,13 @@ proptest! {
         };
         let mut fixed_room = vec![filler; 2 * fixed.len()];
         let fixed_cover = draw(&mut fixed_room, &fixed);
+        let mut claimed_room = vec![filler; 2 * claimed.len()];
+        let claimed_cover = draw(&mut claimed_room, &claimed);
         let covers: Vec<_> = rooms.iter_mut().zip(&views).map(|(room, view)| draw(room, view)).collect();
         for available in 0..=required + 1 {
             let available = u8::try_from(available).unwrap();
             let excess = required.saturating_sub(available.into());
-            let demand = Demand { available, fixed: &fixed_cover, windows, views: &covers };
+            let demand = Demand { available, fixed: &fixed_cover, windows, views: &covers, claimed: &claimed_cover };
             prop_assert_eq!(demand.required(), (required, first));
             match demand.check() {
                 Err(Refusal::TouchesFixed { view, wants, fixed: stands }) => {

@@ -190,7 +190,9 @@ fn a_board_too_small_for_a_phase_is_refused_with_the_phase_and_the_number() {
         parts.board.el2_regions = regions;
         let config = Config { channels: vec![channel()], ..Config::default() };
         match World::new(Layout::new(parts).unwrap(), builtin("map-page"), config) {
-            Err(BuildError::Setup(SetupError::Refused(refused))) => Some((refused.phase, refused.to_string())),
+            Err(BuildError::Setup(SetupError::Refused(refused))) => {
+                Some((refused.needs.deciding_phase(), refused.to_string()))
+            }
             other => {
                 assert!(other.is_ok());
                 None

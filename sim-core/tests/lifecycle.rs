@@ -174,7 +174,8 @@ fn a_domain_without_room_is_refused_and_nothing_changes() {
     let before = (format!("{:?}", hyp.core), format!("{:?}", hyp.channels), format!("{:?}", machine.pes));
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };
     let refused = hyp.create_domain(&mut cpu, newcomer()).unwrap().unwrap_err();
-    assert!(matches!(&refused, CreateError::Refused(Refused { required: 10, available: 9, phase: None, .. })));
+    let CreateError::Refused(Refused { needs, .. }) = &refused else { panic!("{refused:?}") };
+    assert_eq!((needs.needed(), needs.available, needs.deciding_phase()), (10, 9, None));
     assert_eq!(refused.errno(), Errno::ENOMEM);
     let taken = domain(9, &[span(0x2000_0000, 0x1000)], &[0]);
     let refused = hyp.create_domain(&mut cpu, taken).unwrap().unwrap_err();

@@ -56,7 +56,7 @@ fn two_structures_in_one_page_share_a_pin() {
         domain.vcpu_info = vec![base + 0x800];
     }
     let report = run(parts, setup());
-    assert_eq!((report.outcome, report.regions.required), (Outcome::Completed, 9));
+    assert_eq!((report.outcome, report.regions.needs.needed()), (Outcome::Completed, 9));
 }
 
 /// Both domains on one PE: each change of view turns the pins of the one that comes off and those of the other on.

@@ -4,7 +4,7 @@ use crate::common::{builtin, channel, ping_pong, span, thread_2022};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy, When};
-use sim_core::layout::{Layout, LayoutParts, Placement};
+use sim_core::layout::{EmulatedDevice, HypDevices, Layout, LayoutParts, Placement};
 use sim_core::outcome::Outcome;
 use sim_core::world::{BuildError, Config, World};
 
@@ -18,7 +18,7 @@ fn refused(parts: &LayoutParts, strategy: &Builtin, regions: u8) -> Option<usize
     let layout = Layout::new(with_regions(parts.clone(), regions)).unwrap();
     let config = Config { channels: vec![channel()], ..Config::default() };
     match World::new(layout, strategy.clone(), config) {
-        Err(BuildError::Setup(SetupError::Refused(refused))) => Some(refused.required),
+        Err(BuildError::Setup(SetupError::Refused(refused))) => Some(refused.needs.needed()),
         Err(other) => panic!("{other}"),
         Ok(_) => None,
     }
@@ -58,7 +58,7 @@ fn the_refusal_names_the_number_that_a_search_finds() {
 #[test]
 fn r_of_the_2022_system() {
     let layout = Layout::new(thread_2022()).unwrap();
-    let views = |name| Plan::sketch(&layout, builtin(name).needs()).views_required();
+    let views = |name| Plan::sketch(&layout, builtin(name).needs()).region_needs().views;
     // Text, rodata, data, heap, UART, GIC, and the guest's RAM; a window; the hypervisor view has one merged region; two
     // pages of each domain are pinned; views that stay programmed stand beside each other.
     let names = ["naive", "map-page", "switch-view", "hybrid", "pin", "enable-mask", "background"];
@@ -85,7 +85,7 @@ fn fewer_windows_are_named_where_they_are_enough_and_then_they_are() {
 }
 
 #[test]
-fn gaps_that_nobody_uses_are_named_where_closing_them_is_enough_and_then_it_is() {
+fn gaps_that_nobody_claims_are_named_where_closing_them_is_enough_and_then_it_is() {
     let mut parts = thread_2022();
     // Four banks with gaps of 1, 2 and 4 MiB between them.
     let banks =
@@ -94,9 +94,30 @@ fn gaps_that_nobody_uses_are_named_where_closing_them_is_enough_and_then_it_is()
     let refused = why(&parts, &builtin("naive"), 9);
     assert_eq!(
         refused.to_string(),
-        "needs 10 EL2 regions, and there are 9 to use; mapping 1 gap along would do, 0x100000 bytes that nobody uses"
+        "needs 10 EL2 regions, and there are 9 to use; mapping 1 gap along would do, 0x100000 bytes that the layout gives to nobody"
     );
     let ram = &mut parts.domains.first_mut().unwrap().ram;
     ram.splice(..2, [span(0x3000_0000, 0x30_0000)]);
     assert_eq!(self::refused(&parts, &builtin("naive"), 9), None);
+}
+
+#[test]
+fn a_gap_in_which_a_device_is_is_not_named() {
+    let mut parts = thread_2022();
+    parts.hyp_devices = HypDevices::Switched;
+    // Six banks with 1 MiB between them, but for the first gap, which is the smallest and has the UART.
+    let banks = (0..6).map(|bank| span(0x3000_0000 + bank * 0x20_0000, 0x10_0000));
+    let mut banks: Vec<_> = banks.collect();
+    banks[1] = span(0x3018_0000, 0x18_0000);
+    parts.domains[0].ram = banks;
+    let small = why(&parts, &builtin("naive"), 9).change.close_gaps;
+    assert_eq!(small, Some((1, 0x8_0000)));
+    parts.board.uart.span = span(0x3010_0000, 0x1000);
+    let refused = why(&parts, &builtin("naive"), 9);
+    assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
+    // An emulated device keeps its own gap and no other.
+    parts.emulated =
+        vec![EmulatedDevice { name: "dev".into(), span: span(0x3038_0000, 0x1000), domains: vec![0], console: None }];
+    let refused = why(&parts, &builtin("naive"), 9);
+    assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
 }

@@ -27,10 +27,18 @@ pub fn rows(args: &Compare, scenario: &Scenario) -> Result<Vec<Row>, CommandErro
     args.strategies.iter().map(named).collect()
 }
 
-/// Runs the scenario under one strategy, which the table calls `name`.
+/// Runs the scenario under one strategy, which the table calls `name`. That the strategy cannot be set up is a result.
+///
+/// # Errors
+///
+/// [`CommandError::NotSetUp`] if no strategy can be set up on the scenario.
 pub fn row<S: Strategy + Clone>(scenario: &Scenario, name: &str, strategy: &S, seed: u64) -> Result<Row, CommandError> {
-    let (placed, report) = simulate(scenario, name, strategy, seed, ())?;
-    Ok(Row { name: name.into(), scenario: placed, report })
+    let (scenario, came) = match simulate(scenario, name, strategy, seed, ()) {
+        Ok((placed, report)) => (placed, Ok(report)),
+        Err(why) if why.concerns_every_strategy() => return Err(why.into()),
+        Err(why) => (scenario.clone(), Err(why)),
+    };
+    Ok(Row { name: name.into(), scenario, came })
 }
 
 /// Prints rows side by side, in the form asked for.

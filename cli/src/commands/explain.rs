@@ -1,46 +1,39 @@
 //! `mpusim explain`.
 
-use super::{CommandError, Done, Io, json, load, position, under, wants_json};
+use super::{CommandError, Done, Io, json, load, position, wants_json};
 use crate::args::{Explain, KnownView};
 use crate::explain::{self as why, Question};
+use crate::judgement::System;
 use crate::scenario::Scenario;
 use crate::{json as form, output, render, strategy, words};
 use mpu_model::{Access, El};
-use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::ViewId;
 
-/// Tells why an access is allowed (well) or denied (failed).
+/// Tells why an access is allowed (well), or denied or not answered (failed).
 pub fn explain(args: &Explain, io: Io) -> Result<Done, CommandError> {
     let scenario = load(&args.source)?;
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
-    let scenario = under(&scenario, &args.strategy, &strategy)?;
-    let question = question(args, &scenario, &strategy)?;
+    let system = System::new(&scenario, &args.strategy, &strategy)?;
+    let question = question(args, &system.scenario, &strategy)?;
     let as_json = wants_json(args.format);
-    let plan = match Plan::new(&scenario.layout, strategy.needs()) {
-        Ok(plan) => plan,
-        Err(refused) => {
-            output::print(
-                &if as_json {
-                    json(&form::refused(&scenario, &args.strategy, &refused))?
-                } else {
-                    render::explain::refused(&scenario, &args.strategy, &refused, io.out)
-                },
-                io.out,
-            )?;
-            return Ok(Done::Failed);
-        }
-    };
-    let answer = why::explain(&scenario, &strategy, &plan, question)?;
-    output::print(
-        &if as_json {
-            json(&form::explain(&scenario, &args.strategy, &answer))?
+    if let Some(refused) = system.refusal() {
+        let text = if as_json {
+            json(&form::refused(&system, &args.strategy, &refused))?
         } else {
-            render::explain::explain(&scenario, &args.strategy, &answer, io.out)
-        },
-        io.out,
-    )?;
-    Ok(if answer.verdict.is_ok() { Done::Well } else { Done::Failed })
+            render::explain::refused(&system, &args.strategy, &refused, io.out)
+        };
+        output::print(&text, io.out)?;
+        return Ok(Done::Failed);
+    }
+    let answer = why::explain(&system, &strategy, question)?;
+    let text = if as_json {
+        json(&form::explain(&system.scenario, &args.strategy, &answer))?
+    } else {
+        render::explain::explain(&system.scenario, &args.strategy, &answer, io.out)
+    };
+    output::print(&text, io.out)?;
+    Ok(if answer.succeeds() { Done::Well } else { Done::Failed })
 }
 
 fn question(args: &Explain, scenario: &Scenario, strategy: &Builtin) -> Result<Question, CommandError> {

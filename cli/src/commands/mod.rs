@@ -14,6 +14,7 @@ use crate::args::{Cli, Color, Format, Source};
 use crate::fuzz::FuzzError;
 use crate::fuzz::races::RaceError;
 use crate::near;
+use crate::judgement::{NotSetUp, System};
 use crate::output::{self, Palette};
 use crate::parity::ParityError;
 use crate::profile::ProfileError;
@@ -23,15 +24,13 @@ use crate::report::ReportError;
 use crate::scenario::{LoadError, Scenario};
 use crate::shown;
 use crate::strategy::{self, StrategyError};
-use crate::sweep::SweepError;
+use crate::sweep::{NoRun, SweepError};
 use crate::trace::TraceError;
 use crate::words;
 use clap::CommandFactory;
 use clap::builder::Styles;
 use sim_core::hyp::SetupError;
-use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::LayoutError;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use sim_core::world::watch::Watch;
@@ -84,17 +83,9 @@ pub enum CommandError {
     /// The strategy's name was not taken.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
-    /// The scenario has no room for what the strategy needs.
-    #[error("strategy {strategy} keeps shared_info and vcpu_info elsewhere, and there: {error}")]
-    Placement {
-        /// The strategy.
-        strategy: String,
-        /// What stands in the way.
-        error: Box<LayoutError>,
-    },
-    /// The scenario cannot be set up.
+    /// The strategy cannot be set up on the scenario.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    NotSetUp(#[from] NotSetUp),
     /// The vectors cannot be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -201,6 +192,12 @@ pub enum CommandError {
     Json(#[from] serde_json::Error),
 }
 
+impl From<BuildError> for CommandError {
+    fn from(error: BuildError) -> Self {
+        Self::NotSetUp(error.into())
+    }
+}
+
 /// The exit code of a command, with its last words.
 #[must_use]
 pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
@@ -266,19 +263,13 @@ pub fn simulate<S: Strategy + Clone, W: Watch>(
     strategy: &S,
     seed: u64,
     watch: W,
-) -> Result<(Scenario, Report), CommandError> {
-    let scenario = under(scenario, name, strategy)?;
+) -> Result<(Scenario, Report), NotSetUp> {
+    let System { scenario, plan } = System::new(scenario, name, strategy)?;
     tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
     match scenario.watched(strategy.clone(), seed, watch) {
         Ok(world) => Ok((scenario, world.run())),
         Err(BuildError::Setup(SetupError::Refused(refused))) => {
-            let mut report = Report::refused(refused);
-            let plan = Plan::sketch(&scenario.layout, strategy.needs());
-            report.regions.boot = plan.boot().uses().collect();
-            for (used, view) in report.regions.views.iter_mut().zip(plan.views()) {
-                used.guest_bytes = view.guest_bytes;
-            }
-            Ok((scenario, report))
+            Ok((scenario, sim_core::world::refused(refused, &plan)))
         }
         Err(error) => Err(error.into()),
     }
@@ -297,7 +288,13 @@ fn write_whole(path: &Path, text: &str) -> Result<(), String> {
 
 /// Runs a scenario under the shipped strategy of that name, with nobody watching.
 fn simulate_named(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
-    simulate(scenario, name, &strategy::parse(name, scenario.settings)?, seed, ())
+    Ok(simulate(scenario, name, &strategy::parse(name, scenario.settings)?, seed, ())?)
+}
+
+/// The same for a cell of a sweep.
+pub fn simulate_cell(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), NoRun> {
+    let strategy = strategy::parse(name, scenario.settings).map_err(|error| NoRun::Invalid(error.to_string()))?;
+    simulate(scenario, name, &strategy, seed, ()).map_err(NoRun::NotSetUp)
 }
 
 /// The position of the domain that `wanted` names, by name or by id.
@@ -308,12 +305,6 @@ fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
         let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
         CommandError::NoSuchDomain { wanted: wanted.into(), known: near::there_are(wanted, &known) }
     })
-}
-
-/// The scenario as a strategy runs it.
-pub(crate) fn under(scenario: &Scenario, name: &str, strategy: &impl Strategy) -> Result<Scenario, CommandError> {
-    let refused = |error| CommandError::Placement { strategy: name.into(), error };
-    scenario.under(strategy).map_err(refused)
 }
 
 fn verdict(outcome: &Outcome) -> Done {

@@ -1,6 +1,6 @@
 //! `mpusim sweep` and `mpusim sweep merge`.
 
-use super::{CommandError, Done, simulate_named};
+use super::{CommandError, Done};
 use crate::args::{Merge, Sweep, SweepCommand};
 use crate::output::{self, Palette};
 use crate::profile;
@@ -49,8 +49,7 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let mut progress = Progress::new(left, args.quiet);
     // The first signal ends the sweep at the end of the cells under way.
     super::stop_on_signals(&STOP)?;
-    let simulate =
-        |scenario: &Scenario, name: &str, seed| simulate_named(scenario, name, seed).map_err(|error| error.to_string());
+    let simulate = super::simulate_cell;
     let end = sweep.run(&mut output, &mut progress, &simulate);
     let place = output.target().path().display().to_string();
     let end = end.and_then(|end| output.sync().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;

@@ -1,31 +1,26 @@
 //! What would change a verdict: the same access, asked of MPUs that differ in one point.
 
-use super::mpus::{self, Mpus};
-use super::tried::bytes;
+use super::mpus::Mpus;
 use super::{Question, Verdict};
+use crate::judgement::{Ruling, System, Way, answers, attempt, ways};
 use crate::scenario::Scenario;
 use mpu_model::{AccessKind, Ap, Attrs, DenialKind, El, Region, Sctlr, Stage, WriteHazard, Xn};
-use sim_core::hyp::plan::{DEVICE, PRIVATE, Plan};
-use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::layout::{Owner, Span};
+use sim_core::hyp::plan::Plan;
+use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::ViewId;
+use sim_core::world::attempt::Through;
 
-/// By what a strategy lets the hypervisor reach memory.
+/// What an EL1 or EL2 region would have to be instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// A temporary mapping in this slot, of this range.
-    Window {
-        /// The slot.
-        slot: u8,
-        /// First and last byte mapped.
-        range: (u64, u64),
-    },
-    /// The hypervisor view.
-    View,
-    /// A region that is on in this view too.
-    Kept,
-    /// The default map, while EL2 runs.
-    DefaultMap,
+pub enum Reshaped {
+    /// Off.
+    Off,
+    /// Ends earlier, at this byte.
+    Ends(u64),
+    /// Begins later, at this byte.
+    Begins(u64),
+    /// Two regions: one that ends at the first byte, one that begins at the second.
+    Split(u64, u64),
 }
 
 /// One difference that gives the other verdict.
@@ -34,16 +29,9 @@ pub enum Change {
     /// Another view of the same strategy in force.
     Views(Vec<ViewId>),
     /// What the strategy does before the hypervisor touches guests' memory or its own devices.
-    Reach(By),
-    /// Another strategy, in the same view.
-    Strategy {
-        /// Its name.
-        name: &'static str,
-        /// By what it reaches the address.
-        by: By,
-        /// EL2 regions it needs on this layout.
-        required: usize,
-    },
+    Reach(Through),
+    /// Another strategy or placement, in the same view.
+    Way(Way),
     /// Other rights in a slot: the least that does it.
     Rights {
         /// The slot's array.
@@ -53,6 +41,17 @@ pub enum Change {
         /// What it would have to say.
         attrs: Attrs,
     },
+    /// Another range in one of two slots that overlap.
+    Reshaped {
+        /// The slots' array.
+        stage: Stage,
+        /// The slot.
+        slot: u8,
+        /// The other slot of the two.
+        beside: u8,
+        /// What it would have to be.
+        to: Reshaped,
+    },
     /// `SCTLR_EL2.WXN` clear: the region itself lets EL2 execute.
     WxnClear,
     /// The vCPU's EL1 MPU turned off.
@@ -61,13 +60,13 @@ pub enum Change {
 
 /// All of them, the nearest first.
 pub(super) fn changes(
-    scenario: &Scenario,
+    system: &System,
     strategy: &Builtin,
-    plan: &Plan,
     question: Question,
     mpus: &Mpus,
     verdict: &Verdict,
 ) -> Result<Vec<Change>, WriteHazard> {
+    let System { scenario, plan } = system;
     let mut changes = Vec::new();
     let Err(refusal) = verdict else {
         changes.extend(views(scenario, plan, question, false)?);
@@ -75,6 +74,9 @@ pub(super) fn changes(
     };
     if let DenialKind::Permission { slot: Some(slot), .. } = refusal.denial.kind {
         changes.extend(rights(mpus, refusal.stage, slot, question)?);
+    }
+    if let DenialKind::Overlap { first, second } = refusal.denial.kind {
+        changes.extend(apart(mpus, refusal.stage, (first, second), question)?);
     }
     if refusal.stage == Stage::One {
         let off = mpus.with_sctlr(Stage::One, |sctlr| sctlr.with_m(false))?;
@@ -85,16 +87,16 @@ pub(super) fn changes(
         let clear = mpus.with_sctlr(Stage::Two, |sctlr: Sctlr| sctlr.with_wxn(false))?;
         changes.extend(clear.judge(question.access).is_ok().then_some(Change::WxnClear));
     }
-    changes.extend(window(scenario, plan, question)?.map(Change::Reach));
-    changes.extend(views(scenario, plan, question, true)?);
-    if question.access.el == El::El2 {
-        for name in Builtin::NAMES {
-            let other = Builtin::from_name(name, scenario.settings).filter(|other| other.name() != strategy.name());
-            if let Some(other) = other {
-                changes.extend(by_strategy(scenario, &other, question)?);
-            }
-        }
+    if question.access.el == El::El2 && answers(scenario, question.access) {
+        // A region of the view would have let it through as it is.
+        let own = attempt(system, strategy, question.view, question.access);
+        changes.extend(match own {
+            Ruling::Allowed(by) if !matches!(by, Through::Standing { .. }) => Some(Change::Reach(by)),
+            _ => None,
+        });
     }
+    changes.extend(views(scenario, plan, question, true)?);
+    changes.extend(ways(scenario, strategy, question.view, question.access).into_iter().map(Change::Way));
     Ok(changes)
 }
 
@@ -114,56 +116,40 @@ fn views(scenario: &Scenario, plan: &Plan, question: Question, allowed: bool) ->
     Ok((!found.is_empty()).then_some(Change::Views(found)))
 }
 
-/// The mapping that a strategy with windows makes before the hypervisor touches memory that no region covers: the pages,
-/// cut to the owner's range, if it then gets through. The hypervisor reaches for guests' memory and its own devices only.
-fn window(scenario: &Scenario, plan: &Plan, question: Question) -> Result<Option<By>, WriteHazard> {
-    let (owner, within) = scenario.layout.owner(question.access.addr);
-    let attrs = match owner {
-        Owner::Ram(_) | Owner::Granted(_) | Owner::ReadOnly(_) | Owner::Shared(_) | Owner::Pool(_) => PRIVATE,
-        Owner::Uart | Owner::Gic => DEVICE,
-        _ => return Ok(None),
+/// What of two slots that overlap would let the access through, each tried: one of them off, short of the other on one side, or
+/// in two parts around it.
+fn apart(mpus: &Mpus, stage: Stage, pair: (u8, u8), question: Question) -> Result<Vec<Change>, WriteHazard> {
+    let mpu = match stage {
+        Stage::One => mpus.el1.as_deref(),
+        Stage::Two => Some(&*mpus.el2),
     };
-    let (first, last) = bytes(question.access);
-    let pages = Span::new(first, last).map(|span| span.page_rounded());
-    let mapped = within.and_then(|within| pages?.intersection(&within));
-    let region = mapped.and_then(|mapped| Region::new(mapped.base(), mapped.limit(), attrs).ok());
-    let Some(region) = region.filter(|_| plan.windows() > 0 && question.access.el == El::El2) else {
-        return Ok(None);
-    };
-    let slot = plan.window_slot(0);
-    let mpus = Mpus { el2: mpus::el2(scenario, plan, question.view)?, el1: None };
-    let through = mpus.with_words(Stage::Two, slot, region.words())?.judge(question.access).is_ok();
-    Ok(through.then_some(By::Window { slot, range: (region.base(), region.limit()) }))
-}
-
-/// By what another strategy lets the hypervisor through in the same view.
-fn by_strategy(scenario: &Scenario, strategy: &Builtin, question: Question) -> Result<Option<Change>, WriteHazard> {
-    let plan = Plan::sketch(&scenario.layout, strategy.needs());
-    let (name, required) = (strategy.name(), plan.required());
-    // More slots than any MPU has cannot be asked about.
-    if required > mpu_model::MAX_REGIONS {
-        return Ok(None);
+    let Some(mpu) = mpu else { return Ok(Vec::new()) };
+    let spare = (0..mpu.regions()).find(|slot| !mpu.words(*slot).enabled());
+    let mut found = Vec::new();
+    for (slot, beside) in [pair, (pair.1, pair.0)] {
+        let (own, other) = (mpu.words(slot), mpu.words(beside));
+        let part =
+            |base: u64, limit: u64| Region::new(base, limit, own.attrs()).map(|region: Region| region.words()).ok();
+        let below = other.base().checked_sub(1).filter(|limit| *limit > own.base());
+        let above = other.limit().checked_add(1).filter(|base| *base < own.limit());
+        let low = below.and_then(|limit| Some((Reshaped::Ends(limit), part(own.base(), limit)?, None)));
+        let high = above.and_then(|base| Some((Reshaped::Begins(base), part(base, own.limit())?, None)));
+        let both = below.zip(above).zip(spare).and_then(|((limit, base), spare)| {
+            let more = Some((spare, part(base, own.limit())?));
+            Some((Reshaped::Split(limit, base), part(own.base(), limit)?, more))
+        });
+        let off = Some((Reshaped::Off, own.disabled(), None));
+        for (to, words, more) in [both, low, high, off].into_iter().flatten() {
+            let mut changed = mpus.with_words(stage, slot, words)?;
+            if let Some((spare, words)) = more {
+                changed = changed.with_words(stage, spare, words)?;
+            }
+            if changed.judge(question.access).is_ok() {
+                found.push(Change::Reshaped { stage, slot, beside, to });
+            }
+        }
     }
-    let needs = strategy.needs();
-    let elsewhere = strategy.placement().is_some_and(|placement| placement != scenario.layout.parts().placement);
-    if elsewhere || needs.default_map && !plan.fits() {
-        return Ok(None);
-    }
-    let mut by = window(scenario, &plan, question)?;
-    if by.is_none() && needs.pins {
-        let mpus = Mpus { el2: mpus::el2(scenario, &plan, question.view)?, el1: None };
-        by = mpus.judge(question.access).is_ok().then_some(By::Kept);
-    }
-    if by.is_none() && needs.default_map {
-        let mpus = Mpus { el2: mpus::el2(scenario, &plan, question.view)?, el1: None };
-        let lent = mpus.with_sctlr(Stage::Two, |sctlr| sctlr.with_br(true))?;
-        by = lent.judge(question.access).is_ok().then_some(By::DefaultMap);
-    }
-    if by.is_none() && needs.hypervisor_view {
-        let mpus = Mpus { el2: mpus::el2(scenario, &plan, ViewId::Hypervisor)?, el1: None };
-        by = mpus.judge(question.access).is_ok().then_some(By::View);
-    }
-    Ok(by.map(|by| Change::Strategy { name, by, required }))
+    Ok(found)
 }
 
 /// The rights nearest to those of `slot` that let the access through.

@@ -2,21 +2,21 @@
 //!
 //! [`Question`] names the access and the view; [`explain`] programs MPUs as the plan has it (`mpus`), asks them, and
 //! gives back an [`Answer`] of typed values. Every verdict in it is one of `mpu_model`'s check, those on what would change
-//! the answer (`changes`) included: each is a second question, asked of MPUs that differ in one point.
+//! the answer (`changes`) included: each is a second question, asked of MPUs that differ in one point. What strategies and
+//! placements make of the access is [`judgement`]'s to say.
 
 mod changes;
 mod mpus;
 mod tried;
 
-pub use changes::{By, Change};
+pub use changes::{Change, Reshaped};
 pub use tried::{How, Neighbour, Tried, TriedSlot};
 
+use crate::judgement::{self, System};
 use crate::scenario::Scenario;
-use evtchn::{Object, Vcpu, abi};
 use mpu_model::{Access, AccessKind, Denial, El, Hit, HitBy, Stage, Syndrome, WriteHazard};
 use mpus::Mpus;
 use sim_core::hyp::emulate;
-use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{Layout, Owner, Span};
 use sim_core::outcome::{Area, ViewId};
@@ -91,9 +91,17 @@ pub struct Answer {
     pub rights: Vec<Rights>,
     /// What would change the verdict.
     pub changes: Vec<Change>,
+    /// Whether memory or a device is at all of the bytes; if not, an access that the MPUs let through ends in an external abort.
+    pub answers: bool,
 }
 
 impl Answer {
+    /// Whether the access does what it is for: the MPUs let it through, and something answers.
+    #[must_use]
+    pub fn succeeds(&self) -> bool {
+        self.verdict.is_ok() && self.answers
+    }
+
     /// The address that decides: the byte that faults, else the first.
     #[must_use]
     pub fn address(&self) -> u64 {
@@ -110,12 +118,8 @@ fn deciding(verdict: &Verdict, access: Access) -> u64 {
 /// # Errors
 ///
 /// [`WriteHazard`] if the slot driver wrote a region through a selection not in force, which would be a mistake in it.
-pub fn explain(
-    scenario: &Scenario,
-    strategy: &Builtin,
-    plan: &Plan,
-    question: Question,
-) -> Result<Answer, WriteHazard> {
+pub fn explain(system: &System, strategy: &Builtin, question: Question) -> Result<Answer, WriteHazard> {
+    let System { scenario, plan } = system;
     let layout = &scenario.layout;
     let mpus = Mpus::new(scenario, plan, question)?;
     let verdict = mpus.judge(question.access);
@@ -128,10 +132,11 @@ pub fn explain(
         el2: tried::el2(&mpus.el2, plan, question, &verdict),
         owner,
         owned: range,
-        object: object(layout, at),
+        object: object(scenario, at),
         emulated: emulated(layout, question, &verdict),
         rights: rights(&mpus, Access { addr: at, ..question.access }, question.view),
-        changes: changes::changes(scenario, strategy, plan, question, &mpus, &verdict)?,
+        changes: changes::changes(system, strategy, question, &mpus, &verdict)?,
+        answers: judgement::answers(scenario, question.access),
         verdict,
     })
 }
@@ -155,22 +160,12 @@ fn rights(mpus: &Mpus, access: Access, view: ViewId) -> Vec<Rights> {
     levels.iter().map(|el| Rights { el: *el, may: may(*el) }).collect()
 }
 
-/// What the layout puts at an address, once its owner has handed it over.
-fn object(layout: &Layout, address: u64) -> Option<(Area, u64)> {
-    let sized = |base, size: u32| Span::with_size(base, size.into()).filter(|span| span.contains(address));
-    (0..layout.domains().len()).find_map(|position| {
-        let pages = layout.pages(position)?;
-        let infos = pages
-            .vcpu_info
-            .iter()
-            .zip(0u32..)
-            .map(|(base, vcpu)| (sized(*base, abi::vcpu_info::SIZE), Object::VcpuInfo(Vcpu(vcpu))));
-        let shared_info = (sized(pages.shared_info, abi::shared_info::SIZE), Object::SharedInfo);
-        let (span, object) = infos.chain([shared_info]).find_map(|(span, object)| Some((span?, object)))?;
-        let within = layout.owner(address).1?;
-        let area = Area { address: span.base(), within, domain: Some(position), object };
-        Some((area, address - span.base()))
-    })
+/// What is at an address, once its owner has handed it over.
+fn object(scenario: &Scenario, address: u64) -> Option<(Area, u64)> {
+    let found = judgement::holds(scenario, address)?;
+    let within = scenario.layout.owner(address).1?;
+    let area = Area { address: found.span.base(), within, domain: Some(found.domain), object: found.object };
+    Some((area, address - found.span.base()))
 }
 
 /// The slot that let the first byte through.

@@ -108,7 +108,7 @@ fn sync(mpu: &mut Mpu) {
 /// The EL2 MPU in a view, windows closed. A plan that does not fit gets the slots that it needs, so that what a larger
 /// board would say can be asked.
 pub(super) fn el2(scenario: &Scenario, plan: &Plan, view: ViewId) -> Result<Box<Mpu>, WriteHazard> {
-    let needed = u8::try_from(plan.required()).unwrap_or(u8::MAX);
+    let needed = u8::try_from(plan.region_needs().needed()).unwrap_or(u8::MAX);
     let regions = plan.el2_regions().max(needed);
     let slots = plan.slots(plan.view(view)).map(|(slot, planned)| (slot, planned.words));
     let rules = Rules { default_map: scenario.layout.board().default_map, ..scenario.config.rules };

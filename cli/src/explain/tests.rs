@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 use super::*;
+use crate::judgement::{Other, Way};
 use crate::strategy;
 use mpu_model::DenialKind;
 use proptest::prelude::*;
-use sim_core::hyp::strategy::Strategy as _;
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome};
+use sim_core::world::attempt::Through;
 use std::path::Path;
 
 fn scenario(name: &str, sets: &[&str]) -> Scenario {
@@ -16,9 +17,11 @@ fn scenario(name: &str, sets: &[&str]) -> Scenario {
 }
 
 fn answer(scenario: &Scenario, strategy: &str, question: Question) -> Answer {
-    let strategy = strategy::parse(strategy, scenario.settings).unwrap();
-    let plan = Plan::new(&scenario.layout, strategy.needs()).unwrap();
-    explain(scenario, &strategy, &plan, question).unwrap()
+    let name = strategy;
+    let strategy = strategy::parse(name, scenario.settings).unwrap();
+    let system = System::new(scenario, name, &strategy).unwrap();
+    assert_eq!(system.refusal(), None);
+    explain(&system, &strategy, question).unwrap()
 }
 
 fn at(addr: u64, el: El, kind: AccessKind, view: ViewId) -> Question {
@@ -97,16 +100,19 @@ fn strategies_it_names_do_let_the_run_through() {
             .changes
             .iter()
             .filter_map(|change| match change {
-                Change::Strategy { name, .. } => Some(*name),
+                Change::Way(Way { other: Other::Strategy(name), .. }) => Some(*name),
                 _ => None,
             })
             .collect();
         for always in ["map-page", "switch-view", "hybrid", "enable-mask"] {
             assert!(named.contains(&always), "{name}: {named:?}");
         }
-        for strategy in named {
-            let strategy = strategy::parse(strategy, scenario.settings).unwrap();
-            assert_eq!(scenario.world(strategy, 0).unwrap().run().outcome, Outcome::Completed, "{name}");
+        // Those and no others come to their end.
+        for other in Builtin::NAMES.into_iter().filter(|other| *other != "naive") {
+            let strategy = strategy::parse(other, scenario.settings).unwrap();
+            let placed = scenario.under(&strategy).unwrap();
+            let ends = placed.world(strategy, 0).is_ok_and(|world| world.run().outcome == Outcome::Completed);
+            assert_eq!(named.contains(&other), ends, "{other} on {name}: {named:?}");
         }
     }
 }
@@ -116,11 +122,11 @@ fn the_strategy_itself_and_other_views() {
     let scenario = scenario("thread-2022.toml", &[]);
     let asked = at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(0));
     let found = answer(&scenario, "map-page", asked);
-    let window = By::Window { slot: 6, range: (0x2001_0000, 0x2001_0fff) };
+    let window = Through::Window { slot: 6, range: (0x2001_0000, 0x2001_0fff) };
     assert_eq!(found.changes.first(), Some(&Change::Reach(window)));
     assert_eq!(found.changes.get(1), Some(&Change::Views(vec![ViewId::Guest(1)])));
     let window = found.el2.slots.iter().find(|tried| tried.slot == 6).unwrap();
-    assert_eq!((window.how, window.decides), (How::Off, false));
+    assert_eq!((window.how, window.decides), (How::Window, false));
 
     let found = answer(&scenario, "switch-view", Question { view: ViewId::Hypervisor, ..asked });
     assert!(found.verdict.is_ok());
@@ -175,6 +181,63 @@ fn stage_1_speaks_first() {
     assert!(!found.changes.contains(&Change::StageOneOff), "stage 2 would refuse it");
 }
 
+/// FreeRTOS-Kernel pull request 81: a task's stack has a region of its own inside the privileged data's.
+#[test]
+fn two_slots_that_overlap_are_told_apart() {
+    let path = Path::new("overlap.toml");
+    let text = r#"
+board = "fvp-baser"
+heap = { base = 0x50000000, size = 0x10000000 }
+[[domain]]
+id = 1
+name = "rtos"
+ram = [{ base = 0x30000000, size = 0x1000000 }]
+[[domain.vcpu]]
+pe = 0
+el1_mpu = [
+  { base = 0x30000000, size = 0x100000, access = "ro", execute = true },
+  { base = 0x30100000, size = 0x100000, access = "rw-el1", execute = false },
+  { base = 0x30104000, size = 0x400, access = "rw", execute = false },
+]
+"#;
+    let scenario = Scenario::from_text(path, text, &[]).unwrap();
+    let asked = at(0x3010_4100, El::El1, AccessKind::Write, ViewId::Guest(0));
+    let found = answer(&scenario, "map-page", asked);
+    let to = |slot, beside, to| Change::Reshaped { stage: Stage::One, slot, beside, to };
+    let expected = [
+        to(1, 2, Reshaped::Split(0x3010_3fff, 0x3010_4400)),
+        to(1, 2, Reshaped::Ends(0x3010_3fff)),
+        to(1, 2, Reshaped::Begins(0x3010_4400)),
+        to(1, 2, Reshaped::Off),
+        to(2, 1, Reshaped::Off),
+        Change::StageOneOff,
+    ];
+    assert_eq!(found.changes, expected);
+    // The kernel's data is EL1's alone: with slot 2 off, EL0 would get nowhere.
+    let found = answer(&scenario, "map-page", Question { access: Access { el: El::El0, ..asked.access }, ..asked });
+    assert!(!found.changes.contains(&to(2, 1, Reshaped::Off)), "{:?}", found.changes);
+    let found = answer(&scenario, "map-page", at(0x3010_0000, El::El0, AccessKind::Read, ViewId::Guest(0)));
+    assert_eq!(found.verdict.unwrap_err().stage, Stage::One);
+    assert!(answer(&scenario, "map-page", at(0x3010_0000, El::El1, AccessKind::Write, ViewId::Guest(0))).succeeds());
+}
+
+#[test]
+fn a_slot_that_holds_a_pin_is_no_window() {
+    let scenario = scenario("thread-2022.toml", &[]);
+    let found = answer(&scenario, "pin", at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(0)));
+    let off: Vec<_> = found.el2.slots.iter().filter(|tried| !tried.words.enabled()).collect();
+    assert_eq!(off.len(), 2);
+    assert!(off.iter().all(|tried| tried.how == How::Off && tried.owners == [Owner::Ram(0)]));
+}
+
+#[test]
+fn where_nothing_answers_no_strategy_is_advised() {
+    let scenario = scenario("thread-2022.toml", &["memory={ base = 0x100000, size = 0x7ff00000 }"]);
+    let asked = at(0x1000, El::El2, AccessKind::Write, ViewId::Guest(0));
+    let found = answer(&scenario, "map-page", asked);
+    assert!(!found.answers && found.changes.is_empty());
+}
+
 #[test]
 fn bytes_across_a_border() {
     let scenario = scenario("thread-2022.toml", &[]);
@@ -212,7 +275,7 @@ proptest! {
         let held: u64 = deciding.map(|tried| match tried.how {
             How::All => size,
             How::Part(first, last) => last - first + 1,
-            How::Off | How::Below(_) | How::Above(_) => 0,
+            How::Window | How::Off | How::Below(_) | How::Above(_) => 0,
         }).sum();
         match found.verdict {
             Ok(_) => prop_assert_eq!(held, size, "what decides holds every byte once"),

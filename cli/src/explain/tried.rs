@@ -9,7 +9,9 @@ use sim_core::layout::{Owner, Span};
 /// How a slot stands to the bytes of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is off: a window that nothing is mapped through.
+    /// It is a window that nothing is mapped through.
+    Window,
+    /// It is programmed, and off in this view.
     Off,
     /// It ends below them; bytes between.
     Below(u64),
@@ -84,7 +86,8 @@ fn tried(
     verdict: &Verdict,
 ) -> Tried {
     let slots = slots.map(|(slot, words, owners)| {
-        let how = how(words, access);
+        let window = !words.enabled() && owners.is_empty();
+        let how = if window { How::Window } else { how(words, access) };
         TriedSlot { slot, words, owners, how, decides: decides(slot, how, stage, verdict) }
     });
     let at = match verdict {

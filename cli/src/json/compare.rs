@@ -116,7 +116,13 @@ pub fn comparison(scenario: &Scenario, seed: u64, rows: &[Row]) -> Comparison {
             .into_iter()
             .map(MovedForm::from)
             .collect(),
-        runs: rows.iter().map(|row| super::run(&row.scenario, &row.name, seed, &row.report)).collect(),
+        runs: rows
+            .iter()
+            .map(|row| match &row.came {
+                Ok(report) => super::run(&row.scenario, &row.name, seed, report),
+                Err(why) => super::not_set_up(&row.scenario, &row.name, seed, why),
+            })
+            .collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The JSON form of what `explain` says.
 
-use crate::explain::{Answer, By, Change, How, Neighbour, Tried};
+use crate::explain::{Answer, Change, How, Neighbour, Reshaped, Tried};
+use crate::judgement::{Other, System, Way};
 use crate::scenario::Scenario;
 use crate::words::{self, explain as say};
 use indexmap::IndexMap;
@@ -8,6 +9,7 @@ use mpu_model::{AccessKind, DenialKind, El, RegionWords, Stage};
 use serde::Serialize;
 use sim_core::layout::Layout;
 use sim_core::outcome::{Refused, VcpuRef, ViewId};
+use sim_core::world::attempt::Through;
 
 /// An explanation.
 #[derive(Debug, Serialize)]
@@ -36,6 +38,10 @@ pub struct NotExplained {
     verdict: &'static str,
     el2_total: u8,
     required: usize,
+    boot_required: usize,
+    views_required: usize,
+    available: u8,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +69,7 @@ struct FaultForm {
 }
 
 #[derive(Debug, Serialize)]
-struct RangeForm {
+pub(super) struct RangeForm {
     base: String,
     limit: String,
 }
@@ -100,13 +106,87 @@ struct NearForm {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-enum ChangeForm {
-    Views { views: Vec<String> },
-    Reach { by: &'static str, slot: Option<u8>, mapped: Option<RangeForm> },
-    Strategy { name: &'static str, by: &'static str, required: usize, fits: bool },
-    Rights { mpu: &'static str, slot: u8, access: String },
+pub(super) enum ChangeForm {
+    Views {
+        views: Vec<String>,
+    },
+    Reach {
+        by: &'static str,
+        slot: Option<u8>,
+        mapped: Option<RangeForm>,
+    },
+    Strategy {
+        name: &'static str,
+        #[serde(flatten)]
+        way: WayForm,
+    },
+    Placement {
+        name: &'static str,
+        #[serde(flatten)]
+        way: WayForm,
+    },
+    HypDevices {
+        name: &'static str,
+        #[serde(flatten)]
+        way: WayForm,
+    },
+    Overlap {
+        mpu: &'static str,
+        slot: u8,
+        beside: u8,
+        to: &'static str,
+        limit: Option<String>,
+        base: Option<String>,
+    },
+    Rights {
+        mpu: &'static str,
+        slot: u8,
+        access: String,
+    },
     WxnClear,
     Stage1Off,
+}
+
+/// Another way to run the system, under which the access gets through.
+#[derive(Debug, Serialize)]
+pub(super) struct WayForm {
+    by: &'static str,
+    required: usize,
+    fits: bool,
+    boot_required: usize,
+    views_required: usize,
+    available: u8,
+    refused: Option<String>,
+    placement: Option<&'static str>,
+    address: Option<String>,
+}
+
+impl From<&Way> for WayForm {
+    fn from(way: &Way) -> Self {
+        Self {
+            by: by(way.by),
+            required: way.needs.needed(),
+            fits: way.refused.is_none(),
+            boot_required: way.needs.boot,
+            views_required: way.needs.views,
+            available: way.needs.available,
+            refused: way.refused.as_ref().map(ToString::to_string),
+            placement: way.placement.map(words::placement),
+            address: way.address.map(|address| format!("{address:#x}")),
+        }
+    }
+}
+
+/// By what an access gets through.
+const fn by(by: Through) -> &'static str {
+    match by {
+        Through::Window { .. } => "window",
+        Through::HypervisorView => "hypervisor-view",
+        Through::Pin { .. } => "pin",
+        Through::Heap { .. } => "heap",
+        Through::DefaultMap => "default-map",
+        Through::Standing { .. } => "view",
+    }
 }
 
 const fn number(el: El) -> u8 {
@@ -143,7 +223,11 @@ pub fn explain(scenario: &Scenario, strategy: &str, answer: &Answer) -> Explaine
     Explained {
         scenario: scenario.name.clone(),
         strategy: strategy.into(),
-        verdict: if answer.verdict.is_ok() { "allowed" } else { "denied" },
+        verdict: match answer.verdict {
+            Ok(_) if answer.answers => "allowed",
+            Ok(_) => "external-abort",
+            Err(_) => "denied",
+        },
         view: words::view(layout, question.view),
         vcpu,
         access: AccessForm {
@@ -165,13 +249,17 @@ pub fn explain(scenario: &Scenario, strategy: &str, answer: &Answer) -> Explaine
 
 /// The JSON form of a refusal.
 #[must_use]
-pub fn refused(scenario: &Scenario, strategy: &str, refused: &Refused) -> NotExplained {
+pub fn refused(system: &System, strategy: &str, refused: &Refused) -> NotExplained {
     NotExplained {
-        scenario: scenario.name.clone(),
+        scenario: system.scenario.name.clone(),
         strategy: strategy.into(),
         verdict: "refused",
-        el2_total: refused.available,
-        required: refused.required,
+        el2_total: refused.needs.total,
+        required: refused.needs.needed(),
+        boot_required: refused.needs.boot,
+        views_required: refused.needs.views,
+        available: refused.needs.available,
+        reason: refused.to_string(),
     }
 }
 
@@ -202,7 +290,7 @@ fn fault(layout: &Layout, answer: &Answer) -> Option<FaultForm> {
 fn tried(scenario: &Scenario, found: &Tried, stage: Stage) -> TriedForm {
     let slots = found.slots.iter().map(|tried| {
         let (how, distance, held) = match tried.how {
-            How::Off => ("off", None, None),
+            How::Window | How::Off => ("off", None, None),
             How::Below(distance) => ("below", Some(distance), None),
             How::Above(distance) => ("above", Some(distance), None),
             How::All => ("all", None, None),
@@ -229,33 +317,43 @@ fn tried(scenario: &Scenario, found: &Tried, stage: Stage) -> TriedForm {
 }
 
 fn change(scenario: &Scenario, change: &Change) -> ChangeForm {
-    let name = |by: &By| match by {
-        By::Window { .. } => "window",
-        By::View => "hypervisor-view",
-        By::Kept => "pin",
-        By::DefaultMap => "default-map",
-    };
     match change {
         Change::Views(views) => {
             ChangeForm::Views { views: views.iter().map(|view| words::view(&scenario.layout, *view)).collect() }
         }
-        Change::Reach(by) => {
-            let (slot, mapped) = match *by {
-                By::Window { slot, range: (first, last) } => (Some(slot), Some(range(first, last))),
-                By::View | By::Kept | By::DefaultMap => (None, None),
+        Change::Reach(through) => {
+            let (slot, mapped) = match *through {
+                Through::Window { slot, range: (first, last) } => (Some(slot), Some(range(first, last))),
+                Through::Pin { slot } | Through::Heap { slot } | Through::Standing { slot } => (Some(slot), None),
+                Through::HypervisorView | Through::DefaultMap => (None, None),
             };
-            ChangeForm::Reach { by: name(by), slot, mapped }
+            ChangeForm::Reach { by: by(*through), slot, mapped }
         }
-        Change::Strategy { name: strategy, by, required } => ChangeForm::Strategy {
-            name: strategy,
-            by: name(by),
-            required: *required,
-            fits: *required <= usize::from(scenario.layout.board().el2_regions),
-        },
+        Change::Way(way) => self::way(way),
+        Change::Reshaped { stage, slot, beside, to } => {
+            let hex = |value: u64| Some(format!("{value:#x}"));
+            let (to, limit, base) = match *to {
+                Reshaped::Off => ("off", None, None),
+                Reshaped::Ends(limit) => ("ends", hex(limit), None),
+                Reshaped::Begins(base) => ("begins", None, hex(base)),
+                Reshaped::Split(limit, base) => ("split", hex(limit), hex(base)),
+            };
+            ChangeForm::Overlap { mpu: mpu(*stage), slot: *slot, beside: *beside, to, limit, base }
+        }
         Change::Rights { stage, slot, attrs } => {
             ChangeForm::Rights { mpu: mpu(*stage), slot: *slot, access: attrs.at(say::level(*stage)).to_string() }
         }
         Change::WxnClear => ChangeForm::WxnClear,
         Change::StageOneOff => ChangeForm::Stage1Off,
+    }
+}
+
+/// Another strategy or placement.
+pub(super) fn way(way: &Way) -> ChangeForm {
+    let form = way.into();
+    match way.other {
+        Other::Strategy(name) => ChangeForm::Strategy { name, way: form },
+        Other::Placement(placement) => ChangeForm::Placement { name: words::placement(placement), way: form },
+        Other::FixedDevices => ChangeForm::HypDevices { name: "fixed", way: form },
     }
 }

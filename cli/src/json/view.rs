@@ -2,6 +2,7 @@
 
 use super::ViewForm;
 use crate::budget::{self, Holds};
+use crate::judgement::System;
 use crate::scenario::Scenario;
 use crate::words;
 use serde::Serialize;
@@ -14,8 +15,12 @@ pub struct ViewReport {
     scenario: String,
     strategy: String,
     el2_total: u8,
+    available: u8,
     required: usize,
+    boot_required: usize,
+    views_required: usize,
     fits: bool,
+    refused: Option<String>,
     views: Vec<ViewMap>,
 }
 
@@ -46,14 +51,20 @@ struct OwnerForm {
 
 /// The JSON form of a region map.
 #[must_use]
-pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>) -> ViewReport {
+pub fn view(system: &System, strategy: &str, only: Option<ViewId>) -> ViewReport {
+    let System { scenario, plan } = system;
+    let needs = system.needs();
     let chosen = plan.views().filter(|view| only.is_none_or(|only| only == view.id));
     ViewReport {
         scenario: scenario.name.clone(),
         strategy: strategy.into(),
-        el2_total: plan.el2_regions(),
-        required: plan.required(),
+        el2_total: needs.total,
+        available: needs.available,
+        required: needs.needed(),
+        boot_required: needs.boot,
+        views_required: needs.views,
         fits: plan.fits(),
+        refused: system.refusal().map(|refused| refused.to_string()),
         views: chosen.map(|view| map(scenario, plan, view)).collect(),
     }
 }

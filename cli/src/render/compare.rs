@@ -9,6 +9,7 @@ use super::run::{self, title};
 use super::table::{Cell, Look, Table};
 use super::{WIDTH, profile, wrapped};
 use crate::comparison::{self, Row};
+use crate::judgement::NotSetUp;
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words;
@@ -55,8 +56,8 @@ macro_rules! mean {
 }
 
 const COLUMNS: [Column; 11] = [
-    Column { title: ["", "regions"], value: |row, _| Some(regions(&row.report)), more: false },
-    Column { title: ["deliv-", "ered"], value: |row, _| Some(delivered(&row.report)), more: true },
+    Column { title: ["", "regions"], value: |row, _| row.report().map(regions), more: false },
+    Column { title: ["deliv-", "ered"], value: |row, _| row.report().map(delivered), more: true },
     mean!("PR", "BAR", el2.prbar),
     mean!("PR", "LAR", el2.prlar),
     mean!("PR", "ENR", el2.prenr),
@@ -70,16 +71,16 @@ const COLUMNS: [Column; 11] = [
     Column { title: ["call", "max"], value: |row, trap| row.cost(trap)?.cycles.max().map(Value::number), more: false },
     Column {
         title: ["worst", "upcall"],
-        value: |row, _| row.report.send_to_upcall().max().map(Value::number),
+        value: |row, _| row.report()?.send_to_upcall().max().map(Value::number),
         more: false,
     },
-    Column { title: ["", "exposed"], value: |row, _| exposed(&row.report), more: false },
+    Column { title: ["", "exposed"], value: |row, _| row.report().and_then(exposed), more: false },
 ];
 
 fn regions(report: &Report) -> Value {
-    let required = report.regions.views_required();
-    let text = format!("{required}/{}", report.regions.el2_total);
-    Value { rank: u128::try_from(required).unwrap_or(u128::MAX), text }
+    let needs = report.regions.needs;
+    let text = format!("{}/{}", needs.needed(), needs.available);
+    Value { rank: u128::try_from(needs.needed()).unwrap_or(u128::MAX), text }
 }
 
 /// How many events arrived; of how many, if not all did.
@@ -133,14 +134,14 @@ fn table(rows: &[Row], measured: Option<Trap>, palette: Palette) -> String {
     table.heading(&head(|[_, lower]| lower, ["strategy", "outcome"]));
     for (row, values) in rows.iter().zip(&cells) {
         let look = if row.completed() { Look::Good } else { Look::Bad };
-        let mut line = vec![row.name.as_str().into(), Cell::new(outcome(&row.report.outcome), look)];
+        let mut line = vec![row.name.as_str().into(), Cell::new(outcome(row), look)];
         for (at, (value, column)) in values.iter().zip(&COLUMNS).enumerate() {
             let best = sent && row.completed() && best(rows, &cells, at, column.more, value.as_ref());
             let look = if best { Look::Bold } else { Look::Plain };
             line.push(value.as_ref().map_or_else(|| "-".into(), |value| Cell::new(value.text.clone(), look)));
         }
         table.row(line);
-        if let Some(text) = failure(&row.scenario, &row.report) {
+        if let Some(text) = failure(row) {
             table.note(wrapped(&format!("  {text}"), "  "));
         }
     }
@@ -157,22 +158,24 @@ fn best(rows: &[Row], cells: &[Vec<Option<Value>>], column: usize, more: bool, v
 }
 
 /// An outcome in a word; the line below the row has it in full.
-fn outcome(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::HypervisorFault(_) => "fault",
-        Outcome::ExpectationFailed(_) => "failed",
-        Outcome::IsolationBroken(_) => "breach",
-        outcome => words::outcome(outcome),
+fn outcome(row: &Row) -> &'static str {
+    match row.report().map(|report| &report.outcome) {
+        Some(Outcome::HypervisorFault(_)) => "fault",
+        Some(Outcome::ExpectationFailed(_)) => "failed",
+        Some(Outcome::IsolationBroken(_)) => "breach",
+        Some(outcome) => words::outcome(outcome),
+        None => words::REFUSED,
     }
 }
 
 fn legend(measured: Option<Trap>, rows: &[Row]) -> String {
     let call = measured.map_or_else(|| "call".into(), words::trap);
-    let boot = rows.iter().find_map(|row| run::fullest(&row.report.regions.boot)).unwrap_or_default();
+    let boot = rows.iter().find_map(|row| Some(row.report()?.regions.needs));
+    let boot = boot.map(|needs| format!(" ({} in phase {})", needs.boot, needs.phase)).unwrap_or_default();
     format!(
         "Per {call}: PRBAR, PRLAR and PRENR writes to the EL2 MPU, and barriers; call: its \
-         cycles from trap to return, waiting for the hypervisor lock included. regions: what views need, \
-         of those there are{boot}. worst upcall: most cycles from a send's trap to the receiver's handler. exposed: \
+         cycles from trap to return, waiting for the hypervisor lock included. regions: needed, of \
+         those to use; the larger of what boot{boot} and the views take. worst upcall: most cycles from a send's trap to the receiver's handler. exposed: \
          most bytes of other domains within EL2's reach at once while it worked for a domain."
     )
 }
@@ -181,7 +184,7 @@ fn legend(measured: Option<Trap>, rows: &[Row]) -> String {
 fn longest_masked(rows: &[Row]) -> Option<String> {
     let mut groups: BTreeMap<(u64, Trap), Vec<&str>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.completed()) {
-        let Some((trap, cycles)) = row.report.longest_masked() else { continue };
+        let Some((trap, cycles)) = row.report().and_then(Report::longest_masked) else { continue };
         groups.entry((cycles, trap)).or_default().push(&row.name);
     }
     let group = |((cycles, trap), names): (&(u64, Trap), &Vec<&str>)| {
@@ -223,7 +226,20 @@ fn other_calls(calls: &comparison::OtherCalls) -> String {
 }
 
 /// Why a strategy did not complete.
-pub(crate) fn failure(scenario: &Scenario, report: &Report) -> Option<String> {
+pub(crate) fn failure(row: &Row) -> Option<String> {
+    match &row.came {
+        Ok(report) => failed(&row.scenario, report),
+        Err(why) => Some(not_set_up(why)),
+    }
+}
+
+/// Why a strategy could not be set up.
+pub(crate) fn not_set_up(why: &NotSetUp) -> String {
+    format!("{}: {why}", words::REFUSED)
+}
+
+/// Why a run did not complete.
+pub(crate) fn failed(scenario: &Scenario, report: &Report) -> Option<String> {
     let layout = &scenario.layout;
     let what = match &report.outcome {
         Outcome::Completed => return None,

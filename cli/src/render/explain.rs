@@ -2,6 +2,7 @@
 
 use super::table::{Cell, Look, Table};
 use crate::explain::{Answer, Refusal, Tried};
+use crate::judgement::System;
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words::{self, explain as say, registers};
@@ -24,16 +25,20 @@ pub fn explain(scenario: &Scenario, strategy: &str, answer: &Answer, palette: Pa
     out
 }
 
-/// A system that does not fit its board has no view in force.
+/// A system that its board refuses has no view in force.
 #[must_use]
-pub fn refused(scenario: &Scenario, strategy: &str, refused: &Refused, palette: Palette) -> String {
-    format!("{}: strategy {strategy}: {}: {refused}\n", palette.bold(&scenario.name), palette.bad("refused"))
+pub fn refused(system: &System, strategy: &str, refused: &Refused, palette: Palette) -> String {
+    let (name, refusal) = (palette.bold(&system.scenario.name), palette.bad("refused"));
+    format!("{name}: strategy {strategy}: {refusal}: {refused}\n")
 }
 
 fn verdict(scenario: &Scenario, answer: &Answer, palette: Palette) -> String {
     let asked = say::access(answer.question.access);
     match &answer.verdict {
-        Ok(_) => format!("{asked}: {}\n", palette.good("allowed")),
+        Ok(_) if answer.answers => format!("{asked}: {}\n", palette.good("allowed")),
+        Ok(_) => {
+            format!("{asked}: {}: allowed by the MPUs, and nothing answers there\n", palette.bad("external abort"))
+        }
         Err(refusal) => {
             let (denied, mpu) = (palette.bad("denied"), say::mpu(refusal.stage));
             let device = answer.emulated.map(|device| words::emulated(&scenario.layout, device));
@@ -141,7 +146,10 @@ fn tried(scenario: &Scenario, answer: &Answer, found: &Tried, stage: Stage, pale
 fn changes(scenario: &Scenario, strategy: &str, answer: &Answer, palette: Palette) -> String {
     let (title, none) = match answer.verdict {
         Ok(_) => ("what would deny it", "no other view: all allow it"),
-        Err(_) => ("what would let it through", "no other view, no strategy: nothing maps it for this access"),
+        Err(_) if answer.answers => {
+            ("what would let it through", "no other view, no strategy: nothing maps it for this access")
+        }
+        Err(_) => ("what would let it through", say::NOTHING_ANSWERS),
     };
     let mut out = format!("\n{}\n", palette.bold(title));
     for change in &answer.changes {

@@ -1,16 +1,14 @@
 //! The crash report: what failed, for whom, whose address, the view in force, what would have let it through.
 
 use super::table::{Cell, Look, Table};
+use crate::judgement::{self, Way};
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::strategy;
-use crate::words::{self, registers};
+use crate::words::{self, explain as say, registers};
 use mpu_model::{Denial, El};
 use sim_core::convention::ec;
-use sim_core::hyp::plan::Plan;
-use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::layout::{HypDevices, Owner, Placement};
-use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, Shortage, SlotLine};
+use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Report, SlotLine};
 use std::fmt::Write;
 
 /// The report of a hypervisor fault.
@@ -152,28 +150,27 @@ fn remedies(scenario: &Scenario, strategy: &str, report: &Report, cause: &Hyperv
         let _ = writeln!(out, "  a view that keeps the hypervisor's text, rodata and stack at every step");
         return out;
     }
-    let available = usize::from(scenario.layout.board().el2_regions);
-    let now = strategy::parse(strategy, scenario.settings).map(|strategy| strategy.name().to_owned());
-    for name in Builtin::NAMES.into_iter().filter(|name| *name != "naive" && now.as_deref() != Ok(*name)) {
-        let Some(other) = Builtin::from_name(name, scenario.settings) else {
-            continue;
-        };
-        let Ok(placed) = scenario.under(&other) else { continue };
-        let plan = Plan::sketch(&placed.layout, other.needs());
-        let fits = match plan.shortage() {
-            None => "fits",
-            Some(Shortage::Regions) => "does not fit",
-            Some(Shortage::DefaultMap) => "and a board whose default_map is known",
-        };
-        let _ = writeln!(out, "  --strategy {name}: {} of {available} EL2 regions, {fits}", plan.views_required());
+    if let FaultKind::External { .. } = cause.fault.kind {
+        let _ = writeln!(out, "  {}", say::NOTHING_ANSWERS);
+        return out;
     }
-    let guests = matches!(cause.owner, Owner::Ram(_) | Owner::Granted(_));
-    if guests && cause.object.is_some() && scenario.layout.parts().placement == Placement::GuestRam {
-        let _ = writeln!(out, "  --set placement=pool: the pages lie in a hypervisor range that every view maps");
+    let ways = ways(scenario, strategy, cause);
+    for way in &ways {
+        let _ = writeln!(out, "  {}", say::way(scenario, way));
     }
-    let device = matches!(cause.owner, Owner::Uart | Owner::Gic);
-    if device && scenario.layout.parts().hyp_devices == HypDevices::Switched {
-        let _ = writeln!(out, "  --set hyp_devices=fixed: UART and GIC in every view, 2 regions");
+    if ways.is_empty() {
+        let _ = writeln!(out, "  no other strategy and no other placement");
     }
     out
+}
+
+/// Every other way under which the access that failed gets through; none where it is not the view that kept it from it.
+#[must_use]
+pub fn ways(scenario: &Scenario, strategy: &str, cause: &HypervisorFault) -> Vec<Way> {
+    match (&cause.fault.kind, strategy::parse(strategy, scenario.settings)) {
+        (FaultKind::Access(denial), Ok(strategy)) if cause.fault.hazard.is_none() => {
+            judgement::ways(scenario, &strategy, cause.view, denial.access)
+        }
+        _ => Vec::new(),
+    }
 }

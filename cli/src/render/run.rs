@@ -6,7 +6,7 @@ use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::shown;
 use crate::words::{self, waiting};
-use sim_core::outcome::{Counts, Distribution, Outcome, PhaseUse, Report, Trap, TrapCost};
+use sim_core::outcome::{Counts, Distribution, Outcome, Report, Trap, TrapCost};
 use std::fmt::Write;
 
 /// The whole report.
@@ -167,7 +167,7 @@ pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String
     let mut table = Table::new(1, &["view", "fixed", "windows", "kept", "own", "total", "guest bytes EL2 can touch"]);
     for view in &regions.views {
         let total = view.total();
-        let look = if total > usize::from(regions.el2_total) { Look::Bad } else { Look::Plain };
+        let look = if total > usize::from(regions.needs.available) { Look::Bad } else { Look::Plain };
         table.row(vec![
             words::view(&scenario.layout, view.view).into(),
             view.fixed.to_string().into(),
@@ -179,22 +179,14 @@ pub fn regions(scenario: &Scenario, report: &Report, palette: Palette) -> String
         ]);
     }
     let title = format!(
-        "EL2 regions: views need {}{}; {} at the most enabled at once, {} on the board",
-        regions.views_required(),
-        fullest(&regions.boot).unwrap_or_default(),
+        "{} needed ({}); {} at the most enabled at once",
+        words::regions_of(&regions.needs),
+        words::region_parts(&regions.needs),
         regions.peak,
-        regions.el2_total
     );
     let exposed =
         format!("While it works for a domain, EL2 reaches at the most {} of others.\n", words::bytes(regions.exposed));
     format!("{}\n{}  {exposed}", palette.bold(title), table.render(2, palette))
-}
-
-/// What boot needs, to be appended to what views need.
-pub(super) fn fullest(phases: &[PhaseUse]) -> Option<String> {
-    let most = phases.iter().map(|phase| phase.slots).max()?;
-    let first = phases.iter().find(|phase| phase.slots == most)?;
-    Some(format!("; boot needs {most} (phase {})", first.phase))
 }
 
 fn costs(report: &Report, palette: Palette) -> String {

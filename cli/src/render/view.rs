@@ -2,6 +2,7 @@
 
 use super::table::{Cell, Look, Table};
 use crate::budget::{self, Holds, Slot};
+use crate::judgement::System;
 use crate::output::Palette;
 use crate::scenario::Scenario;
 use crate::words::{self, registers};
@@ -13,19 +14,23 @@ use std::fmt::Write;
 
 /// Every view, or `only` one, slot by slot; before several, who uses how many slots.
 #[must_use]
-pub fn view(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>, palette: Palette) -> String {
-    let (required, available) = (plan.required(), plan.el2_regions());
-    let of_views = match plan.views_required() {
-        views if views < required => format!(" (boot {required}, views {views})"),
-        _ => String::new(),
-    };
+pub fn view(system: &System, strategy: &str, only: Option<ViewId>, palette: Palette) -> String {
+    let System { scenario, plan } = system;
+    let needs = system.needs();
+    let shortage = plan.shortage();
+    let verdict = words::fits(shortage);
     let mut out = format!(
-        "{}: strategy {} needs {required} EL2 regions{of_views}; {} has {available}: {}\n",
+        "{} on {}: strategy {} needs {} ({}): {}\n",
         palette.bold(&scenario.name),
-        palette.bold(strategy),
         scenario.layout.board().name,
-        if plan.fits() { palette.good("fits") } else { palette.bad("does not fit") },
+        palette.bold(strategy),
+        words::regions_of(&needs),
+        words::region_parts(&needs),
+        if shortage.is_none() { palette.good(verdict) } else { palette.bad(verdict) },
     );
+    if let Some(refused) = system.refusal() {
+        let _ = writeln!(out, "  {}: {refused}", palette.bad("refused"));
+    }
     let views: Vec<&View> = plan.views().filter(|view| only.is_none_or(|only| only == view.id)).collect();
     if only.is_none() {
         out.push('\n');

@@ -139,7 +139,7 @@ fn of_scenario(id: String, compared: &Compared, looks: &IndexSet<String>) -> Res
     let (table, notes) = compared.table();
     let set = Set { title: String::new(), charts: compared.charts(&frame) };
     let maps = compared.maps(&id)?.into_iter().map(|map| DrawnMap {
-        verdict: if map.fits { "fits" } else { "does not fit" },
+        verdict: map.verdict,
         strategy: map.strategy,
         svg: map.svg,
         command: shell(&map.command),

@@ -4,15 +4,15 @@ use super::ReportError;
 use super::chart::{Axis, Chart, Data, Series, Stretch, number, whole};
 use super::sweep::Frame;
 use crate::comparison::{self, Row};
+use crate::judgement::System;
 use crate::profile::{Key, Profile};
 use crate::render::picture;
 use crate::scenario::Scenario;
 use crate::sensitivity::{MOST, Work};
 use crate::{render, words};
-use sim_core::hyp::plan::Plan;
-use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::hyp::strategy::Builtin;
 use sim_core::machine::clock::Costs;
-use sim_core::outcome::{Distribution, Trap};
+use sim_core::outcome::{Distribution, Report, Trap};
 
 /// A scenario and its runs.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ const QUANTILES: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Map {
     pub(super) strategy: String,
-    pub(super) fits: bool,
+    /// Whether its board runs it, or what it lacks.
+    pub(super) verdict: &'static str,
     pub(super) svg: String,
     pub(super) command: Vec<String>,
 }
@@ -70,7 +71,7 @@ impl Compared {
             "strategy",
             "outcome",
             "placement",
-            "regions of views",
+            "regions needed",
             "of",
             "PRBAR",
             "PRLAR",
@@ -88,17 +89,17 @@ impl Compared {
         let mut notes = vec![format!(
             "Per {call}: register writes and barriers (means), and cycles from trap to return, waiting included. Worst upcall: \
              most cycles from a send's trap to the receiver's handler. Exposed: most bytes of other domains within EL2's reach \
-             at once while it worked for a domain."
+             at once while it worked for a domain. Regions needed: the larger of what boot and the views take."
         )];
         notes.extend(comparison::unranked(&self.rows).map(|why| words::unranked(why).to_owned()));
-        notes.extend(self.rows.iter().filter_map(|row| {
-            Some(format!("{}: {}", row.name, render::compare::failure(&row.scenario, &row.report)?))
-        }));
+        notes.extend(
+            self.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, render::compare::failure(row)?))),
+        );
         (Data { head: head.map(str::to_owned).into(), rows }, notes)
     }
 
     fn row(row: &Row, measured: Option<Trap>) -> Vec<String> {
-        let report = &row.report;
+        let cell = |of: &dyn Fn(&Report) -> String| row.report().map_or_else(|| "-".into(), of);
         let cost = row.cost(measured);
         let mean = |of: fn(&sim_core::outcome::Counts) -> u64| {
             cost.map_or_else(|| "-".into(), |cost| render::run::per_call(of(&cost.counts), cost.calls))
@@ -109,10 +110,10 @@ impl Compared {
         };
         vec![
             row.name.clone(),
-            words::outcome(&report.outcome).into(),
+            row.report().map_or(words::REFUSED, |report| words::outcome(&report.outcome)).into(),
             words::placement(row.placement()).into(),
-            report.regions.views_required().to_string(),
-            report.regions.el2_total.to_string(),
+            cell(&|report| report.regions.needs.needed().to_string()),
+            cell(&|report| report.regions.needs.available.to_string()),
             mean(|counts| counts.el2.prbar),
             mean(|counts| counts.el2.prlar),
             mean(|counts| counts.el2.prenr),
@@ -121,9 +122,11 @@ impl Compared {
             cycles(50),
             cycles(99),
             cycles(100),
-            report.send_to_upcall().max().map_or_else(|| "-".into(), words::number),
-            words::bytes(report.regions.exposed),
-            format!("{} of {}", words::number(report.events.delivered), words::number(report.events.sent)),
+            cell(&|report| report.send_to_upcall().max().map_or_else(|| "-".into(), words::number)),
+            cell(&|report| words::bytes(report.regions.exposed)),
+            cell(&|report| {
+                format!("{} of {}", words::number(report.events.delivered), words::number(report.events.sent))
+            }),
         ]
     }
 
@@ -134,7 +137,7 @@ impl Compared {
         let works = comparison::works(&self.rows, measured);
         let completed = || self.rows.iter().filter(|row| row.completed());
         let calls = completed().filter_map(|row| Some((row.name.as_str(), row.cost(measured)?.cycles.clone())));
-        let upcalls = completed().map(|row| (row.name.as_str(), row.report.send_to_upcall()));
+        let upcalls = completed().filter_map(|row| Some((row.name.as_str(), row.report()?.send_to_upcall())));
         let title = format!("Latency of {call}");
         [
             barriers(frame, &works, &self.scenario.profile, &call),
@@ -146,16 +149,17 @@ impl Compared {
         .collect()
     }
 
-    /// The region map of each strategy, with ids that begin with `id`.
+    /// The region map of each strategy that can be set up, with ids that begin with `id`.
     pub(super) fn maps(&self, id: &str) -> Result<Vec<Map>, ReportError> {
         let map = |(at, (row, strategy)): (usize, (&Row, &Builtin))| {
-            let plan = Plan::sketch(&row.scenario.layout, strategy.needs());
+            let System { plan, .. } = System::placed(row.scenario.clone(), strategy);
             let mut command = self.call("view");
             command.extend(["--strategy".to_owned(), row.name.clone()]);
             let svg = picture::svg(&row.scenario, &row.name, &plan, None, &format!("{id}-map-{at}-"))?;
-            Ok(Map { strategy: row.name.clone(), fits: plan.fits(), svg, command })
+            Ok(Map { strategy: row.name.clone(), verdict: words::fits(plan.shortage()), svg, command })
         };
-        self.rows.iter().zip(&self.strategies).enumerate().map(map).collect()
+        let rows = self.rows.iter().zip(&self.strategies).enumerate();
+        rows.filter(|(_, (row, _))| row.report().is_some()).map(map).collect()
     }
 }
 

@@ -59,11 +59,11 @@ const COLUMNS: [Column; 3] = [
         planned: false,
     },
     Column {
-        name: "regions_views",
+        name: "regions_required",
         title: "EL2 regions needed",
-        unit: "EL2 regions, of the largest view",
+        unit: "EL2 regions",
         stretch: Stretch::FromZero,
-        note: "What views need once boot is over, whether the board has it or not.",
+        note: "The larger of what boot and the views take, whether the board has it or not.",
         planned: true,
     },
 ];
@@ -134,15 +134,15 @@ fn limit(panel: &Panel<'_>) -> Vec<Limit> {
     }
 }
 
-/// What boot needs beside, where that is more than the views.
+/// Where boot decides, and the views take fewer.
 fn boot(panel: &Panel<'_>) -> Option<String> {
     let lines = panel.strategies.values().flatten();
-    let boot = lines.filter_map(|(_, line)| {
+    let fewest = lines.filter_map(|(_, line)| {
         let (all, views) = (line.number("regions_required")?, line.number("regions_views")?);
-        (all > views).then_some(all)
+        (all > views).then_some((all, views))
     });
-    let most = boot.fold(0.0, f64::max);
-    (most > 0.0).then(|| format!("Boot needs up to {} where views need fewer.", number(most)))
+    let (boot, views) = fewest.reduce(|(boot, views), (all, of)| (f64::max(boot, all), f64::min(views, of)))?;
+    Some(format!("Boot takes up to {} where views take fewer, {} at the least.", number(boot), number(views)))
 }
 
 /// Which strategies have no line, or a shorter one, and why.

@@ -154,7 +154,12 @@ fn vcpu(raw: &RawVcpu, index: usize, domain: &str) -> Result<VcpuLayout, Problem
 
 fn el1_region(raw: &RawRegion, what: &str) -> Result<Region, Problem> {
     let attrs = Attrs {
-        ap: if raw.access == RawAccess::Rw { Ap::RwAll } else { Ap::RoAll },
+        ap: match raw.access {
+            RawAccess::Rw => Ap::RwAll,
+            RawAccess::Ro => Ap::RoAll,
+            RawAccess::RwEl1 => Ap::RwPrivileged,
+            RawAccess::RoEl1 => Ap::RoPrivileged,
+        },
         xn: if raw.execute { Xn::Exec } else { Xn::Never },
         sh: Shareability::Inner,
         attr_index: ATTR_NORMAL,

@@ -46,7 +46,7 @@ use serde::Deserialize;
 use sim_core::guest::Guest;
 use sim_core::guest::steps::{Step, StepGuest};
 use sim_core::hyp::strategy::{Settings, Strategy};
-use sim_core::layout::{Layout, LayoutError, LayoutParts};
+use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement};
 use sim_core::world::watch::Watch;
 use sim_core::world::{self, BuildError, Config, World};
 use std::fs::File;
@@ -68,6 +68,8 @@ pub struct Scenario {
     pub path: PathBuf,
     /// The system.
     pub layout: Layout,
+    /// The placement that the file has, whatever that of `layout` is.
+    pub own_placement: Placement,
     /// How it is run, with seed 0.
     pub config: Config,
     /// What operations cost, and where the figures come from; `config` has the bare figures.
@@ -132,13 +134,23 @@ impl Scenario {
         raw(&sources, text, sets).map(drop).map_err(|problem| problem.found_in(&sources))
     }
 
-    /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them.
+    /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them, or else where the
+    /// file has them.
     pub fn under<S: Strategy>(&self, strategy: &S) -> Result<Self, Box<LayoutError>> {
-        let mut scenario = self.clone();
-        if let Some(placement) = strategy.placement().filter(|wanted| *wanted != self.layout.parts().placement) {
-            scenario.layout = Layout::new(LayoutParts { placement, ..self.layout.parts().clone() })?;
+        self.placed(strategy.placement().unwrap_or(self.own_placement))
+    }
+
+    /// This scenario with `shared_info` and `vcpu_info` elsewhere.
+    pub fn placed(&self, placement: Placement) -> Result<Self, Box<LayoutError>> {
+        if placement == self.layout.parts().placement {
+            return Ok(self.clone());
         }
-        Ok(scenario)
+        self.with(LayoutParts { placement, ..self.layout.parts().clone() })
+    }
+
+    /// This scenario with another system.
+    pub(crate) fn with(&self, parts: LayoutParts) -> Result<Self, Box<LayoutError>> {
+        Ok(Self { layout: Layout::new(parts)?, ..self.clone() })
     }
 
     /// This scenario with what that profile says operations cost; a loaded one starts with `counts`.
@@ -262,6 +274,7 @@ fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenari
         path: sources.path().to_owned(),
         profile: Rc::default(),
         settings: system::settings(&raw)?,
+        own_placement: layout.parts().placement,
         layout,
         config,
         programs,

@@ -85,7 +85,7 @@ choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
 choice!(RawWhen { Entry = "entry", Lazy = "lazy" });
 choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
 choice!(RawWriteOrder { EnablesFirst = "enables-first", Program = "program" });
-choice!(RawAccess { Rw = "rw", Ro = "ro" });
+choice!(RawAccess { Rw = "rw", Ro = "ro", RwEl1 = "rw-el1", RoEl1 = "ro-el1" });
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

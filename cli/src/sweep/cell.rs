@@ -3,8 +3,9 @@
 use super::SweepError;
 use super::columns::{self, Row, Value};
 use super::grid::Grid;
+use crate::judgement::NotSetUp;
 use crate::profile::Profile;
-use crate::render::compare::failure;
+use crate::render::compare::{failed, not_set_up};
 use crate::scenario::{LoadError, Scenario};
 use crate::words;
 use sim_core::outcome::{Outcome, Report};
@@ -13,17 +14,26 @@ use std::path::Path;
 /// The outcome of a cell that is no system.
 const INVALID: &str = "invalid";
 
+/// Why a cell has nothing to tell.
+#[derive(Clone, Debug)]
+pub enum NoRun {
+    /// It is no system.
+    Invalid(String),
+    /// Its strategy cannot be set up.
+    NotSetUp(NotSetUp),
+}
+
 /// Runs a scenario under the strategy of a name with a seed, or says why it cannot be set up.
 pub trait Simulate: Sync {
     /// The scenario as that strategy runs it, and what came of it.
-    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), String>;
+    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), NoRun>;
 }
 
 impl<F> Simulate for F
 where
-    F: Fn(&Scenario, &str, u64) -> Result<(Scenario, Report), String> + Sync,
+    F: Fn(&Scenario, &str, u64) -> Result<(Scenario, Report), NoRun> + Sync,
 {
-    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), String> {
+    fn run(&self, scenario: &Scenario, strategy: &str, seed: u64) -> Result<(Scenario, Report), NoRun> {
         self(scenario, strategy, seed)
     }
 }
@@ -76,19 +86,29 @@ impl Cells<'_> {
     pub(super) fn run(&self, cell: u64, system: &Result<Scenario, LoadError>, simulate: &impl Simulate) -> Row {
         let scenario = match system {
             Ok(scenario) => scenario,
-            Err(error) => return self.invalid(cell, error.to_string()),
+            Err(error) => return self.unmeasured(cell, INVALID, error.to_string()),
         };
         match simulate.run(scenario, self.grid.strategy(cell), self.grid.seed(cell)) {
             Ok((placed, report)) => self.row(cell, &placed, &report),
-            Err(why) => self.invalid(cell, why),
+            Err(NoRun::NotSetUp(why)) if !why.concerns_every_strategy() => {
+                self.unmeasured(cell, words::REFUSED, not_set_up(&why))
+            }
+            Err(NoRun::NotSetUp(why)) => self.unmeasured(cell, INVALID, why.to_string()),
+            Err(NoRun::Invalid(why)) => self.unmeasured(cell, INVALID, why),
         }
+    }
+
+    /// Sets one cell up and runs it.
+    #[must_use]
+    pub fn one(&self, cell: u64, simulate: &impl Simulate) -> Row {
+        self.run(cell, &self.system(cell), simulate)
     }
 
     fn row(&self, cell: u64, scenario: &Scenario, report: &Report) -> Row {
         let outcome = words::outcome(&report.outcome);
         let ran = !matches!(report.outcome, Outcome::Refused(_));
         let mut values = columns::asked(self.grid, cell);
-        values.extend(columns::verdict(outcome, failure(scenario, report)));
+        values.extend(columns::verdict(outcome, failed(scenario, report)));
         values.extend(columns::measured(report, &scenario.config.costs, ran));
         values.push(Value::Text(words::placement(scenario.layout.parts().placement).into()));
         values.push(Value::Text(scenario.profile.name().to_string()));
@@ -96,11 +116,11 @@ impl Cells<'_> {
         Row { cell, outcome, values }
     }
 
-    fn invalid(&self, cell: u64, why: String) -> Row {
+    fn unmeasured(&self, cell: u64, outcome: &'static str, why: String) -> Row {
         let mut values = columns::asked(self.grid, cell);
-        values.extend(columns::verdict(INVALID, Some(why)));
+        values.extend(columns::verdict(outcome, Some(why)));
         values.extend(columns::unmeasured());
         values.extend([Value::Absent, Value::Absent, Value::Absent, Value::Absent]);
-        Row { cell, outcome: INVALID, values }
+        Row { cell, outcome, values }
     }
 }

@@ -104,9 +104,9 @@ pub(super) fn measured(report: &Report, costs: &Costs, ran: bool) -> Vec<Value> 
     let some = |value: u64| if ran { Value::Number(value) } else { Value::Absent };
     let size = |regions: usize| Value::Number(u64::try_from(regions).unwrap_or(u64::MAX));
     let mut values = vec![
-        size(report.regions.required),
-        Value::Number(report.regions.el2_total.into()),
-        size(report.regions.views_required()),
+        size(report.regions.needs.needed()),
+        Value::Number(report.regions.needs.total.into()),
+        size(report.regions.needs.views),
         some(send.map_or(0, |cost| cost.calls)),
     ];
     let writes: [fn(&MpuCounts) -> u64; 5] =
@@ -145,19 +145,17 @@ fn spread(values: Option<&Distribution>) -> [Value; 3] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
     #[test]
     fn as_many_values_as_columns() {
-        let report = Report::refused(sim_core::outcome::Refused {
-            shortage: sim_core::outcome::Shortage::Regions,
-            required: 9,
-            available: 8,
-            views: Vec::new(),
-            phase: None,
-            change: sim_core::outcome::SmallestChange::default(),
-        });
+        let path = std::path::Path::new("few.toml");
+        let scenario = crate::scenario::Scenario::from_text(path, "board = \"tiny\"\nel2_regions = 1", &[]).unwrap();
+        let (_, report) =
+            crate::commands::simulate(&scenario, "naive", &sim_core::hyp::strategy::Naive, 0, ()).unwrap();
+        assert!(matches!(report.outcome, sim_core::outcome::Outcome::Refused(_)));
         let figures = measured(&report, &Costs::COUNTS, false).len();
         assert_eq!(figures, unmeasured().count());
         // Strategy and seed, outcome and message before them; placement and profile behind, then the masked times.

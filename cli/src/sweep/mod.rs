@@ -25,7 +25,7 @@ mod table;
 mod vary;
 
 pub use about::{About, Asked};
-pub use cell::{Cells, Simulate};
+pub use cell::{Cells, NoRun, Simulate};
 pub use columns::{Row, Value, columns};
 pub use grid::{Grid, GridId};
 pub use merge::{Merged, merge};

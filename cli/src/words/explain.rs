@@ -1,11 +1,17 @@
 //! Wording of what `explain` says.
 
-use crate::explain::{By, Change, How, Neighbour, Refusal, Rights, TriedSlot, Verdict};
+use crate::explain::{Change, How, Neighbour, Refusal, Reshaped, Rights, TriedSlot, Verdict};
+use crate::judgement::{Other, Way};
 use crate::scenario::Scenario;
 use crate::words::{self, registers};
 use mpu_model::{Access, AccessKind, DenialKind, El, Level, Stage};
 use sim_core::layout::Layout;
 use sim_core::outcome::ViewId;
+use sim_core::world::attempt::Through;
+
+/// Why there is nothing to advise where neither memory nor a device is.
+pub const NOTHING_ANSWERS: &str =
+    "nothing answers at that address: whatever maps it, the access ends in an external abort";
 
 /// More views than these are counted, not named.
 const VIEWS_NAMED: usize = 6;
@@ -58,7 +64,8 @@ pub fn rights(rights: &Rights) -> String {
 #[must_use]
 pub fn how(tried: &TriedSlot, asked: Access, verdict: &Verdict) -> String {
     let held = match tried.how {
-        How::Off => return "a window, off until something is mapped through it".into(),
+        How::Window => return "a window, off until something is mapped through it".into(),
+        How::Off => return "programmed, and off in this view".into(),
         How::Below(0) => return "ends right below".into(),
         How::Above(0) => return "begins right above".into(),
         How::Below(distance) => return format!("ends {} below", words::bytes(distance)),
@@ -119,10 +126,19 @@ pub fn change(scenario: &Scenario, strategy: &str, change: &Change) -> String {
         Change::Reach(by) => {
             format!("{strategy} itself: before the hypervisor touches it, {}", self::by(scenario, *by))
         }
-        Change::Strategy { name, by, required } => {
-            let available = usize::from(scenario.layout.board().el2_regions);
-            let fits = if *required <= available { "fits" } else { "does not fit" };
-            format!("--strategy {name}: {}; {required} of {available} EL2 regions, {fits}", self::by(scenario, *by))
+        Change::Way(way) => self::way(scenario, way),
+        Change::Reshaped { stage, slot, beside, to } => {
+            let to = match to {
+                Reshaped::Off => "off".into(),
+                Reshaped::Ends(limit) => format!("ending before slot {beside}, at {limit:#x}"),
+                Reshaped::Begins(base) => format!("beginning behind slot {beside}, at {base:#x}"),
+                Reshaped::Split(limit, base) => {
+                    format!(
+                        "in two slots around slot {beside}: one that ends at {limit:#x}, one that begins at {base:#x}"
+                    )
+                }
+            };
+            format!("slot {slot} of the {} {to}", mpu(*stage))
         }
         Change::Rights { stage, slot, attrs } => {
             format!("slot {slot} of the {} as {}", mpu(*stage), attrs.at(level(*stage)))
@@ -135,12 +151,34 @@ pub fn change(scenario: &Scenario, strategy: &str, change: &Change) -> String {
     }
 }
 
-fn by(scenario: &Scenario, by: By) -> String {
+/// Another strategy or placement that lets an access through, with what it needs. `run` and `explain` say it alike.
+#[must_use]
+pub fn way(scenario: &Scenario, way: &Way) -> String {
+    let other = match way.other {
+        Other::Strategy(name) => format!("--strategy {name}"),
+        Other::Placement(placement) => format!("--set placement={}", words::placement(placement)),
+        Other::FixedDevices => "--set hyp_devices=fixed".into(),
+    };
+    let place = match (way.placement, way.address) {
+        (Some(placement), Some(at)) => {
+            format!("under placement {} it lies at {at:#x}, and ", words::placement(placement))
+        }
+        _ => String::new(),
+    };
+    let (count, verdict) = (words::regions_of(&way.needs), words::fits(way.refused.as_ref().map(|why| why.shortage)));
+    format!("{other}: {place}{}; {count} needed: {verdict}", by(scenario, way.by))
+}
+
+fn by(scenario: &Scenario, by: Through) -> String {
     match by {
-        By::Window { slot, range: (first, last) } => format!("{first:#x}-{last:#x} is mapped through slot {slot}"),
-        By::View => "the hypervisor view is loaded".into(),
-        By::Kept => "its page has a region in every view".into(),
-        By::DefaultMap => format!("{}.BR lends the default map", registers::control(registers::of(scenario))),
+        Through::Window { slot, range: (first, last) } => {
+            format!("{first:#x}-{last:#x} is mapped through slot {slot}")
+        }
+        Through::HypervisorView => "the hypervisor view is loaded".into(),
+        Through::Pin { slot } => format!("its page, once handed over, keeps slot {slot}"),
+        Through::Heap { slot } => format!("the heap's region, slot {slot}, is widened over it"),
+        Through::DefaultMap => format!("{}.BR lends the default map", registers::control(registers::of(scenario))),
+        Through::Standing { slot } => format!("slot {slot} of the view holds it"),
     }
 }
 

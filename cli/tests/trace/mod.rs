@@ -3,6 +3,7 @@
 mod perfetto;
 
 use mpusim::commands::{CommandError, simulate};
+use mpusim::judgement::NotSetUp;
 use mpusim::scenario::Scenario;
 use mpusim::trace::{Form, Of, Trace};
 use mpusim::{json, strategy};
@@ -66,7 +67,7 @@ fn each(form: Form, mut look: impl FnMut(&str, &Report, &str)) {
                     look(&format!("{name} under {strategy}"), &report, &text);
                     looked += 1;
                 }
-                Err(CommandError::Placement { .. }) => {}
+                Err(CommandError::NotSetUp(NotSetUp::Placement { .. })) => {}
                 Err(error) => panic!("{name} under {strategy}: {error}"),
             }
         }

@@ -40,13 +40,12 @@ pub(crate) fn thread(page: &mut Document) -> Fallible<()> {
             let send = &run["hypercalls"]["event_channel_op.send"];
             let calls = send["calls"].as_u64().unwrap_or(0);
             let text = |value: &Value| value.as_u64().map_or_else(|| "-".into(), |value| value.to_string());
-            let views = run["regions"]["views"].as_array().into_iter().flatten();
             let completed = run["outcome"] == "completed";
             let cell = |value: String| if completed { value } else { "-".to_owned() };
             rows.push(vec![
                 format!("`{}`", run["strategy"].as_str().unwrap_or_default()),
                 run["outcome"].as_str().unwrap_or_default().to_owned(),
-                views.filter_map(|view| view["total"].as_u64()).max().unwrap_or(0).to_string(),
+                text(&run["regions"]["required"]),
                 cell(mean(&send["counts"], calls, &["prbar"])),
                 cell(mean(&send["counts"], calls, &["prlar"])),
                 cell(mean(&send["counts"], calls, &["prenr"])),
@@ -60,7 +59,7 @@ pub(crate) fn thread(page: &mut Document) -> Fallible<()> {
         let head = [
             "strategy",
             "outcome",
-            "regions",
+            "regions needed",
             "PRBAR",
             "PRLAR",
             "PRENR",

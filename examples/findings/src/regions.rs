@@ -13,8 +13,8 @@ const DOMAINS: [&str; 8] = ["2", "4", "8", "12", "16", "32", "48", "64"];
 pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
     page.section("How many EL2 regions does each way need?");
     page.say(
-        "A ring of domains with one bank of RAM each and a gap between banks, so that no two domains share a region. Regions of the \
-         largest view, once boot is over.",
+        "A ring of domains with one bank of RAM each and a gap between banks, so that no two domains share a region. What is needed is the \
+         larger of what boot and the views take: a board with one region less is refused. Where the views take less, their number is beside it.",
     );
     let names = STRATEGIES.join(",");
     let sweep =
@@ -22,8 +22,14 @@ pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
     let views = |domains: &str, strategy: &str| {
         sweep.row(&[("ring.domains", domains), ("strategy", strategy)])?.number("regions_views")
     };
+    let cell = |domains: &str, strategy: &str| {
+        let needed = sweep.row(&[("ring.domains", domains), ("strategy", strategy)])?.number("regions_required")?;
+        let views = views(domains, strategy)?;
+        let beside = if views < needed { format!(" (views {})", number(views)) } else { String::new() };
+        Some(format!("{}{beside}", number(needed)))
+    };
     let row = |domains: &&str| {
-        let cells = STRATEGIES.iter().map(|name| views(domains, name).map_or_else(|| "-".into(), number));
+        let cells = STRATEGIES.iter().map(|name| cell(domains, name).unwrap_or_else(|| "-".into()));
         std::iter::once((*domains).to_owned()).chain(cells).collect()
     };
     let rows: Vec<Vec<String>> = DOMAINS.iter().map(row).collect();
@@ -39,18 +45,18 @@ pub(crate) fn needed(page: &mut Document) -> Fallible<()> {
         grouped(STRATEGIES.iter().filter(|name| **name != "naive").filter_map(more))
     };
     page.say(&format!(
-        "Regions beyond those of `naive`, which has none to spare and faults: with 2 domains {}.",
+        "Regions that views take beyond those of `naive`, which has none to spare and faults: with 2 domains {}.",
         extra("2")
     ));
     page.say(&format!("With 16 domains {}.", extra("16")));
     page.point(&format!(
-        "EL2 regions beyond those of the port that faults, with 2 domains: {}. With 16: {}.",
+        "EL2 regions that views take beyond those of the port that faults, with 2 domains: {}. With 16: {}.",
         extra("2"),
         extra("16")
     ));
     let growing = STRATEGIES.iter().filter(|name| views("64", name) > views("2", name)).map(|name| format!("`{name}`"));
     page.say(&format!(
-        "The need grows with the number of domains under {}; under the others it does not.",
+        "What views take grows with the number of domains under {}; under the others it does not.",
         list(&growing.collect::<Vec<_>>())
     ));
     Ok(())
@@ -119,8 +125,8 @@ pub(crate) fn most(page: &mut Document) -> Fallible<()> {
 pub(crate) fn placements(page: &mut Document) -> Fallible<()> {
     page.section("What do pages in the heap or a pool cost in regions?");
     page.say(
-        "Two enabled regions may not overlap, so pages that the guest is to reach at EL1 are cut out of the range around them. Regions of \
-         the largest view, and bytes of other domains that EL2 can reach at most while it works for a domain, for thread-2022.",
+        "Two enabled regions may not overlap, so pages that the guest is to reach at EL1 are cut out of the range around them. Regions \
+         needed, and of those what the largest view takes; bytes of other domains that EL2 can reach at most while it works for a domain, for thread-2022.",
     );
     let mut rows = Vec::new();
     let mut views = Vec::new();
@@ -140,12 +146,13 @@ pub(crate) fn placements(page: &mut Document) -> Fallible<()> {
         let totals = run["regions"]["views"].as_array().into_iter().flatten();
         let largest = totals.filter_map(|view| view["total"].as_u64()).max().unwrap_or(0);
         let outcome = run["outcome"].as_str().unwrap_or_default().to_owned();
-        let exposed = run["regions"]["exposed"].as_u64().unwrap_or(0);
-        rows.push(vec![format!("`{name}`"), placement.into(), outcome, largest.to_string(), exposed.to_string()]);
+        let [needed, exposed] =
+            ["required", "exposed"].map(|key| run["regions"][key].as_u64().unwrap_or(0).to_string());
+        rows.push(vec![format!("`{name}`"), placement.into(), outcome, needed, largest.to_string(), exposed]);
         views.push((name, placement, largest));
         commands.push(command);
     }
-    let head = ["strategy", "placement", "outcome", "regions", "bytes exposed"].map(str::to_owned);
+    let head = ["strategy", "placement", "outcome", "needed", "views", "bytes exposed"].map(str::to_owned);
     page.table(
         "mpusim run examples/scenarios/thread-2022.toml --strategy STRATEGY --set placement=PLACEMENT",
         &head,
@@ -159,8 +166,11 @@ pub(crate) fn placements(page: &mut Document) -> Fallible<()> {
         })
         .map(|(name, placement, regions)| format!("`{name}` in the {placement} {}", regions.saturating_sub(base)))
         .collect();
-    page.point(&format!("Pages in the heap or a pool, overlap being forbidden, cost regions: {}.", list(&said)));
-    page.say(&format!("Regions beyond those of `naive` with pages in guests' RAM: {}.", list(&said)));
+    page.point(&format!(
+        "Pages in the heap or a pool, overlap being forbidden, cost regions of views: {}.",
+        list(&said)
+    ));
+    page.say(&format!("Regions that views take beyond those of `naive` with pages in guests' RAM: {}.", list(&said)));
     Ok(())
 }
 
@@ -169,7 +179,7 @@ pub(crate) fn permanent(page: &mut Document) -> Fallible<()> {
     page.section("Static memory: mapped once, or on demand?");
     page.say(
         "`static-map` has the memory of all domains in every view, the running guest's own cut out; `map-page` maps a page when it is \
-         needed. A ring of domains on 255 EL2 regions, with 1 MiB between banks and with none. Regions of the largest view; EL2 register \
+         needed. A ring of domains on 255 EL2 regions, with 1 MiB between banks and with none. Regions needed, and those of the largest view; EL2 register \
          writes and cycles of the whole run, boot left out, profile `counts`; bytes of other domains within EL2's reach at once.",
     );
     let mut rows = Vec::new();
@@ -189,7 +199,8 @@ pub(crate) fn permanent(page: &mut Document) -> Fallible<()> {
                 let cycles = run["cycles"]["total"].as_u64().unwrap_or(0);
                 let exposed = run["regions"]["exposed"].as_u64().unwrap_or(0);
                 let send = run["cycles"]["send"]["p50"].as_u64().unwrap_or(0);
-                let cells = [regions, send, writes, cycles, exposed].map(|value| value.to_string());
+                let needed = run["regions"]["required"].as_u64().unwrap_or(0);
+                let cells = [needed, regions, send, writes, cycles, exposed].map(|value| value.to_string());
                 rows.push([gap.to_owned(), domains.into(), format!("`{name}`")].into_iter().chain(cells).collect());
                 pair.push((regions, writes));
             }
@@ -200,7 +211,7 @@ pub(crate) fn permanent(page: &mut Document) -> Fallible<()> {
             }
         }
     }
-    let head = ["gap", "domains", "strategy", "regions", "send p50", "MPU writes", "cycles", "bytes exposed"]
+    let head = ["gap", "domains", "strategy", "needed", "views", "send p50", "MPU writes", "cycles", "bytes exposed"]
         .map(str::to_owned);
     page.table(&format!("mpusim {call} --set ring.domains=N --set ring.gap=GAP --strategy STRATEGY"), &head, &rows);
     if let Some(last) = said.last() {

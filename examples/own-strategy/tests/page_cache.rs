@@ -36,7 +36,7 @@ fn sends(rounds: u64, slots: usize) -> Counts {
     let (one, other) = (times("domain.0.vcpu.0.program.2"), times("domain.1.vcpu.0.program.1"));
     let row = own_row(&Path::new(SCENARIOS).join("thread-2022.toml"), &["--set", &one, "--set", &other], slots);
     assert!(row.completed());
-    let (_, cost) = row.report.traps.iter().find(|(trap, _)| trap.is_send()).unwrap();
+    let (_, cost) = row.report().unwrap().traps.iter().find(|(trap, _)| trap.is_send()).unwrap();
     assert_eq!(cost.calls, 2 * rounds);
     cost.counts
 }
@@ -86,7 +86,7 @@ fn isolation_holds_and_no_barrier_is_missing_in_any_scenario() {
     for path in files {
         for slots in [1, 2, 5] {
             let row = own_row(&path, &["--paranoid"], slots);
-            let (name, report) = (path.display(), &row.report);
+            let (name, report) = (path.display(), row.report().unwrap());
             assert!(row.completed(), "{name}, {slots} slots: {:?}", report.outcome);
             assert_eq!(report.hazards, [], "{name}, {slots} slots");
             assert_eq!(report.events.lost, 0, "{name}, {slots} slots");
@@ -106,5 +106,5 @@ fn wrong_numbers_of_pages_are_refused() {
     // As many as there can be, and more than the board has: a result, not an error.
     let scenario = Path::new(SCENARIOS).join("idle-view.toml");
     let row = own_row(&scenario, &[], 255);
-    assert!(matches!(row.report.outcome, sim_core::outcome::Outcome::Refused(_)));
+    assert!(matches!(row.report().unwrap().outcome, sim_core::outcome::Outcome::Refused(_)));
 }

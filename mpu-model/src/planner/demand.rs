@@ -16,6 +16,8 @@ pub struct Demand<'a, O> {
     pub windows: usize,
     /// The views, of which one at a time is enabled beside the fixed regions.
     pub views: &'a [Cover<'a, O>],
+    /// Memory and devices that somebody has, mapped or not: no gap that is proposed to be closed touches them.
+    pub claimed: &'a Cover<'a, O>,
 }
 
 /// Why a system cannot be planned.
@@ -55,11 +57,11 @@ pub struct Shortfall {
     pub own: usize,
     /// Windows to do without, if doing without some (and keeping one) is enough.
     pub fewer_windows: Option<usize>,
-    /// Unused memory to give to its neighbours, if that is enough.
+    /// Memory that nobody claims to give to its neighbours, if that is enough.
     pub close_gaps: Option<Gaps>,
 }
 
-/// Gaps in a view that nobody uses, between neighbours of equal rights: each one mapped along with them saves a region.
+/// Gaps in a view that nobody claims, between neighbours of equal rights: each one mapped along with them saves a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gaps {
     /// How many.
@@ -122,13 +124,14 @@ impl<O: Copy> Demand<'_, O> {
         Some(Gaps { count, bytes })
     }
 
-    /// Size and base of each gap between neighbours of equal rights in `cover` that is used in no view.
+    /// Size and base of each gap between neighbours of equal rights in `cover` that no view uses and nobody claims.
     fn free_gaps(&self, cover: &Cover<'_, O>) -> impl Iterator<Item = (u64, u64)> {
         let pairs = cover.runs().zip(cover.runs().skip(1));
         pairs.filter(|(low, high)| low.region.attrs() == high.region.attrs()).filter_map(|(low, high)| {
             let (base, limit) = (low.region.limit() + 1, high.region.base() - 1);
             let used = |cover: &Cover<'_, O>| cover.touching(base, limit).is_some();
-            (!used(self.fixed) && !self.views.iter().any(used)).then_some((limit - base + 1, base))
+            let taken = used(self.fixed) || used(self.claimed) || self.views.iter().any(used);
+            (!taken).then_some((limit - base + 1, base))
         })
     }
 }
@@ -150,6 +153,16 @@ mod tests {
     }
 
     fn check(available: u8, windows: usize, fixed: &[(u64, u64)], views: &[&[(u64, u64)]]) -> Result<(), Refusal<u8>> {
+        check_beside(&[], available, windows, fixed, views)
+    }
+
+    fn check_beside(
+        claimed: &[(u64, u64)],
+        available: u8,
+        windows: usize,
+        fixed: &[(u64, u64)],
+        views: &[&[(u64, u64)]],
+    ) -> Result<(), Refusal<u8>> {
         let filler = at(0, 64);
         let mut rooms: Vec<Vec<_>> = views.iter().map(|view| std::vec![filler; 2 * view.len()]).collect();
         let mut fixed_room = std::vec![filler; 2 * fixed.len()];
@@ -159,7 +172,10 @@ mod tests {
         }
         let mut fixed_cover = Cover::new(&mut fixed_room);
         fixed_cover.draw_all(fixed.iter().map(|(base, size)| at(*base, *size))).unwrap();
-        Demand { available, fixed: &fixed_cover, windows, views: &covers }.check()
+        let mut claimed_room = std::vec![filler; 2 * claimed.len()];
+        let mut claimed_cover = Cover::new(&mut claimed_room);
+        claimed_cover.draw_all(claimed.iter().map(|(base, size)| at(*base, *size))).unwrap();
+        Demand { available, fixed: &fixed_cover, windows, views: &covers, claimed: &claimed_cover }.check()
     }
 
     fn short(result: Result<(), Refusal<u8>>) -> Shortfall {
@@ -190,6 +206,15 @@ mod tests {
         let shortfall = short(check(2, 0, &[], &[many, &[(0x19000, 0x40)]]));
         assert_eq!(shortfall.close_gaps, Some(Gaps { count: 2, bytes: 0x8000 }));
         assert_eq!(short(check(1, 0, &[], &[many, &[(0x19000, 0x40)]])).close_gaps, None);
+    }
+
+    #[test]
+    fn a_gap_in_which_somebody_has_something_is_not_offered() {
+        let two: &[(u64, u64)] = &[(0x10000, 0x1000), (0x12000, 0x1000)];
+        let device: &[(u64, u64)] = &[(0x11040, 0x40)];
+        assert_eq!(short(check_beside(device, 1, 0, &[], &[two])).close_gaps, None);
+        let beside: &[(u64, u64)] = &[(0xf000, 0x1000), (0x13000, 0x40)];
+        assert_eq!(short(check_beside(beside, 1, 0, &[], &[two])).close_gaps, Some(Gaps { count: 1, bytes: 0x1000 }));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub struct Cx<'a, P, S> {
 }
 
 impl<P: Platform, S: Strategy> Cx<'_, P, S> {
-    fn reach(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
+    /// Has the strategy make the first byte of a range reachable; gives the last that is.
+    pub fn reach(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
         let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
             return Ok(wanted.span.limit());
         };
@@ -37,7 +38,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     }
 
     /// Has the strategy take a range of a domain's for good.
-    pub(super) fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
+    pub fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
         let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
             return Ok(Ok(()));
         };

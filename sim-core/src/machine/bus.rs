@@ -50,7 +50,8 @@ impl Machine {
         }
     }
 
-    fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
+    /// An access of EL2's, as hardware judges it.
+    pub(crate) fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(());
         };
@@ -91,7 +92,8 @@ impl Machine {
     }
 
     /// Whether memory or a device is at the address.
-    pub(super) fn answers(&self, address: u64, size: u64) -> bool {
+    #[must_use]
+    pub fn answers(&self, address: u64, size: u64) -> bool {
         self.ram.holds(address, size) || self.devices.iter().any(|device| device.contains(address))
     }
 

@@ -204,7 +204,8 @@ impl Pe {
         self.list_register & list_register::PENDING != 0 && self.list_register & list_register::ACTIVE == 0
     }
 
-    pub(super) fn context_sync(&mut self) {
+    /// A context synchronisation event of both MPUs.
+    pub(crate) fn context_sync(&mut self) {
         self.el2.context_sync();
         self.el1.context_sync();
     }

@@ -2,15 +2,16 @@
 
 mod boot;
 mod counts;
+mod regions;
 mod report;
 
 pub use boot::{BootPhase, PhaseUse};
 pub use counts::{Counts, Distribution, MpuCounts};
+pub use regions::{Refused, RegionNeeds, Shortage, SmallestChange, ViewBudget};
 pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
 use crate::layout::{Owner, Span};
 use alloc::vec::Vec;
-use core::fmt;
 use evtchn::Object;
 use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Syndrome, WriteHazard};
 
@@ -23,90 +24,6 @@ pub enum ViewId {
     Guest(usize),
     /// All domains' memory, for EL2 alone.
     Hypervisor,
-}
-
-/// Slots one view takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ViewBudget {
-    /// Which view.
-    pub view: ViewId,
-    /// Fixed regions.
-    pub fixed: usize,
-    /// Windows.
-    pub windows: usize,
-    /// Slots kept for what the strategy has ready in every view: pins, or the hypervisor view masked off.
-    pub kept: usize,
-    /// The view's own regions.
-    pub own: usize,
-}
-
-impl ViewBudget {
-    /// All slots of the view.
-    #[must_use]
-    pub const fn total(&self) -> usize {
-        self.fixed + self.windows + self.kept + self.own
-    }
-}
-
-/// What a board has too little of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortage {
-    /// EL2 regions that the strategy can use.
-    Regions,
-    /// A known default map.
-    DefaultMap,
-}
-
-/// The smallest changes of two kinds that would make a system fit its board; each is enough by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SmallestChange {
-    /// Windows to do without, keeping at least one.
-    pub fewer_windows: Option<usize>,
-    /// Gaps between ranges of equal rights to give to their neighbours: how many, and the bytes in them.
-    pub close_gaps: Option<(usize, u64)>,
-}
-
-/// A system that the board has no room for: one of its views, or a phase of boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// What it has too little of.
-    pub shortage: Shortage,
-    /// R: the number that would do.
-    pub required: usize,
-    /// What the board has, and the strategy can use.
-    pub available: u8,
-    /// The first phase of boot that takes so many, if it is boot that does and no view.
-    pub phase: Option<BootPhase>,
-    /// What would make the views fit this board.
-    pub change: SmallestChange,
-    /// What each view takes.
-    pub views: Vec<ViewBudget>,
-}
-
-impl core::error::Error for Refused {}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { required, available, .. } = self;
-        let phase = BootPhase::clause(self.phase);
-        match self.shortage {
-            Shortage::Regions => {
-                write!(f, "needs {required} EL2 regions{phase}, and there are {available} to use")?;
-                let s = |count: usize| if count == 1 { "" } else { "s" };
-                if let Some(fewer) = self.change.fewer_windows {
-                    write!(f, "; {fewer} window{} fewer would do", s(fewer))?;
-                }
-                if let Some((count, bytes)) = self.change.close_gaps {
-                    let s = s(count);
-                    write!(f, "; mapping {count} gap{s} along would do, {bytes:#x} bytes that nobody uses")?;
-                }
-                Ok(())
-            }
-            Shortage::DefaultMap => f.write_str(
-                "needs to know the default map of EL2, which PMSAv8-64 leaves to the implementation; the board declares none",
-            ),
-        }
-    }
 }
 
 /// An accepted area of memory that an event-channel structure lives in.

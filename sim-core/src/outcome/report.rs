@@ -1,6 +1,6 @@
 //! The report of a run.
 
-use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, Refused, Trap, ViewId};
+use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, RegionNeeds, Trap, ViewId};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -81,12 +81,10 @@ impl ViewUse {
 }
 
 /// Use of regions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegionUse {
-    /// What the board has.
-    pub el2_total: u8,
-    /// R: what the system needs under this strategy, boot included.
-    pub required: usize,
+    /// What the system needs under this strategy, and what there is.
+    pub needs: RegionNeeds,
     /// Fixed regions.
     pub fixed: usize,
     /// The most that were enabled at once on any PE, boot included.
@@ -97,14 +95,6 @@ pub struct RegionUse {
     pub boot: Vec<PhaseUse>,
     /// Per view.
     pub views: Vec<ViewUse>,
-}
-
-impl RegionUse {
-    /// What the views need at their fullest.
-    #[must_use]
-    pub fn views_required(&self) -> usize {
-        self.views.iter().map(ViewUse::total).max().unwrap_or(0)
-    }
 }
 
 impl Trap {
@@ -139,42 +129,6 @@ impl Report {
         let longest = self.traps.iter().filter_map(|(trap, cost)| Some((*trap, cost.masked.max()?)));
         // Of equals the first, whatever order they are in.
         longest.reduce(|most, other| if other.1 > most.1 { other } else { most })
-    }
-
-    /// The report of a system that does not fit: nothing ran.
-    #[must_use]
-    pub fn refused(refused: Refused) -> Self {
-        let views = refused.views.iter().map(|budget| ViewUse {
-            view: budget.view,
-            fixed: budget.fixed,
-            windows: budget.windows,
-            kept: budget.kept,
-            own: budget.own,
-            guest_bytes: 0,
-        });
-        let regions = RegionUse {
-            el2_total: refused.available,
-            required: refused.required,
-            fixed: refused.views.first().map_or(0, |budget| budget.fixed),
-            peak: 0,
-            exposed: 0,
-            boot: Vec::new(),
-            views: views.collect(),
-        };
-        Self {
-            outcome: Outcome::Refused(refused),
-            hazards: Vec::new(),
-            events: EventTotals::default(),
-            ports: Vec::new(),
-            traps: BTreeMap::new(),
-            regions,
-            counts: Counts::default(),
-            boot_counts: Counts::default(),
-            cycles: 0,
-            lock_wait: 0,
-            steps: 0,
-            console: String::new(),
-        }
     }
 }
 

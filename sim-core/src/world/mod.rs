@@ -4,6 +4,7 @@
 //! a seed, one drawn from a generator that the seed alone decides. Nothing else decides the order, so the same
 //! configuration gives the same run on every host.
 
+pub mod attempt;
 pub mod oracle;
 mod report;
 mod starved;
@@ -41,6 +42,8 @@ use rand_chacha::ChaCha8Rng;
 use starved::Starved;
 use tracker::Tracker;
 use watch::{Told, Watch, Watched};
+
+pub use report::refused;
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -82,7 +85,7 @@ impl Default for Config {
 }
 
 /// Why a world cannot be set up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The hypervisor cannot be set up.
     #[error(transparent)]

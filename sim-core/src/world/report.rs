@@ -4,8 +4,11 @@ use super::World;
 use super::watch::Watch;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
-use crate::outcome::{Counts, FaultKind, HypervisorFault, Outcome, RegionUse, Report, SlotLine, ViewId, ViewUse};
+use crate::outcome::{
+    Counts, EventTotals, FaultKind, HypervisorFault, Outcome, Refused, RegionUse, Report, SlotLine, ViewId, ViewUse,
+};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use mpu_model::RegionWords;
@@ -59,14 +62,25 @@ fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
         })
         .collect();
     let fixed = plan.fixed().len();
-    RegionUse {
-        el2_total: plan.el2_regions(),
-        required: plan.required(),
-        fixed,
-        peak,
-        exposed,
-        boot: plan.boot().uses().collect(),
-        views,
+    RegionUse { needs: plan.region_needs(), fixed, peak, exposed, boot: plan.boot().uses().collect(), views }
+}
+
+/// The report of a system that its board has no room for: nothing ran. `plan` is the sketch of what was refused.
+#[must_use]
+pub fn refused(refused: Refused, plan: &Plan) -> Report {
+    Report {
+        outcome: Outcome::Refused(refused),
+        hazards: Vec::new(),
+        events: EventTotals::default(),
+        ports: Vec::new(),
+        traps: BTreeMap::new(),
+        regions: region_use(plan, 0, 0),
+        counts: Counts::default(),
+        boot_counts: Counts::default(),
+        cycles: 0,
+        lock_wait: 0,
+        steps: 0,
+        console: String::new(),
     }
 }
 

@@ -11,6 +11,7 @@ pub use tree::TreeError;
 use super::target::{self, Images};
 use super::{Difference, ParityError};
 use crate::commands::CommandError;
+use crate::judgement::System;
 use crate::scenario::Scenario;
 use crate::strategy;
 use sim_core::guest::telling::{Bank, Kind, Telling};
@@ -69,7 +70,7 @@ impl fmt::Write for Shared {
 /// Runs the scenario here and on Xen.
 pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> Result<OnXen, CommandError> {
     let rule = strategy::parse(name, scenario.settings)?;
-    let scenario = crate::commands::under(scenario, name, &rule)?;
+    let scenario = System::new(scenario, name, &rule)?.scenario;
     system::check(&scenario)?;
     let programs = super::programs(&scenario, seed);
     let story = Shared::default();

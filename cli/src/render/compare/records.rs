@@ -4,7 +4,7 @@ use crate::comparison::{self, Row};
 use crate::scenario::Scenario;
 use crate::shown;
 use crate::words;
-use sim_core::outcome::{Distribution, Trap};
+use sim_core::outcome::{Distribution, RegionUse, Report, Trap};
 
 /// What every record has: name, and value.
 type Record = Vec<(&'static str, String)>;
@@ -44,23 +44,29 @@ fn records(scenario: &Scenario, seed: u64, rows: &[Row]) -> Vec<Record> {
 }
 
 fn record(scenario: &Scenario, seed: u64, row: &Row, measured: Option<Trap>) -> Record {
-    let report = &row.report;
     let mut record: Record = vec![
         ("scenario", scenario.name.clone()),
         ("profile", scenario.profile.name().into()),
         ("seed", seed.to_string()),
         ("strategy", row.name.clone()),
         ("placement", words::placement(row.placement()).into()),
-        ("outcome", words::outcome(&report.outcome).into()),
-        ("regions_required", report.regions.required.to_string()),
-        ("regions_available", report.regions.el2_total.to_string()),
-        ("regions_peak", report.regions.peak.to_string()),
-        ("exposed_bytes", report.regions.exposed.to_string()),
-        ("sent", report.events.sent.to_string()),
-        ("delivered", report.events.delivered.to_string()),
-        ("lost", report.events.lost.to_string()),
-        ("call", measured.map(words::trap).unwrap_or_default()),
     ];
+    let report = row.report();
+    // What nobody planned has no number of regions; what did not take place counts nothing.
+    let planned =
+        |of: fn(&RegionUse) -> usize| report.map(|report| of(&report.regions).to_string()).unwrap_or_default();
+    let count = |of: fn(&Report) -> u64| report.map_or(0, of).to_string();
+    record.extend([
+        ("outcome", report.map_or(words::REFUSED, |report| words::outcome(&report.outcome)).into()),
+        ("regions_required", planned(|regions| regions.needs.needed())),
+        ("regions_available", planned(|regions| regions.needs.total.into())),
+        ("regions_peak", planned(|regions| regions.peak)),
+        ("exposed_bytes", count(|report| report.regions.exposed)),
+        ("sent", count(|report| report.events.sent)),
+        ("delivered", count(|report| report.events.delivered)),
+        ("lost", count(|report| report.events.lost)),
+        ("call", measured.map(words::trap).unwrap_or_default()),
+    ]);
     let cost = row.cost(measured).cloned().unwrap_or_default();
     let counts = cost.counts;
     // Totals are exact; a mean per call is one of these by `calls`.
@@ -82,14 +88,17 @@ fn record(scenario: &Scenario, seed: u64, row: &Row, measured: Option<Trap>) -> 
     let call = ["cycles_min", "cycles_mean", "cycles_p50", "cycles_p99", "cycles_max"];
     record.extend(distribution(call, &cost.cycles));
     let upcall = ["upcall_min", "upcall_mean", "upcall_p50", "upcall_p99", "upcall_max"];
-    record.extend(distribution(upcall, &report.send_to_upcall()));
-    record.push(("total_cycles", report.cycles.to_string()));
-    record.push(("lock_wait_cycles", report.lock_wait.to_string()));
-    let masked = report.masked();
+    record.extend(distribution(upcall, &report.map(Report::send_to_upcall).unwrap_or_default()));
+    record.push(("total_cycles", count(|report| report.cycles)));
+    record.push(("lock_wait_cycles", count(|report| report.lock_wait)));
+    let masked = report.map(Report::masked).unwrap_or_default();
     let figure = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
     record.push(("masked_p99", figure(masked.percentile(99))));
     record.push(("masked_max", figure(masked.max())));
-    record.push(("failure", super::failure(&row.scenario, report).unwrap_or_default()));
+    record.push(("failure", super::failure(row).unwrap_or_default()));
+    record.push(("regions_boot", planned(|regions| regions.needs.boot)));
+    record.push(("regions_views", planned(|regions| regions.needs.views)));
+    record.push(("regions_to_use", planned(|regions| regions.needs.available.into())));
     record
 }
 

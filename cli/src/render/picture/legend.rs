@@ -4,6 +4,7 @@ use super::{LEAST_WIDTH, LINE, MARGIN, colours, text};
 use crate::{budget, words};
 use sim_core::hyp::plan::{Plan, View};
 use sim_core::layout::{Layout, Owner};
+use sim_core::outcome::Shortage;
 
 /// Side of a swatch.
 const SWATCH: u32 = 12;
@@ -85,9 +86,12 @@ pub(super) fn notes(plan: &Plan, top: u32) -> (Vec<(u32, String)>, u32) {
         "In a box: slot, owner, rights as PRBAR gives them (r read, w write, x execute; EL2: EL2 alone, all: EL2, EL1 and \
          EL0). SCTLR_EL2.WXN keeps EL2 from executing what it can write. Where a column is empty, the view maps nothing.",
     ];
-    if !plan.fits() {
-        notes.push("This system is refused: a view takes more slots than the board has.");
-    }
+    notes.extend(plan.shortage().map(|shortage| match shortage {
+        Shortage::Regions => "This system is refused: a view or boot takes more slots than there are to use.",
+        Shortage::DefaultMap => {
+            "This system is refused: the strategy uses the default map of EL2, and the board declares none."
+        }
+    }));
     let lines = notes.into_iter().flat_map(|note| text::wrap(note, LEAST_WIDTH - 2 * MARGIN));
     let placed: Vec<(u32, String)> = lines.zip(0u32..).map(|(line, at)| (top + 10 + at * LINE, line)).collect();
     let below = top + placed.len() as u32 * LINE;

@@ -172,9 +172,8 @@ fn picture(scenario: &Scenario, strategy: &str, plan: &Plan, views: &[&View], on
 /// What stands under the title.
 fn head(scenario: &Scenario, strategy: &str, plan: &Plan, only: Option<ViewId>) -> Vec<String> {
     let board = scenario.layout.board();
-    let (required, available) = (plan.required(), plan.el2_regions());
-    let verdict = if plan.fits() { "fits" } else { "does not fit" };
-    let needs = format!("strategy {strategy} needs {required} EL2 regions; {} has {available}: {verdict}", board.name);
+    let (count, verdict) = (words::regions_of(&plan.region_needs()), words::fits(plan.shortage()));
+    let needs = format!("strategy {strategy} needs {count} of {}: {verdict}", board.name);
     let selected = only.map(|only| format!("the {} alone", words::view(&scenario.layout, only)));
     let description = scenario.description.clone();
     [description, Some(needs), selected]

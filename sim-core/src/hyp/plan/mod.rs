@@ -11,7 +11,7 @@ pub use regions::{ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_RAM, GUEST
 
 use super::boot::BootPlan;
 use crate::layout::{Layout, Owner, Span};
-use crate::outcome::{Refused, Shortage, SmallestChange, ViewBudget, ViewId};
+use crate::outcome::{Refused, RegionNeeds, Shortage, SmallestChange, ViewBudget, ViewId};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Demand, Gaps, Mapping, Refusal};
 use mpu_model::{DefaultMap, Pmsa, Region, RegionWords};
@@ -121,21 +121,7 @@ impl Plan {
     /// Plans `layout` for a strategy that needs `needs`; refused if a view or a phase of boot does not fit the board.
     pub fn new(layout: &Layout, needs: Needs) -> Result<Self, Refused> {
         let plan = Self::sketch(layout, needs);
-        match plan.shortage() {
-            None => Ok(plan),
-            Some(shortage) => {
-                let (boot, phase) = plan.boot.required();
-                let phase = (boot > plan.views_required()).then_some(phase);
-                Err(Refused {
-                    shortage,
-                    required: plan.required(),
-                    available: plan.available(),
-                    phase,
-                    change: if phase.is_some() { SmallestChange::default() } else { plan.smallest_change(layout) },
-                    views: plan.budgets(),
-                })
-            }
-        }
+        plan.refusal(layout).map_or(Ok(plan), Err)
     }
 
     /// The same plan whether it fits or not: to be looked at, not run.
@@ -177,13 +163,24 @@ impl Plan {
         if self.needs.default_map && !self.default_map {
             return Some(Shortage::DefaultMap);
         }
-        (self.required() > usize::from(self.available())).then_some(Shortage::Regions)
+        (!self.region_needs().met()).then_some(Shortage::Regions)
+    }
+
+    /// Why `layout`, which this is the plan of, cannot be run, with what would help; `None` if it can.
+    #[must_use]
+    pub fn refusal(&self, layout: &Layout) -> Option<Refused> {
+        let needs = self.region_needs();
+        let views = |shortage| shortage == Shortage::Regions && needs.deciding_phase().is_none();
+        self.shortage().map(|shortage| Refused {
+            shortage,
+            needs,
+            change: if views(shortage) { self.smallest_change(layout) } else { SmallestChange::default() },
+            views: self.budgets(),
+        })
     }
 
     /// What would make views fit that do not, short of another board.
     fn smallest_change(&self, layout: &Layout) -> SmallestChange {
-        // A gap may have to stay one: an emulated device works by not being mapped.
-        let gaps = layout.parts().emulated.is_empty();
         let mapping = |planned: &PlannedRegion| Mapping { region: planned.region, owner: () };
         let mut rooms: Vec<Vec<_>> = Vec::new();
         // The hypervisor view that stays programmed has slots of its own in every other view.
@@ -200,11 +197,17 @@ impl Plan {
         let Some((fixed, views)) = covers.split_first() else {
             return SmallestChange::default();
         };
+        // Whatever has an owner, mapped by this strategy or not: a device that was mapped along would be open to a guest, and
+        // an emulated one works by not being mapped.
+        let owned: Vec<_> = layout.owners().iter().filter_map(|(span, _)| claimed_range(*span)).collect();
+        let mut room = owned.repeat(Cover::<()>::room(1));
+        let mut claimed = Cover::new(&mut room);
+        let _ = claimed.draw_all(owned.iter().copied());
         let windows = self.needs.windows.saturating_add(self.kept());
-        match (Demand { available: self.available(), fixed, windows, views }).check() {
+        match (Demand { available: self.available(), fixed, windows, views, claimed: &claimed }).check() {
             Err(Refusal::Short(short)) => SmallestChange {
                 fewer_windows: short.fewer_windows.filter(|fewer| *fewer < self.needs.windows),
-                close_gaps: short.close_gaps.filter(|_| gaps).map(|Gaps { count, bytes }| (count, bytes)),
+                close_gaps: short.close_gaps.map(|Gaps { count, bytes }| (count, bytes)),
             },
             _ => SmallestChange::default(),
         }
@@ -222,16 +225,12 @@ impl Plan {
         &self.boot
     }
 
-    /// R: the EL2 regions this plan takes at its fullest, boot included.
+    /// The EL2 regions this plan needs, and those there are.
     #[must_use]
-    pub fn required(&self) -> usize {
-        self.views_required().max(self.boot.required().0)
-    }
-
-    /// The EL2 regions the views take at their fullest.
-    #[must_use]
-    pub fn views_required(&self) -> usize {
-        self.budgets().iter().map(ViewBudget::total).max().unwrap_or(0)
+    pub fn region_needs(&self) -> RegionNeeds {
+        let (boot, phase) = self.boot.required();
+        let views = self.budgets().iter().map(ViewBudget::total).max().unwrap_or(0);
+        RegionNeeds { boot, phase, views, available: self.available(), total: self.el2_regions }
     }
 
     /// Slots per view: idle, then the guests', then the hypervisor's.
@@ -296,7 +295,7 @@ impl Plan {
         let at = if index < planned {
             self.kept_from().saturating_add(index)
         } else {
-            self.required().saturating_add(index - planned)
+            self.region_needs().needed().saturating_add(index - planned)
         };
         u8::try_from(at).ok().filter(|slot| *slot < self.el2_regions)
     }
@@ -386,6 +385,11 @@ impl Plan {
     pub fn el2_regions(&self) -> u8 {
         self.el2_regions
     }
+}
+
+/// A range that somebody has, for a cover in which rights do not matter.
+fn claimed_range(span: Span) -> Option<Mapping<()>> {
+    Some(Mapping { region: Region::new(span.base(), span.limit(), PRIVATE).ok()?, owner: () })
 }
 
 /// A plan fits the board, so its slots fit a byte.
