@@ -1,15 +1,18 @@
 //! The state as a dump step should list it: the real one, with what the model says put in its place.
 
+use std::collections::BTreeMap;
+
 use evtchn::model::{Dom, Model};
 use serde_json::{Value, json};
 
 /// `dump` corrected by the model.
-pub(super) fn expected(model: &Model, mut dump: Value) -> Value {
+pub(super) fn expected(model: &Model, handled: &BTreeMap<u16, u64>, mut dump: Value) -> Value {
     let domains = dump.get_mut("domains").and_then(Value::as_array_mut);
     for listed in domains.into_iter().flatten() {
         let id = listed.get("id").and_then(Value::as_u64).unwrap_or(0) as u16;
         if let Some(dom) = model.doms.get(&id) {
             domain(model, id, dom, listed);
+            put(listed, "xen_hits", json!(handled.get(&id).copied().unwrap_or(0)));
         }
     }
     dump

@@ -48,6 +48,16 @@ impl Player<'_> {
         pages.map(|(address, page, _)| (address, page))
     }
 
+    /// A domain in which the handler of Xen's own ports ran too often or not often enough.
+    pub(super) fn handler(&self) -> Option<Difference> {
+        self.rig.handler_runs().find_map(|(id, runs)| {
+            let expected = self.handled.get(&id).copied().unwrap_or(0);
+            let times = |count: u64| format!("it ran {count} times so far");
+            let field = format!("the handler of Xen's own ports in domain {id}");
+            (runs != expected).then(|| Difference { field, expected: times(expected), got: times(runs) })
+        })
+    }
+
     /// A vCPU that sleeps and should not, or the reverse.
     pub(super) fn sleep(&self) -> Option<Difference> {
         let vcpus = self.rig.hyp.core.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline);

@@ -91,7 +91,7 @@ fn what(wrong: &Wrong) -> Vec<String> {
     };
     match wrong {
         Wrong::Differs(differences) => differences.iter().map(say).collect(),
-        Wrong::Memory(difference) | Wrong::Sleep(difference) => vec![say(difference)],
+        Wrong::Memory(difference) | Wrong::Sleep(difference) | Wrong::Handler(difference) => vec![say(difference)],
         Wrong::Fault(text) | Wrong::Hazard(text) | Wrong::Refused(text) | Wrong::Stuck(text) | Wrong::Panic(text) => {
             vec![text.clone()]
         }

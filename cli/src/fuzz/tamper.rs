@@ -93,7 +93,8 @@ impl Victim<'_> {
         };
         if let Op::InitControl { control_gfn: gfn, .. }
         | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. } = step.op
+        | Op::RegisterVcpuInfo { mfn: gfn, .. }
+        | Op::AddToPhysmap { gpfn: gfn, .. } = step.op
             // Where only the output could not be written, it was handed over all the same.
             && [0, Errno::EFAULT.rc()].contains(&got.rc)
         {
@@ -115,6 +116,9 @@ impl Victim<'_> {
             if vcpu_state.paused() {
                 return Some((Actor::Hypervisor, Op::Unpause { dom: domain.into() }));
             }
+            if vcpu_state.run == RunState::Offline {
+                return None;
+            }
             if vcpu_state.run == RunState::Blocked {
                 return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
             }
@@ -129,7 +133,11 @@ impl Victim<'_> {
                     let (first, pages) = accepts.first().map(|span| (span.base(), span.size() / PAGE_SIZE))?;
                     first / PAGE_SIZE + u64::from(page).checked_rem(pages)?
                 }
-                (Num::Page(_), Actor::Hypervisor) => return None,
+                (Num::Shared, Actor::Guest { domain, .. }) => {
+                    let dom = self.rig.hyp.channels.lookup(evtchn::DomId(domain))?;
+                    self.rig.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
+                }
+                (Num::Page(_) | Num::Shared, Actor::Hypervisor) => return None,
             };
         }
         let op = op_of(self.case, planned.kind, numbers, planned.bad)?;

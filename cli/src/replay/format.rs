@@ -14,8 +14,9 @@ pub(crate) const MAX_DOMAINS: usize = 100;
 const MAX_VCPUS: u64 = 128;
 
 /// What a file may ask for beside the plain operations: argument blocks that can be read and not written, forced
-/// preemption, guests that write arbitrary FIFO words.
-const FEATURES: [&str; 3] = ["bad_arg_out", "preempt", "tamper"];
+/// preemption, guests that write arbitrary FIFO words; and what `mpusim fuzz` alone writes: domains that say where their
+/// `shared_info` is to be, guests that change an event word while the hypervisor links it.
+pub(crate) const FEATURES: [&str; 5] = ["bad_arg_out", "preempt", "tamper", "physmap", "race"];
 
 /// The first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub(crate) struct DomainHeader {
     pub(crate) gfn_base: u64,
     pub(crate) nr_pages: u64,
     pub(crate) target: Option<u16>,
+    /// False: its `shared_info` is the hypervisor's until `add_to_physmap` says where it is to be, unless there is a pool. No
+    /// recording has this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shared_info_placed: Option<bool>,
 }
 
 /// How an argument block is spoilt.
@@ -99,6 +104,8 @@ pub(crate) enum Op {
     CompatOp { cmd: u64 },
     RegisterVcpuInfo { vcpuid: u64, mfn: u64, offset: u64, bad_arg: Option<BadArg> },
     VcpuOp { cmd: u64, vcpuid: u64 },
+    AddToPhysmap { dom: u64, space: u64, idx: u64, gpfn: u64, bad_arg: Option<BadArg> },
+    RemoveFromPhysmap { dom: u64, gpfn: u64, bad_arg: Option<BadArg> },
     Poll { ports: Vec<u64>, nr_ports: u64, timeout: u64, bad_arg: Option<BadArg> },
 
     RaiseVirq { kind: VirqFor, virq: u64, dom: u64, vcpu: u64 },
@@ -111,7 +118,7 @@ pub(crate) enum Op {
     Preempt { n: u64 },
     DomainCreate {
         dom: u16, vcpus: u64, privileged: u64, max_evtchn_port: u32, gfn_base: u64, nr_pages: u64,
-        target: Option<u16>,
+        target: Option<u16>, shared_info_placed: Option<bool>,
     },
     DomainKill { dom: u64, stage: Option<Stage> },
     XenAllocUnbound { dom: u64, vcpu: u64, remote_dom: u64, #[serde(rename = "fn")] handler: u64 },
@@ -136,6 +143,7 @@ pub(crate) enum Op {
     GfUnmask { port: u64 },
     GfClearPending { port: u64 },
     GfSetWord { port: u64, value: u64 },
+    GfFlipWord { port: u64, times: u32 },
     GfTakeReady {},
     GfTakeOne { priority: u64 },
     GfConsume { max: u64 },
