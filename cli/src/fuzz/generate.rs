@@ -46,7 +46,14 @@ pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
     if setting.strategy.placement().is_none() && source.chance(25) {
         setting.placement = if source.chance(50) { Placement::Heap } else { Placement::Pool };
     }
-    let mut maker = Maker { domains: recipe::domains(source), source, ports: Vec::new(), pages: 0, steps: Vec::new(), agenda: VecDeque::new() };
+    let mut maker = Maker {
+        domains: recipe::domains(source),
+        source,
+        ports: Vec::new(),
+        pages: 0,
+        steps: Vec::new(),
+        agenda: VecDeque::new(),
+    };
     (0..recipe.steps).for_each(|id| maker.step(u32::try_from(id).unwrap_or(u32::MAX)));
     let Maker { domains, steps, .. } = maker;
     if !source.chance(75) {

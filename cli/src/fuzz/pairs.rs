@@ -13,7 +13,8 @@ type Results = &'static [(Option<Errno>, Option<&'static str>)];
 
 const MEMORY: Option<&str> = Some("the tables always find memory on a host");
 const SLOTS: Option<&str> = Some("the board of a case has a slot for every page handed over");
-const RACE: Option<&str> = Some("takes a bind that comes in the middle of the reset, and one that was preempted ends as reset_cont");
+const RACE: Option<&str> =
+    Some("takes a bind that comes in the middle of the reset, and one that was preempted ends as reset_cont");
 const PAGES: Option<&str> = Some("takes 128 pages, more than a domain of a case has");
 
 /// From the checks that the ABI makes, operation by operation.

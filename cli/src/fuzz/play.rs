@@ -9,6 +9,7 @@ use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::machine::Machine;
+use sim_core::outcome::FaultKind;
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
@@ -16,7 +17,8 @@ use super::look::hazard;
 use super::pairs::Reached;
 use crate::replay::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
 use crate::replay::rig::{Rig, Trouble};
-use crate::replay::{Difference, compare};
+use crate::replay::{Difference, compare, refusal_words};
+use crate::words;
 
 /// Where nothing is: the `vcpu_info` of all that have none, if every vCPU has one.
 const NO_DUMMY: u64 = 0xffff_ffff_f000;
@@ -27,11 +29,11 @@ pub enum Wrong {
     /// A result, an output, an interrupt, a wake-up, isolation, regions or events are not as they should be.
     Differs(Vec<Difference>),
     /// Memory is not as the model has it.
-    Memory(Difference),
+    Memory(String),
     /// A vCPU sleeps or is awake and the model has it otherwise.
-    Sleep(Difference),
+    Sleep(String),
     /// The handler of Xen's own ports ran more often or less often than the model has it.
-    Handler(Difference),
+    Handler(String),
     /// The hypervisor took an exception from itself.
     Fault(String),
     /// Hardware might have done otherwise.
@@ -108,8 +110,20 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
 pub(super) fn fault(rig: &Rig) -> Wrong {
     let layout = &rig.hyp.core.layout;
     Wrong::Fault(rig.machine.faults().0.map_or_else(String::new, |fault| {
-        let owner = layout.owner(fault.syndrome.far).0;
-        format!("{} of {:#x}, which is {owner:?}; {:?}", fault.access(), fault.syndrome.far, fault.kind)
+        let far = fault.syndrome.far;
+        let whose = match rig.hyp.object_at(far) {
+            Some((area, offset)) => words::object(layout, &area, offset),
+            None => format!("memory of {}", words::owner(layout, layout.owner(far).0)),
+        };
+        let why = match fault.kind {
+            FaultKind::Access(denial) | FaultKind::OwnImage(denial) => denial.kind.to_string(),
+            FaultKind::External { .. } => "nothing answers there".into(),
+        };
+        format!(
+            "the hypervisor takes an exception from itself on PE {}: {} of {far:#x}, {whose}; {why}",
+            fault.pe,
+            fault.access()
+        )
     }))
 }
 
@@ -179,14 +193,17 @@ impl<'a> Player<'a> {
             if consumes && vcpu > 0 && !dom.infos.contains_key(&vcpu) {
                 return None;
             }
+            if dom.polls.contains_key(&vcpu) {
+                return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
+            }
             let touches = consumes && vcpu == 0 && !dom.infos.contains_key(&0)
                 || matches!(planned.kind, Kind::Mask | Kind::PlainUnmask | Kind::Consume);
             if touches && !dom.placed {
                 let gpfn = self.frame(planned.by, 0)?;
-                return Some((planned.by, Op::AddToPhysmap { dom: DOMID_SELF.into(), space: 0, idx: 0, gpfn, bad_arg: None }));
-            }
-            if dom.polls.contains_key(&vcpu) {
-                return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
+                return Some((
+                    planned.by,
+                    Op::AddToPhysmap { dom: DOMID_SELF.into(), space: 0, idx: 0, gpfn, bad_arg: None },
+                ));
             }
         }
         let mut numbers = [0; 4];
@@ -230,7 +247,7 @@ impl<'a> Player<'a> {
         let Some((actor, op)) = self.resolve(planned) else { return };
         self.hand_over(actor, &op);
         // Written down first: a panic in what follows is a result too.
-        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         self.course.steps.push(Played { id: planned.id, step });
         let Some(Played { step, .. }) = self.course.steps.last_mut() else { return };
         let judged = judge::judge(&mut self.model, actor, &step.op);
@@ -244,7 +261,7 @@ impl<'a> Player<'a> {
             Err(trouble) => {
                 self.course.wrong = Some(match trouble {
                     Trouble::Hypervisor => fault(&self.rig),
-                    Trouble::Guest(refusal) => Wrong::Refused(format!("{refusal:?}")),
+                    Trouble::Guest(refusal) => Wrong::Refused(refusal_words(&refusal)),
                     Trouble::Step(why) => Wrong::Stuck(why),
                 });
                 return;
@@ -274,7 +291,7 @@ impl<'a> Player<'a> {
         self.digest(&got);
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
-        } else if let Some(hazard) = hazard(&self.rig, self.case) {
+        } else if let Some(hazard) = hazard(&self.rig) {
             Some(hazard)
         } else {
             let memory = self.memory().map(Wrong::Memory);

@@ -84,7 +84,7 @@ impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
         self.rig.tamper.accessed.clear();
-        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.rig.step(&step) {
             Ok(got) => got,
             // A step that makes no sense is left out; a guest that leads itself astray is its own affair.
@@ -107,7 +107,7 @@ impl Victim<'_> {
             *made = port.and_then(serde_json::Value::as_u64);
         }
         let difference = self.rig.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
-        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig, self.case))
+        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig))
     }
 
     fn resolve(&self, planned: &Planned) -> Option<(Actor, Op)> {

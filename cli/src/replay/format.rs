@@ -165,6 +165,9 @@ struct RawStep {
     k: Vec<(u16, u32)>,
     #[serde(default)]
     w: Vec<(u16, u32)>,
+    /// Its number, from 1, where the file tells.
+    #[serde(default)]
+    n: Option<usize>,
 }
 
 /// Who makes a step.
@@ -184,6 +187,8 @@ pub(crate) enum Actor {
 /// One step.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
+    /// Its number, from 1, where its file tells.
+    pub(crate) number: Option<usize>,
     pub(crate) actor: Actor,
     pub(crate) name: String,
     pub(crate) op: Op,
@@ -241,7 +246,13 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     check_header(at, &header)?;
     let steps: Vec<Step> = lines
         .zip(2..)
-        .map(|(line, number)| parse_step(line).map_err(|error| at.bad(number, "a step", error)))
+        .map(|(line, number)| {
+            let step = parse_step(line).map_err(|error| at.bad(number, "a step", error))?;
+            match step.number.filter(|told| *told != number - 1) {
+                Some(told) => Err(at.bad(number, format_args!("step {}", number - 1), format_args!("step {told}"))),
+                None => Ok(step),
+            }
+        })
         .collect::<Result<_, _>>()?;
     if steps.is_empty() {
         return Err(at.bad(2, "a step", "there is none, so nothing would be compared"));
@@ -249,7 +260,7 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     Ok(Vector { header, steps })
 }
 
-fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
+pub(super) fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
     use serde::de::Error;
     let raw: RawStep = serde_json::from_str(line)?;
     if !raw.arguments.is_object() || !raw.out.is_object() {
@@ -268,7 +279,7 @@ fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
         },
     };
     let expected = Outcome { rc: raw.rc, out: raw.out, injected: raw.k, woken: raw.w };
-    Ok(Step { actor, name: raw.op, op, expected })
+    Ok(Step { number: raw.n, actor, name: raw.op, op, expected })
 }
 
 fn check_header(at: &super::error::Place<'_>, header: &Header) -> Result<(), ReplayError> {

@@ -9,10 +9,28 @@ use super::rig::{Rig, Trouble};
 /// The domain that a step creates.
 pub(super) fn created(op: &Op) -> Option<DomainHeader> {
     match *op {
-        Op::DomainCreate { dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target, shared_info_placed } => {
+        Op::DomainCreate {
+            dom,
+            vcpus,
+            privileged,
+            max_evtchn_port,
+            gfn_base,
+            nr_pages,
+            target,
+            shared_info_placed,
+        } => {
             let privileged = privileged != 0;
             let id = dom;
-            Some(DomainHeader { id, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target, shared_info_placed })
+            Some(DomainHeader {
+                id,
+                vcpus,
+                privileged,
+                max_evtchn_port,
+                gfn_base,
+                nr_pages,
+                target,
+                shared_info_placed,
+            })
         }
         _ => None,
     }
