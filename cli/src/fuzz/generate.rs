@@ -28,13 +28,15 @@ struct Maker<'a, S> {
     ports: Vec<Port>,
     pages: u16,
     steps: Vec<Planned>,
+    /// Who was made the handler of VIRQ 3 last.
+    handler: Option<u16>,
     /// What is to come of which domain, and from which step on.
     agenda: VecDeque<(u32, Kind, u16)>,
 }
 
 /// Ports that boot code asks for: near the limits of buckets, of domains and of both ABIs.
 const STATIC: [u64; 20] =
-    [0, 1, 2, 5, 63, 64, 65, 70, 100, 101, 127, 128, 130, 192, 200, 1023, 1024, 4095, 4096, 0xffff_ffff];
+    [0, 1, 2, 5, 63, 64, 65, 70, 100, 101, 127, 128, 130, 192, 200, 1023, 1024, 4095, 4096, 131_072];
 
 /// A case.
 pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
@@ -52,6 +54,7 @@ pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
         ports: Vec::new(),
         pages: 0,
         steps: Vec::new(),
+        handler: None,
         agenda: VecDeque::new(),
     };
     (0..recipe.steps).for_each(|id| maker.step(u32::try_from(id).unwrap_or(u32::MAX)));
@@ -167,7 +170,11 @@ impl<S: Source> Maker<'_, S> {
         match kind {
             Kind::RaiseVirq => [virq, fixed(domain), fixed(self.source.below(3)), none],
             Kind::SetVirqHandler => {
-                [fixed(domain), if self.source.chance(40) { fixed(virq::DOM_EXC) } else { virq }, none, none]
+                if self.source.chance(60) {
+                    self.handler = Some(domain);
+                    return [fixed(domain), fixed(virq::DOM_EXC), none, none];
+                }
+                [fixed(domain), virq, none, none]
             }
             Kind::VirqEnabled => [fixed(domain), virq, self.vcpu(domain), none],
             Kind::DomExcHandler => [none; 4],
@@ -218,6 +225,9 @@ impl<S: Source> Maker<'_, S> {
             }
             Kind::BindVirq => {
                 self.ports.push(made(0, false));
+                if self.handler == Some(domain) && self.source.chance(50) {
+                    return [fixed(virq::DOM_EXC), fixed(0u32), none, none];
+                }
                 let vcpu = if self.source.chance(50) { fixed(0u32) } else { self.vcpu(domain) };
                 [self.virq(), vcpu, none, none]
             }

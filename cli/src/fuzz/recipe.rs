@@ -111,7 +111,7 @@ pub(super) fn domains(source: &mut impl Source) -> Vec<DomainHeader> {
             id,
             vcpus: u64::from(source.below(3)) + 1,
             privileged: id == 0,
-            max_evtchn_port: if id == 0 { u32::MAX } else { source.pick(&[1023, 1023, 4, 100, u32::MAX]) },
+            max_evtchn_port: if id == 0 { u32::MAX } else { source.pick(&[1023, 1023, 2, 4, 100, u32::MAX]) },
             gfn_base: 0x4_0000 + u64::from(id) * 0x1000,
             nr_pages: 16,
             target: (id == 1 && count > 2).then_some(2),

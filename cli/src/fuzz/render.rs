@@ -68,7 +68,10 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
     let missed: Vec<Pair> = summary.reached.pairs(false).collect();
     let all = reached + missed.len();
     let _ = writeln!(text, "{reached} of {all} pairs of operation and result came up");
-    for (title, unreachable) in [("not yet", false), ("no case can have", true)] {
+    // Beside a finding they are no news.
+    let lists: &[(&str, bool)] =
+        if summary.failure.is_some() { &[] } else { &[("not yet", false), ("no case can have", true)] };
+    for (title, unreachable) in lists.iter().copied() {
         let of_kind: Vec<&Pair> = missed.iter().filter(|pair| pair.unreachable.is_some() == unreachable).collect();
         if !of_kind.is_empty() {
             let _ = writeln!(text, "{title}:");

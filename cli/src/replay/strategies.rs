@@ -83,7 +83,7 @@ pub fn render_all(runs: &[(Form, Option<Summary>)], palette: Palette) -> String 
     text.push_str("not replayed:\n");
     for Form { name, cannot } in runs.iter().map(|(form, _)| form) {
         if let Some(why) = cannot {
-            text.push_str(&format!("  {name:<18}{why}\n"));
+            text.push_str(&format!("  {name:<20}{why}\n"));
         }
     }
     text

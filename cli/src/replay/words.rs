@@ -86,7 +86,11 @@ fn outcome(given: &Outcome) -> String {
 }
 
 fn outputs(out: &Map<String, Value>) -> Vec<String> {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        value => value.to_string(),
+    };
     out.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect()
 }
 
