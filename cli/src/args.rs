@@ -468,6 +468,10 @@ pub struct Replay {
     #[arg(long, default_value = "map-page")]
     pub strategy: String,
 
+    /// Replay under every strategy that can, in all forms; those that cannot are listed with the reason.
+    #[arg(long, conflicts_with_all = ["strategy", "placement", "xen_transcript"])]
+    pub every_strategy: bool,
+
     /// PEs of the machine; vCPU v of the n-th domain lives on PE (n + v) modulo this.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=MAX_PES as i64))]
     pub pes: u8,

@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mpusim::output::Palette;
-use mpusim::replay::{Options, Setting, Summary, render, replay};
+use mpusim::replay::{Options, Setting, Summary, forms, render, replay, replay_under_all};
 use sim_core::hyp::strategy::Settings;
 
-/// Every strategy that can pass, each in all its forms.
-const STRATEGIES: [&str; 6] = ["map-page", "map-page:2", "switch-view:entry", "switch-view:lazy", "hybrid", "hybrid:2"];
+/// Every strategy that can pass, each in all its forms, and those that cannot.
+fn strategies(cannot: bool) -> Vec<String> {
+    forms().into_iter().filter(|form| form.cannot.is_some() == cannot).map(|form| form.name).collect()
+}
 
 fn passes(folder: &Path, strategy: &str, skip_unsupported: bool) -> Summary {
     let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
@@ -32,11 +34,35 @@ fn own_mpu_vectors() -> PathBuf {
 
 #[test]
 fn own_vectors_pass_under_every_strategy() {
-    let totals = STRATEGIES.map(|strategy| passes(&own_vectors(), strategy, false).totals);
-    assert!(totals.iter().all(|total| *total == totals[0]), "{totals:?}");
-    assert_eq!(totals[0].skipped, 0);
-    assert_eq!(totals[0].files, 30);
-    assert!(totals[0].steps > 5_800, "{totals:?}");
+    let can = strategies(false);
+    assert!(["pin", "enable-mask", "static-map", "background"].iter().all(|name| can.iter().any(|at| at == name)));
+    for strategy in can {
+        let totals = passes(&own_vectors(), &strategy, false).totals;
+        assert_eq!((totals.skipped, totals.files), (0, 30), "{strategy}");
+        assert!(totals.steps > 5_800, "{totals:?}");
+        // The default map alone has attributes of its own.
+        assert_eq!(totals.own_hazards > 0, strategy == "background", "{strategy}");
+    }
+}
+
+#[test]
+fn a_strategy_that_is_said_to_be_unable_is() {
+    for name in strategies(true) {
+        let strategy = mpusim::strategy::parse(&name, Settings::default()).unwrap();
+        let options = Options { setting: Setting::of(strategy), skip_unsupported: false };
+        assert!(!replay(&[own_vectors()], &options).unwrap().is_clean(), "{name} can, and the reason is none");
+    }
+}
+
+#[test]
+fn all_that_can_are_replayed_by_one_command() {
+    let strategy = mpusim::strategy::parse("map-page", Settings::default()).unwrap();
+    let options = Options { setting: Setting::of(strategy), skip_unsupported: false };
+    let runs = replay_under_all(&[own_vectors().join("core_00.jsonl")], &options).unwrap();
+    let names: Vec<_> = runs.iter().map(|(form, _)| form.name.clone()).collect();
+    assert_eq!(names, forms().into_iter().map(|form| form.name).collect::<Vec<_>>());
+    assert!(runs.iter().all(|(form, summary)| form.cannot.is_some() == summary.is_none()));
+    assert!(runs.iter().filter_map(|(_, summary)| summary.as_ref()).all(|summary| summary.totals.steps > 100));
 }
 
 #[test]
@@ -78,8 +104,8 @@ fn all_vectors_pass_where_there_are_more() {
     let Some(folder) = std::env::var_os("MPUSIM_VECTORS") else {
         return;
     };
-    for strategy in STRATEGIES {
-        passes(&Path::new(&folder).join("evtchn"), strategy, true);
+    for strategy in strategies(false) {
+        passes(&Path::new(&folder).join("evtchn"), &strategy, true);
     }
     passes(&Path::new(&folder).join("mpu"), "map-page", false);
 }

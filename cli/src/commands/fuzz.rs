@@ -1,11 +1,12 @@
 //! `mpusim fuzz`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 
 use super::{CommandError, Done, Io, json, wants_json};
 use crate::args::Fuzz;
 use crate::fuzz::races::{self, Drawn, Races};
-use crate::fuzz::{Campaign, End, Limit, Progress, Recipe, STRATEGIES, render};
+use crate::fuzz::{Campaign, End, Limit, Progress, Recipe, STRATEGIES, panicked, render};
 use crate::output;
 use crate::sweep::Shard;
 
@@ -62,15 +63,36 @@ fn race(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
     Ok(done(summary.end))
 }
 
-/// Plays with progress told. A panic is a result, told when it is known how it comes about; a signal ends it well.
+/// Plays with progress told. A panic of what is played is a result, told when it is known how it comes about; any other is an error
+/// with words; a signal ends it well.
 fn guarded<T>(args: &Fuzz, work: impl FnOnce(&mut Progress) -> T) -> Result<T, CommandError> {
     super::stop_on_signals(&STOP)?;
     std::panic::set_hook(Box::new(|_| ()));
     let mut progress = Progress::new(args.quiet);
-    let summary = work(&mut progress);
+    let summary = catch_unwind(AssertUnwindSafe(|| work(&mut progress)));
     drop(std::panic::take_hook());
     progress.finish();
-    Ok(summary)
+    summary.map_err(|payload| CommandError::Panicked {
+        message: panicked(payload.as_ref()),
+        so_far: progress.last().into(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn a_panic_beside_the_cases_ends_the_process_with_words() {
+        let Command::Fuzz(args) = Cli::try_parse_from(["mpusim", "fuzz", "--quiet"]).unwrap().command else {
+            panic!("another command");
+        };
+        let error = guarded(&args, |_| -> () { panic!("out of cheese") }).unwrap_err();
+        assert_eq!(error.to_string(), "a mistake in mpusim: out of cheese; nothing was played so far");
+    }
 }
 
 fn done(end: End) -> Done {

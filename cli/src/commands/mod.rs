@@ -95,6 +95,14 @@ pub enum CommandError {
     /// The campaign cannot be run.
     #[error(transparent)]
     Fuzz(#[from] FuzzError),
+    /// A panic beside what was played.
+    #[error("a mistake in mpusim: {message}; {}", if so_far.is_empty() { "nothing was played so far" } else { so_far })]
+    Panicked {
+        /// What it said.
+        message: String,
+        /// How far it was.
+        so_far: String,
+    },
     /// The races cannot be played.
     #[error(transparent)]
     Race(#[from] RaceError),

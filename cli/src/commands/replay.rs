@@ -1,10 +1,13 @@
 //! `mpusim replay`.
 
-use super::{CommandError, Done, Io, json, wants_json};
+use super::{CommandError, Done, Io, json as text_of, wants_json};
 use crate::args::{ArchArg, PlacementArg, Replay, SyncArg};
-use crate::replay::{Options, ReplayError, Setting, render, replay as run, transcript};
+use crate::replay::{
+    Form, Options, ReplayError, Setting, Summary, render, render_all, replay as run, replay_under_all, transcript,
+};
 use crate::{output, words};
 use mpu_model::{Pmsa, SyncRule};
+use serde_json::{Value, json};
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::layout::Placement;
 
@@ -16,15 +19,29 @@ pub fn replay(args: &Replay, io: Io) -> Result<Done, CommandError> {
             return Err(ReplayError::Transcript(strategy.name(), words::placement(placement)).into());
         }
         let summary = transcript::replay(&args.files, &strategy)?;
-        let text = if wants_json(args.format) { json(&summary)? } else { transcript::render(&summary, io.out) };
+        let text = if wants_json(args.format) { text_of(&summary)? } else { transcript::render(&summary, io.out) };
         output::print(&text, io.out)?;
         return Ok(if summary.is_clean() { Done::Well } else { Done::Failed });
     }
     let options = Options { setting: setting(args, strategy)?, skip_unsupported: args.skip_unsupported };
+    if args.every_strategy {
+        let runs = replay_under_all(&args.files, &options)?;
+        let text = if wants_json(args.format) { text_of(&all_json(&runs))? } else { render_all(&runs, io.out) };
+        output::print(&text, io.out)?;
+        let clean = runs.iter().filter_map(|(_, summary)| summary.as_ref()).all(Summary::is_clean);
+        return Ok(if clean { Done::Well } else { Done::Failed });
+    }
     let summary = run(&args.files, &options)?;
-    let text = if wants_json(args.format) { json(&summary)? } else { render(&summary, io.out) };
+    let text = if wants_json(args.format) { text_of(&summary)? } else { render(&summary, io.out) };
     output::print(&text, io.out)?;
     Ok(if summary.is_clean() { Done::Well } else { Done::Failed })
+}
+
+/// A replay under every strategy, for programs.
+fn all_json(runs: &[(Form, Option<Summary>)]) -> Value {
+    let runs =
+        runs.iter().map(|(form, summary)| json!({ "form": form.name, "cannot": form.cannot, "replay": summary }));
+    json!({ "strategies": runs.collect::<Vec<_>>() })
 }
 
 fn setting(args: &Replay, strategy: Builtin) -> Result<Setting, ReplayError> {

@@ -13,8 +13,9 @@ use super::case::Case;
 use super::pairs::Reached;
 use super::play::{Course, Wrong};
 use super::progress::Progress;
+use super::shrink::Shrunk;
 use super::source::Seeded;
-use super::{Recipe, generate, guarded, shrink, vector};
+use super::{Recipe, caught, generate, guarded, render, shrink, vector};
 use crate::sweep::Shard;
 
 /// Cases that each thread takes at a time.
@@ -56,6 +57,25 @@ pub enum FuzzError {
         /// Why not.
         error: io::Error,
         /// The command that finds it again.
+        command: String,
+    },
+    /// A mistake of the fuzzer's own.
+    #[error(
+        "a mistake in mpusim: case {case} of seed {seed} could not be {phase}: {message}. {cases} cases before it were played, and \
+         nothing was found in them; `{command}` shows it again"
+    )]
+    Panicked {
+        /// The case's number.
+        case: u64,
+        /// The seed.
+        seed: u64,
+        /// What was to be done with it.
+        phase: &'static str,
+        /// What the panic said.
+        message: String,
+        /// Cases played before.
+        cases: u64,
+        /// The command that shows it again.
         command: String,
     },
     /// There is no such case.
@@ -139,6 +159,14 @@ pub struct Failure {
     pub steps: (usize, usize),
     /// Cases tried on the way.
     pub tried: usize,
+    /// Why it may not be the smallest: what the panic said that ended the shrinking.
+    pub unshrunk: Option<String>,
+    /// The system, in words.
+    pub setting: String,
+    /// The steps of the smallest, in words, with the numbers that they have in the file.
+    pub story: Vec<String>,
+    /// The step after which it is wrong; none: no step is to blame.
+    pub after: Option<usize>,
     /// The smallest case, written down.
     pub file: PathBuf,
     /// The command that replays it.
@@ -153,9 +181,26 @@ struct Told {
     failed: Option<Box<(Case, Course)>>,
 }
 
+/// What became of a case: played, not played because of a signal, or what the panic of its making said.
+type Became = Result<Option<Told>, (u64, String)>;
+
 impl Campaign<'_> {
     /// Plays cases until something is wrong or the limit is reached.
     pub fn run(&self, progress: &mut Progress) -> Result<Summary, FuzzError> {
+        self.run_by(
+            progress,
+            &|number| generate::case(&mut Seeded::new(self.seed, number), &self.recipe),
+            &shrink::shrink,
+        )
+    }
+
+    /// The same with cases made and made smaller in a given way.
+    fn run_by(
+        &self,
+        progress: &mut Progress,
+        make: &(impl Fn(u64) -> Case + Sync),
+        shrink: &impl Fn(Case, Course) -> Shrunk,
+    ) -> Result<Summary, FuzzError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
         let pool = pool.map_err(|error| FuzzError::Jobs { jobs: self.jobs, error })?;
         let made = Folder::prepare(&self.folder)?;
@@ -184,10 +229,19 @@ impl Campaign<'_> {
             }
             let part = left.by_ref().take(LOOKED_AT);
             let numbers: Vec<u64> = part.filter(|case| self.shard.has(*case)).take(batch).collect();
-            let told: Vec<Option<Told>> =
-                pool.install(|| numbers.par_iter().map_init(|| None, |spare, case| self.case(*case, spare)).collect());
+            let told: Vec<Became> = pool.install(|| {
+                numbers.par_iter().map_init(|| None, |spare, case| self.case(*case, spare, make)).collect()
+            });
             let mut unplayed = numbers.is_empty() && self.stop.load(Ordering::Relaxed);
             for told in told {
+                let told = told.map_err(|(case, message)| FuzzError::Panicked {
+                    case,
+                    seed: self.seed,
+                    phase: "made",
+                    message,
+                    cases: summary.cases,
+                    command: self.again(case),
+                })?;
                 let Some(told) = told else {
                     unplayed = true;
                     continue;
@@ -197,7 +251,7 @@ impl Campaign<'_> {
                 summary.reached.add(&told.reached);
                 if let Some(failed) = told.failed {
                     summary.end = End::Failed;
-                    summary.failure = Some(self.failure(told.number, *failed)?);
+                    summary.failure = Some(self.failure(told.number, *failed, shrink)?);
                     break;
                 }
             }
@@ -215,11 +269,16 @@ impl Campaign<'_> {
         Ok(summary)
     }
 
-    fn case(&self, number: u64, spare: &mut Option<Machine>) -> Option<Told> {
+    /// The command that plays a case again.
+    fn again(&self, number: u64) -> String {
+        format!("mpusim fuzz --seed {} --first {number} --cases 1 {}", self.seed, self.recipe.arguments())
+    }
+
+    fn case(&self, number: u64, spare: &mut Option<Machine>, make: &impl Fn(u64) -> Case) -> Became {
         if self.stop.load(Ordering::Relaxed) {
-            return None;
+            return Ok(None);
         }
-        let case = generate::case(&mut Seeded::new(self.seed, number), &self.recipe);
+        let case = caught(|| make(number)).map_err(|message| (number, message))?;
         let mut course = guarded(&case, spare);
         if number.is_multiple_of(TWICE) && course.wrong.is_none() {
             let again = guarded(&case, spare);
@@ -229,15 +288,20 @@ impl Campaign<'_> {
         }
         let (steps, reached) = (course.steps.len() as u64, course.reached);
         let failed = course.wrong.is_some().then(|| Box::new((case, course)));
-        Some(Told { number, steps, reached, failed })
+        Ok(Some(Told { number, steps, reached, failed }))
     }
 
-    fn failure(&self, number: u64, (case, course): (Case, Course)) -> Result<Failure, FuzzError> {
+    fn failure(
+        &self,
+        number: u64,
+        (case, course): (Case, Course),
+        shrink: &impl Fn(Case, Course) -> Shrunk,
+    ) -> Result<Failure, FuzzError> {
         let before = course.steps.len().max(case.steps.len());
-        let (case, course, tried) = shrink::shrink(case, course);
+        let Shrunk { case, course, tried, panicked } = shrink(case, course);
         let name = format!("seed-{}-case-{number}", self.seed);
         let file = self.folder.join(format!("{name}.jsonl"));
-        let again = format!("mpusim fuzz --seed {} --first {number} --cases 1 {}", self.seed, self.recipe.arguments());
+        let again = self.again(number);
         let wrong = course.wrong.clone().unwrap_or(Wrong::Unstable);
         let failed = |error: io::Error| FuzzError::Lost {
             case: number,
@@ -249,9 +313,20 @@ impl Campaign<'_> {
         // A file tells neither that a case went two ways nor all of memory.
         let command = if vector::shows(&case, &text) { vector::command(&case, &file) } else { again.clone() };
         std::fs::write(&file, text).map_err(failed)?;
-        let setting = format!("{command}\n\n{wrong:#?}\n");
-        std::fs::write(self.folder.join(format!("{name}.txt")), setting).map_err(failed)?;
-        Ok(Failure { case: number, wrong, steps: (before, case.steps.len()), tried, file, command })
+        let failure = Failure {
+            case: number,
+            after: Some(course.steps.len()).filter(|steps| *steps > 0),
+            wrong,
+            steps: (before, case.steps.len()),
+            tried,
+            unshrunk: panicked,
+            setting: vector::setting(&case),
+            story: vector::story(&course),
+            file,
+            command,
+        };
+        std::fs::write(self.folder.join(format!("{name}.txt")), render::failure(&failure)).map_err(failed)?;
+        Ok(failure)
     }
 }
 
@@ -276,5 +351,60 @@ impl<'a> Folder<'a> {
             // If somebody put a file there meanwhile, it stays.
             let _ = std::fs::remove_dir(self.path);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
+mod tests {
+    use super::*;
+
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    /// A campaign of ten cases, of which each faults.
+    fn campaign(folder: &Path) -> Campaign<'static> {
+        Campaign {
+            recipe: Recipe::new("naive", &[], 64).unwrap(),
+            seed: 5,
+            first: 0,
+            limit: Limit::Cases(10),
+            shard: Shard::WHOLE,
+            jobs: 1,
+            folder: folder.to_owned(),
+            stop: &GO_ON,
+        }
+    }
+
+    #[test]
+    fn a_generator_that_panics_ends_the_campaign_with_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut campaign = campaign(folder.path());
+        campaign.recipe = Recipe::new("map-page", &[], 8).unwrap();
+        let make = |number: u64| {
+            assert!(number != 3, "no number is 3");
+            generate::case(&mut Seeded::new(5, number), &campaign.recipe)
+        };
+        let error = campaign.run_by(&mut Progress::new(true), &make, &shrink::shrink).unwrap_err().to_string();
+        let expected = "a mistake in mpusim: case 3 of seed 5 could not be made: no number is 3. 3 cases before it were played, and \
+                        nothing was found in them; `mpusim fuzz --seed 5 --first 3 --cases 1 --steps 8 --strategies map-page` \
+                        shows it again";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn a_case_whose_shrinking_panics_is_told_as_small_as_it_came_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let campaign = campaign(folder.path());
+        let make = |number: u64| generate::case(&mut Seeded::new(5, number), &campaign.recipe);
+        let halve =
+            |case: Case, course: Course| shrink::shrink_by(case, course, |_| panic!("no way to make it smaller"));
+        let summary = campaign.run_by(&mut Progress::new(true), &make, &halve).unwrap();
+        let failure = summary.failure.as_ref().unwrap();
+        assert_eq!((summary.end, failure.unshrunk.as_deref()), (End::Failed, Some("no way to make it smaller")));
+        assert!(failure.file.exists());
+        let text = render::render(&summary, crate::output::Palette::new(false));
+        let told = "shrinking ended early by a mistake in mpusim: no way to make it smaller";
+        assert!(text.contains(told), "{text}");
+        assert_eq!(summary.json()["failure"]["unshrunk"], "no way to make it smaller");
     }
 }

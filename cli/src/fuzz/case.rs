@@ -12,6 +12,8 @@ pub(crate) enum Num {
     Made(u32),
     /// A frame that the acting domain may hand over.
     Page(u16),
+    /// The frame that the acting domain's `shared_info` is in.
+    Shared,
 }
 
 impl Default for Num {
@@ -63,6 +65,14 @@ pub(crate) enum Kind {
     FifoUnmask,
     FifoConsume,
     SetWord,
+    FlipWord,
+    AddToPhysmap,
+    RemoveFromPhysmap,
+    Preempt,
+    StaticAlloc,
+    StaticBind,
+    VirqEnabled,
+    DomExcHandler,
 }
 
 /// A step.
@@ -136,9 +146,9 @@ pub(crate) fn op_of(case: &Case, kind: Kind, [a, b, c, d]: [u64; 4], bad_arg: Op
         Kind::Kill => Op::DomainKill { dom: a, stage: None },
         Kind::Create => {
             let domain = case.domains.iter().find(|domain| u64::from(domain.id) == a)?;
-            let DomainHeader { id: dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target } = *domain;
-            let privileged = privileged.into();
-            Op::DomainCreate { dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target }
+            let DomainHeader { id: dom, vcpus, max_evtchn_port, gfn_base, nr_pages, target, .. } = *domain;
+            let (privileged, shared_info_placed) = (domain.privileged.into(), domain.shared_info_placed);
+            Op::DomainCreate { dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target, shared_info_placed }
         }
         Kind::XenAlloc => Op::XenAllocUnbound { dom: a, vcpu: b, remote_dom: c, handler: 1 },
         Kind::XenFree => Op::XenFree { dom: a, port: b },
@@ -151,6 +161,14 @@ pub(crate) fn op_of(case: &Case, kind: Kind, [a, b, c, d]: [u64; 4], bad_arg: Op
         Kind::FifoUnmask => Op::GfUnmask { port: a },
         Kind::FifoConsume => Op::GfConsume { max: a % 64 },
         Kind::SetWord => Op::GfSetWord { port: a, value: b & 0xffff_ffff },
+        Kind::FlipWord => Op::GfFlipWord { port: a, times: b as u32 },
+        Kind::AddToPhysmap => Op::AddToPhysmap { dom: a, space: b, idx: c, gpfn: d, bad_arg },
+        Kind::RemoveFromPhysmap => Op::RemoveFromPhysmap { dom: a, gpfn: b, bad_arg },
+        Kind::Preempt => Op::Preempt { n: a },
+        Kind::StaticAlloc => Op::StaticAllocUnbound { dom: a, remote_dom: b, port: c },
+        Kind::StaticBind => Op::StaticBindInterdomain { dom: a, remote_dom: b, remote_port: c, lport: d },
+        Kind::VirqEnabled => Op::VirqEnabled { dom: a, virq: b, vcpu: c },
+        Kind::DomExcHandler => Op::DomExcHandler {},
     })
 }
 

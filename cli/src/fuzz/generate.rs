@@ -1,6 +1,8 @@
 //! Cases from choices.
 
-use evtchn::abi::DOMID_SELF;
+use std::collections::VecDeque;
+
+use evtchn::abi::{DOMID_SELF, virq};
 use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
@@ -26,7 +28,15 @@ struct Maker<'a, S> {
     ports: Vec<Port>,
     pages: u16,
     steps: Vec<Planned>,
+    /// Who was made the handler of VIRQ 3 last.
+    handler: Option<u16>,
+    /// What is to come of which domain, and from which step on.
+    agenda: VecDeque<(u32, Kind, u16)>,
 }
+
+/// Ports that boot code asks for: near the limits of buckets, of domains and of both ABIs.
+const STATIC: [u64; 20] =
+    [0, 1, 2, 5, 63, 64, 65, 70, 100, 101, 127, 128, 130, 192, 200, 1023, 1024, 4095, 4096, 131_072];
 
 /// A case.
 pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
@@ -38,7 +48,15 @@ pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
     if setting.strategy.placement().is_none() && source.chance(25) {
         setting.placement = if source.chance(50) { Placement::Heap } else { Placement::Pool };
     }
-    let mut maker = Maker { domains: recipe::domains(source), source, ports: Vec::new(), pages: 0, steps: Vec::new() };
+    let mut maker = Maker {
+        domains: recipe::domains(source),
+        source,
+        ports: Vec::new(),
+        pages: 0,
+        steps: Vec::new(),
+        handler: None,
+        agenda: VecDeque::new(),
+    };
     (0..recipe.steps).for_each(|id| maker.step(u32::try_from(id).unwrap_or(u32::MAX)));
     let Maker { domains, steps, .. } = maker;
     if !source.chance(75) {
@@ -49,8 +67,11 @@ pub(crate) fn case(source: &mut impl Source, recipe: &Recipe) -> Case {
 
 impl<S: Source> Maker<'_, S> {
     fn step(&mut self, id: u32) {
-        let kind = recipe::kind(self.source);
-        let domain = self.domain();
+        let due = self.agenda.pop_front_if(|(from, ..)| *from <= id);
+        let (kind, domain) = match due {
+            Some((_, kind, domain)) => (kind, domain),
+            None => (recipe::kind(self.source), self.domain()),
+        };
         let vcpu = u32::try_from(self.vcpus(domain)).unwrap_or(1);
         let guest = Actor::Guest { domain, vcpu: self.source.below(vcpu) };
         let (by, args) = match kind {
@@ -60,16 +81,38 @@ impl<S: Source> Maker<'_, S> {
             Kind::BeginKill | Kind::Kill | Kind::Create => {
                 // The hardware domain lives as long as the machine.
                 let others = u32::try_from(self.domains.len()).unwrap_or(2) - 1;
-                (
-                    Actor::Hypervisor,
-                    [fixed(1 + self.source.below(others)), Num::default(), Num::default(), Num::default()],
-                )
+                let other = fixed(if due.is_some() { u32::from(domain) } else { 1 + self.source.below(others) });
+                (Actor::Hypervisor, [other, Num::default(), Num::default(), Num::default()])
             }
-            Kind::XenAlloc | Kind::XenFree | Kind::XenNotify => (Actor::Hypervisor, self.control(kind, domain)),
+            Kind::Preempt => {
+                self.to_be_preempted(id, domain);
+                let none = Num::default();
+                (Actor::Hypervisor, [fixed(self.source.pick(&[1u32, 1, 2, 3])), none, none, none])
+            }
+            // Some on behalf of a guest, whose rights count.
+            Kind::XenAlloc if self.source.chance(30) => {
+                let other = self.domain();
+                (guest, self.control(kind, other))
+            }
+            Kind::XenAlloc | Kind::XenFree | Kind::XenNotify | Kind::StaticAlloc | Kind::StaticBind => {
+                (Actor::Hypervisor, self.control(kind, domain))
+            }
+            Kind::VirqEnabled | Kind::DomExcHandler => (Actor::Hypervisor, self.control(kind, domain)),
             _ => (guest, self.guest(kind, domain, id)),
         };
         let bad = self.source.chance(3).then(|| if self.source.chance(50) { BadArg::In } else { BadArg::Out });
         self.steps.push(Planned { id, by, kind, args, bad });
+    }
+
+    /// What makes a preemption likely, and goes on after it: a port above the first bucket, a reset or an end, and once more.
+    fn to_be_preempted(&mut self, id: u32, domain: u16) {
+        let (first, again) = match self.source.below(4) {
+            0 => return,
+            1 if domain > 0 => (Kind::Kill, Kind::Kill),
+            _ => (Kind::Reset, Kind::ResetCont),
+        };
+        let later = id + 3 + self.source.below(4);
+        self.agenda.extend([(id + 1, Kind::StaticAlloc, domain), (id + 2, first, domain), (later, again, domain)]);
     }
 
     fn domain(&mut self) -> u16 {
@@ -126,7 +169,26 @@ impl<S: Source> Maker<'_, S> {
         let virq = self.virq();
         match kind {
             Kind::RaiseVirq => [virq, fixed(domain), fixed(self.source.below(3)), none],
-            Kind::SetVirqHandler => [fixed(domain), virq, none, none],
+            Kind::SetVirqHandler => {
+                if self.source.chance(60) {
+                    self.handler = Some(domain);
+                    return [fixed(domain), fixed(virq::DOM_EXC), none, none];
+                }
+                [fixed(domain), virq, none, none]
+            }
+            Kind::VirqEnabled => [fixed(domain), virq, self.vcpu(domain), none],
+            Kind::DomExcHandler => [none; 4],
+            Kind::StaticAlloc => {
+                let port = Port { step: self.steps.len() as u32, domain, remote: self.domain(), unbound: true };
+                self.ports.push(port);
+                [fixed(domain), fixed(port.remote), fixed(self.source.pick(&STATIC)), none]
+            }
+            Kind::StaticBind => {
+                let [remote, port] = self.far_port(domain);
+                let remote = if remote == fixed(DOMID_SELF) { fixed(domain) } else { remote };
+                self.ports.push(Port { step: self.steps.len() as u32, domain, remote: 0, unbound: false });
+                [fixed(domain), remote, port, fixed(self.source.pick(&STATIC))]
+            }
             Kind::PollTimeout => [fixed(domain), self.vcpu(domain), none, none],
             Kind::XenAlloc => {
                 let port = Port { step: self.steps.len() as u32, domain, remote: self.domain(), unbound: true };
@@ -157,20 +219,15 @@ impl<S: Source> Maker<'_, S> {
                 [dom, if self.source.chance(5) { fixed(DOMID_SELF) } else { fixed(remote) }, none, none]
             }
             Kind::BindInterdomain => {
-                let waiting: Vec<Port> =
-                    self.ports.iter().filter(|port| port.unbound && port.remote == domain).copied().collect();
-                let far = self.source.pick(&waiting);
-                let (dom, port) = if waiting.is_empty() || self.source.chance(7) {
-                    let other = self.domain();
-                    (self.any_domain(), self.port(other))
-                } else {
-                    (fixed(far.domain), Num::Made(far.step))
-                };
+                let [dom, port] = self.far_port(domain);
                 self.ports.push(made(0, false));
                 [dom, port, none, none]
             }
             Kind::BindVirq => {
                 self.ports.push(made(0, false));
+                if self.handler == Some(domain) && self.source.chance(50) {
+                    return [fixed(virq::DOM_EXC), fixed(0u32), none, none];
+                }
                 let vcpu = if self.source.chance(50) { fixed(0u32) } else { self.vcpu(domain) };
                 [self.virq(), vcpu, none, none]
             }
@@ -184,8 +241,21 @@ impl<S: Source> Maker<'_, S> {
                 [dom, self.port(other), none, none]
             }
             Kind::BindVcpu => [self.port(domain), self.vcpu(domain), none, none],
+            Kind::FlipWord => {
+                // Which of the queues' tails is decided when it is known where they are.
+                [fixed(self.source.below(4)), fixed(self.source.pick(&[1u32, 2, 4, 5, 6, 9])), none, none]
+            }
+            Kind::AddToPhysmap => {
+                let dom = if self.source.chance(80) { fixed(DOMID_SELF) } else { self.any_domain() };
+                let space = if self.source.chance(95) { 0u32 } else { self.source.pick(&[1, 4, 5]) };
+                [dom, fixed(space), fixed(u32::from(self.source.chance(4))), self.page()]
+            }
+            Kind::RemoveFromPhysmap => {
+                let dom = if self.source.chance(80) { fixed(DOMID_SELF) } else { self.any_domain() };
+                [dom, if self.source.chance(80) { Num::Shared } else { self.page() }, none, none]
+            }
             Kind::Reset | Kind::ResetCont => {
-                let dom = if self.source.chance(60) { fixed(DOMID_SELF) } else { self.any_domain() };
+                let dom = if self.source.chance(70) { fixed(DOMID_SELF) } else { self.any_domain() };
                 [dom, none, none, none]
             }
             Kind::InitControl => [self.page(), self.offset(4024), self.vcpu(domain), none],
@@ -208,6 +278,18 @@ impl<S: Source> Maker<'_, S> {
             }
             _ => [self.port(domain), none, none, none],
         }
+    }
+
+    /// A port that waits for the domain, with whose it is; seldom another.
+    fn far_port(&mut self, domain: u16) -> [Num; 2] {
+        let waiting: Vec<Port> =
+            self.ports.iter().filter(|port| port.unbound && port.remote == domain).copied().collect();
+        let far = self.source.pick(&waiting);
+        if waiting.is_empty() || self.source.chance(7) {
+            let other = self.domain();
+            return [self.any_domain(), self.port(other)];
+        }
+        [fixed(far.domain), Num::Made(far.step)]
     }
 
     /// An offset in a page up to `last`, seldom a bad one.

@@ -1,6 +1,7 @@
 //! What the reference model says to an operation, as a vector file has it.
 
 use evtchn::Errno;
+use evtchn::abi::virq;
 use evtchn::model::{Chan, Config, Model, State};
 use serde_json::{Value, json};
 
@@ -44,8 +45,9 @@ fn status(chan: &Chan) -> Value {
 pub(super) fn judge(model: &mut Model, actor: Actor, op: &Op) -> Option<Outcome> {
     model.signs = evtchn::model::Signs::default();
     let (rc, out) = match actor {
+        Actor::Guest { domain, .. } if matches!(op, Op::XenAllocUnbound { .. }) => control(model, Some(domain), op)?,
         Actor::Guest { domain, vcpu } => hypercall(model, domain, vcpu, op)?,
-        Actor::Hypervisor => control(model, op)?,
+        Actor::Hypervisor => control(model, None, op)?,
     };
     let seen =
         |(id, vcpu): &(u16, u32)| model.doms.get(id).is_some_and(|dom| *vcpu == 0 || dom.infos.contains_key(vcpu));
@@ -71,6 +73,8 @@ fn bad_of(op: &Op) -> Option<BadArg> {
         | Op::ExpandArray { bad_arg, .. }
         | Op::SetPriority { bad_arg, .. }
         | Op::RegisterVcpuInfo { bad_arg, .. }
+        | Op::AddToPhysmap { bad_arg, .. }
+        | Op::RemoveFromPhysmap { bad_arg, .. }
         | Op::Poll { bad_arg, .. } => *bad_arg,
         _ => None,
     }
@@ -111,6 +115,17 @@ fn hypercall(model: &mut Model, by: u16, vcpu: u32, op: &Op) -> Option<Told> {
         Op::SetPriority { port, priority, .. } => rc(model.set_priority(by, port as u32, priority as u32)),
         Op::RawOp { .. } | Op::CompatOp { .. } => rc(Err(Errno::ENOSYS)),
         Op::RegisterVcpuInfo { vcpuid, mfn, offset, .. } => rc(model.register(by, vcpuid as u32, mfn, offset as u32)),
+        Op::AddToPhysmap { dom, space, idx, gpfn, .. } => {
+            rc(model.add_to_physmap(by, dom as u16, space as u32, idx, gpfn))
+        }
+        Op::RemoveFromPhysmap { dom, gpfn, .. } => rc(model.remove_from_physmap(by, dom as u16, gpfn)),
+        Op::GfFlipWord { port, times } => match model.doms.get(&by)?.word(port as u32) {
+            None => (0, json!({ "word": null })),
+            Some(word) => {
+                model.flip_word(word, times);
+                (0, json!({}))
+            }
+        },
         Op::VcpuOp { vcpuid, .. } => rc(Err(if no_vcpu(model, by, vcpuid) { Errno::ENOENT } else { Errno::EINVAL })),
         Op::Poll { ref ports, nr_ports, .. } => {
             let ports: Vec<u32> = ports.iter().map(|port| *port as u32).collect();
@@ -125,8 +140,19 @@ fn no_vcpu(model: &Model, by: u16, vcpu: u64) -> bool {
     model.doms.get(&by).is_none_or(|dom| vcpu as u32 >= dom.config.vcpus)
 }
 
-fn control(model: &mut Model, op: &Op) -> Option<Told> {
+/// What hypervisor and control domain do; `by`: the domain on whose behalf.
+fn control(model: &mut Model, by: Option<u16>, op: &Op) -> Option<Told> {
     let mut done = Ok(());
+    match *op {
+        Op::Preempt { n } => {
+            model.preempt_at(n);
+            return Some(rc(Ok(())));
+        }
+        Op::DomExcHandler {} => {
+            return Some((0, json!({ "dom": model.handler(virq::DOM_EXC).map_or(-1, i32::from) })));
+        }
+        _ => {}
+    }
     let (Op::RaiseVirq { dom, .. }
     | Op::SetVirqHandler { dom, .. }
     | Op::Pause { dom }
@@ -135,7 +161,10 @@ fn control(model: &mut Model, op: &Op) -> Option<Told> {
     | Op::DomainKill { dom, .. }
     | Op::XenAllocUnbound { dom, .. }
     | Op::XenFree { dom, .. }
-    | Op::XenNotify { dom, .. }) = *op
+    | Op::XenNotify { dom, .. }
+    | Op::VirqEnabled { dom, .. }
+    | Op::StaticAllocUnbound { dom, .. }
+    | Op::StaticBindInterdomain { dom, .. }) = *op
     else {
         return None;
     };
@@ -154,9 +183,22 @@ fn control(model: &mut Model, op: &Op) -> Option<Told> {
         Op::Unpause { .. } => done = model.pause(dom, false),
         Op::PollTimeout { vcpu, .. } => model.poll_timeout(dom, vcpu as u32),
         Op::DomainKill { stage: Some(_), .. } => model.begin_kill(dom),
-        Op::DomainKill { stage: None, .. } => model.kill(dom),
+        Op::DomainKill { stage: None, .. } => done = model.go_on_killing(dom),
         Op::XenAllocUnbound { vcpu, remote_dom, .. } => {
-            return Some(port(model.xen_alloc(dom, vcpu as u32, remote_dom as u16), "port", None));
+            return Some(port(model.xen_alloc(by, dom, vcpu as u32, remote_dom as u16), "port", None));
+        }
+        Op::VirqEnabled { vcpu, virq, .. } => {
+            return Some((0, json!({ "enabled": model.virq_bound(dom, vcpu as u32, virq as u32) })));
+        }
+        Op::StaticAllocUnbound { remote_dom, port: wanted, .. } => {
+            return Some(port(model.static_alloc(dom, remote_dom as u16, wanted as u32), "port", None));
+        }
+        Op::StaticBindInterdomain { remote_dom, remote_port, lport, .. } => {
+            let remote = remote_dom as u16;
+            if !model.doms.contains_key(&remote) {
+                return Some(rc(Err(Errno::ESRCH)));
+            }
+            return Some(port(model.static_bind(dom, remote, remote_port as u32, lport as u32), "local_port", None));
         }
         // Ports that are no one's are left alone.
         Op::XenFree { port, .. } => {

@@ -26,6 +26,7 @@ mod source;
 mod tamper;
 mod vector;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use campaign::{Campaign, End, Failure, FuzzError, Limit, Summary};
@@ -72,12 +73,21 @@ pub fn check_tampered(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong
 /// Plays a case; a panic is a result, and takes the machine with it. `spare` as for [`play()`].
 fn guarded(case: &Case, spare: &mut Option<Machine>) -> Course {
     let mut course = Course::default();
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(case, &mut course, spare))) {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        course.wrong = Some(Wrong::Panic(text.unwrap_or_default()));
+    if let Err(message) = caught(|| play(case, &mut course, spare)) {
+        course.wrong = Some(Wrong::Panic(message));
     }
     course
+}
+
+/// Does something; what a panic in it said.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| panicked(payload.as_ref()))
+}
+
+/// What a panic said.
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".into())
 }
 
 #[cfg(test)]

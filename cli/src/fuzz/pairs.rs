@@ -2,7 +2,7 @@
 
 use evtchn::Errno::{
     self, EACCES, EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EPERM,
-    ESRCH,
+    ERESTART, ESRCH,
 };
 use serde::Serialize;
 
@@ -13,12 +13,12 @@ type Results = &'static [(Option<Errno>, Option<&'static str>)];
 
 const MEMORY: Option<&str> = Some("the tables always find memory on a host");
 const SLOTS: Option<&str> = Some("the board of a case has a slot for every page handed over");
-const PREEMPTED: Option<&str> = Some("takes a reset that was preempted, and no case preempts");
-const RACE: Option<&str> = Some("takes a bind that races with the reset, and operations of a case are whole");
+const RACE: Option<&str> =
+    Some("takes a bind that comes in the middle of the reset, and one that was preempted ends as reset_cont");
 const PAGES: Option<&str> = Some("takes 128 pages, more than a domain of a case has");
 
 /// From the checks that the ABI makes, operation by operation.
-const TABLE: [(&str, Results); 22] = [
+const TABLE: [(&str, Results); 30] = [
     (
         "alloc_unbound",
         &[
@@ -80,20 +80,22 @@ const TABLE: [(&str, Results); 22] = [
             (Some(EPERM), None),
             (Some(EINVAL), None),
             (Some(EFAULT), None),
-            (Some(EBUSY), PREEMPTED),
+            (Some(EBUSY), None),
+            (Some(ERESTART), None),
             (Some(EAGAIN), RACE),
         ],
     ),
     (
         "reset_cont",
         &[
-            (None, PREEMPTED),
+            (None, None),
             (Some(ESRCH), None),
             (Some(EPERM), None),
             (Some(EINVAL), None),
             (Some(EBUSY), None),
             (Some(EFAULT), None),
-            (Some(EAGAIN), RACE),
+            (Some(ERESTART), None),
+            (Some(EAGAIN), None),
         ],
     ),
     (
@@ -133,6 +135,67 @@ const TABLE: [(&str, Results); 22] = [
     ("poll", &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
     ("set_virq_handler", &[(None, None), (Some(ESRCH), None), (Some(EINVAL), None), (Some(EBUSY), None)]),
     ("unpause", &[(None, None), (Some(ESRCH), None), (Some(EINVAL), None)]),
+    (
+        "add_to_physmap",
+        &[
+            (None, None),
+            (Some(ESRCH), None),
+            (Some(EPERM), None),
+            (Some(ENOSYS), None),
+            (Some(EINVAL), None),
+            (Some(EBUSY), None),
+            (Some(EFAULT), None),
+            (Some(ENOMEM), SLOTS),
+        ],
+    ),
+    (
+        "remove_from_physmap",
+        &[
+            (None, None),
+            (Some(ESRCH), None),
+            (Some(EPERM), None),
+            (Some(EINVAL), None),
+            (Some(EOPNOTSUPP), None),
+            (Some(EFAULT), None),
+        ],
+    ),
+    ("domain_kill", &[(None, None), (Some(ERESTART), None)]),
+    (
+        "xen_alloc_unbound",
+        &[
+            (None, None),
+            (Some(ESRCH), None),
+            (Some(EINVAL), None),
+            (Some(ENOENT), None),
+            (Some(ENOSPC), None),
+            (Some(EPERM), None),
+            (Some(ENOMEM), MEMORY),
+        ],
+    ),
+    (
+        "static_alloc_unbound",
+        &[
+            (None, None),
+            (Some(ESRCH), None),
+            (Some(EINVAL), None),
+            (Some(EBUSY), None),
+            (Some(ENOSPC), None),
+            (Some(ENOMEM), MEMORY),
+        ],
+    ),
+    (
+        "static_bind_interdomain",
+        &[
+            (None, None),
+            (Some(ESRCH), None),
+            (Some(EINVAL), None),
+            (Some(EBUSY), None),
+            (Some(ENOSPC), None),
+            (Some(ENOMEM), MEMORY),
+        ],
+    ),
+    ("xen_notify", &[(None, None), (Some(ESRCH), None)]),
+    ("virq_enabled", &[(None, None), (Some(ESRCH), None)]),
 ];
 
 /// Row of an operation in the table.
@@ -160,6 +223,14 @@ fn row(op: &Op) -> Option<usize> {
         Op::Poll { .. } => 19,
         Op::SetVirqHandler { .. } => 20,
         Op::Unpause { .. } => 21,
+        Op::AddToPhysmap { .. } => 22,
+        Op::RemoveFromPhysmap { .. } => 23,
+        Op::DomainKill { .. } => 24,
+        Op::XenAllocUnbound { .. } => 25,
+        Op::StaticAllocUnbound { .. } => 26,
+        Op::StaticBindInterdomain { .. } => 27,
+        Op::XenNotify { .. } => 28,
+        Op::VirqEnabled { .. } => 29,
         _ => return None,
     })
 }

@@ -1,19 +1,24 @@
 //! One case, step by step, with everything looked at after each.
 
+use std::collections::BTreeMap;
+
 use evtchn::Vcpu;
+use evtchn::abi::DOMID_SELF;
 use evtchn::model::Model;
 use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::machine::Machine;
+use sim_core::outcome::FaultKind;
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
 use super::look::hazard;
 use super::pairs::Reached;
-use crate::replay::format::{Actor, DomainHeader, Header, Op, Outcome, Step};
+use crate::replay::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
 use crate::replay::rig::{Rig, Trouble};
-use crate::replay::{Difference, compare};
+use crate::replay::{Difference, compare, refusal_words};
+use crate::words;
 
 /// Where nothing is: the `vcpu_info` of all that have none, if every vCPU has one.
 const NO_DUMMY: u64 = 0xffff_ffff_f000;
@@ -24,9 +29,11 @@ pub enum Wrong {
     /// A result, an output, an interrupt, a wake-up, isolation, regions or events are not as they should be.
     Differs(Vec<Difference>),
     /// Memory is not as the model has it.
-    Memory(Difference),
+    Memory(String),
     /// A vCPU sleeps or is awake and the model has it otherwise.
-    Sleep(Difference),
+    Sleep(String),
+    /// The handler of Xen's own ports ran more often or less often than the model has it.
+    Handler(String),
     /// The hypervisor took an exception from itself.
     Fault(String),
     /// Hardware might have done otherwise.
@@ -49,6 +56,7 @@ impl Wrong {
             Self::Differs(_) => "difference",
             Self::Memory(_) => "memory",
             Self::Sleep(_) => "sleep",
+            Self::Handler(_) => "handler",
             Self::Fault(_) => "hypervisor-fault",
             Self::Hazard(_) => "hazard",
             Self::Refused(_) => "refused",
@@ -86,12 +94,14 @@ pub(super) struct Player<'a> {
     made: Vec<Option<u64>>,
     /// Writes to the model's memory and to the system's when these were last found the same.
     pub(super) looked: (u64, u64),
+    /// How often the handler of Xen's own ports ran, by domain.
+    pub(super) handled: BTreeMap<u16, u64>,
     course: &'a mut Course,
 }
 
 /// The header that a vector file of the case has.
 pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
-    let features = ["bad_arg_out", "tamper"].map(String::from).into();
+    let features = FEATURES.map(String::from).into();
     let domains = case.domains.clone();
     Header { v: 1, name: name.into(), seed, features, hardware_domain: Some(0), domains }
 }
@@ -100,8 +110,20 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
 pub(super) fn fault(rig: &Rig) -> Wrong {
     let layout = &rig.hyp.core.layout;
     Wrong::Fault(rig.machine.faults().0.map_or_else(String::new, |fault| {
-        let owner = layout.owner(fault.syndrome.far).0;
-        format!("{} of {:#x}, which is {owner:?}; {:?}", fault.access(), fault.syndrome.far, fault.kind)
+        let far = fault.syndrome.far;
+        let whose = match rig.hyp.object_at(far) {
+            Some((area, offset)) => words::object(layout, &area, offset),
+            None => format!("memory of {}", words::owner(layout, layout.owner(far).0)),
+        };
+        let why = match fault.kind {
+            FaultKind::Access(denial) | FaultKind::OwnImage(denial) => denial.kind.to_string(),
+            FaultKind::External { .. } => "nothing answers there".into(),
+        };
+        format!(
+            "the hypervisor takes an exception from itself on PE {}: {} of {far:#x}, {whose}; {why}",
+            fault.pe,
+            fault.access()
+        )
     }))
 }
 
@@ -132,7 +154,8 @@ impl<'a> Player<'a> {
         let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
-        let mut player = Self { case, rig, model: Model::new(dummy, Some(0)), made, looked: (0, 0), course };
+        let (model, handled) = (Model::new(dummy, Some(0)), BTreeMap::new());
+        let mut player = Self { case, rig, model, made, looked: (0, 0), handled, course };
         player.model.memory.page(dummy);
         case.domains.iter().for_each(|domain| player.created(domain));
         player
@@ -144,13 +167,25 @@ impl<'a> Player<'a> {
         let shared_info = self.rig.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
         let accepts = self.rig.accepts(dom.get()).iter().map(|span| (span.base(), span.limit())).collect();
         self.model.create(domain.id, judge::config(domain, shared_info, accepts));
+        let layout = &self.rig.hyp.core.layout;
+        if layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed) {
+            self.model.unplaced(domain.id);
+        }
+        let ram = layout.domains().get(dom.get()).map(|planned| planned.ram.as_slice()).unwrap_or_default();
+        if let Some(made) = self.model.doms.get_mut(&domain.id) {
+            made.ram = ram.iter().map(|span| (span.base(), span.limit())).collect();
+        }
+        self.handled.remove(&domain.id);
     }
 
     /// The operation and who does it, as things stand; `None`: it makes no sense now.
     fn resolve(&self, planned: &Planned) -> Option<(Actor, Op)> {
         if let Actor::Guest { domain, vcpu } = planned.by {
             let dom = self.model.doms.get(&domain).filter(|dom| vcpu < dom.config.vcpus)?;
-            // Who sleeps or is stopped does nothing; the time is used to let it go on.
+            // Who sleeps or is stopped does nothing; the time is used to let it go on, or to end.
+            if dom.ending {
+                return Some((Actor::Hypervisor, Op::DomainKill { dom: domain.into(), stage: None }));
+            }
             if dom.pauses > 0 {
                 return Some((Actor::Hypervisor, Op::Unpause { dom: domain.into() }));
             }
@@ -161,6 +196,15 @@ impl<'a> Player<'a> {
             if dom.polls.contains_key(&vcpu) {
                 return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
             }
+            let touches = consumes && vcpu == 0 && !dom.infos.contains_key(&0)
+                || matches!(planned.kind, Kind::Mask | Kind::PlainUnmask | Kind::Consume);
+            if touches && !dom.placed {
+                let gpfn = self.frame(planned.by, 0)?;
+                return Some((
+                    planned.by,
+                    Op::AddToPhysmap { dom: DOMID_SELF.into(), space: 0, idx: 0, gpfn, bad_arg: None },
+                ));
+            }
         }
         let mut numbers = [0; 4];
         for (number, arg) in numbers.iter_mut().zip(planned.args) {
@@ -168,7 +212,16 @@ impl<'a> Player<'a> {
                 Num::Fixed(value) => value,
                 Num::Made(step) => self.made.get(step as usize).copied().flatten()?,
                 Num::Page(page) => self.frame(planned.by, page)?,
+                Num::Shared => match planned.by {
+                    Actor::Guest { domain, .. } => self.model.doms.get(&domain)?.config.shared_info / PAGE_SIZE,
+                    Actor::Hypervisor => return None,
+                },
             };
+        }
+        if let (Kind::FlipWord, [nth, ..], Actor::Guest { domain, .. }) = (planned.kind, numbers, planned.by) {
+            let tails: Vec<u32> = self.model.doms.get(&domain)?.fifo.as_ref()?.values().copied().collect();
+            let nth = usize::try_from(nth).unwrap_or(0).checked_rem(tails.len())?;
+            numbers[0] = tails.get(nth).copied()?.into();
         }
         let op = op_of(self.case, planned.kind, numbers, planned.bad)?;
         let there = |dom: u64| self.model.doms.contains_key(&(dom as u16));
@@ -194,10 +247,13 @@ impl<'a> Player<'a> {
         let Some((actor, op)) = self.resolve(planned) else { return };
         self.hand_over(actor, &op);
         // Written down first: a panic in what follows is a result too.
-        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         self.course.steps.push(Played { id: planned.id, step });
         let Some(Played { step, .. }) = self.course.steps.last_mut() else { return };
         let judged = judge::judge(&mut self.model, actor, &step.op);
+        for (domain, ..) in &self.model.signs.hits {
+            *self.handled.entry(*domain).or_default() += 1;
+        }
         let decided = judged.is_some();
         step.expected = judged.unwrap_or_default();
         let got = match self.rig.step(step) {
@@ -205,7 +261,7 @@ impl<'a> Player<'a> {
             Err(trouble) => {
                 self.course.wrong = Some(match trouble {
                     Trouble::Hypervisor => fault(&self.rig),
-                    Trouble::Guest(refusal) => Wrong::Refused(format!("{refusal:?}")),
+                    Trouble::Guest(refusal) => Wrong::Refused(refusal_words(&refusal)),
                     Trouble::Step(why) => Wrong::Stuck(why),
                 });
                 return;
@@ -235,25 +291,32 @@ impl<'a> Player<'a> {
         self.digest(&got);
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
-        } else if let Some(hazard) = hazard(&self.rig, self.case) {
+        } else if let Some(hazard) = hazard(&self.rig) {
             Some(hazard)
         } else {
-            self.memory().map(Wrong::Memory).or_else(|| self.sleep().map(Wrong::Sleep))
+            let memory = self.memory().map(Wrong::Memory);
+            memory.or_else(|| self.sleep().map(Wrong::Sleep)).or_else(|| self.handler().map(Wrong::Handler))
         };
-        if let Some(Wrong::Memory(_) | Wrong::Sleep(_)) = self.course.wrong {
-            self.course.dump = Some(super::dump::expected(&self.model, self.rig.dump()));
+        if let Some(Wrong::Memory(_) | Wrong::Sleep(_) | Wrong::Handler(_)) = self.course.wrong {
+            self.course.dump = Some(super::dump::expected(&self.model, &self.handled, self.rig.dump()));
         }
     }
 
     /// The model sees a page with what its domain wrote there before it handed it over.
     fn hand_over(&mut self, actor: Actor, op: &Op) {
-        let (Op::InitControl { control_gfn: gfn, .. }
-        | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. }) = *op
-        else {
-            return;
+        let Actor::Guest { mut domain, .. } = actor else { return };
+        let gfn = match *op {
+            Op::InitControl { control_gfn: gfn, .. }
+            | Op::ExpandArray { array_gfn: gfn, .. }
+            | Op::RegisterVcpuInfo { mfn: gfn, .. } => gfn,
+            Op::AddToPhysmap { dom, gpfn, .. } => {
+                if dom as u16 != DOMID_SELF {
+                    domain = dom as u16;
+                }
+                gpfn
+            }
+            _ => return,
         };
-        let Actor::Guest { domain, .. } = actor else { return };
         let accepts = self.model.doms.get(&domain).map(|dom| dom.config.accepts.as_slice()).unwrap_or_default();
         let address = gfn.checked_mul(PAGE_SIZE);
         let Some(address) = address.filter(|at| accepts.iter().any(|(first, last)| (first..=last).contains(&at)))

@@ -56,6 +56,12 @@ impl Progress {
         }
     }
 
+    /// What was said last.
+    #[must_use]
+    pub fn last(&self) -> &str {
+        &self.last
+    }
+
     /// The last word.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -40,7 +40,7 @@ impl Recipe {
 }
 
 /// How often each kind of step comes.
-const WEIGHTS: [(Kind, u32); 39] = [
+const WEIGHTS: [(Kind, u32); 47] = [
     (Kind::AllocUnbound, 50),
     (Kind::BindInterdomain, 60),
     (Kind::BindVirq, 25),
@@ -62,14 +62,14 @@ const WEIGHTS: [(Kind, u32); 39] = [
     (Kind::VcpuOp, 3),
     (Kind::Poll, 30),
     (Kind::RaiseVirq, 25),
-    (Kind::SetVirqHandler, 6),
+    (Kind::SetVirqHandler, 8),
     (Kind::Pause, 6),
     (Kind::Unpause, 5),
     (Kind::PollTimeout, 6),
     (Kind::BeginKill, 3),
     (Kind::Kill, 4),
     (Kind::Create, 6),
-    (Kind::XenAlloc, 6),
+    (Kind::XenAlloc, 10),
     (Kind::XenFree, 3),
     (Kind::XenNotify, 8),
     (Kind::Mask, 20),
@@ -80,6 +80,14 @@ const WEIGHTS: [(Kind, u32); 39] = [
     (Kind::FifoUnmask, 12),
     (Kind::FifoConsume, 25),
     (Kind::SetWord, 6),
+    (Kind::FlipWord, 12),
+    (Kind::AddToPhysmap, 12),
+    (Kind::RemoveFromPhysmap, 6),
+    (Kind::Preempt, 10),
+    (Kind::StaticAlloc, 20),
+    (Kind::StaticBind, 12),
+    (Kind::VirqEnabled, 4),
+    (Kind::DomExcHandler, 4),
 ];
 
 /// A kind of step.
@@ -103,10 +111,11 @@ pub(super) fn domains(source: &mut impl Source) -> Vec<DomainHeader> {
             id,
             vcpus: u64::from(source.below(3)) + 1,
             privileged: id == 0,
-            max_evtchn_port: if id == 0 { u32::MAX } else { source.pick(&[1023, 1023, 4, 100, u32::MAX]) },
+            max_evtchn_port: if id == 0 { u32::MAX } else { source.pick(&[1023, 1023, 2, 4, 100, u32::MAX]) },
             gfn_base: 0x4_0000 + u64::from(id) * 0x1000,
             nr_pages: 16,
             target: (id == 1 && count > 2).then_some(2),
+            shared_info_placed: source.chance(30).then_some(false),
         })
         .collect()
 }

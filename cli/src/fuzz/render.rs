@@ -8,6 +8,7 @@ use super::campaign::{End, Failure, Summary};
 use super::pairs::Pair;
 use super::play::Wrong;
 use crate::output::Palette;
+use crate::replay::words::difference;
 
 impl Summary {
     /// For programs.
@@ -23,6 +24,10 @@ impl Summary {
                 "what": what(&failure.wrong),
                 "steps": failure.steps.0,
                 "shrunk_to": failure.steps.1,
+                "unshrunk": failure.unshrunk,
+                "setting": failure.setting,
+                "story": failure.story,
+                "after": failure.after,
                 "file": failure.file,
                 "command": failure.command,
             })
@@ -56,14 +61,17 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
     };
     // Writing to a string does not fail.
     let _ = writeln!(text, "seed {seed}: {cases} cases, {steps} steps, {found}");
-    if let Some(failure) = &summary.failure {
-        write_failure(&mut text, failure);
+    if let Some(found) = &summary.failure {
+        text.push_str(&failure(found));
     }
     let reached = summary.reached.pairs(true).count();
     let missed: Vec<Pair> = summary.reached.pairs(false).collect();
     let all = reached + missed.len();
     let _ = writeln!(text, "{reached} of {all} pairs of operation and result came up");
-    for (title, unreachable) in [("not yet", false), ("no case can have", true)] {
+    // Beside a finding they are no news.
+    let lists: &[(&str, bool)] =
+        if summary.failure.is_some() { &[] } else { &[("not yet", false), ("no case can have", true)] };
+    for (title, unreachable) in lists.iter().copied() {
         let of_kind: Vec<&Pair> = missed.iter().filter(|pair| pair.unreachable.is_some() == unreachable).collect();
         if !of_kind.is_empty() {
             let _ = writeln!(text, "{title}:");
@@ -76,25 +84,37 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
     text
 }
 
-fn write_failure(text: &mut String, failure: &Failure) {
-    let Failure { case, wrong, steps: (before, after), tried, command, .. } = failure;
-    let _ = writeln!(text, "case {case}, {}:", wrong.name());
+/// What differs, then the steps, then the command.
+pub(super) fn failure(failure: &Failure) -> String {
+    let Failure { case, wrong, steps: (before, after), tried, command, setting, story, .. } = failure;
+    let mut text = String::new();
+    let when = failure.after.map(|step| format!(" at step {step}")).unwrap_or_default();
+    let _ = writeln!(text, "case {case}: {}{when}", wrong.name());
     for line in what(wrong) {
         let _ = writeln!(text, "  {line}");
     }
-    let _ = writeln!(text, "{before} steps, shrunk to {after} in {tried} runs; replay it with\n  {command}");
+    let _ = writeln!(text, "steps under {setting}, each with what the model says it gives:");
+    for line in story {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = writeln!(text, "replay them with\n  {command}");
+    let _ = writeln!(text, "the case had {before} steps, shrunk to {after} in {tried} runs");
+    if let Some(why) = &failure.unshrunk {
+        let _ = writeln!(text, "shrinking ended early by a mistake in mpusim: {why}");
+    }
+    text
 }
 
+/// What is wrong, in sentences without their ends.
 fn what(wrong: &Wrong) -> Vec<String> {
-    let say = |difference: &crate::replay::Difference| {
-        format!("{}: expected {}, got {}", difference.field, difference.expected, difference.got)
-    };
     match wrong {
-        Wrong::Differs(differences) => differences.iter().map(say).collect(),
-        Wrong::Memory(difference) | Wrong::Sleep(difference) => vec![say(difference)],
-        Wrong::Fault(text) | Wrong::Hazard(text) | Wrong::Refused(text) | Wrong::Stuck(text) | Wrong::Panic(text) => {
+        Wrong::Differs(differences) => differences.iter().flat_map(|found| difference(found, "the model")).collect(),
+        Wrong::Memory(text) | Wrong::Sleep(text) | Wrong::Handler(text) | Wrong::Fault(text) | Wrong::Stuck(text) => {
             vec![text.clone()]
         }
+        Wrong::Hazard(text) => vec![format!("hardware may answer otherwise: {text}")],
+        Wrong::Refused(text) => vec![format!("a guest could not touch what is its own: {text}")],
+        Wrong::Panic(text) => vec![format!("the simulator panicked: {text}")],
         Wrong::Unstable => vec!["played twice, it went two ways".into()],
     }
 }

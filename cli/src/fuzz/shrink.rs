@@ -5,29 +5,41 @@ use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
 
 use super::case::{Case, Num};
-use super::{Course, Wrong, guarded};
+use super::{Course, Wrong, caught, guarded};
 use crate::replay::format::Actor;
 
 /// Runs that a shrink may take; far more than any case needs.
 const MOST: usize = 20_000;
 
-/// A smaller case that fails in the same way, what came of it, and how many cases were tried.
-pub(crate) fn shrink(case: Case, course: Course) -> (Case, Course, usize) {
-    let Some(name) = course.wrong.as_ref().map(Wrong::name) else { return (case, course, 0) };
-    let mut shrinker = Shrinker { case, course, name, tried: 0, taken: 0 };
-    shrinker.cut();
-    loop {
-        let before = shrinker.taken;
-        shrinker.setting();
-        shrinker.drop_steps();
-        shrinker.operands();
-        if shrinker.taken == before {
-            return (shrinker.case, shrinker.course, shrinker.tried);
-        }
-    }
+/// What shrinking came to.
+pub(crate) struct Shrunk {
+    /// The smallest case that fails in the same way.
+    pub(crate) case: Case,
+    /// What came of it.
+    pub(crate) course: Course,
+    /// How many cases were tried.
+    pub(crate) tried: usize,
+    /// What the panic said that ended the shrinking early.
+    pub(crate) panicked: Option<String>,
 }
 
-struct Shrinker {
+/// A smaller case that fails in the same way.
+pub(crate) fn shrink(case: Case, course: Course) -> Shrunk {
+    shrink_by(case, course, Shrinker::shrink)
+}
+
+/// The same in a given way. Where that panics, the smallest case so far is what it came to.
+pub(crate) fn shrink_by(case: Case, course: Course, way: impl FnOnce(&mut Shrinker)) -> Shrunk {
+    let Some(name) = course.wrong.as_ref().map(Wrong::name) else {
+        return Shrunk { case, course, tried: 0, panicked: None };
+    };
+    let mut shrinker = Shrinker { case, course, name, tried: 0, taken: 0 };
+    let panicked = caught(|| way(&mut shrinker)).err();
+    let Shrinker { case, course, tried, .. } = shrinker;
+    Shrunk { case, course, tried, panicked }
+}
+
+pub(crate) struct Shrinker {
     case: Case,
     course: Course,
     name: &'static str,
@@ -37,6 +49,19 @@ struct Shrinker {
 }
 
 impl Shrinker {
+    fn shrink(&mut self) {
+        self.cut();
+        loop {
+            let before = self.taken;
+            self.setting();
+            self.drop_steps();
+            self.operands();
+            if self.taken == before {
+                return;
+            }
+        }
+    }
+
     /// Takes a case if it still fails in the same way.
     fn try_case(&mut self, case: Case) -> bool {
         self.tried += 1;

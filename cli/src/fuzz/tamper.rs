@@ -84,7 +84,7 @@ impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
         self.rig.tamper.accessed.clear();
-        let step = Step { actor, name: String::new(), op, expected: Outcome::default() };
+        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.rig.step(&step) {
             Ok(got) => got,
             // A step that makes no sense is left out; a guest that leads itself astray is its own affair.
@@ -93,7 +93,8 @@ impl Victim<'_> {
         };
         if let Op::InitControl { control_gfn: gfn, .. }
         | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. } = step.op
+        | Op::RegisterVcpuInfo { mfn: gfn, .. }
+        | Op::AddToPhysmap { gpfn: gfn, .. } = step.op
             // Where only the output could not be written, it was handed over all the same.
             && [0, Errno::EFAULT.rc()].contains(&got.rc)
         {
@@ -106,7 +107,7 @@ impl Victim<'_> {
             *made = port.and_then(serde_json::Value::as_u64);
         }
         let difference = self.rig.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
-        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig, self.case))
+        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig))
     }
 
     fn resolve(&self, planned: &Planned) -> Option<(Actor, Op)> {
@@ -114,6 +115,9 @@ impl Victim<'_> {
             let vcpu_state = self.vcpu(domain, vcpu)?;
             if vcpu_state.paused() {
                 return Some((Actor::Hypervisor, Op::Unpause { dom: domain.into() }));
+            }
+            if vcpu_state.run == RunState::Offline {
+                return None;
             }
             if vcpu_state.run == RunState::Blocked {
                 return Some((Actor::Hypervisor, Op::PollTimeout { dom: domain.into(), vcpu: vcpu.into() }));
@@ -129,7 +133,11 @@ impl Victim<'_> {
                     let (first, pages) = accepts.first().map(|span| (span.base(), span.size() / PAGE_SIZE))?;
                     first / PAGE_SIZE + u64::from(page).checked_rem(pages)?
                 }
-                (Num::Page(_), Actor::Hypervisor) => return None,
+                (Num::Shared, Actor::Guest { domain, .. }) => {
+                    let dom = self.rig.hyp.channels.lookup(evtchn::DomId(domain))?;
+                    self.rig.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
+                }
+                (Num::Page(_) | Num::Shared, Actor::Hypervisor) => return None,
             };
         }
         let op = op_of(self.case, planned.kind, numbers, planned.bad)?;

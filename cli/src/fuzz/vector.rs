@@ -7,33 +7,45 @@ use mpu_model::{Pmsa, SyncRule};
 use serde_json::{Map, Value, json};
 
 use super::case::Case;
-use super::play::{Course, header};
+use super::play::{Course, Played, header};
 use crate::replay::format::{Actor, Op, Outcome};
+use crate::replay::words as told;
 use crate::replay::{self, Options, Outcome as Replayed};
 use crate::words;
 
 /// The lines of the file: what each step should give, by the model.
 pub(super) fn lines(case: &Case, course: &Course, name: &str, seed: u64) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string(&header(case, name, seed))?;
-    for played in &course.steps {
+    for (number, (actor, op, expected)) in (1..).zip(steps(course)) {
         text.push('\n');
-        text.push_str(&line(played.step.actor, &played.step.op, &played.step.expected)?);
-    }
-    if course.steps.is_empty() {
-        // The system alone is what fails, and a file has a step.
-        text.push('\n');
-        text.push_str(&line(Actor::Hypervisor, &Op::KeyE {}, &Outcome::default())?);
-    }
-    if let Some(dump) = &course.dump {
-        let expected = Outcome { out: dump.clone(), ..Outcome::default() };
-        text.push('\n');
-        text.push_str(&line(Actor::Hypervisor, &Op::Dump {}, &expected)?);
+        text.push_str(&line(number, actor, op, &expected)?);
     }
     text.push('\n');
     Ok(text)
 }
 
-fn line(actor: Actor, op: &Op, expected: &Outcome) -> Result<String, serde_json::Error> {
+/// The steps of the file, with what each should give.
+fn steps(course: &Course) -> Vec<(Actor, &Op, Outcome)> {
+    let played = course.steps.iter().map(|Played { step, .. }| (step.actor, &step.op, step.expected.clone()));
+    let mut steps: Vec<_> = played.collect();
+    if steps.is_empty() {
+        // The system alone is what fails, and a file has a step.
+        steps.push((Actor::Hypervisor, &Op::KeyE {}, Outcome::default()));
+    }
+    if let Some(dump) = &course.dump {
+        steps.push((Actor::Hypervisor, &Op::Dump {}, Outcome { out: dump.clone(), ..Outcome::default() }));
+    }
+    steps
+}
+
+/// The same in words, each with its number in the file.
+pub(super) fn story(course: &Course) -> Vec<String> {
+    let told =
+        |(number, (actor, op, expected)): (usize, _)| format!("{number:>4}  {}", told::step(actor, op, &expected));
+    (1..).zip(steps(course)).map(told).collect()
+}
+
+fn line(number: usize, actor: Actor, op: &Op, expected: &Outcome) -> Result<String, serde_json::Error> {
     let (domain, vcpu) = match actor {
         Actor::Hypervisor => (-1, 0),
         Actor::Guest { domain, vcpu } => (i32::from(domain), vcpu),
@@ -45,7 +57,8 @@ fn line(actor: Actor, op: &Op, expected: &Outcome) -> Result<String, serde_json:
         arguments.retain(|_, value| !value.is_null());
     }
     let out = if expected.out.is_null() { json!({}) } else { expected.out.clone() };
-    let mut line = json!({ "d": domain, "v": vcpu, "op": name, "in": arguments, "rc": expected.rc, "out": out });
+    let mut line =
+        json!({ "n": number, "d": domain, "v": vcpu, "op": name, "in": arguments, "rc": expected.rc, "out": out });
     if let Some(line) = line.as_object_mut() {
         for (key, pairs) in [("k", &expected.injected), ("w", &expected.woken)] {
             if !pairs.is_empty() {
@@ -68,16 +81,30 @@ pub(super) fn shows(case: &Case, text: &str) -> bool {
     }
 }
 
-/// The command that replays the file.
-pub(super) fn command(case: &Case, file: &Path) -> String {
-    let sync = match case.setting.sync {
+const fn sync(case: &Case) -> &'static str {
+    match case.setting.sync {
         SyncRule::DsbThenContextSync => "dsb+cse",
         SyncRule::ContextSyncOnly => "cse",
-    };
-    let arch = match case.setting.pmsa {
+    }
+}
+
+const fn arch(case: &Case) -> &'static str {
+    match case.setting.pmsa {
         Pmsa::V64 => "pmsav8-64",
         Pmsa::V32 => "pmsav8-32",
-    };
+    }
+}
+
+/// What the case is played on, in words.
+pub(super) fn setting(case: &Case) -> String {
+    let pes = if case.setting.pes == 1 { "1 PE".to_owned() } else { format!("{} PEs", case.setting.pes) };
+    let placement = words::placement(case.setting.placement);
+    format!("{} on {pes}, {}, placement {placement}, writes in force after {}", case.strategy, arch(case), sync(case))
+}
+
+/// The command that replays the file.
+pub(super) fn command(case: &Case, file: &Path) -> String {
+    let (sync, arch) = (sync(case), arch(case));
     format!(
         "mpusim replay {} --strategy {} --pes {} --placement {} --sync {sync} --arch {arch}",
         file.display(),

@@ -3,7 +3,7 @@
 use evtchn::Errno;
 use evtchn::abi::{self, hypercall as nr, op};
 use serde_json::{Value, json};
-use sim_core::convention::sched_cmd;
+use sim_core::convention::{self, XENMEM_ADD_TO_PHYSMAP, XENMEM_REMOVE_FROM_PHYSMAP, sched_cmd};
 use sim_core::hyp::domain::RunState;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
@@ -34,6 +34,8 @@ enum Form {
     Event(u32),
     /// `vcpu_op(cmd, vcpuid, ptr)`.
     Vcpu(u32, u32),
+    /// `memory_op(cmd, ptr)`.
+    Memory(u32),
     /// `event_channel_op_compat(ptr)`.
     Compat,
 }
@@ -125,6 +127,18 @@ fn call_of(op: &Op) -> Option<Call> {
             bad: bad_arg,
             output: nothing,
         },
+        Op::AddToPhysmap { dom, space, idx, gpfn, bad_arg } => Call {
+            form: Form::Memory(XENMEM_ADD_TO_PHYSMAP),
+            block: Block::new([halves(dom, 0), low(space), low(idx), high(idx), low(gpfn), high(gpfn)]),
+            bad: bad_arg,
+            output: nothing,
+        },
+        Op::RemoveFromPhysmap { dom, gpfn, bad_arg } => Call {
+            form: Form::Memory(XENMEM_REMOVE_FROM_PHYSMAP),
+            block: Block::new([halves(dom, 0), 0, low(gpfn), high(gpfn)]),
+            bad: bad_arg,
+            output: nothing,
+        },
         Op::VcpuOp { cmd, vcpuid } => {
             let form = Form::Vcpu(low(cmd), low(vcpuid));
             Call { form, block: Block::new([0; 4]), bad: None, output: nothing }
@@ -164,6 +178,7 @@ impl Rig {
         let rc = match call.form {
             Form::Event(cmd) => self.hypercall(nr::EVENT_CHANNEL_OP, [cmd.into(), arg, 0, 0, 0])?,
             Form::Vcpu(cmd, vcpu) => self.hypercall(nr::VCPU_OP, [cmd.into(), vcpu.into(), arg, 0, 0])?,
+            Form::Memory(cmd) => self.hypercall(convention::nr::MEMORY_OP, [cmd.into(), arg, 0, 0, 0])?,
             Form::Compat => self.hypercall(nr::EVENT_CHANNEL_OP_COMPAT, [arg, 0, 0, 0, 0])?,
         };
         self.result(call, arguments, rc)
@@ -242,15 +257,29 @@ impl Rig {
                     guest.pages.push(array_gfn.wrapping_mul(PAGE_SIZE));
                 }
             }
+            Op::AddToPhysmap { dom, gpfn, .. } => {
+                if let Ok(guest) = self.guest(named(dom, domain)) {
+                    guest.place_shared_info(Some(gpfn.wrapping_mul(PAGE_SIZE)));
+                }
+            }
+            Op::RemoveFromPhysmap { dom, .. } => {
+                if let Ok(guest) = self.guest(named(dom, domain)) {
+                    guest.place_shared_info(None);
+                }
+            }
             Op::Reset { dom, .. } | Op::ResetCont { dom, .. } => {
-                let target = if dom as u16 == abi::DOMID_SELF { domain } else { dom as u16 };
-                if let Ok(guest) = self.guest(target) {
+                if let Ok(guest) = self.guest(named(dom, domain)) {
                     guest.forget_fifo();
                 }
             }
             _ => {}
         }
     }
+}
+
+/// The domain that a guest of `by` names.
+fn named(dom: u64, by: u16) -> u16 {
+    if dom as u16 == abi::DOMID_SELF { by } else { dom as u16 }
 }
 
 fn output(output: Output, block: &Block) -> Value {

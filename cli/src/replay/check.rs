@@ -88,8 +88,9 @@ impl Rig {
             return None;
         }
         let count = |regions: usize| format!("{regions} regions as the view was left to first");
-        let new: Regions = now.into_iter().filter(|region| !first.contains(region)).collect();
-        Some(("regions", count(first.len()), format!("{} others: {new:x?}", new.len())))
+        let told = |words: RegionWords| format!("PRBAR {:#x} PRLAR {:#x}", words.prbar, words.prlar);
+        let new: Vec<String> = now.into_iter().filter(|region| !first.contains(region)).map(told).collect();
+        Some(("regions", count(first.len()), format!("{} others: {}", new.len(), new.join(", "))))
     }
 
     fn untold(&self, pe: usize) -> Option<(&'static str, String, String)> {
@@ -97,7 +98,8 @@ impl Rig {
         let vcpu = self.hyp.core.domains.vcpu(current)?;
         let told = pe == self.acts || self.machine.pes.get(pe)?.kicked().is_some();
         let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);
-        let got = || format!("vCPU {} of the domain at {} was not", vcpu.index, vcpu.domain);
+        let id = || self.ids.get(vcpu.domain).copied().unwrap_or_default();
+        let got = || format!("none is for the event of domain {} vCPU {}", id(), vcpu.index);
         (waits && !told).then(|| ("events", "a PE is kicked for the vCPU it runs".into(), got()))
     }
 }

@@ -19,7 +19,7 @@ pub struct Difference {
 }
 
 /// What stands for a value that is not there.
-const ABSENT: &str = "(absent)";
+pub(super) const ABSENT: &str = "(absent)";
 /// More differences than this of one step tell nothing more.
 const MOST: usize = 64;
 

@@ -14,8 +14,9 @@ pub(crate) const MAX_DOMAINS: usize = 100;
 const MAX_VCPUS: u64 = 128;
 
 /// What a file may ask for beside the plain operations: argument blocks that can be read and not written, forced
-/// preemption, guests that write arbitrary FIFO words.
-const FEATURES: [&str; 3] = ["bad_arg_out", "preempt", "tamper"];
+/// preemption, guests that write arbitrary FIFO words; and what `mpusim fuzz` alone writes: domains that say where their
+/// `shared_info` is to be, guests that change an event word while the hypervisor links it.
+pub(crate) const FEATURES: [&str; 5] = ["bad_arg_out", "preempt", "tamper", "physmap", "race"];
 
 /// The first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub(crate) struct DomainHeader {
     pub(crate) gfn_base: u64,
     pub(crate) nr_pages: u64,
     pub(crate) target: Option<u16>,
+    /// False: its `shared_info` is the hypervisor's until `add_to_physmap` says where it is to be, unless there is a pool. No
+    /// recording has this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shared_info_placed: Option<bool>,
 }
 
 /// How an argument block is spoilt.
@@ -99,6 +104,8 @@ pub(crate) enum Op {
     CompatOp { cmd: u64 },
     RegisterVcpuInfo { vcpuid: u64, mfn: u64, offset: u64, bad_arg: Option<BadArg> },
     VcpuOp { cmd: u64, vcpuid: u64 },
+    AddToPhysmap { dom: u64, space: u64, idx: u64, gpfn: u64, bad_arg: Option<BadArg> },
+    RemoveFromPhysmap { dom: u64, gpfn: u64, bad_arg: Option<BadArg> },
     Poll { ports: Vec<u64>, nr_ports: u64, timeout: u64, bad_arg: Option<BadArg> },
 
     RaiseVirq { kind: VirqFor, virq: u64, dom: u64, vcpu: u64 },
@@ -111,7 +118,7 @@ pub(crate) enum Op {
     Preempt { n: u64 },
     DomainCreate {
         dom: u16, vcpus: u64, privileged: u64, max_evtchn_port: u32, gfn_base: u64, nr_pages: u64,
-        target: Option<u16>,
+        target: Option<u16>, shared_info_placed: Option<bool>,
     },
     DomainKill { dom: u64, stage: Option<Stage> },
     XenAllocUnbound { dom: u64, vcpu: u64, remote_dom: u64, #[serde(rename = "fn")] handler: u64 },
@@ -136,6 +143,7 @@ pub(crate) enum Op {
     GfUnmask { port: u64 },
     GfClearPending { port: u64 },
     GfSetWord { port: u64, value: u64 },
+    GfFlipWord { port: u64, times: u32 },
     GfTakeReady {},
     GfTakeOne { priority: u64 },
     GfConsume { max: u64 },
@@ -157,6 +165,9 @@ struct RawStep {
     k: Vec<(u16, u32)>,
     #[serde(default)]
     w: Vec<(u16, u32)>,
+    /// Its number, from 1, where the file tells.
+    #[serde(default)]
+    n: Option<usize>,
 }
 
 /// Who makes a step.
@@ -176,6 +187,8 @@ pub(crate) enum Actor {
 /// One step.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
+    /// Its number, from 1, where its file tells.
+    pub(crate) number: Option<usize>,
     pub(crate) actor: Actor,
     pub(crate) name: String,
     pub(crate) op: Op,
@@ -233,7 +246,13 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     check_header(at, &header)?;
     let steps: Vec<Step> = lines
         .zip(2..)
-        .map(|(line, number)| parse_step(line).map_err(|error| at.bad(number, "a step", error)))
+        .map(|(line, number)| {
+            let step = parse_step(line).map_err(|error| at.bad(number, "a step", error))?;
+            match step.number.filter(|told| *told != number - 1) {
+                Some(told) => Err(at.bad(number, format_args!("step {}", number - 1), format_args!("step {told}"))),
+                None => Ok(step),
+            }
+        })
         .collect::<Result<_, _>>()?;
     if steps.is_empty() {
         return Err(at.bad(2, "a step", "there is none, so nothing would be compared"));
@@ -241,7 +260,7 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     Ok(Vector { header, steps })
 }
 
-fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
+pub(super) fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
     use serde::de::Error;
     let raw: RawStep = serde_json::from_str(line)?;
     if !raw.arguments.is_object() || !raw.out.is_object() {
@@ -260,7 +279,7 @@ fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
         },
     };
     let expected = Outcome { rc: raw.rc, out: raw.out, injected: raw.k, woken: raw.w };
-    Ok(Step { actor, name: raw.op, op, expected })
+    Ok(Step { number: raw.n, actor, name: raw.op, op, expected })
 }
 
 fn check_header(at: &super::error::Place<'_>, header: &Header) -> Result<(), ReplayError> {

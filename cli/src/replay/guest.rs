@@ -15,7 +15,8 @@ use super::system::Ground;
 pub(super) struct GuestDomain {
     /// Its position in the layout.
     pub(super) position: usize,
-    shared_info: u64,
+    /// Its `shared_info`, if that is in a page it can touch.
+    shared_info: Option<u64>,
     pub(super) vcpus: Vec<GuestVcpu>,
     /// Pages of event words, in order.
     pub(super) pages: Vec<u64>,
@@ -44,13 +45,24 @@ pub(super) struct GuestVcpu {
 pub(super) type Out = Result<Value, Trouble>;
 
 impl GuestDomain {
-    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: u64) -> Self {
+    /// `shared_info`: where it is, unless the domain has yet to say where it is to be.
+    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
         let vcpu = |vcpu: u64| GuestVcpu {
             arguments: ground.arguments(position, vcpu as u32),
-            info: (vcpu < u64::from(shared_info::LEGACY_VCPUS)).then_some(shared_info),
+            info: (vcpu < u64::from(shared_info::LEGACY_VCPUS)).then_some(shared_info).flatten(),
             ..GuestVcpu::default()
         };
         Self { position, shared_info, vcpus: (0..domain.vcpus).map(vcpu).collect(), pages: Vec::new(), xen_hits: 0 }
+    }
+
+    /// `shared_info` is in this page from now on, and with it the `vcpu_info` of a vCPU that registered none.
+    pub(super) fn place_shared_info(&mut self, page: Option<u64>) {
+        for vcpu in self.vcpus.iter_mut().take(shared_info::LEGACY_VCPUS as usize) {
+            if vcpu.info == self.shared_info {
+                vcpu.info = page;
+            }
+        }
+        self.shared_info = page;
     }
 
     /// Back to two-level: what FIFO left is forgotten.
@@ -95,8 +107,13 @@ impl Rig {
         if port >= u64::from(TWO_LEVEL_PORTS) {
             return Err(Trouble::Step(format!("port {port} has no bit in shared_info")));
         }
-        let address = self.guest(domain)?.shared_info + u64::from(array) + port / 64 * 8;
+        let address = self.shared_info(domain)? + u64::from(array) + port / 64 * 8;
         Ok(Bit { address, mask: 1 << (port % 64) })
+    }
+
+    fn shared_info(&mut self, domain: u16) -> Result<u64, Trouble> {
+        let placed = self.guest(domain)?.shared_info;
+        placed.ok_or_else(|| Trouble::Step(format!("domain {domain} has not said where its shared_info is to be")))
     }
 
     fn change_bit(&mut self, bit: &Bit, set: bool) -> Result<bool, Trouble> {
@@ -156,7 +173,7 @@ impl Rig {
     fn g2_consume(&mut self, caller: (u16, u32)) -> Out {
         self.ack_upcall(caller)?;
         let mut selector = self.take_selector(caller)?;
-        let shared = self.guest(caller.0)?.shared_info;
+        let shared = self.shared_info(caller.0)?;
         let (pending, mask) = (shared + u64::from(shared_info::PENDING), shared + u64::from(shared_info::MASK));
         let mut ports = Vec::new();
         while selector != 0 {

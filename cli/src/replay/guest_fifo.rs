@@ -2,7 +2,7 @@
 
 use evtchn::abi::control_block::{HEAD, READY};
 use evtchn::abi::fifo::{LINK_MASK, LINKED, MASKED, PENDING, WORDS_PER_PAGE};
-use serde_json::json;
+use serde_json::{Value, json};
 use sim_core::guest::AtomicOp;
 use sim_core::platform::Width;
 
@@ -26,6 +26,7 @@ impl Rig {
             Op::GfUnmask { port } => self.change_word(caller, port, AtomicOp::And((!MASKED).into())),
             Op::GfClearPending { port } => self.change_word(caller, port, AtomicOp::And((!PENDING).into())),
             Op::GfSetWord { port, value } => self.change_word(caller, port, AtomicOp::Swap(value)),
+            Op::GfFlipWord { port, times } => Ok(self.flip_word(caller, port, times)),
             Op::GfTakeReady {} => self.take_ready(caller),
             Op::GfTakeOne { priority } => self.take_one(caller, priority),
             Op::GfConsume { max } => self.consume(caller, max),
@@ -46,6 +47,16 @@ impl Rig {
         };
         let old = self.atomic(address, Width::Word, op)?;
         Ok(json!({ "word": hex_word(op.apply(old) as u32) }))
+    }
+
+    /// From now on another vCPU of the domain changes a bit of the word that means nothing, whenever the hypervisor is about to
+    /// compare and exchange it, so many times.
+    fn flip_word(&mut self, (domain, _): (u16, u32), port: u64, times: u32) -> Value {
+        let Some(address) = self.word(domain, port) else {
+            return json!({ "word": null });
+        };
+        self.tamper.flips.insert(address, times);
+        json!({})
     }
 
     /// `r |= swap(ready, 0)`.

@@ -9,9 +9,28 @@ use super::rig::{Rig, Trouble};
 /// The domain that a step creates.
 pub(super) fn created(op: &Op) -> Option<DomainHeader> {
     match *op {
-        Op::DomainCreate { dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target } => {
+        Op::DomainCreate {
+            dom,
+            vcpus,
+            privileged,
+            max_evtchn_port,
+            gfn_base,
+            nr_pages,
+            target,
+            shared_info_placed,
+        } => {
             let privileged = privileged != 0;
-            Some(DomainHeader { id: dom, vcpus, privileged, max_evtchn_port, gfn_base, nr_pages, target })
+            let id = dom;
+            Some(DomainHeader {
+                id,
+                vcpus,
+                privileged,
+                max_evtchn_port,
+                gfn_base,
+                nr_pages,
+                target,
+                shared_info_placed,
+            })
         }
         _ => None,
     }
@@ -24,13 +43,18 @@ impl Rig {
             Ok(dom) => dom,
             Err(errno) => return Ok(Err(errno)),
         };
+        let checks = self.checks;
         let (mut pe, hyp, _) = self.pe();
         let mut done = hyp.kill(&mut pe, dom);
+        // A forced preemption is the step's result; a vCPU that still ran elsewhere is not.
+        let preempted = checks != 0 && self.checks == 0;
         if self.machine.pes.iter().any(|pe| pe.kicked().is_some()) {
             // PEs that still run it leave it when they take the kick.
             (0..self.machine.pes.len()).try_for_each(|pe| self.take_kick(pe))?;
             let (mut pe, hyp, _) = self.pe();
-            done = done.or_else(|_| hyp.kill(&mut pe, dom));
+            if !preempted {
+                done = done.or_else(|_| hyp.kill(&mut pe, dom));
+            }
         }
         self.watch.forget();
         self.machine.resume(self.acts, true);

@@ -9,9 +9,9 @@
 //! - `system` lays the file's domains out; `rig` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
-//! - `setting`: the strategy and the machine. `check`: what must hold after each step whatever the recording says.
+//! - `setting`: the strategy and the machine; `strategies`: which ones can, and why others cannot. `check`: what must hold after each step whatever the recording says.
 //! - `pe`: where a recording, or a guest that writes meanwhile, differs from what the machine would do.
-//! - `render`: for people.
+//! - `words`: steps and differences in words. `render`: for people.
 //!
 //! `transcript` does the same for transcripts of a running Xen, which are another format.
 
@@ -32,8 +32,10 @@ mod render;
 pub(crate) mod rig;
 mod run;
 mod setting;
+mod strategies;
 mod system;
 pub mod transcript;
+pub(crate) mod words;
 
 use std::path::PathBuf;
 
@@ -45,7 +47,9 @@ pub(crate) use diff::compare;
 pub use error::ReplayError;
 pub use render::render;
 pub use run::file;
+pub(crate) use run::refusal_words;
 pub use setting::{MAX_PES, Setting};
+pub use strategies::{Form, forms, render_all, replay_under_all};
 
 /// How to replay.
 #[derive(Debug, Clone)]
@@ -81,8 +85,10 @@ pub struct Totals {
     pub mismatches: usize,
     /// Files in which the hypervisor took an exception from itself.
     pub faults: usize,
-    /// Files that went as recorded, but leaned on register writes that were not in force.
+    /// Files that went as recorded, but leaned on what hardware might have done otherwise.
     pub hazards: usize,
+    /// Files that went as recorded, with hazards that the strategy has by design: they count as well.
+    pub own_hazards: usize,
     /// Files that need what this replayer does not have.
     pub skipped: usize,
     /// `*.jsonl` files of the folders that are no vectors of event channels.
@@ -100,6 +106,9 @@ pub struct FileResult {
     pub steps: usize,
     /// How it ended.
     pub outcome: Outcome,
+    /// The first hazard that the strategy has by design, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_hazard: Option<String>,
 }
 
 /// How a file ended.
@@ -120,7 +129,7 @@ pub enum Outcome {
     HypervisorFault(Box<HypervisorFault>),
     /// Every step as recorded, but hardware might have done otherwise.
     Hazard {
-        /// The first use of a register write not in force.
+        /// The first, in words.
         first: String,
         /// How many were noted.
         count: usize,
@@ -190,6 +199,7 @@ pub fn replay(paths: &[PathBuf], options: &Options) -> Result<Summary, ReplayErr
             Outcome::HypervisorFault(_) => totals.faults += 1,
             Outcome::Hazard { .. } => totals.hazards += 1,
         }
+        totals.own_hazards += usize::from(result.own_hazard.is_some());
         results.push(result);
     }
     let mut mpu = (!found.mpu.is_empty()).then(mpu::MpuSummary::default);

@@ -1,7 +1,7 @@
 //! The PE that steps run on: the machine's, with preemption forced as the recording says, and words of guests that change just
 //! before the hypervisor looks at them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use sim_core::layout::Span;
 use sim_core::machine::{Cpu, Faulted};
@@ -19,6 +19,9 @@ pub(crate) struct Deed {
     pub(crate) flip: u32,
 }
 
+/// The bit of an event word that means nothing, and that guests change to make an exchange fail.
+const MEANINGLESS: u64 = 1 << 17;
+
 /// Guests that write to the memory they share while the hypervisor works on it.
 #[derive(Debug, Default)]
 pub(crate) struct Tamper {
@@ -28,9 +31,21 @@ pub(crate) struct Tamper {
     pub(crate) deeds: VecDeque<Deed>,
     /// The words there that the hypervisor accessed since this was emptied, where anybody is to know.
     pub(crate) accessed: Vec<u64>,
+    /// Words that change just before the hypervisor compares and exchanges them, by address, and how often they still do.
+    pub(crate) flips: BTreeMap<u64, u32>,
 }
 
 impl Tamper {
+    /// The hypervisor is about to compare and exchange a word.
+    fn flip(&mut self, cpu: &mut Cpu<'_>, address: u64) {
+        if let Some(times) = self.flips.get_mut(&address).filter(|times| **times > 0) {
+            *times -= 1;
+            let ram = &mut cpu.machine.ram;
+            let word = ram.read(address, 4);
+            ram.write(address, 4, word ^ MEANINGLESS);
+        }
+    }
+
     /// The hypervisor is about to access a word.
     fn before(&mut self, cpu: &mut Cpu<'_>, address: u64) {
         if !self.shared.iter().any(|span| span.contains(address)) {
@@ -92,6 +107,9 @@ impl<'a> Over for ForcedPe<'a> {
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
         if let Some(tamper) = &mut self.tamper {
             tamper.before(&mut self.cpu, address);
+            if matches!(op, Rmw::CompareExchange { .. }) {
+                tamper.flip(&mut self.cpu, address);
+            }
         }
         self.cpu.rmw(address, op)
     }

@@ -8,6 +8,7 @@ use crate::words;
 
 use super::diff::Difference;
 use super::mpu::{MpuMismatch, MpuSummary, MpuTotals};
+use super::words;
 use super::{FileResult, HypervisorFault, Mismatch, Outcome, Summary, Totals};
 
 /// A line of a file is cut here; a dump can have thousands of characters.
@@ -25,6 +26,14 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
         text.push_str(
             "note: strategy naive reaches no memory outside the guest's view, so it faults by design; \
              replay with another, for example --strategy map-page\n\n",
+        );
+    }
+    if let Some(first) = summary.files.iter().find_map(|file| file.own_hazard.as_ref()) {
+        let count = counted(summary.totals.own_hazards, "file", "files");
+        let _ = writeln!(
+            text,
+            "note: under strategy {} hardware may answer otherwise by design, in {count}; first: {first}\n",
+            summary.strategy
         );
     }
     if summary.mpu.is_none() || summary.totals.files > 0 {
@@ -108,7 +117,8 @@ fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Re
         Outcome::HypervisorFault(fault) => write_fault(text, &path, fault, palette),
         Outcome::Hazard { first, count } => {
             let what = palette.bad("hazard");
-            writeln!(text, "{path}: {what}: {count} uses of register writes not in force, the first: {first}\n")
+            writeln!(text, "{path}: {what}: hardware may answer otherwise, {}", counted(*count, "time", "times"))?;
+            writeln!(text, "  first: {first}\n")
         }
     }
 }
@@ -116,10 +126,12 @@ fn write_file(text: &mut String, file: &FileResult, palette: Palette) -> fmt::Re
 fn write_mismatch(text: &mut String, path: &dyn Display, mismatch: &Mismatch, palette: Palette) -> fmt::Result {
     let Mismatch { line, step, op, differences, last_steps } = mismatch;
     writeln!(text, "{path}:{line}: {} at step {step}, {op}", palette.bad("mismatch"))?;
-    write_differences(text, differences, palette)?;
-    writeln!(text, "  last steps:")?;
-    for (number, step) in (line + 1 - last_steps.len()..).zip(last_steps) {
-        writeln!(text, "  {number:>6}  {}", clipped(step))?;
+    for told in differences.iter().flat_map(|found| words::difference(found, "the file")) {
+        writeln!(text, "  {}", clipped(&told))?;
+    }
+    writeln!(text, "  last steps, each with what the file says it gives:")?;
+    for (number, step) in (step + 1 - last_steps.len()..).zip(last_steps) {
+        writeln!(text, "  {number:>6}  {}", clipped(&words::line(step).unwrap_or_else(|| step.clone())))?;
     }
     writeln!(text)
 }

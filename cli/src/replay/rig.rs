@@ -137,6 +137,11 @@ impl Rig {
         (0..self.frames.len()).try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
     }
 
+    /// Each domain with how often the handler of Xen's own ports ran in it.
+    pub(crate) fn handler_runs(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.guests.iter().map(|(id, guest)| (*id, guest.xen_hits))
+    }
+
     /// Where a domain is in the layout.
     pub(crate) fn position(&self, domain: u16) -> Option<usize> {
         self.guests.get(&domain).map(|guest| guest.position)
@@ -157,7 +162,9 @@ impl Rig {
             *id = domain.id;
         }
         let index = self.hyp.core.index(position);
-        let shared_info = index.and_then(|dom| self.hyp.channels.shared_info(dom)).map_or(0, |area| area.address);
+        let placed = self.hyp.core.layout.pages(position).is_some_and(|pages| pages.shared_info_placed);
+        let area = index.and_then(|dom| self.hyp.channels.shared_info(dom)).filter(|_| placed);
+        let shared_info = area.map(|area| area.address);
         self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.ground, shared_info));
     }
 
@@ -233,7 +240,7 @@ impl Rig {
     }
 
     /// A hypercall of the vCPU on the PE, as its HVC makes it.
-    pub(super) fn hypercall(&mut self, nr: u32, args: [u64; 5]) -> Result<i64, Faulted> {
+    pub(super) fn hypercall(&mut self, nr: impl Into<u64>, args: [u64; 5]) -> Result<i64, Faulted> {
         let id = self.current();
         let (mut pe, hyp, frame) = self.pe();
         let pmsa = hyp.core.layout.board().pmsa;

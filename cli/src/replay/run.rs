@@ -7,6 +7,7 @@ use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Owner;
 use sim_core::machine::Refusal;
+use sim_core::outcome::{HazardKind, HazardReport};
 use sim_core::platform::Event;
 
 use super::diff::{self, Difference};
@@ -14,6 +15,7 @@ use super::error::{Place, ReplayError};
 use super::format::{self, Actor, Outcome as StepOutcome, Step};
 use super::rig::{Rig, Trouble};
 use super::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
+use crate::words;
 
 /// Steps shown before a difference, itself included.
 const CONTEXT: usize = 10;
@@ -25,7 +27,7 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         Err(ReplayError::Unsupported { what, .. }) if options.skip_unsupported => {
             let outcome = Outcome::Skipped { reason: format!("{what} is not supported") };
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            return Ok(FileResult { path: path.to_owned(), name, steps: 0, outcome });
+            return Ok(FileResult { path: path.to_owned(), name, steps: 0, outcome, own_hazard: None });
         }
         parsed => parsed?,
     };
@@ -59,18 +61,25 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         }
         steps += 1;
     }
-    if let (Outcome::Ok, Some(hazard)) = (&outcome, rig.machine.hazards.first()) {
-        outcome = Outcome::Hazard { first: format!("{:?}", hazard.kind), count: rig.machine.hazards.len() };
+    let own_hazard = rig.machine.hazards.iter().find(|hazard| rig.is_own(hazard));
+    let own_hazard = own_hazard.map(|hazard| words::hazard(&hazard.kind));
+    let mut hazards = rig.hazards();
+    if let (Outcome::Ok, Some(hazard)) = (&outcome, hazards.next()) {
+        outcome = Outcome::Hazard { first: words::hazard(&hazard.kind), count: hazards.count() + 1 };
     }
-    Ok(FileResult { path: path.to_owned(), name: vector.header.name, steps, outcome })
+    Ok(FileResult { path: path.to_owned(), name: vector.header.name, steps, outcome, own_hazard })
 }
 
 fn refused(refusal: &Refusal) -> Difference {
-    let got = match refusal {
+    Difference { field: "guest access".into(), expected: "done".into(), got: refusal_words(refusal) }
+}
+
+/// Why a guest's own access was not made.
+pub(crate) fn refusal_words(refusal: &Refusal) -> String {
+    match refusal {
         Refusal::Denied(denied) => denied.denial.to_string(),
         Refusal::External(syndrome) => format!("nothing answers: {syndrome}"),
-    };
-    Difference { field: "guest access".into(), expected: "done".into(), got }
+    }
 }
 
 /// The steps up to `line`, as they stand in the file.
@@ -86,6 +95,16 @@ fn last_lines(text: &str, line: usize) -> Vec<String> {
 }
 
 impl Rig {
+    /// Whether a hazard is the strategy's own: memory reached by the default map has other attributes than by regions.
+    fn is_own(&self, hazard: &HazardReport) -> bool {
+        self.hyp.core.strategy.needs().default_map && matches!(hazard.kind, HazardKind::Attributes { .. })
+    }
+
+    /// The hazards that are not the strategy's own.
+    pub(crate) fn hazards(&self) -> impl Iterator<Item = &HazardReport> {
+        self.machine.hazards.iter().filter(|hazard| !self.is_own(hazard))
+    }
+
     pub(crate) fn step(&mut self, step: &Step) -> Result<StepOutcome, Trouble> {
         let (rc, out) = if matches!(step.op, format::Op::Dump {}) { (0, self.dump()) } else { self.act(step)? };
         let mut got = StepOutcome { rc, out, ..StepOutcome::default() };

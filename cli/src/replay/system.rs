@@ -143,6 +143,8 @@ impl Ground {
         let grant = self.grant(position)?;
         let ram = Span::with_size(domain.gfn_base * PAGE_SIZE, domain.nr_pages * PAGE_SIZE)?;
         let read_only = Span::with_size(grant.limit() + 1, self.grant)?;
+        // Its argument blocks are in memory of its own then, and not in a frame that has room for `shared_info`.
+        let unplaced = domain.shared_info_placed == Some(false) && self.placement == Placement::GuestRam;
         let mut el1_regions =
             vec![region(ram, GUEST_RAM).ok()?, region(grant, GUEST_DATA).ok()?, region(read_only, GUEST_RODATA).ok()?];
         if self.placement != Placement::GuestRam {
@@ -154,15 +156,15 @@ impl Ground {
         Some(DomainLayout {
             id: DomId(domain.id),
             name: format!("domain {}", domain.id),
-            ram: vec![ram],
+            ram: if unplaced { vec![ram, grant] } else { vec![ram] },
             vcpus: (0..vcpus).map(vcpu).collect(),
             privileged: domain.privileged,
             max_evtchn_port: domain.max_evtchn_port,
             target: domain.target.map(DomId),
-            shared_info: None,
+            shared_info: unplaced.then_some(ram.base()),
             // Nobody asks for these: recordings name their own.
             vcpu_info: vec![ram.base(); vcpus],
-            shared_info_frame: Some(grant),
+            shared_info_frame: (!unplaced).then_some(grant),
             read_only_frame: Some(read_only),
             vacant: false,
         })

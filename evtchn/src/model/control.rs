@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::{Model, Rc, kind};
-use crate::Errno::{EACCES, EBUSY, EINVAL, ENOENT, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP};
+use crate::Errno::{EACCES, EAGAIN, EBUSY, EINVAL, ENOENT, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, ERESTART};
 
 impl Model {
     /// `VCPUOP_register_vcpu_info`.
@@ -42,6 +42,43 @@ impl Model {
             let word = self.memory.word(old + offset);
             self.memory.set(address + offset, word);
         }
+    }
+
+    /// `XENMEM_add_to_physmap`: the domain says where its `shared_info` is to be.
+    pub fn add_to_physmap(&mut self, by: u16, id: u16, space: u32, idx: u64, gpfn: u64) -> Rc<()> {
+        if space == 4 {
+            return Err(ENOSYS);
+        }
+        let id = self.look(by, id)?;
+        self.target_rule(by, id)?;
+        if gpfn == u64::MAX || space != 0 || idx != 0 {
+            return Err(EINVAL);
+        }
+        let dom = &self.doms[&id];
+        if dom.placed {
+            return Err(EBUSY);
+        }
+        let addr = gpfn.checked_mul(4096).ok_or(EINVAL)?;
+        dom.accepts(addr, 4096)?;
+        self.place_shared_info(id, addr);
+        self.doms.get_mut(&id).unwrap().placed = true;
+        Ok(())
+    }
+
+    /// `XENMEM_remove_from_physmap`: `shared_info` goes back to where it was; all else stays.
+    pub fn remove_from_physmap(&mut self, by: u16, id: u16, gpfn: u64) -> Rc<()> {
+        let id = self.look(by, id)?;
+        self.target_rule(by, id)?;
+        let addr = gpfn.checked_mul(4096).ok_or(EINVAL)?;
+        let dom = &self.doms[&id];
+        let here = dom.placed && dom.config.shared_info == addr;
+        if let Some(home) = dom.home.filter(|_| here) {
+            self.place_shared_info(id, home);
+            self.doms.get_mut(&id).unwrap().placed = false;
+            return Ok(());
+        }
+        let its = here || dom.ram.iter().any(|(first, last)| (first..=last).contains(&&addr));
+        Err(if its { EOPNOTSUPP } else { EINVAL })
     }
 
     /// `EVTCHNOP_init_control`: the bits of a link.
@@ -137,6 +174,13 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a VIRQ has a port, seen from a vcpu: one that is not per vcpu is seen from each.
+    #[must_use]
+    pub fn virq_bound(&self, dom: u16, vcpu: u32, virq: u32) -> bool {
+        let slot = if kind(virq) == 'v' { vcpu } else { 0 };
+        self.doms.get(&dom).is_some_and(|dom| vcpu < dom.config.vcpus && dom.virqs.contains_key(&(virq, slot)))
+    }
+
     /// A VIRQ, for a vcpu of a domain if it is per vcpu, for a domain if it is a domain's.
     pub fn raise_virq(&mut self, dom: u16, vcpu: u32, virq: u32) {
         let (dom, slot) = match kind(virq) {
@@ -151,20 +195,33 @@ impl Model {
         }
     }
 
-    /// `EVTCHNOP_reset`, or with `go_on` `EVTCHNOP_reset_cont`: no reset is ever under way here.
+    /// `EVTCHNOP_reset`, or with `go_on` `EVTCHNOP_reset_cont`. -ERESTART: it was preempted, and goes on by the latter.
     pub fn reset(&mut self, by: u16, id: u16, go_on: bool) -> Rc<()> {
         let id = self.look(by, id)?;
         self.target_rule(by, id)?;
         if id != by && self.doms[&id].pauses == 0 {
             return Err(EINVAL);
         }
-        if go_on {
+        let from = self.doms[&id].next_reset;
+        if go_on != (from != 0) {
             return Err(EBUSY);
         }
-        for port in 1..self.doms[&id].chans.len() as u32 {
-            let _ = self.close(id, port, true);
+        let mut port = from.max(1);
+        let mut left = self.doms[&id].chans.iter().filter(|chan| chan.usable()).count();
+        while left > 0 && (port as usize) < self.doms[&id].chans.len() {
+            left -= usize::from(self.close(id, port, true).is_ok());
+            if port.is_multiple_of(64) && self.preempted() {
+                self.doms.get_mut(&id).unwrap().next_reset = port;
+                return Err(ERESTART);
+            }
+            port += 1;
         }
         let dom = self.doms.get_mut(&id).unwrap();
+        dom.next_reset = 0;
+        // Those that came behind its back.
+        if left > 0 {
+            return Err(EAGAIN);
+        }
         dom.fifo = None;
         dom.pages.clear();
         dom.blocks.clear();
@@ -186,10 +243,21 @@ impl Model {
         self.doms.get_mut(&id).unwrap().dying = true;
     }
 
-    /// The whole end of a domain.
+    /// The whole end of a domain, whatever stops it on the way.
     pub fn kill(&mut self, id: u16) {
-        for port in (1..self.doms[&id].chans.len() as u32).rev() {
+        while self.go_on_killing(id).is_err() {}
+    }
+
+    /// The end of a domain as far as it goes. -ERESTART: it was preempted, and the ports above are no more; again.
+    pub fn go_on_killing(&mut self, id: u16) -> Rc<()> {
+        let dom = self.doms.get_mut(&id).unwrap();
+        (dom.dying, dom.ending) = (true, true);
+        for port in (1..dom.chans.len() as u32).rev() {
             let _ = self.close(id, port, false);
+            if port.is_multiple_of(64) && self.preempted() {
+                self.doms.get_mut(&id).unwrap().chans.truncate(port as usize);
+                return Err(ERESTART);
+            }
         }
         self.handlers.retain(|_, handler| *handler != id);
         self.raise_virq(0, 0, 3);
@@ -200,5 +268,6 @@ impl Model {
             }
         }
         self.raise_virq(0, 0, 3);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Model;
+use super::{Memory, Model};
 
 const PENDING: u32 = 1 << 31;
 const MASKED: u32 = 1 << 30;
@@ -91,15 +91,10 @@ impl Model {
                 tails.remove(&last_queue);
             }
             let tail = tails.insert(queue, port).and_then(|tail| dom.word(tail));
-            match tail {
-                Some(tail) if memory.word(tail) & LINKED != 0 => {
-                    let old = memory.word(tail);
-                    memory.set(tail, old & !BUSY & !LINK | port);
-                }
-                _ => {
-                    memory.set(block + 8 + u64::from(queue.1) * 4, port);
-                    first = memory.or(block, 1 << queue.1) & 1 << queue.1 == 0;
-                }
+            let linked = tail.is_some_and(|tail| chain(memory, tail, port, self.flips.get_mut(&tail)));
+            if !linked {
+                memory.set(block + 8 + u64::from(queue.1) * 4, port);
+                first = memory.or(block, 1 << queue.1) & 1 << queue.1 == 0;
             }
         }
         if first {
@@ -109,4 +104,29 @@ impl Model {
             self.wake(id, port);
         }
     }
+}
+
+/// Chains a port to the word of a queue's tail, as the ABI has it where the guest changes the word each time: one attempt, then with
+/// BUSY set four more, then it counts as done. False: nothing is on the queue.
+fn chain(memory: &mut Memory, tail: u64, port: u32, flips: Option<&mut u32>) -> bool {
+    if memory.word(tail) & LINKED == 0 {
+        return false;
+    }
+    let mut none = 0;
+    let flips = flips.unwrap_or(&mut none);
+    for attempt in 0..5 {
+        if attempt == 1 {
+            memory.or(tail, BUSY);
+        }
+        if *flips == 0 {
+            let old = memory.word(tail);
+            memory.set(tail, old & !BUSY & !LINK | port);
+            return true;
+        }
+        *flips -= 1;
+        let old = memory.word(tail);
+        memory.set(tail, old ^ 1 << 17);
+    }
+    memory.and(tail, !BUSY);
+    true
 }

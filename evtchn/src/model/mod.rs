@@ -2,9 +2,10 @@
 //! addresses. For tests and for fuzzing, which hold [`EventChannels`](crate::EventChannels) against it; behind the feature
 //! `model`.
 //!
-//! It shares no code with the real one beside the numbers of errors, and no data structure. It knows no preemption
-//! and no races, which have tests of their own. What a guest does to memory on its own, and the copies of argument blocks, are
-//! the user's to bring in. Numbers of VIRQs and layouts are written out here a second time on purpose.
+//! It shares no code with the real one beside the numbers of errors, and no data structure. Preemption comes where the user says
+//! ([`Model::preempt_at`]). It knows no races, which have tests of their own, but for guests that change an event word while it is
+//! linked ([`Model::flip_word`]). What else a guest does to memory on its own, and the copies of argument blocks, are the user's to
+//! bring in. Numbers of VIRQs and layouts are written out here a second time on purpose.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -111,6 +112,16 @@ pub struct Dom {
     pub pauses: u32,
     /// Its end has begun.
     pub dying: bool,
+    /// Its channels are being closed for good: its vcpus run no more.
+    pub ending: bool,
+    /// Where a reset that was preempted goes on; 0: none was.
+    pub next_reset: u32,
+    /// First and last byte of each range of its own memory; those that it may hand over, if nobody says otherwise.
+    pub ram: Vec<(u64, u64)>,
+    /// Where `shared_info` is while the domain has no page for it; none: it has its page from the start, for good.
+    pub home: Option<u64>,
+    /// Whether `shared_info` is in a page of the domain's.
+    pub placed: bool,
 }
 
 /// What vcpus are told by one operation, in order.
@@ -136,6 +147,10 @@ pub struct Model {
     dummy: u64,
     hardware: Option<u16>,
     handlers: BTreeMap<u32, u16>,
+    /// Preemption checks to go to the one that says "stop"; 0: none will.
+    checks: u64,
+    /// Event words that guests change meanwhile, by address, and how often they still do.
+    flips: BTreeMap<u64, u32>,
 }
 
 impl Model {
@@ -150,7 +165,26 @@ impl Model {
             dummy,
             hardware,
             handlers: BTreeMap::new(),
+            checks: 0,
+            flips: BTreeMap::new(),
         }
+    }
+
+    /// The `n`-th check for preemption from now on says "stop", once; 0: none does.
+    pub fn preempt_at(&mut self, n: u64) {
+        self.checks = n;
+    }
+
+    fn preempted(&mut self) -> bool {
+        let stop = self.checks == 1;
+        self.checks = self.checks.saturating_sub(1);
+        stop
+    }
+
+    /// The guest changes bit 17 of the word at `addr`, which means nothing, just before each of the next `times` attempts to
+    /// compare and exchange it.
+    pub fn flip_word(&mut self, addr: u64, times: u32) {
+        self.flips.insert(addr, times);
     }
 
     /// A new domain, in a page of zeroes.
@@ -158,6 +192,9 @@ impl Model {
         self.memory.clear(config.shared_info);
         self.memory.page(config.shared_info);
         let mut dom = Dom {
+            ram: config.accepts.clone(),
+            home: None,
+            placed: true,
             config,
             chans: vec![],
             virqs: BTreeMap::new(),
@@ -168,10 +205,18 @@ impl Model {
             fifo: None,
             pauses: 0,
             dying: false,
+            ending: false,
+            next_reset: 0,
         };
         dom.bucket();
         dom.chans[0].state = State::Reserved;
         self.doms.insert(id, dom);
+    }
+
+    /// A new domain's `shared_info` is the hypervisor's until the domain names a page for it.
+    pub fn unplaced(&mut self, id: u16) {
+        let dom = self.doms.get_mut(&id).unwrap();
+        (dom.home, dom.placed) = (Some(dom.config.shared_info), false);
     }
 
     fn look(&self, caller: u16, id: u16) -> Rc<u16> {

@@ -34,6 +34,57 @@ impl Model {
         Err(ENOSPC)
     }
 
+    /// A port of the given number, or with 0 any. Nobody asks whether the domain is dying.
+    fn chosen_port(&mut self, id: u16, port: u32) -> Rc {
+        if port == 0 {
+            return self.free_port(id);
+        }
+        let dom = self.doms.get_mut(&id).unwrap();
+        let room = if dom.fifo.is_some() { 131_072 } else { 4096 };
+        if port > dom.config.max_port || port >= room {
+            return Err(ENOSPC);
+        }
+        match dom.chans.get(port as usize) {
+            Some(chan) if chan.state != State::Free => return Err(EBUSY),
+            Some(_) => {
+                let linked = dom.word(port).filter(|_| dom.fifo.is_some());
+                if linked.is_some_and(|word| self.memory.word(word) & LINKED != 0) {
+                    return Err(EBUSY);
+                }
+            }
+            None => {
+                while dom.chans.len() <= port as usize {
+                    dom.bucket();
+                }
+            }
+        }
+        Ok(port)
+    }
+
+    /// Boot code opens a port of its choice; 0: any.
+    pub fn static_alloc(&mut self, id: u16, remote: u16, port: u32) -> Rc {
+        let port = self.chosen_port(id, port)?;
+        self.bind(id, port, State::Unbound(remote), 0, false);
+        Ok(port)
+    }
+
+    /// Boot code connects a port of its choice, 0: any, to one that waits.
+    pub fn static_bind(&mut self, id: u16, remote: u16, remote_port: u32, port: u32) -> Rc {
+        let port = self.chosen_port(id, port)?;
+        self.connect(id, port, remote, remote_port)
+    }
+
+    fn connect(&mut self, id: u16, port: u32, remote: u16, remote_port: u32) -> Rc {
+        let far = self.doms[&remote].chan(remote_port)?;
+        if far.state != State::Unbound(id) {
+            return Err(EINVAL);
+        }
+        self.doms.get_mut(&remote).unwrap().chans[remote_port as usize].state = State::Interdomain(id, port);
+        self.bind(id, port, State::Interdomain(remote, remote_port), 0, false);
+        self.set_pending(id, port, 0);
+        Ok(port)
+    }
+
     fn bind(&mut self, id: u16, port: u32, state: State, vcpu: u32, xen: bool) {
         let dom = self.doms.get_mut(&id).unwrap();
         let fifo = dom.fifo.is_some();
@@ -58,14 +109,7 @@ impl Model {
     pub fn bind_interdomain(&mut self, by: u16, remote: u16, remote_port: u32) -> Rc {
         let remote = self.look(by, remote)?;
         let port = self.free_port(by)?;
-        let far = self.doms[&remote].chan(remote_port)?;
-        if far.state != State::Unbound(by) {
-            return Err(EINVAL);
-        }
-        self.doms.get_mut(&remote).unwrap().chans[remote_port as usize].state = State::Interdomain(by, port);
-        self.bind(by, port, State::Interdomain(remote, remote_port), 0, false);
-        self.set_pending(by, port, 0);
-        Ok(port)
+        self.connect(by, port, remote, remote_port)
     }
 
     /// `EVTCHNOP_bind_virq`.
@@ -219,9 +263,12 @@ impl Model {
         Ok(true)
     }
 
-    /// A port that is Xen's own.
-    pub fn xen_alloc(&mut self, dom: u16, vcpu: u32, remote: u16) -> Rc {
+    /// A port that is Xen's own; `by`: the domain on whose behalf.
+    pub fn xen_alloc(&mut self, by: Option<u16>, dom: u16, vcpu: u32, remote: u16) -> Rc {
         let port = self.free_port(dom)?;
+        if let Some(by) = by {
+            self.target_rule(by, dom)?;
+        }
         if vcpu >= self.doms[&dom].config.vcpus {
             return Err(ENOENT);
         }

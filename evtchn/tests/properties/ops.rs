@@ -454,7 +454,7 @@ pub(crate) fn apply_model(world: &World, model: &mut Model, op: &Op) -> Result<u
         Op::Status { by, dom, port } => return model.status(by, dom, port).map(|chan| code(chan.state)),
         Op::Poll { by, vcpu, ref ports } => return model.poll(by, vcpu, ports).map(u32::from),
         Op::InitControl { by, vcpu } => return model.init_control(by, vcpu, page(by), 0),
-        Op::XenAlloc { dom, vcpu, remote } => return model.xen_alloc(dom, vcpu, remote),
+        Op::XenAlloc { dom, vcpu, remote } => return model.xen_alloc(None, dom, vcpu, remote),
         Op::BindVcpu { by, port, vcpu } => model.bind_vcpu(by, port, vcpu),
         Op::Close { by, port } => model.close(by, port, true),
         Op::Send { by, port } => model.send(by, port),
