@@ -34,6 +34,7 @@ pub use error::LoadError;
 pub(crate) use error::Problem;
 pub(crate) use number::{Number, text as number, within};
 pub(crate) use raw::{Maybe, Table};
+pub(crate) use sets::document;
 pub(crate) use source::Sources;
 
 use crate::profile::Profile;
