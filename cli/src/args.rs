@@ -514,15 +514,19 @@ pub struct Fuzz {
 
     /// Play races between PEs instead: what guests and other PEs do between two accesses of a hypercall, small races in every
     /// order and large ones in orders that are drawn (docs/fuzzing.md).
-    #[arg(long, conflicts_with_all = ["first", "steps", "shard", "output"])]
+    #[arg(long, group = "races", conflicts_with_all = ["first", "steps", "shard", "output"])]
     pub interleave: bool,
 
     /// Only this race; several with commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "interleave")]
     pub case: Vec<String>,
 
+    /// Play the race in this file, with --interleave, or a schedule of it again, with --replay (docs/fuzzing.md).
+    #[arg(long, value_name = "FILE", requires = "races")]
+    pub race: Option<PathBuf>,
+
     /// Play the schedule of a race again, whose token a failure printed.
-    #[arg(long, value_name = "TOKEN", conflicts_with_all = [
+    #[arg(long, value_name = "TOKEN", group = "races", conflicts_with_all = [
         "interleave", "seed", "cases", "first", "time", "steps", "strategies", "shard", "jobs", "output"
     ])]
     pub replay: Option<String>,

@@ -236,6 +236,98 @@ fn a_race_that_goes_wrong_is_found_and_its_token_shows_it_again() {
     assert_eq!(command, format!("mpusim fuzz --replay {token}"));
 }
 
+const SAMPLE: &str = "examples/races/moving-port.toml";
+
+/// A file of a race's own, in a folder of the test's own.
+fn race_file(name: &str, text: &str) -> String {
+    let folder = Path::new("target").join("races");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_race_of_a_file_is_played_in_every_order_and_its_token_again() {
+    let (code, told) = races(&["--race", SAMPLE, "--strategies", "pin,map-page"]);
+    assert_eq!((code, &told["outcome"]), (Some(0), &"clean".into()), "{told:#}");
+    let rows = told["cases"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!((&row["case"], &row["every"]), (&"moving-port".into(), &true.into()));
+        assert!(row["schedules"].as_u64().unwrap() > 5, "{row}");
+    }
+    // Without barriers at its entry, a strategy goes wrong, and the command has the file.
+    let (code, told) = races(&["--race", SAMPLE, "--strategies", "enable-mask:no-isb"]);
+    assert_eq!((code, &told["outcome"]), (Some(1), &"failed".into()), "{told:#}");
+    let command = told["failure"]["command"].as_str().unwrap();
+    assert!(command.ends_with(&format!(" --race {SAMPLE}")), "{command}");
+    let again = mpusim(&command.split(' ').skip(1).collect::<Vec<_>>());
+    assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn a_race_of_a_file_that_is_none_is_refused_with_its_line() {
+    let file = |pe: &str| {
+        format!(
+            "setup = [\n  {{ pe = 1, do = [\"two_level\"] }},\n  {{ pe = 0, do = [{{ channel = \"link\", to = 1 }}] }},\n]\n\
+             [pe.0]\ndo = [{{ send = \"link\" }}]\n{pe}"
+        )
+    };
+    for (number, (text, line, says)) in [
+        ("[pe.0]\ndo = [wait]\n".to_owned(), 2, ""),
+        (file("[pe.1]\ndo = [{ sent = \"link\" }]\n"), 8, "there is no step \"sent\""),
+        (file("[pe.1]\ndo = [{ close = \"lnk\" }]\n"), 8, "domain 2, on PE 1, has no port \"lnk\""),
+        (file("[pe.1]\ndo = [{ close = 99999 }]\n"), 8, "expected port, from 0 to 1023"),
+        (file("[pe.1]\ndo = [{ bind_vcpu = \"link\" }]\n"), 8, "`bind_vcpu` lacks `vcpu`"),
+        (file("[pe.1]\ndo = [{ close = \"link\", now = 1 }]\n"), 8, "there is no key of `close` \"now\""),
+        (file("[pe.1]\ndo = [7]\n"), 8, "expected a step: a word or a table"),
+        (file("[pe.4]\ndo = [\"wait\"]\n"), 7, "expected [pe.0] to [pe.3]"),
+        (file("[pe.3]\ndo = [{ kill = 2 }, \"wait\"]\n"), 8, "does a toolstack's or Xen's work and a guest's"),
+        (file("[pe.3]\ndo = [{ kill = 3 }]\n"), 8, "expected domain, from 0 to 2"),
+        (file("[pe.1]\ninterrupts = 1\n"), 8, "expected true or false"),
+        (
+            "setup = [{ pe = 1, do = [{ channel = \"a\", to = 2 }] }]\n".to_owned(),
+            1,
+            "PE 2 runs the same domain as PE 1",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = race_file(&format!("wrong-{number}.toml"), &text);
+        let run = mpusim(&["fuzz", "--interleave", "--race", &path]);
+        let told = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{told}");
+        assert!(told.contains(&format!("{path}:{line}:")) && told.contains(says), "{text}\n{told}");
+    }
+    let lone = race_file("lone.toml", "[pe.0]\ndo = [{ send = 1 }]\n");
+    for (args, says) in [
+        (&["--interleave", "--race", &lone][..], "a race takes two PEs that do something"),
+        (&["--interleave", "--race", "no-such.toml"], "no-such.toml"),
+        (&["--interleave", "--race", SAMPLE, "--case", "storm"], "there is no race \"storm\"; there are moving-port"),
+        (&["--replay", "storm/pin/", "--race", SAMPLE], "there is no race \"storm\""),
+        (&["--race", SAMPLE], "--interleave"),
+    ] {
+        let run = mpusim(&[&["fuzz"], args].concat());
+        let told = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains(says), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn races_of_one_kind_are_had_by_its_name() {
+    let (code, told) = races(&["--case", "preempted-reset", "--strategies", "pin"]);
+    assert_eq!((code, &told["outcome"]), (Some(0), &"clean".into()), "{told:#}");
+    let rows = told["cases"].as_array().unwrap();
+    assert!(rows.len() > 20 && rows.iter().all(|row| row["case"].as_str().unwrap().contains("preempted-reset-")));
+    // What no strategy notices is played under few of them unless they are named.
+    let (_, told) = races(&["--case", "fifo-set-priority-raise,init-control-raise"]);
+    let of = |case: &str| told["cases"].as_array().unwrap().iter().filter(|row| row["case"] == case).count();
+    assert_eq!((of("fifo-set-priority-raise"), of("init-control-raise") > 8), (2, true), "{told:#}");
+}
+
 #[test]
 fn a_token_that_is_none_is_refused_with_a_reason() {
     for (args, says) in [

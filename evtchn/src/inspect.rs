@@ -55,6 +55,12 @@ impl<A: Copy + Debug> EventChannels<A> {
         self.get(dom).map_or(0, |domain| domain.pause_count)
     }
 
+    /// The port at which a reset that was preempted goes on; `None`: there is no such domain, or none is under way.
+    #[must_use]
+    pub fn reset_from(&self, dom: DomIdx) -> Option<u32> {
+        self.get(dom).map(|domain| domain.next_reset).filter(|port| *port != 0)
+    }
+
     /// Counters of a domain's ports.
     #[must_use]
     pub fn port_counts(&self, dom: DomIdx) -> Option<PortCounts> {

@@ -25,7 +25,9 @@ fn sends(strategy: impl Strategy, gap: u64, fifo: bool) -> Report {
     first.push(step(Op::Compute(5000)));
     first.push(repeat(10, [Op::Send(binder), Op::Compute(gap), Op::Send(binder), Op::Compute(300)]));
     let mut second = begin();
-    second.push(repeat(4000, [Op::Compute(3)]));
+    // A kick waits for the end of what the guest does, so its handler begins at any distance from either send, and the second
+    // comes at each of its steps, its last one before the end of the interrupt included.
+    second.push(repeat(120, [Op::Compute(97)]));
     second.push(step(Op::Wait(listener)));
     let config = Config { channels: vec![channel()], ..Config::default() };
     unwatched(thread_2022(), strategy, config, vec![(0, 0, first), (1, 0, second)]).run()

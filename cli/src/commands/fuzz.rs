@@ -21,15 +21,16 @@ const SCHEDULES: u64 = 200;
 
 /// Plays random cases until one goes wrong, or races in every order.
 pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
+    let own = args.race.as_deref().map(races::Own::load).transpose()?;
     if let Some(token) = &args.replay {
-        let replayed = guarded(args, |_| races::replay(token))??;
+        let replayed = guarded(args, |_| races::replay(token, own.as_ref()))??;
         let text =
             if wants_json(args.format) { json(&replayed.json())? } else { races::render_replay(&replayed, io.out) };
         output::print(&text, io.out)?;
         return Ok(if replayed.wrong.is_some() { Done::Failed } else { Done::Well });
     }
     if args.interleave {
-        return race(args, io);
+        return race(args, own.as_ref(), io);
     }
     let shard = args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or(Shard::WHOLE);
     let named: Vec<&str> = args.strategies.iter().map(String::as_str).collect();
@@ -50,11 +51,11 @@ pub fn fuzz(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
 }
 
 /// Plays races.
-fn race(args: &Fuzz, io: Io) -> Result<Done, CommandError> {
+fn race(args: &Fuzz, own: Option<&races::Own>, io: Io) -> Result<Done, CommandError> {
     let named: Vec<&str> = args.strategies.iter().map(String::as_str).collect();
-    let strategies = if named.is_empty() { &STRATEGIES[..] } else { &named };
     let drawn = args.time.map_or(Drawn::Each(args.cases.unwrap_or(SCHEDULES)), Drawn::Within);
-    let races = Races::new(&args.case, strategies, (args.seed, drawn, args.jobs.unwrap_or(0)), &STOP)?;
+    let which = (own, &args.case[..]);
+    let races = Races::new(which, &named, (args.seed, drawn, args.jobs.unwrap_or(0)), &STOP)?;
     let summary = guarded(args, |progress| races.run(progress))??;
     output::print(
         &if wants_json(args.format) { json(&summary.json())? } else { races::render(&summary, io.out) },

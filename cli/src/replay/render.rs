@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::output::Palette;
 use crate::shown;
-use crate::words;
+use crate::words::bytes;
 
 use super::diff::Difference;
 use super::mpu::{MpuMismatch, MpuSummary, MpuTotals};
@@ -164,7 +164,7 @@ fn clipped(line: &str) -> String {
     let line = shown::line(line);
     match line.char_indices().nth(LINE) {
         Some((at, _)) => {
-            format!("{} ... ({} in all)", line.get(..at).unwrap_or_default(), words::bytes(line.len() as u64))
+            format!("{} ... ({} in all)", line.get(..at).unwrap_or_default(), bytes(line.len() as u64))
         }
         None => line.into_owned(),
     }

@@ -36,6 +36,7 @@ pub(crate) use error::Problem;
 pub(crate) use name::check as check_name;
 pub(crate) use number::{Number, text as number, within};
 pub(crate) use raw::{Maybe, Table};
+pub(crate) use sets::document;
 pub(crate) use source::Sources;
 
 use crate::profile::Profile;

@@ -158,7 +158,7 @@ fn no_way(found: &DeValue<'_>, behind: &Segment<'_>, key: &Segment<'_>) -> Probl
 }
 
 /// Parses the file.
-pub(super) fn document(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
+pub(crate) fn document(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
     // The parser has many words for what a NUL byte breaks; what it means is that this is no text.
     if let Some(at) = text.find('\0') {
         return Err(Problem::new("NUL byte: this is not a text file").at(at..at + 1, ""));

@@ -1,15 +1,16 @@
 //! Hypercalls that actors make: as argument blocks, and as the reference model has them.
 
-use super::system::id_of;
-use crate::convention::{XENMEM_ADD_TO_PHYSMAP, nr};
+use super::schedule::Who;
+use super::system::{domain_of, id_of, vcpu_of};
+use crate::convention::{XENMEM_ADD_TO_PHYSMAP, nr, sched_cmd};
 use crate::layout::PAGE_SIZE;
 use alloc::vec::Vec;
 use evtchn::abi::{self, op};
 use evtchn::model::Model;
 
-/// A hypercall. Domains are told by their position.
+/// A hypercall. Domains are told by their position, ports by their number or, before they have one, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub enum Call<P = u32> {
     /// `EVTCHNOP_alloc_unbound` in a domain, for another.
     AllocUnbound {
         /// Whose port.
@@ -22,27 +23,38 @@ pub enum Call {
         /// Whose port.
         remote: usize,
         /// The port.
-        port: u32,
+        port: P,
     },
     /// `EVTCHNOP_bind_ipi` for this vCPU.
     BindIpi(u32),
+    /// `EVTCHNOP_bind_virq`.
+    BindVirq {
+        /// Which.
+        virq: u32,
+        /// Who is to be told.
+        vcpu: u32,
+    },
     /// `EVTCHNOP_bind_vcpu`.
     BindVcpu {
         /// The port.
-        port: u32,
+        port: P,
         /// Who is to be told.
         vcpu: u32,
     },
     /// `EVTCHNOP_send`.
-    Send(u32),
+    Send(P),
     /// `EVTCHNOP_unmask`.
-    Unmask(u32),
+    Unmask(P),
     /// `EVTCHNOP_close`.
-    Close(u32),
+    Close(P),
+    /// `EVTCHNOP_reset` of a domain.
+    Reset(usize),
+    /// `SCHEDOP_poll` for a port, without a time-out.
+    Poll(P),
     /// `EVTCHNOP_set_priority`.
     SetPriority {
         /// The port.
-        port: u32,
+        port: P,
         /// The queue.
         priority: u32,
     },
@@ -90,8 +102,32 @@ const fn split(address: u64) -> (u64, u64) {
     (address / PAGE_SIZE, address % PAGE_SIZE)
 }
 
+impl<P> Call<P> {
+    /// The same with other names of ports.
+    pub fn ports<Q, E>(self, mut port: impl FnMut(P) -> Result<Q, E>) -> Result<Call<Q>, E> {
+        Ok(match self {
+            Self::AllocUnbound { domain, remote } => Call::AllocUnbound { domain, remote },
+            Self::BindInterdomain { remote, port: of } => Call::BindInterdomain { remote, port: port(of)? },
+            Self::BindIpi(vcpu) => Call::BindIpi(vcpu),
+            Self::BindVirq { virq, vcpu } => Call::BindVirq { virq, vcpu },
+            Self::BindVcpu { port: of, vcpu } => Call::BindVcpu { port: port(of)?, vcpu },
+            Self::Send(of) => Call::Send(port(of)?),
+            Self::Unmask(of) => Call::Unmask(port(of)?),
+            Self::Close(of) => Call::Close(port(of)?),
+            Self::Reset(domain) => Call::Reset(domain),
+            Self::Poll(of) => Call::Poll(port(of)?),
+            Self::SetPriority { port: of, priority } => Call::SetPriority { port: port(of)?, priority },
+            Self::InitControl { vcpu, address } => Call::InitControl { vcpu, address },
+            Self::ExpandArray(address) => Call::ExpandArray(address),
+            Self::Register { vcpu, address } => Call::Register { vcpu, address },
+            Self::PlaceSharedInfo(address) => Call::PlaceSharedInfo(address),
+        })
+    }
+}
+
 impl Call {
-    pub(super) fn encode(self) -> Encoded {
+    /// `block` is where its block will be.
+    pub(super) fn encode(self, block: u64) -> Encoded {
         let event = |cmd: u32, block: &[u32], port| {
             let before = [u64::from(cmd)].into();
             Encoded { nr: nr::EVENT_CHANNEL_OP, before, block: block.into(), port }
@@ -105,6 +141,14 @@ impl Call {
                 event(op::BIND_INTERDOMAIN, &[id_of(remote).into(), port, 0], Some(2))
             }
             Self::BindIpi(vcpu) => event(op::BIND_IPI, &[vcpu, 0], Some(1)),
+            Self::BindVirq { virq, vcpu } => event(op::BIND_VIRQ, &[virq, vcpu, 0], Some(2)),
+            Self::Reset(domain) => event(op::RESET, &[id_of(domain).into()], None),
+            Self::Poll(port) => {
+                // The ports stand behind `struct sched_poll`: their address, how many, a time-out.
+                let ports = block.wrapping_add(24);
+                let block = [low(ports), high(ports), 1, 0, 0, 0, port].into();
+                Encoded { nr: nr::SCHED_OP, before: [u64::from(sched_cmd::POLL)].into(), block, port: None }
+            }
             Self::BindVcpu { port, vcpu } => event(op::BIND_VCPU, &[port, vcpu], None),
             Self::Send(port) => event(op::SEND, &[port], None),
             Self::Unmask(port) => event(op::UNMASK, &[port], None),
@@ -135,12 +179,16 @@ impl Call {
     }
 
     /// What the reference model does with it, and gives: x0, and the port made.
-    pub(super) fn judge(self, model: &mut Model, caller: usize) -> (i64, Option<u32>) {
-        let by = id_of(caller);
+    pub(super) fn judge(self, model: &mut Model, caller: Who) -> (i64, Option<u32>) {
+        let by = id_of(domain_of(caller));
         let done = match self {
             Self::AllocUnbound { domain, remote } => model.alloc_unbound(by, id_of(domain), id_of(remote)).map(Some),
             Self::BindInterdomain { remote, port } => model.bind_interdomain(by, id_of(remote), port).map(Some),
             Self::BindIpi(vcpu) => model.bind_ipi(by, vcpu).map(Some),
+            Self::BindVirq { virq, vcpu } => model.bind_virq(by, virq, vcpu).map(Some),
+            // One that is preempted is judged by `order`, part by part.
+            Self::Reset(domain) => model.reset(by, id_of(domain), false).map(|()| None),
+            Self::Poll(port) => model.poll(by, vcpu_of(caller), &[port]).map(|_| None),
             Self::BindVcpu { port, vcpu } => model.bind_vcpu(by, port, vcpu).map(|()| None),
             Self::Send(port) => model.send(by, port).map(|()| None),
             Self::Unmask(port) => model.unmask(by, port).map(|()| None),

@@ -1,12 +1,13 @@
-//! Actors: what each PE's vCPU does, and the points inside the hypervisor at which others are let in.
+//! Actors: what each PE's vCPU does, its interrupts as hardware has them, and the points inside the hypervisor at which others are let in.
 
 use super::call::Call;
 use super::schedule::{Candidate, Footprint, Pick, Who};
+use super::system::PES;
 use crate::guest::asynch::AsyncGuest;
 use crate::guest::{Action, CPU_OFF, Guest, Input, Mark};
 use crate::machine::{Cpu, Faulted, Machine, Refusal};
 use crate::platform::over::Over;
-use crate::platform::{Platform, Rmw, SysReg, Width, intid};
+use crate::platform::{Event, Platform, Rmw, Width};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use evtchn::Route;
@@ -14,21 +15,41 @@ use evtchn::Route;
 /// What an actor is made of.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A guest's program. It takes no interrupts: it runs its handler when it comes to it.
+    /// A guest's program, and its interrupt handler.
     Guest(AsyncGuest),
-    /// What a toolstack in the control domain asks for, in order.
+    /// What a toolstack asks for, or Xen itself does, in order.
     Toolstack(VecDeque<Tool>),
 }
 
-/// What a toolstack asks for.
+/// What a toolstack asks for, or Xen itself does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// The end of the domain at this position.
     Kill(usize),
     /// A domain at this position, where there is none.
     Create(usize),
-    /// A hypercall of the control domain's.
+    /// The domain at this position is paused.
+    Pause(usize),
+    /// One pause of it is taken back.
+    Unpause(usize),
+    /// A hypercall of the domain's on the PE.
     Call(Action),
+    /// A VIRQ. A global one goes to its handler, whatever the domain.
+    Virq {
+        /// Position of the domain.
+        domain: usize,
+        /// Of which vCPU, if it is per vCPU.
+        vcpu: u32,
+        /// Which.
+        virq: u32,
+    },
+    /// Xen notifies the peer of its own port.
+    Notify {
+        /// Position of the domain that the port is in.
+        domain: usize,
+        /// Xen's port.
+        port: u32,
+    },
 }
 
 /// What an actor does next.
@@ -36,8 +57,12 @@ pub enum Tool {
 pub(super) enum Next {
     /// An access or a hypercall of its guest.
     Act(Action),
-    /// The second half of a hypercall.
+    /// A hypercall that was preempted, once more.
+    Again,
+    /// The second half of a hypercall, or of what Xen does.
     Raise(Route),
+    /// Whatever comes after this value, once its vCPU runs again.
+    Resume(u64),
     /// Something of a toolstack's; once others did something since this many happenings, if it has to be asked for again.
     Tool(Tool, Option<usize>),
     /// Nothing any more.
@@ -49,6 +74,18 @@ pub(super) enum Next {
 pub(super) struct Actor {
     pub(super) work: Work,
     pub(super) next: Next,
+    /// It takes event interrupts.
+    open: bool,
+    /// What goes on when its interrupt handler is over; `None`: it is in none.
+    held: Option<Next>,
+    /// Its vCPU sleeps or is paused.
+    pub(super) idle: bool,
+}
+
+impl Actor {
+    pub(super) const fn new(work: Work, open: bool) -> Self {
+        Self { work, next: Next::Nothing, open, held: None, idle: false }
+    }
 }
 
 /// What happened, in order.
@@ -68,11 +105,30 @@ pub enum Happening {
     LetGo(Who),
     /// The second half began.
     WentOn(Who),
+    /// A long operation stopped at a check point: of this domain, at this port.
+    Preempted(Who, usize, u32),
+    /// A hypercall that was preempted goes on.
+    Again(Who),
     /// A hypercall or a wish is over, with this.
     Returned(Who, i64),
     /// A PE took a kick.
     Kicked(Who),
+    /// A guest acknowledged this interrupt, which is active from then on.
+    Acknowledged(Who, u64),
+    /// A guest ended the interrupt that was active.
+    Ended(Who),
+    /// An event for this port of Xen's own, in this domain.
+    Notified(usize, u32),
+    /// A vCPU sleeps, or its domain is paused.
+    Slept(Who),
 }
+
+/// How often in one schedule an interrupt may come in at a check point. An operation that is stopped at the port where it went on
+/// gets nowhere, so without a bound there would be no last schedule.
+pub(super) const PREEMPTIONS: usize = 2;
+
+/// Who it is that goes where an interrupt comes in at a check point.
+pub(super) const INTERRUPT: Who = PES;
 
 /// All actors, and what they did.
 pub(super) struct Crew<'p> {
@@ -85,6 +141,12 @@ pub(super) struct Crew<'p> {
     pub(super) seen: bool,
     /// A guest could not touch what is its own.
     pub(super) refused: Option<(Who, Refusal)>,
+    /// A guest on this PE ended an interrupt that was not active.
+    pub(super) not_active: Option<Who>,
+    /// Interrupts that may still come in at check points.
+    pub(super) preemptions: usize,
+    /// One did, in the operation under way.
+    pub(super) preempted: bool,
 }
 
 impl Crew<'_> {
@@ -101,70 +163,94 @@ impl Crew<'_> {
         place
     }
 
-    /// Accesses of guests that could come next, those of `but` apart.
-    fn accesses(&self, but: Who) -> impl Iterator<Item = Candidate> {
-        self.actors.iter().enumerate().filter(move |(who, _)| *who != but).filter_map(|(who, actor)| match actor.next {
+    /// What guests could do next without the hypervisor, the one on `but` apart.
+    fn guests(&self, but: Who) -> impl Iterator<Item = Candidate> {
+        let others = self.actors.iter().enumerate().filter(move |(who, actor)| *who != but && !actor.idle);
+        others.filter_map(|(who, actor)| match actor.next {
             Next::Act(action) => Footprint::of(action).map(|footprint| Candidate { who, footprint }),
             _ => None,
         })
     }
 
-    /// The access of a guest that comes next.
-    pub(super) fn access(&mut self, machine: &mut Machine, who: Who) -> Result<(), Faulted> {
-        let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return Ok(()) };
-        let action = *action;
-        match machine.guest_access(who, action) {
-            Ok(value) => {
-                self.happened.push(Happening::Accessed(who, action, value));
-                self.feed(machine, who, value)
+    /// What a guest does next without the hypervisor.
+    pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
+        let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
+        let (action, pe) = (*action, machine.pes.get_mut(who));
+        let value = match (action, pe) {
+            (Action::Acknowledge, Some(pe)) => {
+                let intid = pe.acknowledge_virtual();
+                self.happened.push(Happening::Acknowledged(who, intid));
+                intid
             }
-            Err(refusal) => {
-                self.refused = self.refused.or(Some((who, refusal)));
-                self.end(who);
-                Ok(())
+            (Action::EndOfInterrupt(intid), Some(pe)) => {
+                if !pe.end_virtual(intid) {
+                    self.not_active = self.not_active.or(Some(who));
+                }
+                self.happened.push(Happening::Ended(who));
+                0
             }
-        }
+            _ => match machine.guest_access(who, action) {
+                Ok(value) => {
+                    self.happened.push(Happening::Accessed(who, action, value));
+                    value
+                }
+                Err(refusal) => {
+                    self.refused = self.refused.or(Some((who, refusal)));
+                    return self.end(who);
+                }
+            },
+        };
+        self.feed(machine, who, value);
     }
 
     /// Nothing more comes of an actor.
     pub(super) fn end(&mut self, who: Who) {
         if let Some(actor) = self.actors.get_mut(who) {
-            actor.next = Next::Nothing;
+            (actor.next, actor.held, actor.open) = (Next::Nothing, None, false);
         }
     }
 
     /// An actor goes on with what its last step gave, up to the next step that others could notice.
-    pub(super) fn feed(&mut self, machine: &mut Machine, who: Who, value: u64) -> Result<(), Faulted> {
-        let Some(actor) = self.actors.get_mut(who) else { return Ok(()) };
-        let guest = match &mut actor.work {
-            Work::Guest(guest) => guest,
-            Work::Toolstack(tools) => {
-                actor.next = tools.pop_front().map_or(Next::Nothing, |tool| Next::Tool(tool, None));
-                return Ok(());
-            }
-        };
-        let mut value = value;
+    pub(super) fn feed(&mut self, machine: &mut Machine, who: Who, value: u64) {
+        let Some(actor) = self.actors.get_mut(who) else { return };
+        if let Work::Toolstack(tools) = &mut actor.work {
+            actor.next = tools.pop_front().map_or(Next::Nothing, |tool| Next::Tool(tool, None));
+            return;
+        }
+        actor.next = Next::Resume(value);
+        self.go_on(machine, who);
+    }
+
+    /// As hardware has it: an event interrupt that is pending, with none active, is taken before the next instruction, unless the
+    /// guest is in its handler. What was to come then comes after the handler.
+    pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
+        let Some(actor) = self.actors.get_mut(who) else { return };
+        let Work::Guest(guest) = &mut actor.work else { return };
+        let pending = machine.pes.get(who).is_some_and(crate::machine::pe::Pe::virtual_interrupt);
         loop {
-            let action = guest.resume(Input::Value(value));
-            value = 0;
-            match action {
-                CPU_OFF => {
-                    actor.next = Next::Nothing;
-                    return Ok(());
+            let between = !matches!(actor.next, Next::Raise(_));
+            let input = if pending && actor.open && actor.held.is_none() && between {
+                actor.held = Some(actor.next);
+                Input::Interrupt
+            } else if let Next::Resume(value) = actor.next {
+                Input::Value(value)
+            } else {
+                return;
+            };
+            actor.next = match guest.resume(input) {
+                CPU_OFF => Next::Nothing,
+                Action::ReturnFromInterrupt => actor.held.take().unwrap_or(Next::Nothing),
+                Action::Mark(mark) => {
+                    if let Mark::Handled { port } = mark {
+                        self.happened.push(Happening::Handled(who, port));
+                    }
+                    Next::Resume(0)
                 }
-                Action::Mark(Mark::Handled { port }) => self.happened.push(Happening::Handled(who, port)),
-                Action::Acknowledge => {
-                    // The handler runs when its program says so, whether or not the interrupt is there.
-                    Cpu { machine, pe: who }.write(SysReg::IchLr0, 0)?;
-                    value = intid::EVENT;
-                }
-                Action::Hvc { .. } | Action::Load { .. } | Action::Store { .. } | Action::Atomic { .. } => {
-                    actor.next = Next::Act(action);
-                    return Ok(());
-                }
+                action if Footprint::of(action).is_some() => Next::Act(action),
+                action @ (Action::Hvc { .. } | Action::WaitForInterrupt) => Next::Act(action),
                 // Nobody else notices these.
-                _ => {}
-            }
+                _ => Next::Resume(0),
+            };
         }
     }
 }
@@ -177,19 +263,18 @@ pub(super) struct Gate<'a, 'p> {
 
 impl Gate<'_, '_> {
     /// Before each access and barrier of the hypervisor: accesses of other guests may come first.
-    fn point(&mut self, footprint: Footprint) -> Result<(), Faulted> {
+    fn point(&mut self, footprint: Footprint) {
         let me = self.cpu.pe;
         loop {
             let mut can: Vec<Candidate> = [Candidate { who: me, footprint }].into();
-            can.extend(self.crew.accesses(me));
+            can.extend(self.crew.guests(me));
             let place = self.crew.choose(&can);
             match can.get(place) {
-                Some(candidate) if candidate.who != me => self.crew.access(self.cpu.machine, candidate.who)?,
+                Some(candidate) if candidate.who != me => self.crew.access(self.cpu.machine, candidate.who),
                 _ => break,
             }
         }
         self.crew.happened.push(Happening::Worked(me, footprint));
-        Ok(())
     }
 }
 
@@ -205,27 +290,48 @@ impl<'a> Over for Gate<'a, '_> {
     }
 
     fn isb(&mut self) -> Result<(), Faulted> {
-        self.point(Footprint::Own)?;
+        self.point(Footprint::Own);
         self.cpu.isb()
     }
 
     fn dsb(&mut self) -> Result<(), Faulted> {
-        self.point(Footprint::Own)?;
+        self.point(Footprint::Own);
         self.cpu.dsb()
     }
 
     fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: false })?;
+        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: false });
         self.cpu.load(address, width)
     }
 
     fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: true })?;
+        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: true });
         self.cpu.store(address, width, value)
     }
 
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        self.point(Footprint::Memory { address, bytes: Width::Word.bytes(), writes: true })?;
+        self.point(Footprint::Memory { address, bytes: Width::Word.bytes(), writes: true });
         self.cpu.rmw(address, op)
+    }
+
+    /// At a check point an interrupt of this PE may be pending or not.
+    fn preemption_due(&mut self) -> bool {
+        let due = self.cpu.preemption_due() || {
+            let me = Candidate { who: self.cpu.pe, footprint: Footprint::Own };
+            let interrupt = Candidate { who: INTERRUPT, footprint: Footprint::Preemption };
+            self.crew.preemptions > 0 && self.crew.choose(&[me, interrupt]) > 0
+        };
+        if due {
+            self.crew.preemptions = self.crew.preemptions.saturating_sub(1);
+            self.crew.preempted = true;
+        }
+        due
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Event::XenHandler { domain, port, .. } = event {
+            self.crew.happened.push(Happening::Notified(domain, port));
+        }
+        self.cpu.event(event);
     }
 }

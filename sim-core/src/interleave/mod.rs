@@ -5,13 +5,13 @@
 //! own accesses may, before each access and each barrier of the hypervisor. These points are all there are, so a *schedule*,
 //! which says who goes at each of them, decides everything, and its [`Token`] plays it again.
 //!
-//! [`CASES`] are the races. A small one is played in every schedule ([`Exhaustive`]), a large one in many that are drawn
+//! [`cases()`] are the races. A small one is played in every schedule ([`Exhaustive`]), a large one in many that are drawn
 //! ([`Pct`]). What is looked at then: the hypervisor does not fault and meets no hazard, every guest can touch what is its own
 //! and nothing else, no event is lost and every queue is whole (`quiet`), and what came of it could have come of
 //! the hypercalls one after the other, by the reference model (`order`).
 //!
-//! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `system` is what cases run on, `call` and
-//! `programs` what actors do, `cases` who races with whom. `crew` has the actors and the points, `run` plays one schedule.
+//! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `system` is what cases run on, `prepare` what is set up on it, `call` and
+//! `programs` what actors do. `script` is a race as data, `table` and `preempted` make those of pairs, `cases` has all. `crew` has the actors and the points, `run` plays one schedule.
 //!
 //! [`Hypervisor::begin`]: crate::hyp::Hypervisor::begin
 //! [`Hypervisor::go_on`]: crate::hyp::Hypervisor::go_on
@@ -22,15 +22,19 @@ mod crew;
 mod exhaustive;
 mod order;
 mod pct;
+mod preempted;
+mod prepare;
 mod programs;
 mod quiet;
 mod run;
 mod schedule;
+mod script;
 mod system;
+mod table;
 mod token;
 
 pub use call::Call;
-pub use cases::{CASES, Case};
+pub use cases::{Case, FEW, Under, cases};
 pub use crew::{Happening, Tool};
 pub use exhaustive::Exhaustive;
 pub use order::Differs;
@@ -38,5 +42,7 @@ pub use pct::Pct;
 pub use quiet::Lost;
 pub use run::{Played, Wrong, play};
 pub use schedule::{Candidate, Entry, Footprint, InTurn, Pick, Who};
-pub use system::{NoSystem, PES, System};
+pub use script::{Act, Name, Own, Prep, Program, Script};
+pub use system::{NoSystem, PES, System, domain_of};
+pub use table::{Allowed, Between, Event, pair_name, pairs};
 pub use token::{Replay, Token, TokenError};

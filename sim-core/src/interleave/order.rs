@@ -7,7 +7,11 @@
 //! Two things are not compared, because guests see an event's bits before all of them are set: what a guest's loads gave on the
 //! way, and whether a vCPU was told once too often. That it was told often enough, `quiet` looks at.
 //!
-//! In large races the queues of the FIFO ABI are not compared either, which `quiet` looks at too. A send sees that its port is not
+//! An event under way to a port that closes meanwhile may be dropped, with whatever result the send has: in Xen the close
+//! waits.
+//!
+//! In large races, and where a guest masks while a call unmasks, the queues of the FIFO ABI are not compared either, which
+//! `quiet` looks at too. A send sees that its port is not
 //! masked, then the guest masks it and takes it off its queue, then the send links it: no order has it linked so early.
 
 use super::call::Call;
@@ -16,6 +20,7 @@ use super::schedule::Who;
 use super::system::{System, domain_of, id_of};
 use crate::guest::Action;
 use crate::layout::PAGE_SIZE;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use evtchn::abi::fifo::{LINK_MASK, LINKED};
 use evtchn::abi::{control_block, vcpu_info};
@@ -43,6 +48,13 @@ pub enum Differs {
         /// What should be.
         expected: u32,
     },
+    /// Events for Xen's own ports.
+    Notified {
+        /// As often as there were.
+        times: usize,
+        /// As often as there should have been.
+        expected: usize,
+    },
     /// The ports that there are: domain, port, what it is and who is told.
     Ports {
         /// As they are.
@@ -57,6 +69,25 @@ pub enum Differs {
 enum Effect {
     Call(Call),
     Tool(Tool),
+    /// A part of a reset or a domain's end, up to where it was preempted: of this domain, at this port.
+    Part(Long, usize, u32),
+    /// The rest of a reset that was preempted.
+    Rest(usize),
+}
+
+/// What has check points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Long {
+    Reset,
+    Kill,
+}
+
+/// The model, and what it leaves out: it knows no preemption.
+#[derive(Clone)]
+struct Now {
+    model: Model,
+    /// Resets that were preempted, and where each goes on.
+    resets: BTreeMap<u16, u32>,
 }
 
 /// A hypercall or a toolstack's wish.
@@ -64,7 +95,8 @@ enum Effect {
 struct Span {
     who: Who,
     effect: Effect,
-    rc: i64,
+    /// What it gave; `None`: it was preempted, and has given nothing yet.
+    rc: Option<i64>,
     /// Its first and its last happening.
     begin: usize,
     end: usize,
@@ -114,6 +146,8 @@ impl Change {
 /// In what `happened` differs from every order; `model` is the state before. `queues`: whether words are to stand in the
 /// same queues.
 pub(super) fn check(system: &System, model: Model, happened: &[Happening], queues: bool) -> Option<Differs> {
+    let state = Now { model, resets: BTreeMap::new() };
+    let notified = happened.iter().filter(|happening| matches!(happening, Happening::Notified(..))).count();
     let changes: Vec<(usize, Change)> = happened
         .iter()
         .enumerate()
@@ -124,10 +158,10 @@ pub(super) fn check(system: &System, model: Model, happened: &[Happening], queue
         .collect();
     let mut spans = spans(happened, &changes);
     spans.sort_by_key(|span| span.end);
-    let search = Search { system, changes: &changes, queues };
+    let search = Search { system, changes: &changes, spans: &spans, notified, queues };
     // Most schedules are as if each hypercall took effect at its end.
-    let differs = search.differs(model.clone(), &spans)?;
-    (!search.find(model, 0, &spans)).then_some(differs)
+    let differs = search.differs(state.clone(), &spans)?;
+    (!search.find(state, 0, &spans)).then_some(differs)
 }
 
 fn spans(happened: &[Happening], changes: &[(usize, Change)]) -> Vec<Span> {
@@ -135,21 +169,28 @@ fn spans(happened: &[Happening], changes: &[(usize, Change)]) -> Vec<Span> {
     let begun = happened.iter().enumerate().filter_map(|(begin, happening)| match happening {
         Happening::Called(who, call) => Some((begin, *who, Effect::Call(*call))),
         Happening::Asked(who, tool) => Some((begin, *who, Effect::Tool(*tool))),
+        Happening::Again(who) => Some((begin, *who, Effect::Rest(domain_of(*who)))),
         _ => None,
     });
     let spans = begun.filter_map(|(begin, who, effect)| {
-        let over = happened.iter().enumerate().skip(begin).find_map(|(end, happening)| match happening {
-            Happening::Returned(of, rc) if *of == who => Some((end, *rc)),
+        let over = happened.iter().enumerate().skip(begin).find_map(|(end, happening)| match (happening, effect) {
+            (Happening::Returned(of, rc), _) if *of == who => Some((end, effect, Some(*rc))),
+            (Happening::Preempted(of, domain, at), Effect::Tool(_)) if *of == who => {
+                Some((end, Effect::Part(Long::Kill, *domain, *at), None))
+            }
+            (Happening::Preempted(of, domain, at), _) if *of == who => {
+                Some((end, Effect::Part(Long::Reset, *domain, *at), None))
+            }
             _ => None,
         });
-        let (end, rc) = over?;
+        let (end, effect, rc) = over?;
         Some(Span { who, effect, rc, begin, end, from: before(begin), to: before(end) })
     });
     let mut spans: Vec<Span> = spans.collect();
     // Asking again for a domain's end changes nothing before it is done.
     let mut asked = Vec::new();
     spans.retain(|span| {
-        let asks = span.rc == Errno::ERESTART.rc();
+        let asks = span.rc == Some(Errno::ERESTART.rc());
         let again = asks && asked.contains(&span.who);
         if asks {
             asked.push(span.who);
@@ -159,20 +200,29 @@ fn spans(happened: &[Happening], changes: &[(usize, Change)]) -> Vec<Span> {
     spans
 }
 
-/// What an effect gives by the model; `None`: it cannot be any more.
-fn judge(system: &System, model: &mut Model, span: &Span) -> Option<i64> {
+/// What an effect gives by the model, if it gives anything.
+///
+/// # Errors
+///
+/// It cannot be any more.
+fn judge(system: &System, state: &mut Now, span: &Span) -> Result<Option<i64>, Impossible> {
+    let Now { model, resets } = state;
     let by = domain_of(span.who);
-    model.doms.get(&id_of(by))?;
-    Some(match span.effect {
-        Effect::Call(call) => call.judge(model, by).0,
+    if !model.doms.contains_key(&id_of(by)) {
+        return Err(Impossible);
+    }
+    let rc = match span.effect {
+        Effect::Call(Call::Reset(domain)) if by == domain && resets.contains_key(&id_of(domain)) => Errno::EBUSY.rc(),
+        Effect::Call(call) => call.judge(model, span.who).0,
         Effect::Tool(Tool::Kill(position)) => {
             let id = id_of(position);
             if !model.doms.contains_key(&id) {
                 Errno::ESRCH.rc()
-            } else if span.rc == Errno::ERESTART.rc() {
+            } else if span.rc == Some(Errno::ERESTART.rc()) {
                 model.begin_kill(id);
-                span.rc
+                Errno::ERESTART.rc()
             } else {
+                resets.remove(&id);
                 model.kill(id);
                 0
             }
@@ -181,8 +231,71 @@ fn judge(system: &System, model: &mut Model, span: &Span) -> Option<i64> {
             system.model_domain(model, position);
             0
         }
+        Effect::Tool(tool @ (Tool::Pause(position) | Tool::Unpause(position))) => {
+            let id = id_of(position);
+            if model.doms.contains_key(&id) {
+                model.pause(id, matches!(tool, Tool::Pause(_))).map_or_else(Errno::rc, |()| 0)
+            } else {
+                Errno::ESRCH.rc()
+            }
+        }
+        Effect::Tool(Tool::Virq { domain, vcpu, virq }) => {
+            model.raise_virq(id_of(domain), vcpu, virq);
+            0
+        }
+        Effect::Tool(Tool::Notify { domain, port }) => {
+            if model.doms.contains_key(&id_of(domain)) {
+                model.xen_notify(id_of(domain), port);
+            }
+            0
+        }
         Effect::Tool(Tool::Call(_)) => 0,
-    })
+        Effect::Part(Long::Kill, position, at) => {
+            let id = id_of(position);
+            model.begin_kill(id);
+            close(model, id, (at..ports(model, id)).rev(), false);
+            if let Some(dom) = model.doms.get_mut(&id) {
+                dom.chans.truncate(at as usize);
+            }
+            return Ok(None);
+        }
+        Effect::Part(Long::Reset, position, at) => {
+            let id = id_of(position);
+            let from = resets.insert(id, at).unwrap_or(1);
+            close(model, id, from..at.saturating_add(1), true);
+            return Ok(None);
+        }
+        Effect::Rest(position) => {
+            let id = id_of(position);
+            let from = resets.remove(&id).ok_or(Impossible)?;
+            close(model, id, from..ports(model, id), true);
+            let dom = model.doms.get_mut(&id).ok_or(Impossible)?;
+            if dom.chans.iter().any(|chan| chan.open() && !chan.xen) {
+                Errno::EAGAIN.rc()
+            } else {
+                dom.fifo = None;
+                dom.pages.clear();
+                dom.blocks.clear();
+                0
+            }
+        }
+    };
+    Ok(Some(rc))
+}
+
+/// What cannot take effect where it was to.
+struct Impossible;
+
+fn ports(model: &Model, id: u16) -> u32 {
+    model.doms.get(&id).map_or(0, |dom| dom.chans.len() as u32)
+}
+
+/// Closes those of these ports that are open.
+fn close(model: &mut Model, id: u16, ports: impl Iterator<Item = u32>, guest: bool) {
+    for port in ports {
+        // What is closed, or Xen's, stays.
+        let _ = model.close(id, port, guest);
+    }
 }
 
 /// Whether a word only tells a vCPU to look: upcall, selector, ready bits.
@@ -215,49 +328,79 @@ fn queue_bits(model: &Model, address: u64) -> u32 {
 struct Search<'a> {
     system: &'a System,
     changes: &'a [(usize, Change)],
+    spans: &'a [Span],
+    /// Events for Xen's own ports.
+    notified: usize,
     queues: bool,
 }
 
 impl Search<'_> {
     /// Whether there is an order of `left` and the changes from `at` on that ends as the system stands.
-    fn find(&self, mut model: Model, at: usize, left: &[Span]) -> bool {
+    fn find(&self, mut state: Now, at: usize, left: &[Span]) -> bool {
         for (place, span) in left.iter().enumerate() {
             let first = left.iter().all(|other| other.end >= span.begin);
             if span.from > at || !first {
                 continue;
             }
-            let mut then = model.clone();
+            let mut then = state.clone();
             let rest: Vec<Span> =
                 left.iter().enumerate().filter(|(of, _)| *of != place).map(|(_, span)| *span).collect();
-            if judge(self.system, &mut then, span) == Some(span.rc) && self.find(then, at, &rest) {
+            let fits = judge(self.system, &mut then, span).is_ok_and(|rc| rc == span.rc);
+            if fits && self.find(then, at, &rest) {
+                return true;
+            }
+            let sent = span.rc == Some(0) && matches!(span.effect, Effect::Call(Call::Send(_)));
+            if sent && self.dropped(span, left) && self.find(state.clone(), at, &rest) {
                 return true;
             }
         }
         let Some((_, change)) = self.changes.get(at) else {
-            return left.is_empty() && self.memory(&model).is_none() && self.ports(&model).is_none();
+            return left.is_empty() && self.differs_now(&state.model).is_none();
         };
         if left.iter().any(|span| span.to <= at) {
             return false;
         }
-        change.apply(&mut model);
-        self.find(model, at + 1, left)
+        change.apply(&mut state.model);
+        self.find(state, at + 1, left)
+    }
+
+    fn differs_now(&self, model: &Model) -> Option<Differs> {
+        let (times, expected) = (self.notified, model.signs.hits.len());
+        let notified = (times != expected).then_some(Differs::Notified { times, expected });
+        self.memory(model).or_else(|| self.ports(model)).or(notified)
+    }
+
+    /// Whether ports closed while a send was under way, and before it takes effect, which all in `left` have not.
+    fn dropped(&self, send: &Span, left: &[Span]) -> bool {
+        self.spans.iter().any(|span| {
+            let closes = match span.effect {
+                Effect::Call(call) => matches!(call, Call::Close(_) | Call::Reset(_)),
+                Effect::Tool(tool) => matches!(tool, Tool::Kill(_)),
+                Effect::Part(..) | Effect::Rest(_) => true,
+            };
+            let meanwhile = span.begin < send.end && span.end > send.begin;
+            closes && meanwhile && !left.iter().any(|other| other.begin == span.begin)
+        })
     }
 
     /// The first difference if each hypercall takes effect at its end.
-    fn differs(&self, mut model: Model, spans: &[Span]) -> Option<Differs> {
+    fn differs(&self, mut state: Now, spans: &[Span]) -> Option<Differs> {
         let mut spans = spans.iter().peekable();
         for at in 0..=self.changes.len() {
             while let Some(span) = spans.next_if(|span| span.to <= at) {
-                let expected = judge(self.system, &mut model, span).unwrap_or(Errno::ESRCH.rc());
+                let gone = Some(Errno::ESRCH.rc());
+                let expected = judge(self.system, &mut state, span).unwrap_or(gone);
                 if expected != span.rc {
-                    return Some(Differs::Result { who: span.who, rc: span.rc, expected });
+                    // One of the two gave something.
+                    let (rc, expected) = (span.rc.unwrap_or(0), expected.unwrap_or(0));
+                    return Some(Differs::Result { who: span.who, rc, expected });
                 }
             }
             if let Some((_, change)) = self.changes.get(at) {
-                change.apply(&mut model);
+                change.apply(&mut state.model);
             }
         }
-        self.memory(&model).or_else(|| self.ports(&model))
+        self.differs_now(&state.model)
     }
 
     fn memory(&self, model: &Model) -> Option<Differs> {
@@ -270,7 +413,7 @@ impl Search<'_> {
             let words = page.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
             (base..).step_by(4).zip(words).find_map(|(address, expected)| {
                 let word = self.system.machine.ram.read(address, 4) as u32;
-                let told = word | expected == word && tells(model, address);
+                let told = (word | expected == word || !self.queues) && tells(model, address);
                 let bits = if self.queues { u32::MAX } else { !queue_bits(model, address) };
                 ((word ^ expected) & bits != 0 && !told).then_some(Differs::Memory { address, word, expected })
             })

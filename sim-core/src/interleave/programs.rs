@@ -12,12 +12,13 @@ use core::future::Future;
 use evtchn::abi::fifo::{BUSY, MASKED, PENDING};
 use evtchn::abi::shared_info;
 
-/// An actor that runs this program.
-pub(super) fn guest<F>(program: impl FnOnce(Env) -> F) -> Work
+/// An actor that runs this program, and this handler at each event interrupt that it takes.
+pub(super) fn guest<F, H>(program: impl FnOnce(Env) -> F, handler: impl FnMut(Env) -> H + 'static) -> Work
 where
     F: Future<Output = ()> + 'static,
+    H: Future<Output = ()> + 'static,
 {
-    Work::Guest(AsyncGuest::new(program, |_| async {}))
+    Work::Guest(AsyncGuest::new(program, handler))
 }
 
 /// The upcall handler of a vCPU, which is a guest's own of this crate.

@@ -9,7 +9,7 @@ use crate::outcome::Area;
 use alloc::vec::Vec;
 use evtchn::abi::fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING, QUEUES, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
-use evtchn::{AbiKind, DomIdx, Port, Vcpu, VcpuInfoPlace};
+use evtchn::{AbiKind, DomIdx, Polling, Port, Vcpu, VcpuInfoPlace};
 
 /// An event that will never be seen, or may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,13 @@ pub enum Lost {
         /// The vCPU.
         vcpu: u32,
     },
+    /// A vCPU sleeps, and what it sleeps for is there: an interrupt, or an event for the port that it polls.
+    Asleep {
+        /// The domain's position.
+        domain: usize,
+        /// The vCPU.
+        vcpu: u32,
+    },
     /// A vCPU's upcall byte is set, and no event interrupt is on its way.
     NotTold {
         /// The domain's position.
@@ -82,7 +89,9 @@ pub(super) fn look(system: &System) -> Option<Lost> {
             AbiKind::TwoLevel => two_level(system, dom, &words),
             AbiKind::Fifo => fifo(system, dom, &words),
         };
-        events.or_else(|| words.iter().find_map(|words| upcall(system, dom, words)))
+        let vcpus = 0..system.hyp.channels.vcpus(dom).unwrap_or(0);
+        let told = || words.iter().find_map(|words| upcall(system, dom, words));
+        events.or_else(told).or_else(|| vcpus.into_iter().find_map(|vcpu| asleep(system, dom, vcpu)))
     })
 }
 
@@ -164,6 +173,29 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
     let state = core.domains.vcpu(id).filter(|state| state.run != RunState::Offline)?;
     let here = core.pes.get(state.pe).is_some_and(|pe| pe.queue.current == Some(id));
     let on_pe = || system.machine.pes.get(state.pe).is_some_and(crate::machine::pe::Pe::virtual_interrupt);
-    let told = if here { on_pe() } else { state.has_interrupt() };
+    // One that is paused on its PE is told once it runs again.
+    let told = if here { on_pe() || state.paused() && state.event_pending } else { state.has_interrupt() };
     (words.upcall && !told).then_some(Lost::NotTold { domain, vcpu })
+}
+
+/// A vCPU that sleeps though it should not.
+fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
+    let (core, channels) = (&system.hyp.core, &system.hyp.channels);
+    let id = core.domains.id(dom.get(), vcpu)?;
+    let state = core.domains.vcpu(id).filter(|state| state.run == RunState::Blocked)?;
+    let pending = |port: Port| match channels.abi_kind(dom)? {
+        AbiKind::TwoLevel => {
+            let bit = BitAt::of(port.0);
+            Some(read(system, channels.shared_info(dom)?, shared_info::PENDING + bit.word) & bit.mask != 0)
+        }
+        AbiKind::Fifo => {
+            let page = channels.event_pages(dom).get((port.0 / WORDS_PER_PAGE) as usize)?;
+            Some(read(system, *page, port.0 % WORDS_PER_PAGE * 4) & PENDING != 0)
+        }
+    };
+    let due = match channels.polling(dom, Vcpu(vcpu)) {
+        Some(Polling::Port(port)) => pending(port).unwrap_or(false),
+        _ => false,
+    };
+    (due || state.has_interrupt()).then_some(Lost::Asleep { domain: dom.get(), vcpu })
 }

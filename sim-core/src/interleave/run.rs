@@ -1,7 +1,7 @@
 //! One schedule of a case, from the first step to the last, and what is looked at on the way.
 
 use super::cases::Case;
-use super::crew::{Actor, Crew, Gate, Happening, Next, Tool};
+use super::crew::{Actor, Crew, Gate, Happening, Next, PREEMPTIONS, Tool, Work};
 use super::order::{self, Differs};
 use super::quiet::{self, Lost};
 use super::schedule::{Candidate, Entry, Footprint, Pick, Who};
@@ -13,7 +13,7 @@ use crate::hyp::strategy::{Builtin, Strategy};
 use crate::machine::{Cpu, Faulted, Refusal};
 use crate::outcome::{Breach, El2Fault, HazardKind};
 use alloc::vec::Vec;
-use evtchn::{DomId, Errno, Stop};
+use evtchn::{DomId, Errno, Port, Route, Stop, Vcpu, VirqKind};
 
 /// What is wrong with a schedule.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub enum Wrong {
     Refused(Who, Refusal),
     /// A guest can touch what is not its own, or not what is.
     Isolation(Breach),
+    /// A guest on this PE ended its event interrupt, and EL2 had made it inactive before.
+    NotActive(Who),
     /// An event will never be seen.
     Lost(Lost),
     /// No order of the hypercalls, one after the other, gives what came of it.
@@ -43,6 +45,7 @@ impl Wrong {
             Self::Hazard(_) => "hazard",
             Self::Refused(..) => "refused",
             Self::Isolation(_) => "isolation",
+            Self::NotActive(_) => "interrupt-not-active",
             Self::Lost(_) => "lost-event",
             Self::Order(_) => "no-order",
             Self::Stuck => "stuck",
@@ -87,12 +90,18 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
         picks: Vec::new(),
         seen: false,
         refused: None,
+        not_active: None,
+        preemptions: PREEMPTIONS,
+        preempted: false,
     };
-    for work in works {
-        crew.actors.push(Actor { work, next: Next::Nothing });
+    for (work, open) in works {
+        crew.actors.push(Actor::new(work, open));
     }
     for who in 0..PES {
-        crew.feed(&mut system.machine, who, 0)?;
+        crew.feed(&mut system.machine, who, 0);
+        if let Some(actor) = crew.actors.get_mut(who) {
+            actor.idle = !system.runs(who);
+        }
     }
     let strategy_maps_by_default = strategy.needs().default_map;
     let mut run = Run { system, crew, last: 0, strategy_maps_by_default };
@@ -108,7 +117,7 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
     } else {
         wrong
             .or_else(|| quiet::look(&system).map(Wrong::Lost))
-            .or_else(|| order::check(&system, model, &happened, !case.large).map(Wrong::Order))
+            .or_else(|| order::check(&system, model, &happened, case.queues).map(Wrong::Order))
     };
     let decisions = picks.len() as u64;
     let last = picks.iter().rposition(|(went, first)| went != first).map_or(0, |last| last.saturating_add(1));
@@ -139,6 +148,9 @@ impl Run<'_> {
             if let Some((who, refusal)) = self.crew.refused {
                 return Ok(Some(Wrong::Refused(who, refusal)));
             }
+            if let Some(who) = self.crew.not_active {
+                return Ok(Some(Wrong::NotActive(who)));
+            }
             if let Some(wrong) = self.hazard().or_else(|| self.breach(who)) {
                 return Ok(Some(wrong));
             }
@@ -147,14 +159,15 @@ impl Run<'_> {
 
     /// The step that a PE could take next.
     fn candidate(&self, who: Who) -> Option<Candidate> {
-        let next = self.crew.actors.get(who)?.next;
-        let footprint = match next {
+        let actor = self.crew.actors.get(who)?;
+        let footprint = match actor.next {
             Next::Raise(_) => Footprint::Lock(Entry::Raise),
             _ if self.system.kicked(who) => Footprint::Lock(Entry::Interrupt),
+            _ if actor.idle => return None,
             Next::Act(action) => Footprint::of(action).unwrap_or(Footprint::Lock(Entry::Call)),
-            Next::Tool(_, None) => Footprint::Lock(Entry::Call),
+            Next::Again | Next::Tool(_, None) => Footprint::Lock(Entry::Call),
             Next::Tool(_, Some(since)) if self.crew.happened.len() > since => Footprint::Lock(Entry::Call),
-            Next::Tool(..) | Next::Nothing => return None,
+            Next::Tool(..) | Next::Resume(_) | Next::Nothing => return None,
         };
         Some(Candidate { who, footprint })
     }
@@ -166,65 +179,149 @@ impl Run<'_> {
                 self.crew.happened.push(Happening::WentOn(who));
                 let (mut gate, hyp, _) = gate(&mut self.system, &mut self.crew, who);
                 hyp.go_on(&mut gate, route)?;
-                self.leave(who, true)
+                self.over(who)
             }
             _ if self.system.kicked(who) => {
                 self.crew.happened.push(Happening::Kicked(who));
                 self.system.interrupted(who)?;
                 let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
                 hyp.begin(&mut gate, Cause::Irq, frame)?;
-                self.leave(who, false)
+                self.leave(who, None)
             }
-            Next::Act(action @ Action::Hvc { .. }) | Next::Tool(Tool::Call(action), _) => self.call(who, action),
-            Next::Act(_) => self.crew.access(&mut self.system.machine, who),
-            Next::Tool(tool, _) => self.toolstack(who, tool),
-            Next::Nothing => Ok(()),
-        }
-    }
-
-    fn call(&mut self, who: Who, action: Action) -> Result<(), Faulted> {
-        let prepared = self.system.prepared.iter().find(|(pe, of, _)| (*pe, *of) == (who, action));
-        if let Some((_, _, call)) = prepared {
-            self.crew.happened.push(Happening::Called(who, *call));
-        }
-        self.system.trap(who, action)?;
-        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-        match hyp.begin(&mut gate, Cause::Sync, frame)? {
-            Some(route) => {
-                self.crew.happened.push(Happening::LetGo(who));
-                if let Some(actor) = self.crew.actors.get_mut(who) {
-                    actor.next = Next::Raise(route);
+            Next::Act(Action::WaitForInterrupt) => {
+                self.system.wait(who)?;
+                let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
+                hyp.begin(&mut gate, Cause::Sync, frame)?;
+                self.then(who, Next::Resume(0));
+                self.leave(who, None)
+            }
+            Next::Act(action @ Action::Hvc { .. }) | Next::Tool(Tool::Call(action), _) => {
+                let prepared = self.system.prepared.iter().find(|(pe, of, _)| (*pe, *of) == (who, action));
+                if let Some((_, _, call)) = prepared {
+                    self.crew.happened.push(Happening::Called(who, *call));
                 }
+                self.system.trap(who, action)?;
+                self.call(who)
+            }
+            Next::Again => {
+                self.crew.happened.push(Happening::Again(who));
+                self.system.trap_again(who)?;
+                self.call(who)
+            }
+            Next::Act(_) => {
+                self.crew.access(&mut self.system.machine, who);
                 Ok(())
             }
-            None => self.leave(who, true),
+            Next::Tool(tool @ (Tool::Virq { .. } | Tool::Notify { .. }), _) => self.xen(who, tool),
+            Next::Tool(tool, _) => self.toolstack(who, tool),
+            Next::Resume(_) | Next::Nothing => Ok(()),
         }
     }
 
-    /// EL2 is left; where a hypercall is over, its guest goes on if its vCPU is still there.
-    fn leave(&mut self, who: Who, over: bool) -> Result<(), Faulted> {
-        let before = self.system.hyp.core.pes.get(who).and_then(|pe| pe.queue.current);
-        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-        let goes = hyp.leave(&mut gate, frame)?;
-        let rc = frame.x[0];
-        self.system.machine.resume(who, goes == Goes::Guest);
-        if over {
-            self.crew.happened.push(Happening::Returned(who, rc.cast_signed()));
+    /// What comes next of an actor.
+    fn then(&mut self, who: Who, next: Next) {
+        if let Some(actor) = self.crew.actors.get_mut(who) {
+            actor.next = next;
         }
-        if goes == Goes::Idle || before.is_none() {
-            self.crew.end(who);
+    }
+
+    /// EL2 is entered for a hypercall.
+    fn call(&mut self, who: Who) -> Result<(), Faulted> {
+        self.crew.preempted = false;
+        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
+        if let Some(route) = hyp.begin(&mut gate, Cause::Sync, frame)? {
+            self.let_go(who, route);
             return Ok(());
         }
-        if over { self.crew.feed(&mut self.system.machine, who, rc) } else { Ok(()) }
+        if self.system.is_to_go_on(who) {
+            // The only hypercall of races that has check points.
+            let domain = system::domain_of(who);
+            let dom = self.system.hyp.core.index(domain);
+            let at = dom.and_then(|dom| self.system.hyp.channels.reset_from(dom)).unwrap_or(0);
+            self.crew.happened.push(Happening::Preempted(who, domain, at));
+            self.then(who, Next::Again);
+            return self.leave(who, None);
+        }
+        self.over(who)
+    }
+
+    /// The hypervisor lock is free; the event remains to be raised.
+    fn let_go(&mut self, who: Who, route: Route) {
+        self.crew.happened.push(Happening::LetGo(who));
+        self.then(who, Next::Raise(route));
+    }
+
+    /// EL2 is left, and what it was entered for is done.
+    fn over(&mut self, who: Who) -> Result<(), Faulted> {
+        // What Xen does on its own has no result: its PE's guest was only interrupted.
+        let called = self.crew.happened.iter().rev().find_map(|happening| match happening {
+            Happening::Called(of, _) if *of == who => Some(true),
+            Happening::Asked(of, _) if *of == who => Some(false),
+            _ => None,
+        });
+        let (_, _, frame) = gate(&mut self.system, &mut self.crew, who);
+        let rc = if called == Some(true) { frame.x[0] } else { 0 };
+        self.then(who, Next::Resume(rc));
+        self.leave(who, Some(rc.cast_signed()))?;
+        if self.crew.actors.get(who).is_some_and(|actor| matches!(actor.work, Work::Toolstack(_))) {
+            self.crew.feed(&mut self.system.machine, who, rc);
+        }
+        Ok(())
+    }
+
+    /// EL2 is left, maybe with a result; the guest goes on if its vCPU can run.
+    fn leave(&mut self, who: Who, rc: Option<i64>) -> Result<(), Faulted> {
+        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
+        let goes = hyp.leave(&mut gate, frame)?;
+        self.system.machine.resume(who, goes == Goes::Guest);
+        self.crew.happened.extend(rc.map(|rc| Happening::Returned(who, rc)));
+        if !self.system.has_vcpu(who) {
+            self.crew.end(who);
+        } else if let Some(actor) = self.crew.actors.get_mut(who) {
+            if goes == Goes::Idle && !actor.idle {
+                self.crew.happened.push(Happening::Slept(who));
+            }
+            actor.idle = goes == Goes::Idle;
+            if goes == Goes::Guest {
+                self.crew.go_on(&self.system.machine, who);
+            }
+        }
+        Ok(())
+    }
+
+    /// Xen sets out to raise an event from an interrupt of this PE.
+    fn xen(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
+        self.crew.happened.push(Happening::Asked(who, tool));
+        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
+        hyp.begin(&mut gate, Cause::Irq, frame)?;
+        let dom = |position| hyp.core.index(position);
+        let route = match tool {
+            Tool::Virq { domain, vcpu, virq } => match (VirqKind::of(virq), dom(domain)) {
+                (Some(VirqKind::Global), _) => hyp.channels.route_virq_global(virq),
+                (Some(VirqKind::Domain), Some(dom)) => hyp.channels.route_virq_domain(dom, virq),
+                (Some(VirqKind::Vcpu), Some(dom)) => hyp.channels.route_virq_vcpu(dom, Vcpu(vcpu), virq),
+                _ => Route::NOTHING,
+            },
+            Tool::Notify { domain, port } => {
+                dom(domain).map_or(Route::NOTHING, |dom| hyp.channels.route_xen_notify(dom, Port(port)))
+            }
+            _ => Route::NOTHING,
+        };
+        self.let_go(who, route);
+        Ok(())
     }
 
     fn toolstack(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
         self.crew.happened.push(Happening::Asked(who, tool));
+        self.crew.preempted = false;
         let (mut gate, hyp, _) = gate(&mut self.system, &mut self.crew, who);
+        let dom = |hyp: &crate::hyp::Hypervisor<Builtin>, position| {
+            hyp.channels.lookup(DomId(id_of(position))).ok_or(Errno::ESRCH)
+        };
         let done = match tool {
-            Tool::Kill(position) => match hyp.channels.lookup(DomId(id_of(position))) {
-                Some(dom) => hyp.kill(&mut gate, dom),
-                None => Err(Errno::ESRCH.into()),
+            Tool::Kill(position) => match dom(hyp, position) {
+                Ok(dom) => hyp.kill(&mut gate, dom),
+                Err(errno) => Err(errno.into()),
             },
             Tool::Create(position) => match system::domain(position) {
                 Some(planned) => match hyp.create_domain(&mut gate, planned)? {
@@ -233,7 +330,11 @@ impl Run<'_> {
                 },
                 None => Err(Errno::EINVAL.into()),
             },
-            Tool::Call(_) => Ok(()),
+            Tool::Pause(position) => dom(hyp, position).and_then(|dom| hyp.pause(&mut gate, dom)).map_err(Stop::Errno),
+            Tool::Unpause(position) => {
+                dom(hyp, position).and_then(|dom| hyp.unpause(&mut gate, dom)).map_err(Stop::Errno)
+            }
+            Tool::Call(_) | Tool::Virq { .. } | Tool::Notify { .. } => Ok(()),
         };
         self.system.machine.resume(who, true);
         let rc = match done {
@@ -241,15 +342,20 @@ impl Run<'_> {
             Err(Stop::Errno(errno)) => errno.rc(),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
+        if let (true, Tool::Kill(position)) = (self.crew.preempted, tool) {
+            let dom = self.system.hyp.core.index(position);
+            let counts = dom.and_then(|dom| self.system.hyp.channels.port_counts(dom));
+            self.crew.happened.push(Happening::Preempted(who, position, counts.map_or(0, |counts| counts.valid)));
+        }
         self.crew.happened.push(Happening::Returned(who, rc));
         if rc == Errno::ERESTART.rc() {
-            let since = self.crew.happened.len();
-            if let Some(actor) = self.crew.actors.get_mut(who) {
-                actor.next = Next::Tool(tool, Some(since));
-            }
+            // One that was preempted is asked for again at once; one that a vCPU is in the way of, once others did something.
+            let since = (!self.crew.preempted).then_some(self.crew.happened.len());
+            self.then(who, Next::Tool(tool, since));
             return Ok(());
         }
-        self.crew.feed(&mut self.system.machine, who, 0)
+        self.crew.feed(&mut self.system.machine, who, 0);
+        Ok(())
     }
 
     /// The first hazard that is not the strategy's own: by the default map memory has other attributes than by regions.

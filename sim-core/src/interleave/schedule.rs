@@ -12,6 +12,10 @@ pub enum Footprint {
     Lock(Entry),
     /// Nothing of the others': a barrier.
     Own,
+    /// The state of the event interrupt at this PE: a guest acknowledges or ends it.
+    Interrupt,
+    /// What a PE does at a check point: an interrupt of its own that comes in there ends this part of a long operation.
+    Preemption,
     /// Bytes of memory.
     Memory {
         /// The first.
@@ -35,9 +39,12 @@ pub enum Entry {
 }
 
 impl Footprint {
-    /// Of a guest's access; `None`: it is none.
+    /// Of what a guest does without the hypervisor and others may notice; `None`: nothing of that.
     #[must_use]
     pub fn of(action: Action) -> Option<Self> {
+        if matches!(action, Action::Acknowledge | Action::EndOfInterrupt(_)) {
+            return Some(Self::Interrupt);
+        }
         let (address, width, writes) = match action {
             Action::Load { address, width } => (address, width, false),
             Action::Store { address, width, .. } | Action::Atomic { address, width, .. } => (address, width, true),
@@ -50,7 +57,9 @@ impl Footprint {
     #[must_use]
     pub fn commutes(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Lock(_), Self::Lock(_)) => false,
+            (Self::Lock(_), Self::Lock(_)) | (Self::Preemption, _) | (_, Self::Preemption) => false,
+            // A call or a raise may kick the PE, which takes the kick before anything else.
+            (Self::Lock(entry), Self::Interrupt) | (Self::Interrupt, Self::Lock(entry)) => entry == Entry::Interrupt,
             (Self::Memory { address, bytes, writes }, Self::Memory { address: at, bytes: len, writes: too }) => {
                 let apart = address.saturating_add(bytes) <= at || at.saturating_add(len) <= address;
                 apart || !(writes || too)
@@ -110,5 +119,10 @@ mod tests {
         assert!(!call.commutes(Footprint::Lock(Entry::Interrupt)));
         assert!(call.commutes(set(8, Width::Word)) && Footprint::Own.commutes(call));
         assert_eq!(Footprint::of(Action::WaitForInterrupt), None);
+        // A raise may kick the PE before its guest ends the interrupt; taking a kick, or memory, does not bear on it.
+        let end = Footprint::of(Action::EndOfInterrupt(31)).unwrap_or(Footprint::Own);
+        assert!(!end.commutes(Footprint::Lock(Entry::Raise)) && !call.commutes(end));
+        assert!(end.commutes(Footprint::Lock(Entry::Interrupt)) && end.commutes(set(8, Width::Word)));
+        assert!(!Footprint::Preemption.commutes(Footprint::Own) && !end.commutes(Footprint::Preemption));
     }
 }

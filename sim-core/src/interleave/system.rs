@@ -5,7 +5,7 @@ use super::call::Call;
 use super::schedule::Who;
 use crate::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
 use crate::guest::{Action, Home, hypercall};
-use crate::hyp::domain::ENTRY_POINT;
+use crate::hyp::domain::{ENTRY_POINT, RunState, VcpuState};
 use crate::hyp::entry::Next;
 use crate::hyp::sched::Scheduler;
 use crate::hyp::strategy::{Builtin, Strategy};
@@ -21,11 +21,13 @@ use crate::platform::{Platform, SysReg};
 use crate::world::home;
 use crate::world::oracle::Oracle;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
-use evtchn::abi::{shared_info, vcpu_info};
+use evtchn::abi::shared_info;
 use evtchn::model::{Config, Model};
-use evtchn::{DomId, Object, Policy, Vcpu};
+use evtchn::{DomId, Errno, Object, Policy, Vcpu};
 use mpu_model::{DefaultMap, Rules};
 
 /// The PE of the sender, which is the domain at 1.
@@ -44,12 +46,13 @@ const RUNS: [(usize, u32); PES] = [(1, 0), (2, 0), (2, 1), (0, 0)];
 /// Where each domain's RAM begins, by position.
 const RAM: [u64; 3] = [0x1000_0000, 0x3000_0000, 0x2000_0000];
 /// Pages of each.
-const PAGES: u64 = 32;
+const PAGES: u64 = 12;
 /// Bytes for an argument block.
 const BLOCK: u64 = 64;
 
-/// The domain that runs on a PE.
-pub(super) fn domain_of(pe: Who) -> usize {
+/// The position of the domain that runs on a PE.
+#[must_use]
+pub fn domain_of(pe: Who) -> usize {
     RUNS.get(pe).map_or(0, |(domain, _)| *domain)
 }
 
@@ -75,6 +78,30 @@ pub enum NoSystem {
     /// The board is gone, or a page of a domain's.
     #[error("the system lacks {0}")]
     Lacks(&'static str),
+    /// Steps of a toolstack and of a guest on one PE.
+    #[error("PE {pe} does a toolstack's or Xen's work and a guest's; expected one of the two on a PE")]
+    Mixed {
+        /// Which PE.
+        pe: Who,
+    },
+    /// A port that was not set up.
+    #[error("the domain on PE {pe} has no port {name:?}; expected a name of the set-up that it has an end of")]
+    NoPort {
+        /// On which PE.
+        pe: Who,
+        /// How it was called.
+        name: String,
+    },
+    /// Xen refused something.
+    #[error("PE {pe}: {what} gave {errno} while the case was set up")]
+    Refused {
+        /// On which PE.
+        pe: Who,
+        /// What.
+        what: &'static str,
+        /// Why.
+        errno: Errno,
+    },
     /// EL2 faulted before anybody raced.
     #[error("the hypervisor faulted while the case was set up")]
     Fault,
@@ -96,6 +123,11 @@ impl From<Faulted> for NoSystem {
     fn from(_: Faulted) -> Self {
         Self::Fault
     }
+}
+
+/// Positions of domains.
+pub(super) fn positions() -> core::ops::Range<usize> {
+    0..RAM.len()
 }
 
 /// The domain at `position`.
@@ -150,6 +182,8 @@ pub struct System {
     /// Hypercalls whose blocks stand in memory.
     pub(super) prepared: Vec<(Who, Action, Call)>,
     homes: Vec<Home>,
+    /// Ports by name and position of their domain.
+    pub(super) names: BTreeMap<(String, usize), u32>,
     /// A port may come back in the block at this address.
     port_at: Option<u64>,
 }
@@ -178,6 +212,7 @@ impl System {
             model: Model::new(dummy, Some(0)),
             prepared: Vec::new(),
             homes,
+            names: BTreeMap::new(),
             port_at: None,
         };
         (0..RAM.len()).for_each(|position| system.model_domain(&mut model, position));
@@ -234,9 +269,9 @@ impl System {
 
     /// Puts a hypercall's block into memory; gives the action that makes the call.
     pub fn prepare(&mut self, pe: Who, call: Call) -> Action {
-        let encoded = call.encode();
         let base = RAM.get(domain_of(pe)).copied().unwrap_or_default();
         let block = base + (PAGES - 1) * PAGE_SIZE + self.prepared.len() as u64 * BLOCK;
+        let encoded = call.encode(block);
         for (address, word) in (block..).step_by(4).zip(&encoded.block) {
             self.machine.ram.write(address, 4, u64::from(*word));
         }
@@ -262,6 +297,40 @@ impl System {
         cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))
     }
 
+    /// A hypercall that was preempted traps again, with the registers as EL2 left them.
+    pub(super) fn trap_again(&mut self, pe: Who) -> Result<(), Faulted> {
+        let (mut cpu, _, frame) = self.pe(pe);
+        frame.elr = ENTRY_POINT.wrapping_add(4);
+        cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))
+    }
+
+    /// Whether the hypercall that a PE made is to be made again.
+    pub(super) fn is_to_go_on(&self, pe: Who) -> bool {
+        self.frames.get(pe).is_some_and(|frame| frame.elr == ENTRY_POINT)
+    }
+
+    /// A WFI traps.
+    pub(super) fn wait(&mut self, pe: Who) -> Result<(), Faulted> {
+        let (mut cpu, _, frame) = self.pe(pe);
+        frame.elr = ENTRY_POINT;
+        cpu.write(SysReg::EsrEl2, (ec::WFX << 26) | ESR_IL)
+    }
+
+    /// Whether a vCPU that is not off has its registers on a PE.
+    pub(super) fn has_vcpu(&self, pe: Who) -> bool {
+        self.vcpu(pe).is_some_and(|vcpu| vcpu.run != RunState::Offline)
+    }
+
+    /// Whether the vCPU of a PE runs.
+    pub(super) fn runs(&self, pe: Who) -> bool {
+        self.vcpu(pe).is_some_and(VcpuState::can_run)
+    }
+
+    fn vcpu(&self, pe: Who) -> Option<&VcpuState> {
+        let current = self.hyp.core.pes.get(pe)?.queue.current?;
+        self.hyp.core.domains.vcpu(current)
+    }
+
     /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
     pub fn call(&mut self, pe: Who, call: Call) -> Result<u32, NoSystem> {
         let action = self.prepare(pe, call);
@@ -270,7 +339,7 @@ impl System {
         let next = hyp.enter(&mut cpu, Cause::Sync, frame)?;
         let rc = frame.x[0].cast_signed();
         self.machine.resume(pe, next == Next::Guest);
-        let (expected, port) = call.judge(&mut self.model, domain_of(pe));
+        let (expected, port) = call.judge(&mut self.model, pe);
         let made = self.port_at.map_or(0, |at| self.machine.ram.read(at, 4) as u32);
         if rc != 0 || rc != expected || made != port.unwrap_or(0) {
             return Err(NoSystem::Step { pe, call, rc, expected });
@@ -305,46 +374,8 @@ impl System {
         self.machine.step(pe).map(drop)
     }
 
-    /// Binds a channel from the domain on one PE to the vCPU on another; gives the ports at either end.
-    pub fn channel(&mut self, from: Who, to: Who) -> Result<(u32, u32), NoSystem> {
-        let (domain, remote) = (domain_of(to), domain_of(from));
-        let there = self.call(to, Call::AllocUnbound { domain, remote })?;
-        let here = self.call(from, Call::BindInterdomain { remote: domain, port: there })?;
-        if vcpu_of(to) != 0 {
-            self.call(to, Call::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
-        }
-        Ok((here, there))
-    }
-
-    /// Places `shared_info`, if it is not placed.
-    pub fn place_shared_info(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let Home { shared_info, shared_info_placed, .. } = self.home(pe)?;
-        if !shared_info_placed {
-            self.call(pe, Call::PlaceSharedInfo(shared_info))?;
-        }
-        Ok(())
-    }
-
-    /// Registers the `vcpu_info` of the vCPU on a PE.
-    pub fn register(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let Home { vcpu, vcpu_info, .. } = self.home(pe)?;
-        self.call(pe, Call::Register { vcpu, address: vcpu_info }).map(drop)
-    }
-
-    /// Hands a control block over for the vCPU on a PE.
-    pub fn control_block(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let Home { vcpu, control_block, .. } = self.home(pe)?;
-        self.call(pe, Call::InitControl { vcpu, address: control_block }).map(drop)
-    }
-
-    /// Hands the first page of event words over.
-    pub fn event_words(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let page = self.home(pe)?.event_words;
-        self.call(pe, Call::ExpandArray(page)).map(drop)
-    }
-
     /// Writes a word of memory, before anybody races.
-    fn poke(&mut self, address: u64, value: u32) {
+    pub(super) fn poke(&mut self, address: u64, value: u32) {
         self.machine.ram.write(address, 4, u64::from(value));
         self.model.memory.set(address, value);
     }
@@ -360,18 +391,6 @@ impl System {
         let address = self.home(pe)?.shared_info + u64::from(shared_info::MASK + port / 32 * 4);
         self.set_bits(address, 1 << (port % 32));
         Ok(())
-    }
-
-    /// Makes the vCPU on a PE forget all upcalls so far: what binding and registering raised.
-    pub fn quiet(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let dom = self.hyp.core.index(domain_of(pe)).ok_or(NoSystem::Lacks("a domain"))?;
-        let info = self.hyp.channels.vcpu_info(dom, Vcpu(vcpu_of(pe))).ok_or(NoSystem::Lacks("a vcpu_info"))?;
-        let info = info.area().address;
-        self.poke(info, 0);
-        for word in 0..2 {
-            self.poke(info + u64::from(vcpu_info::PENDING_SEL) + word * 4, 0);
-        }
-        Ok(Cpu { machine: &mut self.machine, pe }.write(SysReg::IchLr0, 0)?)
     }
 
     /// What lives at an address: the domain at which position has it, which area, and the offset in it.

@@ -1,5 +1,5 @@
 //! A schedule as text: `CASE/STRATEGY/PICKS`. Picks are the numbers of the PEs that went, one for each decision among several,
-//! up to the last that was not simply whoever went before.
+//! up to the last that was not simply whoever went before. One more than the last PE is an interrupt that comes in at a check point.
 
 use super::schedule::{Candidate, Pick, Who};
 use alloc::borrow::ToOwned;

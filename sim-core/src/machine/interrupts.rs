@@ -10,7 +10,7 @@ const INTID_MASK: u64 = 0xffff_ffff;
 
 impl Pe {
     /// `ICC_IAR1_EL1` read at EL1: the pending interrupt becomes active.
-    pub(super) fn acknowledge_virtual(&mut self) -> u64 {
+    pub(crate) fn acknowledge_virtual(&mut self) -> u64 {
         if !self.virtual_interrupt() {
             return intid::SPURIOUS;
         }
@@ -18,11 +18,14 @@ impl Pe {
         self.list_register & INTID_MASK
     }
 
-    /// `ICC_EOIR1_EL1` written at EL1: the active interrupt ends.
-    pub(super) fn end_virtual(&mut self, intid: u64) {
-        if self.list_register & INTID_MASK == intid {
+    /// `ICC_EOIR1_EL1` written at EL1: the active interrupt ends. False: the list register has none of that number that is
+    /// active.
+    pub(crate) fn end_virtual(&mut self, intid: u64) -> bool {
+        let active = self.list_register & INTID_MASK == intid && self.list_register & list_register::ACTIVE != 0;
+        if active {
             self.list_register &= !list_register::ACTIVE;
         }
+        active
     }
 }
 
@@ -43,10 +46,11 @@ mod tests {
         assert!(!pe.virtual_interrupt());
         pe.list_register |= list_register::PENDING;
         assert!(!pe.virtual_interrupt(), "not before the first one ended");
-        pe.end_virtual(intid::EVENT);
+        assert!(pe.end_virtual(intid::EVENT));
         assert!(pe.virtual_interrupt());
+        assert!(!pe.end_virtual(intid::EVENT), "it is pending again, and not active yet");
         assert_eq!(pe.acknowledge_virtual(), intid::EVENT);
-        pe.end_virtual(intid::EVENT);
+        assert!(!pe.end_virtual(intid::EVENT - 1) && pe.end_virtual(intid::EVENT));
         assert_eq!(pe.acknowledge_virtual(), intid::SPURIOUS);
     }
 }

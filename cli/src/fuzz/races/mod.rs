@@ -1,8 +1,11 @@
-//! Races between PEs: `mpusim fuzz --interleave`. `run` plays them, `words` says what happened and what is wrong, `render` the result.
+//! Races between PEs: `mpusim fuzz --interleave`. `run` plays them, `file` and `step` read one of a user's own, `words` says what happened and what is wrong, `render` the result.
 
+mod file;
 mod render;
 mod run;
+mod step;
 mod words;
 
+pub use file::Own;
 pub use render::{render, render_replay};
 pub use run::{Drawn, Failure, RaceError, Races, Replayed, Row, Summary, replay};

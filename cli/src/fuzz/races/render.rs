@@ -1,6 +1,7 @@
 //! The result of races for people and for programs.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -9,8 +10,9 @@ use super::run::{Failure, Replayed, Row, Summary};
 use crate::output::Palette;
 
 /// The command that plays a schedule again.
-fn command(token: &str) -> String {
-    format!("mpusim fuzz --replay {token}")
+fn command(token: &str, file: Option<&Path>) -> String {
+    let file = file.map(|path| format!(" --race {}", path.display())).unwrap_or_default();
+    format!("mpusim fuzz --replay {token}{file}")
 }
 
 impl Summary {
@@ -27,7 +29,7 @@ impl Summary {
             })
         };
         let failure = self.failure.as_ref().map(|Failure { token, kind, what }| {
-            json!({ "token": token, "kind": kind, "what": what, "command": command(token) })
+            json!({ "token": token, "kind": kind, "what": what, "command": command(token, self.file.as_deref()) })
         });
         let outcome = match self.end {
             End::Clean => "clean",
@@ -48,6 +50,18 @@ impl Replayed {
     }
 }
 
+/// Races of one kind on one line: what they are called, schedules, whether those are all, and the text.
+fn line(rows: &[Row]) -> Option<(String, u64, &'static str, String)> {
+    let Row { case, .. } = rows.first()?;
+    let schedules = rows.iter().map(|row| row.schedules).sum();
+    let how = if case.large { "drawn" } else { "every" };
+    let races = rows.chunk_by(|one, other| one.case.name == other.case.name).count();
+    Some(match (races, &case.family) {
+        (0 | 1, _) => (case.name.clone(), schedules, how, case.about.clone()),
+        (_, (name, about)) => (name.clone(), schedules, how, format!("{about}: {races} races")),
+    })
+}
+
 /// What people read.
 #[must_use]
 pub fn render(summary: &Summary, palette: Palette) -> String {
@@ -65,15 +79,18 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
         for line in what {
             let _ = writeln!(text, "  {line}");
         }
-        let _ = writeln!(text, "replay it with\n  {}", command(token));
+        let _ = writeln!(text, "replay it with\n  {}", command(token, summary.file.as_deref()));
     }
-    let longest = summary.rows.iter().map(|row| row.case.name.len()).max().unwrap_or(0);
-    for rows in summary.rows.chunk_by(|one, other| one.case.name == other.case.name) {
-        let Some(Row { case, .. }) = rows.first() else { continue };
-        let schedules: u64 = rows.iter().map(|row| row.schedules).sum();
-        let how = if case.large { "drawn" } else { "every" };
-        let name = case.name;
-        let _ = writeln!(text, "  {name:longest$} {schedules:>7} {how}  {}", palette.dim(case.about));
+    // Races of one kind on one line, unless they are the only ones.
+    let family = |row: &Row| row.case.family.0.clone();
+    let families = summary.rows.chunk_by(|one, other| family(one) == family(other)).count() > 1;
+    let title = |row: &Row| {
+        if families { row.case.family.clone() } else { (row.case.name.clone(), row.case.about.clone()) }
+    };
+    let lines: Vec<_> = summary.rows.chunk_by(|one, other| title(one) == title(other)).filter_map(line).collect();
+    let longest = lines.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    for (name, schedules, how, about) in lines {
+        let _ = writeln!(text, "  {name:longest$} {schedules:>7} {how}  {}", palette.dim(&about));
     }
     text
 }

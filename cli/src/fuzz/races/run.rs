@@ -1,17 +1,19 @@
 //! Races under strategies: small ones in every schedule, large ones in schedules that are drawn.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::interleave::{
-    CASES, Candidate, Case, Exhaustive, PES, Pct, Pick, Played, Replay, Token, TokenError, Who, play,
+    Candidate, Case, Exhaustive, FEW, PES, Pct, Pick, Played, Replay, Token, TokenError, Under, Who, cases, play,
 };
 use thiserror::Error;
 
-use super::super::{End, Progress};
+use super::super::{End, Progress, STRATEGIES};
+use super::file::Own;
 use super::words;
 use crate::strategy::{self, StrategyError};
 
@@ -24,18 +26,25 @@ const DEPTH: usize = 4;
 #[derive(Debug, Error)]
 pub enum RaceError {
     /// There is no such race.
-    #[error("there is no race {wanted:?}; {}", crate::near::there_are(wanted, &names()))]
+    #[error(
+        "there is no race {wanted:?}; {}{}",
+        crate::near::there_are(wanted, known),
+        if known.len() > 1 { "; docs/fuzzing.md says what each kind is made of" } else { "" }
+    )]
     NoCase {
         /// What was asked for.
         wanted: String,
+        /// What there is: kinds of races, or races.
+        known: Vec<String>,
     },
+
     /// It needs what the strategy has not.
     #[error(
         "race {case} cannot be played under {strategy}, which keeps shared_info elsewhere or reaches no RAM; leave one of the two out"
     )]
     Unsuited {
         /// The race.
-        case: &'static str,
+        case: String,
         /// The strategy.
         strategy: String,
     },
@@ -55,12 +64,23 @@ pub enum RaceError {
     },
 }
 
-fn names() -> Vec<&'static str> {
-    CASES.iter().map(|case| case.name).collect()
+/// The races that there are: the one of a file, or all.
+fn known(own: Option<&Case>) -> Vec<Case> {
+    own.map_or_else(cases, |case| vec![case.clone()])
 }
 
-fn named(name: &str) -> Result<&'static Case, RaceError> {
-    Case::named(name).ok_or_else(|| RaceError::NoCase { wanted: name.to_owned() })
+/// The race of that name, or all races of the kind of that name.
+fn named(name: &str, known: &[Case]) -> Result<Vec<Case>, RaceError> {
+    if let Some(case) = known.iter().find(|case| case.is_called(name)) {
+        return Ok(vec![case.clone()]);
+    }
+    let of_kind: Vec<Case> = known.iter().filter(|case| case.family.0 == name).cloned().collect();
+    if !of_kind.is_empty() {
+        return Ok(of_kind);
+    }
+    let mut kinds: Vec<String> = known.iter().map(|case| case.family.0.clone()).collect();
+    kinds.dedup();
+    Err(RaceError::NoCase { wanted: name.to_owned(), known: kinds })
 }
 
 /// How many schedules of each large race are drawn.
@@ -75,8 +95,11 @@ pub enum Drawn {
 /// Races to be played.
 #[derive(Debug)]
 pub struct Races<'a> {
-    cases: Vec<&'static Case>,
+    file: Option<PathBuf>,
+    cases: Vec<Case>,
     strategies: Vec<(String, Builtin)>,
+    /// Nobody said which strategies, so that races whose strategies would all play the same are played under few.
+    few: bool,
     /// Decides what is drawn.
     pub seed: u64,
     /// How many are drawn.
@@ -91,7 +114,7 @@ pub struct Races<'a> {
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The race.
-    pub case: &'static Case,
+    pub case: Case,
     /// The strategy, as `--strategy` takes it.
     pub strategy: String,
     /// Schedules played.
@@ -114,6 +137,8 @@ pub struct Failure {
 /// What all races came to.
 #[derive(Debug)]
 pub struct Summary {
+    /// The file that the race is of.
+    pub file: Option<PathBuf>,
     /// The seed.
     pub seed: u64,
     /// By race, then by strategy.
@@ -184,7 +209,7 @@ fn guarded(case: &Case, (name, strategy): (&str, &Builtin), pick: &mut dyn Pick)
         },
         Err(why) => (recorded.picks, why),
     };
-    let token = Token { case: case.name.into(), strategy: name.into(), picks };
+    let token = Token { case: case.name.clone(), strategy: name.into(), picks };
     Err(Failure { token: token.to_string(), kind, what })
 }
 
@@ -197,30 +222,40 @@ enum Part {
 }
 
 impl<'a> Races<'a> {
-    /// The races of these names, or all, under these strategies.
+    /// The races of these names, or all, of a file or of those there are, under these strategies or, if none is named, all.
     pub fn new(
-        cases: &[String],
+        (own, names): (Option<&Own>, &[String]),
         strategies: &[&str],
         (seed, drawn, jobs): (u64, Drawn, usize),
         stop: &'a AtomicBool,
     ) -> Result<Self, RaceError> {
         let parse = |name: &&str| Ok(((*name).to_owned(), strategy::parse(name, Settings::default())?));
+        let few = strategies.is_empty();
+        let strategies = if few { &STRATEGIES[..] } else { strategies };
         let strategies = strategies.iter().map(parse).collect::<Result<Vec<_>, StrategyError>>()?;
-        let all = cases.is_empty();
-        let cases = if all {
-            CASES.iter().collect()
+        let known = known(own.map(|own| &own.case));
+        let all = names.is_empty() && own.is_none();
+        let cases = if names.is_empty() {
+            known
         } else {
-            cases.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?
+            let found = names.iter().map(|name| named(name, &known)).collect::<Result<Vec<_>, _>>()?;
+            found.into_iter().flatten().collect()
         };
-        let races = Self { cases, strategies, seed, drawn, jobs, stop };
-        let unsuited = |case: &&&Case| !races.strategies.iter().any(|(_, strategy)| case.suits(strategy));
+        let races = Self { file: own.map(|own| own.path.clone()), cases, strategies, few, seed, drawn, jobs, stop };
+        let unsuited = |case: &&Case| !races.strategies.iter().any(|(_, strategy)| case.suits(strategy));
         if !all
             && let Some((strategy, _)) = races.strategies.first()
             && let Some(case) = races.cases.iter().find(unsuited)
         {
-            return Err(RaceError::Unsuited { case: case.name, strategy: strategy.clone() });
+            return Err(RaceError::Unsuited { case: case.name.clone(), strategy: strategy.clone() });
         }
         Ok(races)
+    }
+
+    /// Whether a race is played under a strategy.
+    fn plays(&self, case: &Case, name: &str, strategy: &Builtin) -> bool {
+        let wanted = !self.few || matches!(case.under, Under::All) || FEW.contains(&name);
+        wanted && case.suits(strategy)
     }
 
     /// Plays them all until one goes wrong.
@@ -228,10 +263,10 @@ impl<'a> Races<'a> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
         let pool = pool.map_err(|error| RaceError::Jobs { jobs: self.jobs, error })?;
         let started = Instant::now();
-        let pairs = self.cases.iter().flat_map(|case| self.strategies.iter().map(move |strategy| (*case, strategy)));
+        let pairs = self.cases.iter().flat_map(|case| self.strategies.iter().map(move |strategy| (case, strategy)));
         let mut rows: Vec<Row> = pairs
-            .filter(|(case, (_, strategy))| case.suits(strategy))
-            .map(|(case, (name, _))| Row { case, strategy: name.clone(), schedules: 0, decisions: 0 })
+            .filter(|(case, (name, strategy))| self.plays(case, name, strategy))
+            .map(|(case, (name, _))| Row { case: case.clone(), strategy: name.clone(), schedules: 0, decisions: 0 })
             .collect();
         let mut round = 0;
         let mut failure = None;
@@ -273,7 +308,7 @@ impl<'a> Races<'a> {
             None if self.stop.load(Ordering::Relaxed) => End::Interrupted,
             None => End::Clean,
         };
-        Ok(Summary { seed: self.seed, rows, end, failure })
+        Ok(Summary { file: self.file.clone(), seed: self.seed, rows, end, failure })
     }
 
     /// Plays a part of a race; gives what went wrong.
@@ -292,7 +327,7 @@ impl<'a> Races<'a> {
             Part::Every => {
                 let mut search = Exhaustive::default();
                 while !self.stop.load(Ordering::Relaxed) {
-                    if let Some(failure) = note(row, guarded(row.case, strategy, &mut search)) {
+                    if let Some(failure) = note(row, guarded(&row.case, strategy, &mut search)) {
                         return Some(failure);
                     }
                     if !search.advance() {
@@ -308,7 +343,7 @@ impl<'a> Races<'a> {
                     // As many decisions as there were; before the first is over, nobody knows.
                     let decisions = row.decisions.max(64);
                     let mut pct = Pct::new(self.seed, number, DEPTH, PES, decisions);
-                    if let Some(failure) = note(row, guarded(row.case, strategy, &mut pct)) {
+                    if let Some(failure) = note(row, guarded(&row.case, strategy, &mut pct)) {
                         return Some(failure);
                     }
                 }
@@ -318,13 +353,17 @@ impl<'a> Races<'a> {
     }
 }
 
-/// Plays the schedule of a token again.
-pub fn replay(text: &str) -> Result<Replayed, RaceError> {
+/// Plays the schedule of a token again, of a race in a file or of one of those there are.
+pub fn replay(text: &str, own: Option<&Own>) -> Result<Replayed, RaceError> {
     let token: Token = text.parse()?;
-    let case = named(&token.case)?;
+    let known = known(own.map(|own| &own.case));
+    let [case] = &named(&token.case, &known)?[..] else {
+        let known = known.into_iter().filter(|case| case.family.0 == token.case).map(|case| case.name).collect();
+        return Err(RaceError::NoCase { wanted: token.case, known });
+    };
     let strategy = strategy::parse(&token.strategy, Settings::default())?;
     if !case.suits(&strategy) {
-        return Err(RaceError::Unsuited { case: case.name, strategy: token.strategy });
+        return Err(RaceError::Unsuited { case: case.name.clone(), strategy: token.strategy });
     }
     let mut replay = Replay::new(&token.picks);
     let (story, wrong) = match caught(case, &strategy, &mut replay) {

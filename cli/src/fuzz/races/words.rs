@@ -1,5 +1,6 @@
 //! What happened in a schedule, and what is wrong with it, for people.
 
+use evtchn::VirqKind;
 use sim_core::guest::{Action, AtomicOp};
 use sim_core::interleave::{Call, Differs, Footprint, Happening, Lost, Played, System, Tool, Wrong};
 use sim_core::platform::Width;
@@ -49,6 +50,9 @@ fn call(call: Call) -> String {
         Call::AllocUnbound { domain, remote } => format!("alloc_unbound in d{domain} for d{remote}"),
         Call::BindInterdomain { remote, port } => format!("bind_interdomain to port {port} of d{remote}"),
         Call::BindIpi(vcpu) => format!("bind_ipi for vCPU {vcpu}"),
+        Call::BindVirq { virq, vcpu } => format!("bind_virq of VIRQ {virq} for vCPU {vcpu}"),
+        Call::Reset(domain) => format!("reset of d{domain}"),
+        Call::Poll(port) => format!("poll for port {port}"),
         Call::BindVcpu { port, vcpu } => format!("bind_vcpu of port {port} to vCPU {vcpu}"),
         Call::Send(port) => format!("send on port {port}"),
         Call::Unmask(port) => format!("unmask of port {port}"),
@@ -65,7 +69,14 @@ fn tool(tool: Tool) -> String {
     match tool {
         Tool::Kill(domain) => format!("the end of d{domain}"),
         Tool::Create(domain) => format!("a new d{domain}"),
+        Tool::Pause(domain) => format!("a pause of d{domain}"),
+        Tool::Unpause(domain) => format!("the end of a pause of d{domain}"),
         Tool::Call(_) => "a hypercall".into(),
+        Tool::Virq { domain, vcpu, virq } => match VirqKind::of(virq) {
+            Some(VirqKind::Global) => format!("VIRQ {virq} for its handler"),
+            _ => format!("VIRQ {virq} for vCPU {vcpu} of d{domain}"),
+        },
+        Tool::Notify { domain, port } => format!("an event from Xen's port {port} in d{domain}"),
     }
 }
 
@@ -77,6 +88,9 @@ pub(super) fn story(played: &Played) -> Vec<String> {
             Happening::Accessed(pe, action, value) => format!("PE {pe}  guest {}", access(system, action, value)),
             Happening::Handled(pe, port) => format!("PE {pe}  guest handles port {port}"),
             Happening::Called(pe, what) => format!("PE {pe}  {} begins", call(what)),
+            Happening::Asked(pe, what @ (Tool::Virq { .. } | Tool::Notify { .. })) => {
+                format!("PE {pe}  Xen sets out to raise {}", tool(what))
+            }
             Happening::Asked(pe, what) => format!("PE {pe}  toolstack asks for {}", tool(what)),
             Happening::Worked(pe, Footprint::Memory { address, bytes, writes }) => {
                 let verb = if writes { "writes" } else { "reads" };
@@ -86,7 +100,17 @@ pub(super) fn story(played: &Played) -> Vec<String> {
             Happening::LetGo(pe) => format!("PE {pe}    EL2 lets go of the lock"),
             Happening::WentOn(pe) => format!("PE {pe}    EL2 goes on"),
             Happening::Returned(pe, rc) => format!("PE {pe}  it gives {rc}"),
+            Happening::Preempted(pe, domain, port) => {
+                format!("PE {pe}    EL2 stops at a check point: an interrupt; d{domain} is done up to port {port}")
+            }
+            Happening::Again(pe) => format!("PE {pe}  makes its hypercall again"),
             Happening::Kicked(pe) => format!("PE {pe}  takes a kick"),
+            Happening::Acknowledged(pe, intid) => {
+                format!("PE {pe}  guest acknowledges interrupt {intid}, which is active")
+            }
+            Happening::Ended(pe) => format!("PE {pe}  guest ends the interrupt"),
+            Happening::Notified(domain, port) => format!("        Xen's port {port} in d{domain} is told"),
+            Happening::Slept(pe) => format!("PE {pe}  has nobody to run"),
         })
     };
     played.happened.iter().filter_map(line).collect()
@@ -108,6 +132,9 @@ fn lost(lost: Lost) -> String {
         Lost::NoUpcall { domain, vcpu } => {
             format!("vCPU {vcpu} of d{domain} has something selected or ready, and its upcall byte is clear")
         }
+        Lost::Asleep { domain, vcpu } => {
+            format!("vCPU {vcpu} of d{domain} sleeps, and the interrupt or the event that it sleeps for is there")
+        }
         Lost::NotTold { domain, vcpu } => {
             format!("the upcall byte of vCPU {vcpu} of d{domain} is set, and no event interrupt is on its way")
         }
@@ -125,6 +152,9 @@ pub(super) fn wrong(system: &System, wrong: &Wrong) -> Vec<String> {
         Wrong::Hazard(kind) => vec![format!("{kind:?}")],
         Wrong::Refused(pe, refusal) => vec![format!("the guest on PE {pe}: {refusal:?}")],
         Wrong::Isolation(breach) => vec![words::breach(system.layout(), breach)],
+        Wrong::NotActive(pe) => vec![format!(
+            "the guest on PE {pe} ends its event interrupt, and its list register has none that is active: EL2 took it away"
+        )],
         Wrong::Lost(what) => vec![lost(*what)],
         Wrong::Order(differs) => {
             let first = "no order of the hypercalls, one after the other, gives this; in order of their ends:".into();
@@ -132,6 +162,9 @@ pub(super) fn wrong(system: &System, wrong: &Wrong) -> Vec<String> {
                 Differs::Result { who, rc, expected } => format!("a result on PE {who}: expected {expected}, got {rc}"),
                 Differs::Memory { address, word, expected } => {
                     format!("the word at {}: expected {expected:#x}, got {word:#x}", place(system, *address))
+                }
+                Differs::Notified { times, expected } => {
+                    format!("events for Xen's own ports: expected {expected}, got {times}")
                 }
                 Differs::Ports { ports, expected } => format!("ports: expected {expected:?}, got {ports:?}"),
             };
