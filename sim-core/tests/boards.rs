@@ -258,7 +258,7 @@ fn a_domain_without_a_vmid_is_not_created() {
 /// A hypercall's number and arguments are what registers hold of them: in `AArch32` 32 bits.
 #[test]
 fn a_guest_of_aarch32_hands_over_32_bits() {
-    for (board, answer) in [("qemu-an536", 4 << 16 | 23), ("fvp-baser", Errno::ENOSYS.rc())] {
+    for (board, answer) in [("qemu-an536", 0x4_0017), ("fvp-baser", Errno::ENOSYS.rc())] {
         let call = Op::Hypercall { imm: TAG, nr: 1 << 32 | nr::XEN_VERSION, args: [1 << 32, 0, 0, 0, 0] };
         let steps = vec![expecting(call, Expected::Rc(answer))];
         let report = world(two_domains(board), builtin("map-page"), Config::default(), vec![(0, 0, steps)]).run();
