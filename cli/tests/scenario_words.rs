@@ -94,8 +94,9 @@ fn a_deadlock_tells_why_each_pending_port_is_not_seen() {
         r#"{fifo} {{ write = {{ at = 0x20014000, width = 4, value = 0 }} }},
         {{ write = {{ at = 0x20012000, width = 1, value = 0 }} }}, "enable_irqs", {{ wait = "link" }}"#
     );
-    let no_upcall = r#""map_shared_info", "register_vcpu_info", { compute = 100000 },
-        { write = { at = 0x20012000, width = 1, value = 0 } }, "enable_irqs", { wait = "link" }"#;
+    // Set by the guest itself, so no upcall comes with it.
+    let no_upcall = r#""setup", { compute = 100000 }, { write = { at = 0x20010030, width = 8, value = 0x400 } },
+        { write = { at = 0x20012008, width = 8, value = 1 } }, { repeat = { times = 9, steps = [{ wait = "link" }] } }"#;
     let never_on = r#""map_shared_info", "register_vcpu_info", { wait = "link" }"#;
     let no_page = r#""map_shared_info", "register_vcpu_info", { init_control = { at = 0x20014000 } }, "enable_irqs", { wait = "link" }"#;
     let counts = r#""setup", { compute = 1 }, { wait = "link" }, { wait = "link" }, { wait = "link" }, { wait = "link" }, { wait = "link" }"#;
