@@ -94,9 +94,14 @@ fn a_deadlock_tells_why_each_pending_port_is_not_seen() {
         r#"{fifo} {{ write = {{ at = 0x20014000, width = 4, value = 0 }} }},
         {{ write = {{ at = 0x20012000, width = 1, value = 0 }} }}, "enable_irqs", {{ wait = "link" }}"#
     );
-    let no_upcall = r#""map_shared_info", "register_vcpu_info", { compute = 100000 },
-        { write = { at = 0x20012000, width = 1, value = 0 } }, "enable_irqs", { wait = "link" }"#;
-    let never_on = r#""map_shared_info", "register_vcpu_info", { wait = "link" }"#;
+    // Set by the guest itself, so no upcall comes with it.
+    let no_upcall = r#""setup", { compute = 100000 }, { write = { at = 0x20010030, width = 8, value = 0x400 } },
+        { write = { at = 0x20012008, width = 8, value = 1 } }, { repeat = { times = 9, steps = [{ wait = "link" }] } }"#;
+    let told_is_off = r#""map_shared_info", "register_vcpu_info", "halt"]
+[[domain.vcpu]]
+pe = 2
+vcpu_info = 0x20013000
+program = ["register_vcpu_info", "enable_irqs", { compute = 100000 }, { wait = "link" }"#;
     let no_page = r#""map_shared_info", "register_vcpu_info", { init_control = { at = 0x20014000 } }, "enable_irqs", { wait = "link" }"#;
     let counts = r#""setup", { compute = 1 }, { wait = "link" }, { wait = "link" }, { wait = "link" }, { wait = "link" }, { wait = "link" }"#;
     for (steps, expected) in [
@@ -104,11 +109,11 @@ fn a_deadlock_tells_why_each_pending_port_is_not_seen() {
         (&unlinked, "port 10 is pending, unmasked and not linked: it is on no queue"),
         (&not_ready, "port 10 is pending, unmasked and linked, and vCPU 0's control block has no queue ready"),
         (no_upcall, "vCPU 0's evtchn_upcall_pending is 0"),
-        (never_on, "vCPU 0 does not take the event interrupt"),
+        (told_is_off, "vCPU 0 does not take the event interrupt: it is off,"),
         (no_page, "an event of port 10 waits for the page with its event word"),
         (counts, "port 10 is not pending"),
     ] {
-        let told = said(&listener(steps), &["run", "s.toml"]);
+        let told = said(&listener(steps), &["run", "s.toml", "--set", "pes=3"]);
         assert!(told.out.contains("deadlock") && told.out.contains(expected), "{expected}: {}", told.out);
     }
 }
