@@ -181,7 +181,7 @@ pub struct Compare {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::compared()
+        default_value = strategy::COMPARED
     )]
     pub strategies: Vec<String>,
 
@@ -238,7 +238,7 @@ pub struct SweepGrid {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::swept()
+        default_value = strategy::SWEPT
     )]
     pub strategies: Vec<String>,
 
@@ -320,7 +320,7 @@ pub struct Report {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::compared()
+        default_value = strategy::COMPARED
     )]
     pub strategies: Vec<String>,
 
