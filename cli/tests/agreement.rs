@@ -28,6 +28,7 @@ fn names() -> Vec<String> {
 
 /// A random system.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Shape {
     board: &'static str,
     regions: u8,
