@@ -186,7 +186,7 @@ pub struct Compare {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::compared()
+        default_value = strategy::COMPARED
     )]
     pub strategies: Vec<String>,
 
@@ -243,7 +243,7 @@ pub struct SweepGrid {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::swept()
+        default_value = strategy::SWEPT
     )]
     pub strategies: Vec<String>,
 
@@ -329,7 +329,7 @@ pub struct Report {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values_t = strategy::compared()
+        default_value = strategy::COMPARED
     )]
     pub strategies: Vec<String>,
 
