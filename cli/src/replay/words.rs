@@ -1,6 +1,7 @@
 //! Steps and differences in words: numbers of frames and addresses in hexadecimal, errors by their names.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use evtchn::abi::{self, fifo, stat};
 use serde_json::{Map, Value};
@@ -79,7 +80,8 @@ fn outcome(given: &Outcome) -> String {
     }
     for (what, pairs) in [("the event interrupt for", &given.injected), ("the end of the poll of", &given.woken)] {
         if !pairs.is_empty() {
-            text.push_str(&format!(", {what} {}", vcpus(pairs)));
+            // Writing to a string does not fail.
+            let _ = write!(text, ", {what} {}", vcpus(pairs));
         }
     }
     text
