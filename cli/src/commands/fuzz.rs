@@ -79,6 +79,14 @@ fn guarded<T>(args: &Fuzz, work: impl FnOnce(&mut Progress) -> T) -> Result<T, C
     })
 }
 
+fn done(end: End) -> Done {
+    match end {
+        End::Clean => Done::Well,
+        End::Failed => Done::Failed,
+        End::Interrupted => Done::Interrupted,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop")]
 mod tests {
@@ -93,13 +101,5 @@ mod tests {
         };
         let error = guarded(&args, |_| -> () { panic!("out of cheese") }).unwrap_err();
         assert_eq!(error.to_string(), "a mistake in mpusim: out of cheese; nothing was played so far");
-    }
-}
-
-fn done(end: End) -> Done {
-    match end {
-        End::Clean => Done::Well,
-        End::Failed => Done::Failed,
-        End::Interrupted => Done::Interrupted,
     }
 }

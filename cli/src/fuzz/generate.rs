@@ -75,9 +75,6 @@ impl<S: Source> Maker<'_, S> {
         let vcpu = u32::try_from(self.vcpus(domain)).unwrap_or(1);
         let guest = Actor::Guest { domain, vcpu: self.source.below(vcpu) };
         let (by, args) = match kind {
-            Kind::RaiseVirq | Kind::SetVirqHandler | Kind::Pause | Kind::Unpause | Kind::PollTimeout => {
-                (Actor::Hypervisor, self.control(kind, domain))
-            }
             Kind::BeginKill | Kind::Kill | Kind::Create => {
                 // The hardware domain lives as long as the machine.
                 let others = u32::try_from(self.domains.len()).unwrap_or(2) - 1;
@@ -85,7 +82,7 @@ impl<S: Source> Maker<'_, S> {
                 (Actor::Hypervisor, [other, Num::default(), Num::default(), Num::default()])
             }
             Kind::Preempt => {
-                self.to_be_preempted(id, domain);
+                self.plan_preemption(id, domain);
                 let none = Num::default();
                 (Actor::Hypervisor, [fixed(self.source.pick(&[1u32, 1, 2, 3])), none, none, none])
             }
@@ -94,10 +91,18 @@ impl<S: Source> Maker<'_, S> {
                 let other = self.domain();
                 (guest, self.control(kind, other))
             }
-            Kind::XenAlloc | Kind::XenFree | Kind::XenNotify | Kind::StaticAlloc | Kind::StaticBind => {
-                (Actor::Hypervisor, self.control(kind, domain))
-            }
-            Kind::VirqEnabled | Kind::DomExcHandler => (Actor::Hypervisor, self.control(kind, domain)),
+            Kind::RaiseVirq
+            | Kind::SetVirqHandler
+            | Kind::Pause
+            | Kind::Unpause
+            | Kind::PollTimeout
+            | Kind::XenAlloc
+            | Kind::XenFree
+            | Kind::XenNotify
+            | Kind::StaticAlloc
+            | Kind::StaticBind
+            | Kind::VirqEnabled
+            | Kind::DomExcHandler => (Actor::Hypervisor, self.control(kind, domain)),
             _ => (guest, self.guest(kind, domain, id)),
         };
         let bad = self.source.chance(3).then(|| if self.source.chance(50) { BadArg::In } else { BadArg::Out });
@@ -105,7 +110,7 @@ impl<S: Source> Maker<'_, S> {
     }
 
     /// What makes a preemption likely, and goes on after it: a port above the first bucket, a reset or an end, and once more.
-    fn to_be_preempted(&mut self, id: u32, domain: u16) {
+    fn plan_preemption(&mut self, id: u32, domain: u16) {
         let (first, again) = match self.source.below(4) {
             0 => return,
             1 if domain > 0 => (Kind::Kill, Kind::Kill),

@@ -1,6 +1,8 @@
 //! Under which strategies recordings can be replayed: all there are, in all their forms, but for those that are listed here with the
 //! reason.
 
+use std::fmt::Write;
+
 use sim_core::hyp::strategy::{Builtin, Settings};
 
 use super::{Options, ReplayError, Setting, Summary, replay};
@@ -77,13 +79,14 @@ pub fn render_all(runs: &[(Form, Option<Summary>)], palette: Palette) -> String 
     let mut text = String::new();
     for (form, summary) in runs {
         if let Some(summary) = summary {
-            text.push_str(&format!("{}\n{}\n", palette.bold(&form.name), super::render(summary, palette)));
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{}\n{}", palette.bold(&form.name), super::render(summary, palette));
         }
     }
     text.push_str("not replayed:\n");
     for Form { name, cannot } in runs.iter().map(|(form, _)| form) {
         if let Some(why) = cannot {
-            text.push_str(&format!("  {name:<20}{why}\n"));
+            let _ = writeln!(text, "  {name:<20}{why}");
         }
     }
     text
