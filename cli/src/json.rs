@@ -10,8 +10,8 @@ pub use view::{ViewReport, view};
 
 use crate::judgement::NotSetUp;
 use crate::profile::{Profile, Provenance};
-use crate::scenario::Scenario;
 use crate::render;
+use crate::scenario::Scenario;
 use crate::words::{self, waiting};
 use indexmap::IndexMap;
 use serde::Serialize;

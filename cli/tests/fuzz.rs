@@ -103,7 +103,7 @@ fn a_strategy_that_reaches_nothing_is_found_shrunk_and_replayed() {
     assert_eq!(found.status.code(), Some(1));
     let told: Value = serde_json::from_slice(&found.stdout).unwrap();
     assert_eq!((&told["outcome"], &told["failure"]["kind"]), (&"failed".into(), &"hypervisor-fault".into()));
-    assert!(told["failure"]["shrunk_to"].as_u64().unwrap() <= 3, "{told:#}");
+    assert!(told["failure"]["shrunk_to"].as_u64().unwrap() <= 4, "{told:#}");
     let command = told["failure"]["command"].as_str().unwrap();
     let replayed = mpusim(&command.split(' ').skip(1).collect::<Vec<_>>());
     let text = String::from_utf8(replayed.stdout).unwrap();

@@ -41,7 +41,9 @@ pub(super) fn play(case: &Case, source: &mut impl Source) -> Option<Wrong> {
     let shared_info = |(_, dom)| rig.hyp.channels.shared_info(dom).map(|area| area.address);
     let shared_infos: Vec<u64> = rig.hyp.channels.domains().filter_map(shared_info).collect();
     let pages = shared_infos.iter().filter_map(|at| Span::with_size(*at, PAGE_SIZE));
-    rig.tamper.shared = (0..case.domains.len()).flat_map(|at| rig.accepts(at)).chain(pages).collect();
+    // Not the memory behind it, where argument blocks are: that stays the guest's own.
+    rig.tamper.shared =
+        (0..case.domains.len()).flat_map(|at| rig.accepts(at).into_iter().take(1)).chain(pages).collect();
     let made = vec![None; case.steps.len()];
     let handed = shared_infos.iter().map(|at| at / PAGE_SIZE).collect();
     let mut victim = Victim { case, rig, made, handed };

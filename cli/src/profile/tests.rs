@@ -152,7 +152,7 @@ fn names_with_and_without_settings() {
     let set = choose("r52-s32z:barrier-share=60,isb=9").unwrap();
     assert_eq!((set.name(), set.fit()), ("r52-s32z:barrier-share=60,isb=9", None));
     for (text, want) in [
-        ("cuonts", "there is no profile \"cuonts\"; there are counts, r52-s32z, r82-assumed"),
+        ("cuonts", "there is no profile \"cuonts\"; did you mean `counts`? there are counts, r52-s32z, r82-assumed"),
         ("", "there is no profile \"\""),
         ("counts:barrier-share=60", "it has no sum"),
         ("r52-s32z:isb=9,barrier-share=60", "a part of it is set"),

@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn as_many_values_as_columns() {
         let path = std::path::Path::new("few.toml");
-        let scenario = crate::scenario::Scenario::from_text(path, "board = \"tiny\"\nel2_regions = 1", &[]).unwrap();
+        let scenario = crate::scenario::Scenario::from_text(path, "board = \"tiny\"\nel2_regions = 1\nheap = { base = 0x50000000, size = 0x20000000 }\n[[domain]]\nid = 1\nram = [{ base = 0x30000000, size = 0x10000000 }]\n[[domain.vcpu]]\n", &[]).unwrap();
         let (_, report) =
             crate::commands::simulate(&scenario, "naive", &sim_core::hyp::strategy::Naive, 0, ()).unwrap();
         assert!(matches!(report.outcome, sim_core::outcome::Outcome::Refused(_)));

@@ -20,7 +20,8 @@ fn plan(scenario: &Scenario, strategy: &str) -> Plan {
 
 /// `count` domains with names of every length, neighbours among them.
 fn many(count: u64) -> Scenario {
-    let mut text = String::from("scheduler = \"rr\"\nheap = { base = 0x08000000, size = 0x01000000 }\n");
+    let mut text =
+        String::from("scheduler = \"rr\"\nvmid_bits = 16\nheap = { base = 0x08000000, size = 0x01000000 }\n");
     for domain in 1..=count {
         let base = 0x1000_0000 + domain * 0x20_0000;
         let size = if domain % 3 == 0 { 0x20_0000 } else { 0x3000 + 0x1000 * domain };
@@ -111,10 +112,10 @@ fn what_nobody_can_read_is_not_drawn() {
 
 #[test]
 fn names_cannot_break_out() {
-    let text = "name = \"a<b>&\\\"c\\u0007\"\nheap = { base = 0x08000000, size = 0x01000000 }\n[[domain]]\nid = 1\nname = \"</text><script>\"\nram = [{ base = 0x10000000, size = 0x1000000 }]\n[[domain.vcpu]]\n";
+    let text = "name = \"a<b>&\\\"c\"\nheap = { base = 0x08000000, size = 0x01000000 }\n[[domain]]\nid = 1\nname = \"</text><script>\"\nram = [{ base = 0x10000000, size = 0x1000000 }]\n[[domain.vcpu]]\n";
     let scenario = Scenario::from_text(Path::new("evil.toml"), text, &[]).unwrap();
     let drawn = svg(&scenario, "naive", &plan(&scenario, "naive"), None, "").unwrap();
-    assert!(!drawn.contains("<script") && !drawn.contains("a<b") && !drawn.contains('\u{7}'), "{drawn}");
+    assert!(!drawn.contains("<script") && !drawn.contains("a<b"), "{drawn}");
     assert!(drawn.contains("&#60;/text&#62;&#60;script&#62;"));
 }
 
