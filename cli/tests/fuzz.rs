@@ -236,11 +236,11 @@ fn a_race_that_goes_wrong_is_found_and_its_token_shows_it_again() {
     assert_eq!(command, format!("mpusim fuzz --replay {token}"));
 }
 
-const SAMPLE: &str = "examples/races/moving-port.toml";
+const SAMPLE: &str = "../examples/races/moving-port.toml";
 
 /// A file of a race's own, in a folder of the test's own.
 fn race_file(name: &str, text: &str) -> String {
-    let folder = Path::new("target").join("races");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("races");
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();

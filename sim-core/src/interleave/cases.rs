@@ -81,7 +81,7 @@ pub fn cases() -> Vec<Case> {
         },
         Case { large: true, queues: false, ..small("fifo-storm", "the same with event words and queues", storm(true)) },
     ];
-    whole.into_iter().chain(table::cases()).chain(preempted::cases()).chain(storms).collect()
+    whole.into_iter().chain(preempted::cases()).chain(table::cases()).chain(storms).collect()
 }
 
 fn small(name: &str, about: &str, script: Script) -> Case {

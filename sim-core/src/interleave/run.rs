@@ -28,6 +28,8 @@ pub enum Wrong {
     Isolation(Breach),
     /// A guest on this PE ended its event interrupt, and EL2 had made it inactive before.
     NotActive(Who),
+    /// A domain ended while this PE was in the middle of a hypercall of it.
+    Ended(Who),
     /// An event will never be seen.
     Lost(Lost),
     /// No order of the hypercalls, one after the other, gives what came of it.
@@ -46,6 +48,7 @@ impl Wrong {
             Self::Refused(..) => "refused",
             Self::Isolation(_) => "isolation",
             Self::NotActive(_) => "interrupt-not-active",
+            Self::Ended(_) => "ended-meanwhile",
             Self::Lost(_) => "lost-event",
             Self::Order(_) => "no-order",
             Self::Stuck => "stuck",
@@ -151,7 +154,7 @@ impl Run<'_> {
             if let Some(who) = self.crew.not_active {
                 return Ok(Some(Wrong::NotActive(who)));
             }
-            if let Some(wrong) = self.hazard().or_else(|| self.breach(who)) {
+            if let Some(wrong) = self.hazard().or_else(|| self.breach(who)).or_else(|| self.ended()) {
                 return Ok(Some(wrong));
             }
         }
@@ -369,6 +372,15 @@ impl Run<'_> {
     fn breach(&mut self, who: Who) -> Option<Wrong> {
         let at_el2 = self.crew.actors.get(who).is_some_and(|actor| matches!(actor.next, Next::Raise(_)));
         if at_el2 { None } else { self.system.breach(who).map(Wrong::Isolation) }
+    }
+
+    /// A PE in the middle of a hypercall of a domain that is not there any more.
+    fn ended(&self) -> Option<Wrong> {
+        let half_way = |actor: &Actor| matches!((&actor.work, actor.next), (Work::Guest(_), Next::Raise(_)));
+        let mut actors = self.crew.actors.iter().enumerate().filter(|(_, actor)| half_way(actor));
+        actors
+            .find(|(pe, _)| self.system.hyp.core.index(system::domain_of(*pe)).is_none())
+            .map(|(pe, _)| Wrong::Ended(pe))
     }
 
     /// All is over: the isolation oracle looks at every PE.

@@ -155,6 +155,7 @@ pub(super) fn wrong(system: &System, wrong: &Wrong) -> Vec<String> {
         Wrong::NotActive(pe) => vec![format!(
             "the guest on PE {pe} ends its event interrupt, and its list register has none that is active: EL2 took it away"
         )],
+        Wrong::Ended(pe) => vec![format!("a domain ended while PE {pe} was in the middle of a hypercall of it")],
         Wrong::Lost(what) => vec![lost(*what)],
         Wrong::Order(differs) => {
             let first = "no order of the hypercalls, one after the other, gives this; in order of their ends:".into();
