@@ -244,7 +244,7 @@ impl Rig {
         match *op {
             Op::RegisterVcpuInfo { vcpuid, mfn, offset, .. } => {
                 if let Ok(vcpu) = self.guest_vcpu((domain, low(vcpuid))) {
-                    vcpu.info = Some(mfn.wrapping_mul(PAGE_SIZE).wrapping_add(low(offset).into()));
+                    vcpu.registered = Some(mfn.wrapping_mul(PAGE_SIZE).wrapping_add(low(offset).into()));
                 }
             }
             Op::InitControl { control_gfn, offset, vcpu, .. } => {

@@ -29,8 +29,8 @@ pub(super) struct GuestDomain {
 pub(super) struct GuestVcpu {
     /// Its argument blocks.
     pub(super) arguments: u64,
-    /// Its `vcpu_info`, if it has one of its own.
-    pub(super) info: Option<u64>,
+    /// The `vcpu_info` that it registered.
+    pub(super) registered: Option<u64>,
     /// Its FIFO control block.
     pub(super) block: Option<u64>,
     /// Queues it found ready.
@@ -47,22 +47,20 @@ pub(super) type Out = Result<Value, Trouble>;
 impl GuestDomain {
     /// `shared_info`: where it is, unless the domain has yet to say where it is to be.
     pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
-        let vcpu = |vcpu: u64| GuestVcpu {
-            arguments: ground.arguments(position, vcpu as u32),
-            info: (vcpu < u64::from(shared_info::LEGACY_VCPUS)).then_some(shared_info).flatten(),
-            ..GuestVcpu::default()
-        };
+        let vcpu = |vcpu: u64| GuestVcpu { arguments: ground.arguments(position, vcpu as u32), ..GuestVcpu::default() };
         Self { position, shared_info, vcpus: (0..domain.vcpus).map(vcpu).collect(), pages: Vec::new(), xen_hits: 0 }
     }
 
-    /// `shared_info` is in this page from now on, and with it the `vcpu_info` of a vCPU that registered none.
+    /// `shared_info` is in this page from now on, or in none that the domain can touch.
     pub(super) fn place_shared_info(&mut self, page: Option<u64>) {
-        for vcpu in self.vcpus.iter_mut().take(shared_info::LEGACY_VCPUS as usize) {
-            if vcpu.info == self.shared_info {
-                vcpu.info = page;
-            }
-        }
         self.shared_info = page;
+    }
+
+    /// Where a vCPU's `vcpu_info` is, if it has one of its own: where it registered it, whatever became of `shared_info`, else
+    /// in `shared_info` if there is a place for it.
+    fn info(&self, vcpu: u32) -> Option<u64> {
+        let legacy = || self.shared_info.filter(|_| vcpu < shared_info::LEGACY_VCPUS);
+        self.vcpus.get(vcpu as usize)?.registered.or_else(legacy)
     }
 
     /// Back to two-level: what FIFO left is forgotten.
@@ -123,7 +121,8 @@ impl Rig {
 
     fn info(&mut self, caller: (u16, u32)) -> Result<u64, Trouble> {
         let (domain, vcpu) = caller;
-        let info = self.guest_vcpu(caller)?.info;
+        self.guest_vcpu(caller)?;
+        let info = self.guest(domain)?.info(vcpu);
         info.ok_or_else(|| Trouble::Step(format!("vcpu {vcpu} of domain {domain} has no vcpu_info of its own")))
     }
 
@@ -214,4 +213,28 @@ pub(super) fn hex(value: u64) -> String {
 /// As recordings print event words.
 pub(super) fn hex_word(value: u32) -> String {
     format!("{value:#010x}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop")]
+mod tests {
+    use super::*;
+
+    /// Whatever the order in which it registers one, and in which `shared_info` comes and goes, in whichever page.
+    #[test]
+    fn a_vcpu_info_that_was_registered_stays_where_it_is() {
+        let vcpus = vec![GuestVcpu::default(), GuestVcpu::default()];
+        let mut guest = GuestDomain { position: 0, shared_info: None, vcpus, pages: Vec::new(), xen_hits: 0 };
+        let places = |guest: &GuestDomain| [guest.info(0), guest.info(1), guest.info(2)];
+        assert_eq!(places(&guest), [None; 3]);
+        guest.place_shared_info(Some(0x1000));
+        assert_eq!(places(&guest), [Some(0x1000), None, None], "the one that has a place in shared_info");
+        for (vcpu, place) in guest.vcpus.iter_mut().zip([0x1000, 0x2040]) {
+            vcpu.registered = Some(place);
+        }
+        for page in [None, Some(0x1000), Some(0x3000), None] {
+            guest.place_shared_info(page);
+            assert_eq!(places(&guest), [Some(0x1000), Some(0x2040), None], "shared_info in {page:x?}");
+        }
+    }
 }

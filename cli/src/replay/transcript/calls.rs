@@ -254,7 +254,8 @@ impl Rig {
         let rc = self.hypercall(nr::MEMORY_OP, [XENMEM_ADD_TO_PHYSMAP.into(), arguments, 0, 0, 0])?;
         if rc == 0 {
             let [first, _] = &mut self.guest(record.domain)?.infos;
-            *first = Some(page);
+            // A vCPU that registered its own keeps it.
+            first.get_or_insert(page);
         }
         Ok(rc)
     }
