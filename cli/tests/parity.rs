@@ -189,8 +189,8 @@ fn what_does_not_go_onto_a_board_is_refused_with_the_reason() {
         return;
     }
     refused("r52", "ring", &[], "has memory at 0x10000000");
-    refused("r52", "ring", &["ring.base=0x20000000"], "needs 0x400000 bytes in its first bank");
-    refused("v8r", "ring", &[], "needs 0x400000 bytes in its first bank");
+    refused("r52", "ring", &["ring.base=0x20000000"], "needs 4 MiB in its first bank");
+    refused("v8r", "ring", &[], "needs 4 MiB in its first bank");
     refused("r52", "idle-view", &[], "no time for timers");
     refused("v8r", "idle-view", &[], "no time for timers");
     refused("r52", "fixed-frames", &[], "no time for fixed frames");
