@@ -1,7 +1,7 @@
 //! Text of others, made fit to be shown: names, consoles, files and arguments say whatever somebody put into them, and a
 //! terminal or a page obeys some of that. Such characters are written out instead, as `\u{1b}`.
 //!
-//! [`line`] and [`text`] are for text that comes into a report; [`crate::output`] passes all that is printed through
+//! [`line()`] and [`text`] are for text that comes into a report; [`crate::output`] passes all that is printed through
 //! [`text`] once more, and everything that is written as JSON goes through [`json`].
 
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ pub fn path(path: &Path) -> String {
     line(&path.display().to_string()).into_owned()
 }
 
-/// A character as [`line`] has it.
+/// A character as [`line()`] has it.
 pub fn put(out: &mut String, char: char) {
     if is_hidden(char) {
         // A string takes every character.
