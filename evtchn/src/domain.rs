@@ -6,7 +6,7 @@ use core::fmt::Debug;
 use crate::{
     DomId, DomIdx, Errno, Host, Port, Stop, Vcpu, VcpuInfoPlace,
     abi::{self, virq},
-    fifo::Fifo,
+    fifo_state::Fifo,
     port::{Channel, State},
     ports::{Opened, PortTable},
 };

@@ -7,7 +7,7 @@ use crate::{
     Caller, Errno, EventChannels, Host, Object, Port, Stop, Vcpu,
     abi::{self, BitAt, PAGE_SIZE, control_block, fifo as word, shared_info},
     domain::Domain,
-    fifo::{Fifo, VcpuQueues},
+    fifo_state::{Fifo, VcpuQueues},
 };
 
 impl<A: Copy + Debug> EventChannels<A> {

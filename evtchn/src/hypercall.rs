@@ -6,8 +6,9 @@
 use core::fmt::Debug;
 
 use crate::{
-    Binding, Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu,
+    Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu,
     abi::{self, op, size},
+    op::{Block, Op, Output, Shape, WORDS},
 };
 
 /// How a hypercall that did not stop early ended.
@@ -33,7 +34,13 @@ pub enum Step {
     Raise(Route),
 }
 
-type Op<H> = Result<(), Stop<<H as crate::EventMemory>::Fault>>;
+/// What an operation has come to.
+enum Performed {
+    Output(Output),
+    Raise(Route),
+    /// A reset that is to go on.
+    Preempted,
+}
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `event_channel_op(cmd, arg)`. An errno comes as [`Stop::Errno`].
@@ -66,7 +73,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     ) -> Result<Step, Stop<H::Fault>> {
         // By far the most frequent; apart from the others, it does not pay for their frame.
         if cmd == op::SEND {
-            let [port] = read::<{ size::SEND }, 1, H>(h, caller, arg)?;
+            let Block([port, ..]) = read_block(h, caller, arg, size::SEND)?;
             return Ok(Step::Raise(self.route_send(caller, Port(port))?));
         }
         self.start_other(h, caller, cmd, arg)
@@ -80,42 +87,73 @@ impl<A: Copy + Debug> EventChannels<A> {
         cmd: u32,
         arg: u64,
     ) -> Result<Step, Stop<H::Fault>> {
-        match cmd {
-            op::BIND_INTERDOMAIN => self.op_bind_interdomain(h, caller, arg)?,
-            op::BIND_VIRQ => self.op_bind_virq(h, caller, arg)?,
-            op::BIND_PIRQ => {
-                read::<{ size::BIND_PIRQ }, 3, H>(h, caller, arg)?;
-                return Err(Errno::EOPNOTSUPP.into());
-            }
-            op::CLOSE => {
-                let [port] = read::<{ size::CLOSE }, 1, H>(h, caller, arg)?;
-                self.close(h, caller, Port(port))?;
-            }
-            op::STATUS => self.op_status(h, caller, arg)?,
-            op::ALLOC_UNBOUND => self.op_alloc_unbound(h, caller, arg)?,
-            op::BIND_IPI => self.op_bind_ipi(h, caller, arg)?,
-            op::BIND_VCPU => {
-                let [port, vcpu] = read::<{ size::BIND_VCPU }, 2, H>(h, caller, arg)?;
-                self.bind_vcpu(caller, Port(port), Vcpu(vcpu))?;
-            }
-            op::UNMASK => {
-                let [port] = read::<{ size::UNMASK }, 1, H>(h, caller, arg)?;
-                return Ok(Step::Raise(self.route_unmask(caller, Port(port))?));
-            }
-            op::RESET => return self.op_reset(h, caller, arg, ResetFrom::Start),
-            op::RESET_CONT => return self.op_reset(h, caller, arg, ResetFrom::Preempted),
-            op::INIT_CONTROL => self.op_init_control(h, caller, arg)?,
-            op::EXPAND_ARRAY => {
-                let [low, high] = read::<{ size::EXPAND_ARRAY }, 2, H>(h, caller, arg)?;
-                self.expand_array(h, caller, long(low, high))?;
-            }
-            op::SET_PRIORITY => {
-                let [port, priority] = read::<{ size::SET_PRIORITY }, 2, H>(h, caller, arg)?;
-                self.set_priority(caller, Port(port), priority)?;
-            }
-            _ => return Err(Errno::ENOSYS.into()),
-        }
+        let shape = Shape::of_command(cmd).ok_or(Errno::ENOSYS)?;
+        let mut block = read_block(h, caller, arg, shape.size)?;
+        let op = Op::parse(cmd, &block).ok_or(Errno::ENOSYS)?;
+        let output = match self.perform(h, caller, op)? {
+            Performed::Output(Output::Nothing) => return Ok(Step::Done(Done::Rc(0))),
+            Performed::Output(output) => output,
+            Performed::Raise(route) => return Ok(Step::Raise(route)),
+            Performed::Preempted => return Ok(Step::Done(Done::Continue { cmd: op::RESET_CONT, arg })),
+        };
+        op.put(output, &mut block);
+        let bytes = block.to_bytes();
+        let (block, _) = bytes.split_at(shape.size as usize);
+        h.write_guest(caller.dom, arg, block)?;
         Ok(Step::Done(Done::Rc(0)))
+    }
+
+    fn perform<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, op: Op) -> Result<Performed, Stop<H::Fault>> {
+        let output = match op {
+            Op::BindInterdomain { remote_dom, remote_port } => {
+                Output::Port(self.bind_interdomain(h, caller, DomId(remote_dom), Port(remote_port))?)
+            }
+            Op::BindVirq { virq, vcpu } => Output::Port(self.bind_virq(h, caller, virq, Vcpu(vcpu))?),
+            Op::BindPirq { .. } => return Err(Errno::EOPNOTSUPP.into()),
+            Op::Close { port } => {
+                self.close(h, caller, Port(port))?;
+                Output::Nothing
+            }
+            Op::Send { port } => return Ok(Performed::Raise(self.route_send(caller, Port(port))?)),
+            Op::Status { dom, port } => Output::Status(self.status(caller, DomId(dom), Port(port))?),
+            Op::AllocUnbound { dom, remote_dom } => {
+                Output::Port(self.alloc_unbound(h, caller, DomId(dom), DomId(remote_dom))?)
+            }
+            Op::BindIpi { vcpu } => Output::Port(self.bind_ipi(h, caller, Vcpu(vcpu))?),
+            Op::BindVcpu { port, vcpu } => {
+                self.bind_vcpu(caller, Port(port), Vcpu(vcpu))?;
+                Output::Nothing
+            }
+            Op::Unmask { port } => return Ok(Performed::Raise(self.route_unmask(caller, Port(port))?)),
+            Op::Reset { dom } => return self.perform_reset(h, caller, dom, ResetFrom::Start),
+            Op::ResetCont { dom } => return self.perform_reset(h, caller, dom, ResetFrom::Preempted),
+            Op::InitControl { control_gfn, offset, vcpu } => {
+                Output::LinkBits(self.init_control(h, caller, Vcpu(vcpu), control_gfn, offset)?)
+            }
+            Op::ExpandArray { array_gfn } => {
+                self.expand_array(h, caller, array_gfn)?;
+                Output::Nothing
+            }
+            Op::SetPriority { port, priority } => {
+                self.set_priority(caller, Port(port), priority)?;
+                Output::Nothing
+            }
+        };
+        Ok(Performed::Output(output))
+    }
+
+    fn perform_reset<H: Host<Area = A>>(
+        &mut self,
+        h: &mut H,
+        caller: Caller,
+        dom: u16,
+        from: ResetFrom,
+    ) -> Result<Performed, Stop<H::Fault>> {
+        match self.reset(h, caller, DomId(dom), from) {
+            Ok(()) => Ok(Performed::Output(Output::Nothing)),
+            Err(Stop::Errno(Errno::ERESTART)) => Ok(Performed::Preempted),
+            Err(stop) => Err(stop),
+        }
     }
 
     /// `event_channel_op_compat(arg)`: nothing on Arm; the pointer is not read.
@@ -138,7 +176,7 @@ impl<A: Copy + Debug> EventChannels<A> {
         if cmd != abi::VCPUOP_REGISTER_VCPU_INFO {
             return Err(Errno::EINVAL.into());
         }
-        let [low, high, offset, _] = read::<{ size::REGISTER_VCPU_INFO }, 4, H>(h, caller, arg)?;
+        let Block([low, high, offset, ..]) = read_block(h, caller, arg, size::REGISTER_VCPU_INFO)?;
         self.register_vcpu_info(h, caller, Vcpu(vcpuid), long(low, high), offset)?;
         Ok(0)
     }
@@ -150,70 +188,9 @@ impl<A: Copy + Debug> EventChannels<A> {
         caller: Caller,
         arg: u64,
     ) -> Result<Poll, Stop<H::Fault>> {
-        let [low, high, nr_ports, _, soon, late] = read::<{ size::SCHED_POLL }, 6, H>(h, caller, arg)?;
+        let Block([low, high, nr_ports, _, soon, late]) = read_block(h, caller, arg, size::SCHED_POLL)?;
         let request = PollRequest { ports: long(low, high), nr_ports, timeout: long(soon, late) };
         self.poll(h, caller, request)
-    }
-
-    fn op_bind_interdomain<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [dom, remote_port, _] = read::<{ size::BIND_INTERDOMAIN }, 3, H>(h, caller, arg)?;
-        let port = self.bind_interdomain(h, caller, DomId(dom as u16), Port(remote_port))?;
-        write(h, caller, arg, [dom, remote_port, port.0])
-    }
-
-    fn op_bind_virq<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [virq, vcpu, _] = read::<{ size::BIND_VIRQ }, 3, H>(h, caller, arg)?;
-        let port = self.bind_virq(h, caller, virq, Vcpu(vcpu))?;
-        write(h, caller, arg, [virq, vcpu, port.0])
-    }
-
-    fn op_alloc_unbound<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [doms, _] = read::<{ size::ALLOC_UNBOUND }, 2, H>(h, caller, arg)?;
-        let (dom, remote) = (DomId(doms as u16), DomId((doms >> 16) as u16));
-        let port = self.alloc_unbound(h, caller, dom, remote)?;
-        write(h, caller, arg, [doms, port.0])
-    }
-
-    fn op_bind_ipi<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [vcpu, _] = read::<{ size::BIND_IPI }, 2, H>(h, caller, arg)?;
-        let port = self.bind_ipi(h, caller, Vcpu(vcpu))?;
-        write(h, caller, arg, [vcpu, port.0])
-    }
-
-    fn op_status<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [dom, port, _, _, first, second] = read::<{ size::STATUS }, 6, H>(h, caller, arg)?;
-        let status = self.status(caller, DomId(dom as u16), Port(port))?;
-        // Members of the union that say nothing come back as they were given, the padding beside a short one too.
-        let narrow = |dom: DomId| first & 0xFFFF_0000 | u32::from(dom.0);
-        let (first, second) = match status.binding {
-            Binding::Closed | Binding::Ipi => (first, second),
-            Binding::Unbound { dom } => (narrow(dom), second),
-            Binding::Interdomain { dom, port } => (narrow(dom), port.0),
-            Binding::Virq(virq) => (virq, second),
-        };
-        write(h, caller, arg, [dom, port, status.binding.code(), status.vcpu.0, first, second])
-    }
-
-    fn op_init_control<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, arg: u64) -> Op<H> {
-        let [low, high, offset, vcpu, bits, pad] = read::<{ size::INIT_CONTROL }, 6, H>(h, caller, arg)?;
-        let link_bits = self.init_control(h, caller, Vcpu(vcpu), long(low, high), offset)?;
-        let bits = bits & !0xFF | u32::from(link_bits);
-        write(h, caller, arg, [low, high, offset, vcpu, bits, pad])
-    }
-
-    fn op_reset<H: Host<Area = A>>(
-        &mut self,
-        h: &mut H,
-        caller: Caller,
-        arg: u64,
-        from: ResetFrom,
-    ) -> Result<Step, Stop<H::Fault>> {
-        let [dom] = read::<{ size::RESET }, 1, H>(h, caller, arg)?;
-        match self.reset(h, caller, DomId(dom as u16), from) {
-            Ok(()) => Ok(Step::Done(Done::Rc(0))),
-            Err(Stop::Errno(Errno::ERESTART)) => Ok(Step::Done(Done::Continue { cmd: op::RESET_CONT, arg })),
-            Err(stop) => Err(stop),
-        }
     }
 }
 
@@ -222,35 +199,13 @@ fn long(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// The largest block.
-const BLOCK: usize = size::STATUS as usize;
-
-/// Reads a block of `SIZE` bytes as its 32-bit words; a short last word is zero-extended.
+/// Reads a block of `size` bytes.
 #[inline]
-fn read<const SIZE: u32, const WORDS: usize, H: Host>(
-    h: &mut H,
-    caller: Caller,
-    arg: u64,
-) -> Result<[u32; WORDS], Stop<H::Fault>> {
-    const { assert!(WORDS == SIZE.div_ceil(4) as usize && WORDS * 4 <= BLOCK) };
-    let mut bytes = [0; BLOCK];
-    let (block, _) = bytes.split_at_mut(SIZE as usize);
+fn read_block<H: Host>(h: &mut H, caller: Caller, arg: u64, size: u32) -> Result<Block, Stop<H::Fault>> {
+    let mut bytes = [0; WORDS * 4];
+    let (block, _) = bytes.split_at_mut(size as usize);
     h.read_guest(caller.dom, arg, block)?;
-    let mut words = [0; WORDS];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *word = u32::from_le_bytes(*bytes);
-    }
-    Ok(words)
-}
-
-fn write<const WORDS: usize, H: Host>(h: &mut H, caller: Caller, arg: u64, words: [u32; WORDS]) -> Op<H> {
-    const { assert!(WORDS * 4 <= BLOCK) };
-    let mut bytes = [0; BLOCK];
-    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-        *bytes = word.to_le_bytes();
-    }
-    let (block, _) = bytes.split_at(WORDS * 4);
-    h.write_guest(caller.dom, arg, block)
+    Ok(Block::from_bytes(&bytes))
 }
 
 #[cfg(test)]

@@ -32,12 +32,13 @@
 //! # The rooms, from the top down
 //!
 //! - `hypercall`: argument blocks; [`EventChannels::event_channel_op`], `vcpu_op`, `sched_poll`.
+//! - [`op`]: the operations as typed values: names, arguments, blocks read and written, results.
 //! - `ops/`: the operations on ports (`bind`, `close`, `notify`, `query`), and what the hypervisor itself does with
 //!   ports (`xen`, `statics`).
 //! - `reset`: closing everything, for a guest and at a domain's end. `poll`: waiting. `vcpu_info`: registering.
 //! - `privilege`: who may. `virq`: kinds, handlers, raising.
-//! - `raise`: routes, and where the ABIs part; `two_level`, `fifo`, `fifo_control`; `upcall`: telling the vcpu.
-//! - `table`: all domains; `domain`: one; `ports`: its channels and the free ones; `port`: one channel.
+//! - `raise`: routes, and where the ABIs part; `two_level`, `fifo`, `fifo_control`, `fifo_state`; `upcall`: telling the vcpu.
+//! - `table`: all domains; `domain`: one; `ports`: its channels and the free ones; `port`: one channel; `place`: where a `vcpu_info` may be.
 //! - `inspect`: looking without touching.
 //! - `memory`, `errno`, `abi`: the words everything above is written in.
 //! - `model`: the ABI a second time, plain and slow, to hold the rest against; only with the feature of that name.
@@ -64,12 +65,15 @@ mod domain;
 mod errno;
 mod fifo;
 mod fifo_control;
+mod fifo_state;
 mod hypercall;
 mod inspect;
 mod memory;
 #[cfg(feature = "model")]
 pub mod model;
+pub mod op;
 mod ops;
+mod place;
 mod poll;
 mod port;
 mod ports;
@@ -90,10 +94,10 @@ pub use hypercall::{Done, Step};
 pub use inspect::{AbiKind, PortCounts, UsedPort};
 pub use memory::{EventMemory, Host, Object, Withheld};
 pub use ops::xen::XenPort;
+pub use place::VcpuInfoPlace;
 pub use poll::{Poll, PollRequest};
 pub use port::{Binding, DomId, DomIdx, Port, PortStatus, Vcpu, XenHandler};
 pub use raise::Route;
 pub use reset::ResetFrom;
 pub use table::{Caller, DomainConfig, EventChannels, Policy};
-pub use vcpu_info::VcpuInfoPlace;
 pub use virq::VirqKind;

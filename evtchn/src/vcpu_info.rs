@@ -3,40 +3,11 @@
 use core::fmt::Debug;
 
 use crate::{
-    Caller, DomIdx, Errno, EventChannels, Host, Object, Stop, Vcpu,
+    Caller, DomIdx, Errno, EventChannels, Host, Object, Stop, Vcpu, VcpuInfoPlace,
     abi::{PAGE_SIZE, shared_info, vcpu_info},
     domain::Domain,
     table::unregistered,
 };
-
-/// Where a vcpu's `vcpu_info` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VcpuInfoPlace<A> {
-    /// Where the guest asked for.
-    Registered(A),
-    /// At the start of `shared_info`, whose area this is.
-    Legacy(A),
-    /// In the hypervisor's dummy, shared by all such vcpus of all domains.
-    Dummy(A),
-}
-
-impl<A: Copy> VcpuInfoPlace<A> {
-    /// The area; the structure is at its start in each case.
-    #[inline]
-    pub const fn area(self) -> A {
-        match self {
-            Self::Registered(area) | Self::Legacy(area) | Self::Dummy(area) => area,
-        }
-    }
-
-    /// Has the guest registered it?
-    pub const fn is_registered(self) -> bool {
-        matches!(self, Self::Registered(_))
-    }
-}
-
-// What makes `area()` right for the legacy place.
-const _: () = assert!(shared_info::VCPU_INFO == 0);
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `VCPUOP_register_vcpu_info`, for the life of the domain. The contents move along; then everything is

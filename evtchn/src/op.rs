@@ -1,0 +1,486 @@
+//! The operations of `event_channel_op` as typed values: the one place that knows their names, arguments and blocks.
+//!
+//! An [`Op`] is what a guest asks for. [`Op::emit`] writes it as the argument block that a guest would, [`Op::parse`] reads a
+//! block as the hypervisor does, and an [`Output`] is what comes back, written into the block ([`Op::put`]) and read out of it
+//! ([`Op::output`]). Whoever has operations as text, as JSON or as random numbers goes by [`SHAPES`]: a [`Shape`] has the
+//! names of the arguments, in the order in which [`Shape::op`] takes them.
+//!
+//! Layouts are those of `public/event_channel.h` as an arm64 compiler has them. Fields of a block that an operation does not
+//! read (outputs, padding, the upper half of a 32-bit word whose lower half is a domain's number) are the guest's.
+
+use crate::abi::{op, size, stat};
+use crate::port::{Binding, DomId, Port, PortStatus, Vcpu};
+
+/// 32-bit words of the largest block.
+pub const WORDS: usize = size::STATUS.div_ceil(4) as usize;
+
+/// An argument block as 32-bit words, those behind its end zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Block(pub [u32; WORDS]);
+
+/// What an argument or an output is: where it stands in the block, and how wide it is.
+trait Field: Copy {
+    fn get(block: &Block, at: usize) -> Self;
+    fn put(self, block: &mut Block, at: usize);
+    /// From a number of any width, cut as a C assignment cuts it.
+    fn cut(value: u64) -> Self;
+    fn widen(self) -> u64;
+}
+
+impl Block {
+    fn word(&self, word: usize) -> u32 {
+        self.0.get(word).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, word: usize, value: u32) {
+        if let Some(place) = self.0.get_mut(word) {
+            *place = value;
+        }
+    }
+
+    /// From the bytes that stand in guest memory; a short last word is zero-extended, bytes behind the largest block are
+    /// not looked at.
+    #[must_use]
+    #[inline]
+    pub fn from_bytes(bytes: &[u8; WORDS * 4]) -> Self {
+        let mut block = Self::default();
+        for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        block
+    }
+
+    /// As bytes that stand in guest memory.
+    #[must_use]
+    #[inline]
+    pub fn to_bytes(&self) -> [u8; WORDS * 4] {
+        let mut bytes = [0; WORDS * 4];
+        for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(self.0) {
+            *bytes = word.to_le_bytes();
+        }
+        bytes
+    }
+}
+
+/// Byte offsets within a block; a 16-bit field may stand in either half of its word.
+impl Field for u16 {
+    fn get(block: &Block, at: usize) -> Self {
+        (block.word(at / 4) >> (at % 4 * 8)) as Self
+    }
+
+    fn put(self, block: &mut Block, at: usize) {
+        let shift = at % 4 * 8;
+        let others = block.word(at / 4) & !(u32::from(Self::MAX) << shift);
+        block.set(at / 4, others | u32::from(self) << shift);
+    }
+
+    fn cut(value: u64) -> Self {
+        value as Self
+    }
+
+    fn widen(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Field for u32 {
+    fn get(block: &Block, at: usize) -> Self {
+        block.word(at / 4)
+    }
+
+    fn put(self, block: &mut Block, at: usize) {
+        block.set(at / 4, self);
+    }
+
+    fn cut(value: u64) -> Self {
+        value as Self
+    }
+
+    fn widen(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Field for u64 {
+    fn get(block: &Block, at: usize) -> Self {
+        Self::from(block.word(at / 4 + 1)) << 32 | Self::from(block.word(at / 4))
+    }
+
+    fn put(self, block: &mut Block, at: usize) {
+        block.set(at / 4, self as u32);
+        block.set(at / 4 + 1, (self >> 32) as u32);
+    }
+
+    fn cut(value: u64) -> Self {
+        value
+    }
+
+    fn widen(self) -> u64 {
+        self
+    }
+}
+
+/// What an operation gives back in its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    Nothing,
+    /// A port, at this byte of the block.
+    Port {
+        /// The field's name.
+        name: &'static str,
+        /// Its place.
+        at: usize,
+    },
+    /// What a port is.
+    Status,
+    /// How many bits a LINK has.
+    LinkBits,
+}
+
+/// What came back in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Nothing.
+    Nothing,
+    /// The port that was made.
+    Port(Port),
+    /// What a port is.
+    Status(PortStatus),
+    /// How many bits a LINK has.
+    LinkBits(u8),
+}
+
+/// What an operation looks like from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Its name: that of the command in lower case, without `EVTCHNOP_`.
+    pub name: &'static str,
+    /// `EVTCHNOP_*`.
+    pub command: u32,
+    /// Bytes of its argument block.
+    pub size: u32,
+    /// The names of its arguments, those of the C fields.
+    pub arguments: &'static [&'static str],
+    /// What it gives.
+    pub returns: Returns,
+    make: fn(&[u64]) -> Option<Op>,
+}
+
+impl Shape {
+    /// The operation of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SHAPES.iter().find(|shape| shape.name == name)
+    }
+
+    /// The operation of that command.
+    #[must_use]
+    #[inline]
+    pub fn of_command(command: u32) -> Option<&'static Self> {
+        SHAPES.get(command as usize)
+    }
+
+    /// The operation with these arguments, each cut to the width of its field. `None` if there are not as many as it takes.
+    #[must_use]
+    pub fn op(&self, arguments: &[u64]) -> Option<Op> {
+        (self.make)(arguments)
+    }
+}
+
+const fn port(name: &'static str, at: usize) -> Returns {
+    Returns::Port { name, at }
+}
+
+macro_rules! operations {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $text:literal, $command:path, $size:path,
+        { $($field:ident: $type:ty = $at:literal),* $(,)? } -> $returns:expr;
+    )*) => {
+        /// An operation of `event_channel_op` with its arguments. Fields have the names of `public/event_channel.h`.
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "fields are those of the C structures")]
+        pub enum Op {
+            $( $(#[$doc])* $name { $($field: $type),* }, )*
+        }
+
+        /// One by one, under the names of the operations.
+        #[allow(non_upper_case_globals, reason = "named as what they describe")]
+        mod shapes {
+            use super::*;
+            $( pub(super) const $name: Shape = Shape {
+                name: $text,
+                command: $command,
+                size: $size,
+                arguments: &[$(stringify!($field)),*],
+                returns: $returns,
+                make: |arguments| {
+                    let [$($field),*] = arguments else { return None };
+                    Some(Op::$name { $($field: <$type as Field>::cut(*$field)),* })
+                },
+            }; )*
+        }
+
+        /// Every operation, in order of its command.
+        pub const SHAPES: &[Shape] = &[$( shapes::$name ),*];
+
+        impl Op {
+            /// Its command: `EVTCHNOP_*`.
+            #[must_use]
+            pub const fn command(&self) -> u32 {
+                match self { $( Self::$name { .. } => $command, )* }
+            }
+
+            /// What it looks like from outside.
+            #[must_use]
+            pub const fn shape(&self) -> &'static Shape {
+                match self { $( Self::$name { .. } => &shapes::$name, )* }
+            }
+
+            /// The operation that a block asks for under a command. `None`: no operation has that command.
+            #[must_use]
+            #[inline]
+            pub fn parse(command: u32, block: &Block) -> Option<Self> {
+                Some(match command {
+                    $( $command => Self::$name { $($field: <$type as Field>::get(block, $at)),* }, )*
+                    _ => return None,
+                })
+            }
+
+            /// The block that asks for it. What it does not read is as `block` has it.
+            #[must_use]
+            pub fn emit(&self, mut block: Block) -> Block {
+                match *self {
+                    $( Self::$name { $($field),* } => { $( $field.put(&mut block, $at); )* } )*
+                }
+                block
+            }
+
+            /// Its arguments, in the order of [`Shape::arguments`].
+            pub fn arguments(&self) -> impl Iterator<Item = u64> {
+                let mut values = [0; MOST_ARGUMENTS];
+                let mut count = 0;
+                let mut push = |value| {
+                    if let Some(place) = values.get_mut(count) {
+                        *place = value;
+                        count += 1;
+                    }
+                };
+                match *self {
+                    $( Self::$name { $($field),* } => { $( push($field.widen()); )* } )*
+                }
+                values.into_iter().take(count)
+            }
+        }
+    };
+}
+
+/// More arguments than this no operation has.
+const MOST_ARGUMENTS: usize = 3;
+
+operations! {
+    /// Connects a new local port to a port that waits for this domain.
+    BindInterdomain = "bind_interdomain", op::BIND_INTERDOMAIN, size::BIND_INTERDOMAIN,
+        { remote_dom: u16 = 0, remote_port: u32 = 4 } -> port("local_port", 8);
+    /// Binds a virtual interrupt.
+    BindVirq = "bind_virq", op::BIND_VIRQ, size::BIND_VIRQ, { virq: u32 = 0, vcpu: u32 = 4 } -> port("port", 8);
+    /// Binds a physical interrupt: -EOPNOTSUPP on Arm.
+    BindPirq = "bind_pirq", op::BIND_PIRQ, size::BIND_PIRQ, { pirq: u32 = 0, flags: u32 = 4 } -> port("port", 8);
+    /// Gives a port back.
+    Close = "close", op::CLOSE, size::CLOSE, { port: u32 = 0 } -> Returns::Nothing;
+    /// Notifies the other end.
+    Send = "send", op::SEND, size::SEND, { port: u32 = 0 } -> Returns::Nothing;
+    /// Asks what a port is.
+    Status = "status", op::STATUS, size::STATUS, { dom: u16 = 0, port: u32 = 4 } -> Returns::Status;
+    /// Opens a port that waits for a remote domain.
+    AllocUnbound = "alloc_unbound", op::ALLOC_UNBOUND, size::ALLOC_UNBOUND,
+        { dom: u16 = 0, remote_dom: u16 = 2 } -> port("port", 4);
+    /// Binds an inter-processor interrupt.
+    BindIpi = "bind_ipi", op::BIND_IPI, size::BIND_IPI, { vcpu: u32 = 0 } -> port("port", 4);
+    /// Moves a port to another vcpu.
+    BindVcpu = "bind_vcpu", op::BIND_VCPU, size::BIND_VCPU, { port: u32 = 0, vcpu: u32 = 4 } -> Returns::Nothing;
+    /// Clears a mask bit and looks at what waited behind it.
+    Unmask = "unmask", op::UNMASK, size::UNMASK, { port: u32 = 0 } -> Returns::Nothing;
+    /// Closes every port of a domain.
+    Reset = "reset", op::RESET, size::RESET, { dom: u16 = 0 } -> Returns::Nothing;
+    /// Hands over a vcpu's FIFO control block.
+    InitControl = "init_control", op::INIT_CONTROL, size::INIT_CONTROL,
+        { control_gfn: u64 = 0, offset: u32 = 8, vcpu: u32 = 12 } -> Returns::LinkBits;
+    /// Hands over the next page of event words.
+    ExpandArray = "expand_array", op::EXPAND_ARRAY, size::EXPAND_ARRAY, { array_gfn: u64 = 0 } -> Returns::Nothing;
+    /// Chooses a port's FIFO queue.
+    SetPriority = "set_priority", op::SET_PRIORITY, size::SET_PRIORITY,
+        { port: u32 = 0, priority: u32 = 4 } -> Returns::Nothing;
+    /// Goes on with a reset that was preempted.
+    ResetCont = "reset_cont", op::RESET_CONT, size::RESET, { dom: u16 = 0 } -> Returns::Nothing;
+}
+
+// `Shape::of_command` takes the command as an index.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const _: () = {
+    let mut command = 0;
+    while command < SHAPES.len() {
+        assert!(SHAPES[command].command as usize == command);
+        assert!(SHAPES[command].arguments.len() <= MOST_ARGUMENTS && SHAPES[command].size as usize <= WORDS * 4);
+        command += 1;
+    }
+};
+
+/// Fields of `evtchn_status` behind its arguments, and of `evtchn_init_control`: byte offsets.
+mod field {
+    pub(super) const STATUS: usize = 8;
+    pub(super) const VCPU: usize = 12;
+    /// The domain of a union's member, or its VIRQ.
+    pub(super) const FIRST: usize = 16;
+    /// The port of a union's member.
+    pub(super) const SECOND: usize = 20;
+    pub(super) const LINK_BITS: usize = 16;
+}
+
+impl Op {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.shape().name
+    }
+
+    /// The same with another value for the argument of this index. An index beyond its arguments changes nothing.
+    #[must_use]
+    pub fn with(&self, argument: usize, value: u64) -> Self {
+        let mut values = [0; MOST_ARGUMENTS];
+        let mut count = 0;
+        for (place, value) in values.iter_mut().zip(self.arguments()) {
+            *place = value;
+            count += 1;
+        }
+        if let Some(place) = values.get_mut(argument) {
+            *place = value;
+        }
+        values.get(..count).and_then(|values| self.shape().op(values)).unwrap_or(*self)
+    }
+
+    /// Reads what it gave out of the block that a successful call left behind. A status that no port has counts as closed.
+    #[must_use]
+    pub fn output(&self, block: &Block) -> Output {
+        match self.shape().returns {
+            Returns::Nothing => Output::Nothing,
+            Returns::Port { at, .. } => Output::Port(Port(u32::get(block, at))),
+            Returns::LinkBits => Output::LinkBits(block.word(field::LINK_BITS / 4) as u8),
+            Returns::Status => {
+                let dom = DomId(u16::get(block, field::FIRST));
+                let binding = match u32::get(block, field::STATUS) {
+                    stat::UNBOUND => Binding::Unbound { dom },
+                    stat::INTERDOMAIN => Binding::Interdomain { dom, port: Port(u32::get(block, field::SECOND)) },
+                    stat::VIRQ => Binding::Virq(u32::get(block, field::FIRST)),
+                    stat::IPI => Binding::Ipi,
+                    _ => Binding::Closed,
+                };
+                Output::Status(PortStatus { binding, vcpu: Vcpu(u32::get(block, field::VCPU)) })
+            }
+        }
+    }
+
+    /// Writes what it gave into its block. Members of a union that say nothing stay as they were given, the padding beside a
+    /// short one too.
+    pub(crate) fn put(&self, output: Output, block: &mut Block) {
+        match (output, self.shape().returns) {
+            (Output::Port(port), Returns::Port { at, .. }) => port.0.put(block, at),
+            (Output::LinkBits(bits), _) => {
+                let others = block.word(field::LINK_BITS / 4) & !0xFF;
+                block.set(field::LINK_BITS / 4, others | u32::from(bits));
+            }
+            (Output::Status(PortStatus { binding, vcpu }), _) => {
+                binding.code().put(block, field::STATUS);
+                vcpu.0.put(block, field::VCPU);
+                match binding {
+                    Binding::Closed | Binding::Ipi => {}
+                    Binding::Unbound { dom } => dom.0.put(block, field::FIRST),
+                    Binding::Interdomain { dom, port } => {
+                        dom.0.put(block, field::FIRST);
+                        port.0.put(block, field::SECOND);
+                    }
+                    Binding::Virq(virq) => virq.put(block, field::FIRST),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// An operation with these arguments, as many of them as it takes.
+    fn make(shape: &Shape, arguments: [u64; MOST_ARGUMENTS]) -> Op {
+        shape.op(&arguments[..shape.arguments.len()]).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_that_is_written_reads_as_it_was(
+            at in 0..SHAPES.len(), arguments: [u64; MOST_ARGUMENTS], before: [u32; WORDS],
+        ) {
+            let shape = &SHAPES[at];
+            let op = make(shape, arguments);
+            let block = op.emit(Block(before));
+            prop_assert_eq!(Op::parse(shape.command, &block), Some(op));
+            prop_assert_eq!(Block::from_bytes(&block.to_bytes()), block);
+            prop_assert_eq!(op.shape().name, shape.name);
+            let values: Vec<u64> = op.arguments().collect();
+            prop_assert_eq!(shape.op(&values), Some(op));
+            // Bytes that no argument has are as they were.
+            let inverse = op.emit(Block(before.map(|word| !word)));
+            let free = block.0.iter().zip(inverse.0).zip(before).all(|((one, other), before)| {
+                let arguments = !(one ^ other);
+                one & !arguments == before & !arguments
+            });
+            prop_assert!(free);
+        }
+
+        #[test]
+        fn what_comes_back_reads_as_it_was(
+            at in 0..SHAPES.len(), port: u32, vcpu: u32, dom: u16, kind in 0..5_u8, before: [u32; WORDS],
+        ) {
+            let op = make(&SHAPES[at], [1, 2, 3]);
+            let binding = match kind {
+                0 => Binding::Closed,
+                1 => Binding::Unbound { dom: DomId(dom) },
+                2 => Binding::Interdomain { dom: DomId(dom), port: Port(port) },
+                3 => Binding::Virq(port),
+                _ => Binding::Ipi,
+            };
+            let output = match op.shape().returns {
+                Returns::Nothing => Output::Nothing,
+                Returns::Port { .. } => Output::Port(Port(port)),
+                Returns::LinkBits => Output::LinkBits(port as u8),
+                Returns::Status => Output::Status(PortStatus { binding, vcpu: Vcpu(vcpu) }),
+            };
+            let mut block = op.emit(Block(before));
+            op.put(output, &mut block);
+            prop_assert_eq!(op.output(&block), output);
+            prop_assert_eq!(Op::parse(op.command(), &block), Some(op), "arguments stay");
+        }
+    }
+
+    #[test]
+    fn arguments_are_cut_to_their_fields() {
+        let alloc = Shape::named("alloc_unbound").unwrap();
+        let op = alloc.op(&[0x1_0002, 0xffff_0003]);
+        assert_eq!(op, Some(Op::AllocUnbound { dom: 2, remote_dom: 3 }));
+        assert_eq!(alloc.op(&[1]), None);
+        assert_eq!(alloc.op(&[1, 2, 3]), None);
+        assert_eq!(op.unwrap().emit(Block::default()).0, [0x0003_0002, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn other_commands_are_no_operations() {
+        assert!(Shape::of_command(15).is_none());
+        assert!(Shape::named("fly").is_none());
+        assert_eq!(Op::parse(u32::MAX, &Block::default()), None);
+    }
+}
