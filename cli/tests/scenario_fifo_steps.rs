@@ -1,5 +1,6 @@
 //! The steps about FIFO and polling: what they become, and what is said of bad ones.
 
+use evtchn::op::Op as EventOp;
 use mpusim::scenario::{LoadError, Scenario};
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::outcome::Expected;
@@ -36,7 +37,7 @@ fn every_step_becomes_its_operation() {
         ("{ expand_array = {} }", Op::ExpandArray { at: None }, ok),
         (
             "{ set_priority = { port = \"own.binder\", priority = 16, expect = \"-EINVAL\" } }",
-            Op::SetPriority { port: PortRef::Number(6), priority: 16 },
+            Op::on(EventOp::SetPriority { port: 0, priority: 16 }, PortRef::Number(6)),
             invalid,
         ),
         ("{ poll = [\"own.listener\", 9] }", Op::Poll { ports: two.into(), timeout: 0 }, ok),

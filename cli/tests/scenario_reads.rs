@@ -1,6 +1,8 @@
 //! What each key and each step of a good scenario becomes.
 #![allow(clippy::too_many_lines, reason = "tables of cases are as long as they are")]
 
+use evtchn::abi::DOMID_SELF;
+use evtchn::op::Op as EventOp;
 use evtchn::{DomId, Port, Vcpu};
 use mpu_model::{Ap, SyncRule, WriteOrder, Xn};
 use mpusim::scenario::Scenario;
@@ -180,25 +182,37 @@ fn every_step_becomes_its_operation() {
         ("\"enable_irqs\"", Op::EnableInterrupts, None),
         ("\"yield\"", Op::Yield, ok),
         ("\"halt\"", Op::Halt, None),
-        ("{ send = 3 }", Op::Send(Number(3)), ok),
-        ("{ send = \"c\" }", Op::Send(Number(10)), ok),
-        ("{ send = \"c.listener\" }", Op::Send(Number(10)), ok),
-        ("{ send = { port = \"c\", expect = -22 } }", Op::Send(Number(10)), Some(Rc(-22))),
+        ("{ send = 3 }", Op::on(EventOp::Send { port: 0 }, Number(3)), ok),
+        ("{ send = \"c\" }", Op::on(EventOp::Send { port: 0 }, Number(10)), ok),
+        ("{ send = \"c.listener\" }", Op::on(EventOp::Send { port: 0 }, Number(10)), ok),
+        ("{ send = { port = \"c\", expect = -22 } }", Op::on(EventOp::Send { port: 0 }, Number(10)), Some(Rc(-22))),
         ("{ wait = 3 }", Op::Wait(Number(3)), None),
         ("{ mask = 3 }", Op::Mask(Number(3)), None),
-        ("{ unmask = 3 }", Op::Unmask(Number(3)), ok),
-        ("{ close = { port = 3, expect = \"-EINVAL\" } }", Op::Close(Number(3)), Some(Rc(-22))),
-        ("{ bind_vcpu = { port = 3, vcpu = 1 } }", Op::BindVcpu { port: Number(3), vcpu: 1 }, ok),
-        ("{ alloc_unbound = { remote = 2, as = \"x\" } }", Op::AllocUnbound { remote: 2, port: 0 }, ok),
-        ("{ alloc_unbound = { remote = 2 } }", Op::AllocUnbound { remote: 2, port: 0 }, ok),
+        ("{ unmask = 3 }", Op::on(EventOp::Unmask { port: 0 }, Number(3)), ok),
+        (
+            "{ close = { port = 3, expect = \"-EINVAL\" } }",
+            Op::on(EventOp::Close { port: 0 }, Number(3)),
+            Some(Rc(-22)),
+        ),
+        ("{ bind_vcpu = { port = 3, vcpu = 1 } }", Op::on(EventOp::BindVcpu { port: 0, vcpu: 1 }, Number(3)), ok),
+        (
+            "{ alloc_unbound = { remote = 2, as = \"x\" } }",
+            Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 0),
+            ok,
+        ),
+        (
+            "{ alloc_unbound = { remote = 2 } }",
+            Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 0),
+            ok,
+        ),
         (
             "{ bind_interdomain = { remote = 2, port = 1, as = \"x\", expect = \"-ENOSPC\" } }",
-            Op::BindInterdomain { remote: 2, remote_port: 1, port: 0 },
+            Op::making(EventOp::BindInterdomain { remote_dom: 2, remote_port: 1 }, 0),
             Some(Rc(-28)),
         ),
-        ("{ bind_ipi = { vcpu = 4, as = \"x\" } }", Op::BindIpi { vcpu: 4, port: 0 }, ok),
-        ("{ bind_virq = { virq = \"xenpmu\", vcpu = 4 } }", Op::BindVirq { virq: 13, vcpu: 4, port: 0 }, ok),
-        ("{ bind_virq = { virq = 99 } }", Op::BindVirq { virq: 99, vcpu: 0, port: 0 }, ok),
+        ("{ bind_ipi = { vcpu = 4, as = \"x\" } }", Op::making(EventOp::BindIpi { vcpu: 4 }, 0), ok),
+        ("{ bind_virq = { virq = \"xenpmu\", vcpu = 4 } }", Op::making(EventOp::BindVirq { virq: 13, vcpu: 4 }, 0), ok),
+        ("{ bind_virq = { virq = 99 } }", Op::making(EventOp::BindVirq { virq: 99, vcpu: 0 }, 0), ok),
         ("{ compute = 100 }", Op::Compute(100), None),
         ("{ console = \"t\\n\" }", Op::Console("t\n".into()), ok),
         ("{ console = { text = \"t\", expect = 1 } }", Op::Console("t".into()), Some(Rc(1))),
@@ -239,12 +253,12 @@ fn names_are_variables_of_their_program() {
     assert_eq!(
         ops,
         [
-            Op::AllocUnbound { remote: 2, port: 0 },
-            Op::AllocUnbound { remote: 2, port: 1 },
-            Op::Send(Variable(1)),
-            Op::BindIpi { vcpu: 0, port: 2 },
-            Op::BindIpi { vcpu: 0, port: 1 },
-            Op::Close(Variable(2)),
+            Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 0),
+            Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 1),
+            Op::on(EventOp::Send { port: 0 }, Variable(1)),
+            Op::making(EventOp::BindIpi { vcpu: 0 }, 2),
+            Op::making(EventOp::BindIpi { vcpu: 0 }, 1),
+            Op::on(EventOp::Close { port: 0 }, Variable(2)),
         ]
     );
 }

@@ -122,7 +122,7 @@ fn loopback(parts: LayoutParts, strategy: Builtin) -> Report {
         ..Config::default()
     };
     let mut steps = setup();
-    steps.push(step(Op::Send(PortRef::Number(11))));
+    steps.push(step(crate::common::send(PortRef::Number(11))));
     steps.push(step(Op::Wait(PortRef::Number(10))));
     world(parts, strategy, config, vec![(0, 0, steps)]).run()
 }

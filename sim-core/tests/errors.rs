@@ -1,6 +1,6 @@
 //! Errors of hypercalls are booked on the hypercall that returned them, whoever runs after it.
 
-use crate::common::{builtin, expecting, repeat, step, thread_2022, world};
+use crate::common::{builtin, expecting, repeat, send, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::sched::Scheduler;
@@ -11,7 +11,7 @@ use sim_core::world::Config;
 const EINVAL: i64 = -22;
 
 fn fails() -> Step {
-    expecting(Op::Send(PortRef::Number(77)), Expected::Rc(EINVAL))
+    expecting(send(PortRef::Number(77)), Expected::Rc(EINVAL))
 }
 
 /// Two vCPUs on one PE.

@@ -1,6 +1,6 @@
 //! The books on events balance: every send was delivered, coalesced, lost or held, whenever it came.
 
-use crate::common::{PORTS, builtin, channel, repeat, setup, step, thread_2022, unwatched};
+use crate::common::{PORTS, builtin, channel, repeat, send, setup, step, thread_2022, unwatched};
 use evtchn::Port;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::StaticChannel;
@@ -25,7 +25,7 @@ fn sends(strategy: impl Strategy, gap: u64, fifo: bool) -> Report {
     let mut first: Vec<Step> = begin();
     // The other is ready by then.
     first.push(step(Op::Compute(5000)));
-    first.push(repeat(10, [Op::Send(binder), Op::Compute(gap), Op::Send(binder), Op::Compute(300)]));
+    first.push(repeat(10, [send(binder), Op::Compute(gap), send(binder), Op::Compute(300)]));
     let mut second = begin();
     second.push(repeat(4000, [Op::Compute(3)]));
     second.push(step(Op::Wait(listener)));
@@ -60,8 +60,8 @@ fn an_event_raised_while_the_interrupt_before_it_is_active_is_delivered_too() {
     // PE before it ends the interrupt, under a strategy whose sends are short. It begins once what the guest computes is over: anywhere among the sends.
     for gap in 0..40 {
         let ports = 20..20 + CHANNELS;
-        let sends = ports.clone().map(|port| Op::Send(PortRef::Number(port)));
-        let last = [Op::Compute(gap), Op::Send(PortRef::Number(20)), Op::Compute(2500)];
+        let sends = ports.clone().map(|port| send(PortRef::Number(port)));
+        let last = [Op::Compute(gap), send(PortRef::Number(20)), Op::Compute(2500)];
         let mut first = setup();
         first.push(step(Op::Compute(5000)));
         first.push(repeat(ROUNDS, sends.chain(last)));

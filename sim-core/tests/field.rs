@@ -4,8 +4,12 @@
 //! Every test is named after its case and says where the case comes from. The others are in `mpu-model/tests/field`.
 
 use crate::common::via::{Detour, Via};
-use crate::common::{PORTS, builtin, channel, domain, expecting, ping_pong, setup, span, step, thread_2022, world};
+use crate::common::{
+    PORTS, builtin, channel, domain, expecting, ping_pong, send, setup, span, step, thread_2022, world,
+};
 use evtchn::Object;
+use evtchn::abi::DOMID_SELF;
+use evtchn::op::Op as EventOp;
 use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime};
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::plan::{Needs, Plan};
@@ -32,7 +36,7 @@ fn remote_vcpu_info_write_aborts() {
         // evtchn_upcall_pending is its first byte.
         listener.push(expecting(Op::Read { address: 0x2001_2000, width: Width::Byte }, Expected::Value(1)));
         let mut sender = setup();
-        sender.extend([Op::Compute(10_000), Op::Send(PortRef::Number(PORTS.0))].map(step));
+        sender.extend([Op::Compute(10_000), send(PortRef::Number(PORTS.0))].map(step));
         let config = Config { channels: vec![channel()], ..Config::default() };
         world(thread_2022(), builtin(name), config, vec![(0, 0, sender), (1, 0, listener)]).run()
     };
@@ -130,7 +134,7 @@ impl Strategy for MapsWithoutLooking {
 #[test]
 fn own_page_copy_overlaps_p2m() {
     // The arguments are in the caller's own memory; that is all that is touched.
-    let programs = || vec![(0, 0, vec![step(Op::AllocUnbound { remote: 2, port: 0 })])];
+    let programs = || vec![(0, 0, vec![step(Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 0))])];
     let Outcome::HypervisorFault(fault) =
         world(thread_2022(), MapsWithoutLooking, Config::default(), programs()).run().outcome
     else {

@@ -5,7 +5,8 @@
 //! in the event's word PENDING, a look at MASKED, LINKED; if the queue has a tail, a look at the tail's word, and a
 //! compare-and-swap if that is still linked; else the head and the ready bit (control block) and the upcall byte's word.
 
-use crate::common::{domain, expecting, setup, step, thread_2022, world};
+use crate::common::{domain, expecting, send, setup, step, thread_2022, world};
+use evtchn::op::Op as EventOp;
 use evtchn::{Port, abi};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::StaticChannel;
@@ -51,7 +52,7 @@ fn run(windows: usize, sent_to: &[u32], rest: Vec<Step>) -> Report {
     let mut sender = setup();
     sender.push(step(Op::Compute(50_000)));
     for port in sent_to {
-        sender.extend([step(Op::Send(number(port + 1))), step(Op::Compute(1000))]);
+        sender.extend([step(send(number(port + 1))), step(Op::Compute(1000))]);
     }
     let mut receiver = fifo_setup();
     receiver.extend(rest);
@@ -118,7 +119,7 @@ fn a_send_to_a_queue_that_is_not_empty_touches_the_words_alone() {
 #[test]
 fn events_of_one_queue_are_all_found() {
     let rest = |ports: &[u32]| {
-        let mut steps = vec![step(Op::SetPriority { port: number(HIGH), priority: 3 })];
+        let mut steps = vec![step(Op::on(EventOp::SetPriority { port: 0, priority: 3 }, number(HIGH)))];
         steps.extend(asleep(ports));
         steps.extend(awake(ports));
         steps
@@ -146,7 +147,7 @@ fn the_mask_is_in_the_event_word_and_unmask_links_it() {
         step(Op::EnableInterrupts),
         step(Op::Compute(100_000)),
         shows(abi::fifo::PENDING | abi::fifo::MASKED),
-        step(Op::Unmask(number(LOW))),
+        step(Op::on(EventOp::Unmask { port: 0 }, number(LOW))),
         step(Op::Wait(number(LOW))),
         shows(0),
     ];
@@ -159,7 +160,7 @@ fn refused_structures_leave_the_guest_on_what_it_has() {
     let rest = vec![
         expecting(Op::InitControl { at: Some(BLOCK) }, Expected::Rc(-22)),
         expecting(Op::ExpandArray { at: Some(0x3001_0000) }, Expected::Rc(-22)),
-        expecting(Op::SetPriority { port: number(LOW), priority: 16 }, Expected::Rc(-22)),
+        expecting(Op::on(EventOp::SetPriority { port: 0, priority: 16 }, number(LOW)), Expected::Rc(-22)),
         step(Op::EnableInterrupts),
         step(Op::Wait(number(HIGH))),
     ];
@@ -207,8 +208,8 @@ fn placement_pool_has_room_for_fifo() {
         [Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: None }, Op::EnableInterrupts]
             .map(step)
             .into();
-    receiver.extend([step(Op::Unmask(number(LOW))), step(Op::Wait(number(LOW)))]);
-    let sender = [Op::RegisterVcpuInfo, Op::Compute(200_000), Op::Send(number(LOW + 1))].map(step);
+    receiver.extend([step(Op::on(EventOp::Unmask { port: 0 }, number(LOW))), step(Op::Wait(number(LOW)))]);
+    let sender = [Op::RegisterVcpuInfo, Op::Compute(200_000), send(number(LOW + 1))].map(step);
     let scheduler = sim_core::hyp::sched::Scheduler::RoundRobin { quantum: 1_000_000 };
     let config = Config { channels, scheduler, ..Config::default() };
     let builtin = Builtin::from_name("map-page", Settings::default()).unwrap();
@@ -229,10 +230,10 @@ fn sends_before_the_page_are_delivered_with_it() {
             .map(step)
             .into();
     receiver.extend([step(Op::ExpandArray { at: Some(WORDS[0]) }), step(Op::EnableInterrupts)]);
-    receiver.extend([step(Op::Unmask(number(LOW))), step(Op::Wait(number(LOW)))]);
+    receiver.extend([step(Op::on(EventOp::Unmask { port: 0 }, number(LOW))), step(Op::Wait(number(LOW)))]);
     let mut sender = setup();
     sender.push(step(Op::Compute(20_000)));
-    sender.extend([step(Op::Send(number(LOW + 1))), step(Op::Send(number(LOW + 1)))]);
+    sender.extend([step(send(number(LOW + 1))), step(send(number(LOW + 1)))]);
     let builtin = Builtin::from_name("map-page", Settings::default()).unwrap();
     let report = world(parts, builtin, config, vec![(0, 0, sender), (1, 0, receiver)]).run();
     assert_eq!(report.outcome, Outcome::Completed);

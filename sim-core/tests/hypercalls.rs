@@ -1,6 +1,6 @@
 //! The hypercalls beside event channels, as a guest meets them.
 
-use crate::common::{PORTS, builtin, channel, expecting, setup, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, expecting, send, setup, step, thread_2022, world};
 use evtchn::{DomId, Policy};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -180,7 +180,7 @@ fn a_domain_that_shut_down_in_a_list_stays_so() {
             steps.push(write(0x500 + 16, 50_000));
             steps.extend(list(&[shutdown, sleep, last], 0));
             // Never done.
-            steps.push(step(Op::Send(PortRef::Number(77))));
+            steps.push(step(send(PortRef::Number(77))));
             assert_eq!(run("map-page", steps).outcome, Outcome::Completed, "{sleep:?}, {last:?}");
         }
     }
@@ -274,7 +274,7 @@ fn a_poll_ends_with_the_event_or_with_its_timeout() {
     steps.extend(poll(0));
     let mut peer = setup();
     peer.push(step(Op::Compute(20_000)));
-    peer.push(step(Op::Send(PortRef::Number(PORTS.1))));
+    peer.push(step(send(PortRef::Number(PORTS.1))));
     let config = Config { channels: vec![channel()], ..Config::default() };
     let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, steps.clone()), (1, 0, peer)]).run();
     assert_eq!(report.outcome, Outcome::Completed);

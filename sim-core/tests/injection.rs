@@ -4,7 +4,7 @@
 
 use crate::common::meddled::{Meddled, Meddler, Mishap};
 use crate::common::{
-    PORTS, builtin, channel, domain, expecting, ping, pong, repeat, setup, span, step, thread_2022, world,
+    PORTS, builtin, channel, domain, expecting, ping, pong, repeat, send, setup, span, step, thread_2022, world,
 };
 use evtchn::{DomId, Errno};
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -171,7 +171,7 @@ fn a_lost_kick_is_told_by_who_waits_or_made_up_for_by_the_next_entry() {
 fn hands_over_all(answers: [Expected; 4]) -> Vec<Step> {
     let asked = [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: None }];
     let mut steps: Vec<Step> = asked.into_iter().zip(answers).map(|(op, answer)| expecting(op, answer)).collect();
-    steps.push(repeat(3, [Op::Send(PortRef::Number(PORTS.1)), Op::Compute(1000)]));
+    steps.push(repeat(3, [send(PortRef::Number(PORTS.1)), Op::Compute(1000)]));
     steps
 }
 

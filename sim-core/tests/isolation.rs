@@ -1,6 +1,7 @@
 //! What a guest may not touch, and what happens then.
 
 use crate::common::{builtin, expecting, step, thread_2022, world};
+use evtchn::op::Op as EventOp;
 use mpu_model::{Ap, Attrs, Region, Shareability, Xn};
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::outcome::{Expected, Outcome};
@@ -84,7 +85,7 @@ fn strange_hvcs_are_answered_as_xen_does() {
         expecting(hvc(0xea2, 32), Expected::Fault),
         // An SMCCC function nobody knows.
         expecting(hvc(0, 0), Expected::Rc(-1)),
-        expecting(Op::Close(PortRef::Number(5)), Expected::Rc(-22)),
+        expecting(Op::on(EventOp::Close { port: 0 }, PortRef::Number(5)), Expected::Rc(-22)),
     ];
     let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps)]).run();
     assert_eq!(report.outcome, Outcome::Completed, "{:?}", report.outcome);

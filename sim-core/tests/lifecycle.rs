@@ -1,6 +1,6 @@
 //! Domains that come, pause and go while the system runs.
 
-use crate::common::{PORTS, builtin, channel, domain, ping, pong, setup, span, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, domain, ping, pong, send, setup, span, step, thread_2022, world};
 use evtchn::{DomId, Errno, Policy, Port, Stop, Vcpu};
 use mpu_model::{MpuReg, Region};
 use sim_core::guest::steps::{Op, PortRef, StepGuest};
@@ -237,7 +237,7 @@ fn a_vcpu_turned_off_while_it_waits_gets_no_turn() {
     let shut_down = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::SCHED_OP, args: [2, reason, 0, 0, 0] };
     let config = Config { scheduler: RR, ..Config::default() };
     let mut second = setup();
-    second.push(step(Op::Send(PortRef::Number(77))));
+    second.push(step(send(PortRef::Number(77))));
     let programs = vec![(0, 0, vec![step(shut_down)]), (0, 1, second), (1, 0, Vec::new())];
     let report = world(parts, builtin("map-page"), config, programs).run();
     assert_eq!(report.outcome, Outcome::Completed, "vCPU 1 would fail at its send");

@@ -1,8 +1,10 @@
 //! How runs end, and that they end alike each time.
 
 use crate::common::{
-    PORTS, builtin, channel, domain, expecting, ping, ping_pong, setup, span, step, thread_2022, world,
+    PORTS, builtin, channel, domain, expecting, ping, ping_pong, send, setup, span, step, thread_2022, world,
 };
+use evtchn::abi::DOMID_SELF;
+use evtchn::op::Op as EventOp;
 use evtchn::{Policy, Vcpu};
 use sim_core::convention::nr;
 use sim_core::guest::asynch::{AsyncGuest, Env};
@@ -78,7 +80,7 @@ fn a_mix_makes_as_many_rounds_as_it_says_and_all_of_what_it_draws() {
 
 #[test]
 fn an_unexpected_result_is_reported() {
-    let steps = vec![step(Op::Send(PortRef::Number(77)))];
+    let steps = vec![step(send(PortRef::Number(77)))];
     let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
     let Outcome::ExpectationFailed(failures) = report.run().outcome else { panic!("not noticed") };
     assert_eq!(failures.len(), 1);
@@ -86,7 +88,7 @@ fn an_unexpected_result_is_reported() {
 
 #[test]
 fn a_step_that_failed_is_the_outcome_even_if_somebody_waits_for_ever_after_it() {
-    let steps = vec![step(Op::Send(PortRef::Number(77))), step(Op::Wait(PortRef::Number(77)))];
+    let steps = vec![step(send(PortRef::Number(77))), step(Op::Wait(PortRef::Number(77)))];
     let report = world(thread_2022(), builtin("map-page"), Config::default(), vec![(0, 0, steps), (1, 0, Vec::new())]);
     let outcome = report.run().outcome;
     let Outcome::ExpectationFailed(failures) = &outcome else { panic!("{outcome:?}") };
@@ -97,7 +99,8 @@ fn a_step_that_failed_is_the_outcome_even_if_somebody_waits_for_ever_after_it() 
 fn silo_keeps_ordinary_domains_apart() {
     for (silo, rc) in [(false, 0), (true, -1)] {
         let config = Config { policy: Policy { silo, ..Policy::default() }, ..Config::default() };
-        let offer = expecting(Op::AllocUnbound { remote: 2, port: 0 }, Expected::Rc(rc));
+        let offer =
+            expecting(Op::making(EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: 2 }, 0), Expected::Rc(rc));
         let report = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, vec![offer])]).run();
         assert_eq!(report.outcome, Outcome::Completed);
     }
@@ -117,7 +120,7 @@ fn an_idle_pe_s_timer_reaches_a_domain_under_all_but_naive() {
     parts.domains.truncate(1);
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(500) };
     let config = Config { timers: vec![(0, 500, timer)], ..Config::default() };
-    let mut steps = vec![step(Op::BindVirq { virq: 0, vcpu: 0, port: 0 })];
+    let mut steps = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     steps.extend(setup());
     steps.extend((0..3).map(|_| step(Op::Wait(PortRef::Variable(0)))));
     for name in ["map-page", "switch-view", "hybrid"] {
@@ -139,8 +142,8 @@ fn two_vcpus_of_one_domain_tell_each_other() {
     parts.domains.truncate(1);
     parts.domains.get_mut(0).unwrap().vcpus.push(sim_core::layout::VcpuLayout { pe: 1, el1_regions: Vec::new() });
     let mut first = setup();
-    first.push(step(Op::BindIpi { vcpu: 1, port: 0 }));
-    first.push(step(Op::Send(PortRef::Variable(0))));
+    first.push(step(Op::making(EventOp::BindIpi { vcpu: 1 }, 0)));
+    first.push(step(send(PortRef::Variable(0))));
     let second = vec![step(Op::RegisterVcpuInfo), step(Op::EnableInterrupts), step(Op::Wait(PortRef::Number(1)))];
     let report = world(parts, builtin("map-page"), Config::default(), vec![(0, 0, first), (0, 1, second)]).run();
     assert_eq!(report.outcome, Outcome::Completed);

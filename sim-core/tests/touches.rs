@@ -1,7 +1,8 @@
 //! Who touches whose memory: each row of the table in the docs of `hyp`, under `naive` (it faults where the memory is
 //! another's) and under `map-page` (it works).
 
-use crate::common::{PORTS, builtin, channel, domain, expecting, setup, span, step, thread_2022, world};
+use crate::common::{PORTS, builtin, channel, domain, expecting, send, setup, span, step, thread_2022, world};
+use evtchn::op::Op as EventOp;
 use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -63,7 +64,7 @@ fn send_touches_the_receiver() {
     // The receiver places its pages first; until then they are in the hypervisor's heap.
     let mut first = vec![step(Op::Compute(100_000))];
     first.extend(setup());
-    first.push(step(Op::Send(PortRef::Number(PORTS.0))));
+    first.push(step(send(PortRef::Number(PORTS.0))));
     leaves_the_view(&thread_2022(), &with_channel(), &first, &setup(), Owner::Ram(1));
 }
 
@@ -71,17 +72,17 @@ fn send_touches_the_receiver() {
 fn unmask_touches_only_the_caller() {
     let mut first = setup();
     first.push(step(Op::Mask(PortRef::Number(PORTS.0))));
-    first.push(step(Op::Unmask(PortRef::Number(PORTS.0))));
+    first.push(step(Op::on(EventOp::Unmask { port: 0 }, PortRef::Number(PORTS.0))));
     stays_in_the_view(&first, &with_channel());
 }
 
 #[test]
 fn bind_register_and_close_touch_only_the_caller() {
     let mut first = setup();
-    first.push(step(Op::BindIpi { vcpu: 0, port: 0 }));
-    first.push(step(Op::Close(PortRef::Variable(0))));
+    first.push(step(Op::making(EventOp::BindIpi { vcpu: 0 }, 0)));
+    first.push(step(Op::on(EventOp::Close { port: 0 }, PortRef::Variable(0))));
     // The peer's end becomes unbound; nothing of the peer's memory is needed for that.
-    first.push(step(Op::Close(PortRef::Number(PORTS.0))));
+    first.push(step(Op::on(EventOp::Close { port: 0 }, PortRef::Number(PORTS.0))));
     stays_in_the_view(&first, &with_channel());
 }
 
@@ -98,7 +99,7 @@ fn boot_binding_touches_the_binder() {
 fn a_timer_s_virq_touches_a_domain_that_does_not_run() {
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: None };
     let config = Config { timers: vec![(0, 50_000, timer)], ..Config::default() };
-    let mut first = vec![step(Op::BindVirq { virq: 0, vcpu: 0, port: 0 })];
+    let mut first = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     first.extend(setup());
     first.push(step(Op::Wait(PortRef::Variable(0))));
     leaves_the_view(&thread_2022(), &config, &first, &[], Owner::Ram(0));
@@ -144,10 +145,10 @@ fn to_fifo() -> Vec<Step> {
 fn a_fifo_send_touches_the_receiver() {
     let mut first = vec![step(Op::Compute(100_000))];
     first.extend(setup());
-    first.push(step(Op::Send(PortRef::Number(PORTS.0))));
+    first.push(step(send(PortRef::Number(PORTS.0))));
     // The guest's pages come with every event masked.
     let mut second = to_fifo();
-    second.push(step(Op::Unmask(PortRef::Number(PORTS.1))));
+    second.push(step(Op::on(EventOp::Unmask { port: 0 }, PortRef::Number(PORTS.1))));
     leaves_the_view(&thread_2022(), &with_channel(), &first, &second, Owner::Ram(1));
 }
 
@@ -155,7 +156,7 @@ fn a_fifo_send_touches_the_receiver() {
 fn waking_who_polls_touches_no_more_than_the_send() {
     let mut first = vec![step(Op::Compute(100_000))];
     first.extend(setup());
-    first.push(step(Op::Send(PortRef::Number(PORTS.0))));
+    first.push(step(send(PortRef::Number(PORTS.0))));
     let mut second = setup();
     second.push(step(Op::Mask(PortRef::Number(PORTS.1))));
     second.push(step(Op::Poll { ports: [PortRef::Number(PORTS.1)].into(), timeout: 0 }));

@@ -8,10 +8,12 @@ use super::links::{self, Channels};
 use super::number::{self, Number};
 use super::raw::Key;
 use super::raw_poll::RawPoll;
-use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawPortStep, RawStep};
+use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawExpect, RawPortStep, RawStep};
 use super::source::Sources;
 use super::{Program, StepSource, single};
 use crate::{near, shown};
+use evtchn::abi::DOMID_SELF;
+use evtchn::op::Op as EventOp;
 use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
 use sim_core::layout::Board;
 use sim_core::outcome::{Expected, StepId};
@@ -120,18 +122,16 @@ impl Compiler<'_, '_, '_> {
             RawStep::BindVcpu(found) => {
                 let vcpu = number::word(&found.vcpu, "vcpu")?;
                 let port = self.port(&found.port)?;
-                called(Op::BindVcpu { port, vcpu }, found.expect.as_ref())
+                called(Op::on(EventOp::BindVcpu { port: 0, vcpu }, port), found.expect.as_ref())
             }
             RawStep::AllocUnbound(found) => {
-                let remote = domid(&found.remote)?;
-                let port = self.variable(found.name.as_ref())?;
-                called(Op::AllocUnbound { remote, port }, found.expect.as_ref())
+                let op = EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: domid(&found.remote)? };
+                self.made(op, found.name.as_ref(), found.expect.as_ref())
             }
             RawStep::BindInterdomain(found) => self.bind_interdomain(found),
             RawStep::BindIpi(found) => {
-                let vcpu = number::word(&found.vcpu, "vcpu")?;
-                let port = self.variable(found.name.as_ref())?;
-                called(Op::BindIpi { vcpu, port }, found.expect.as_ref())
+                let op = EventOp::BindIpi { vcpu: number::word(&found.vcpu, "vcpu")? };
+                self.made(op, found.name.as_ref(), found.expect.as_ref())
             }
             RawStep::BindVirq(found) => self.bind_virq(found),
             RawStep::InitControl(found) => single::init_control(found, self.board),
@@ -140,7 +140,7 @@ impl Compiler<'_, '_, '_> {
                 // Also numbers that are no priority: the hypercall refuses them.
                 let priority = number::word(&found.priority, "priority")?;
                 let port = self.port(&found.port)?;
-                called(Op::SetPriority { port, priority }, found.expect.as_ref())
+                called(Op::on(EventOp::SetPriority { port: 0, priority }, port), found.expect.as_ref())
             }
             RawStep::Poll(found) => self.poll(found),
             RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
@@ -164,9 +164,7 @@ impl Compiler<'_, '_, '_> {
     fn port_step(&mut self, op: PortOp, found: &RawPortStep) -> Result<Planned, Problem> {
         let port = self.port(&found.port)?;
         match op {
-            PortOp::Send => called(Op::Send(port), found.expect.as_ref()),
-            PortOp::Unmask => called(Op::Unmask(port), found.expect.as_ref()),
-            PortOp::Close => called(Op::Close(port), found.expect.as_ref()),
+            PortOp::Event(op) => called(Op::on(op, port), found.expect.as_ref()),
             PortOp::Wait => nothing_to_expect("wait", found.expect.as_ref()).map(|()| (Op::Wait(port), None)),
             PortOp::Mask => nothing_to_expect("mask", found.expect.as_ref()).map(|()| (Op::Mask(port), None)),
         }
@@ -183,22 +181,23 @@ impl Compiler<'_, '_, '_> {
     }
 
     fn bind_interdomain(&mut self, found: &RawBindInterdomain) -> Result<Planned, Problem> {
-        let op = Op::BindInterdomain {
-            remote: domid(&found.remote)?,
+        let op = EventOp::BindInterdomain {
+            remote_dom: domid(&found.remote)?,
             remote_port: number::word(&found.port, "port")?,
-            port: self.variable(found.name.as_ref())?,
         };
-        called(op, found.expect.as_ref())
+        self.made(op, found.name.as_ref(), found.expect.as_ref())
     }
 
     fn bind_virq(&mut self, found: &RawBindVirq) -> Result<Planned, Problem> {
         let vcpu = found.vcpu.as_ref().map(|vcpu| number::word(vcpu, "vcpu"));
-        let op = Op::BindVirq {
-            virq: links::virq(&found.virq)?,
-            vcpu: vcpu.unwrap_or(Ok(self.vcpu))?,
-            port: self.variable(found.name.as_ref())?,
-        };
-        called(op, found.expect.as_ref())
+        let op = EventOp::BindVirq { virq: links::virq(&found.virq)?, vcpu: vcpu.unwrap_or(Ok(self.vcpu))? };
+        self.made(op, found.name.as_ref(), found.expect.as_ref())
+    }
+
+    /// An operation that makes a port, which goes under a name.
+    fn made(&mut self, op: EventOp, name: Key<'_, String>, expect: Key<'_, RawExpect>) -> Result<Planned, Problem> {
+        let variable = self.variable(name)?;
+        called(Op::making(op, variable), expect)
     }
 
     /// Where a step's new port goes.

@@ -3,6 +3,7 @@
 use super::number::Number;
 use super::raw::{Maybe, Table, choice};
 use super::raw_poll::RawPoll;
+use evtchn::op::Op as EventOp;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use std::fmt;
@@ -57,11 +58,10 @@ pub(super) enum Plain {
 /// A step that does something to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PortOp {
-    Send,
+    /// An operation whose only argument is the port, 0 here.
+    Event(EventOp),
     Wait,
     Mask,
-    Unmask,
-    Close,
 }
 
 /// What a kind of step takes.
@@ -80,11 +80,11 @@ impl Kind {
             Self::EnableIrqs => Takes::Nothing(Plain::EnableIrqs),
             Self::Yield => Takes::Nothing(Plain::Yield),
             Self::Halt => Takes::Nothing(Plain::Halt),
-            Self::Send => Takes::Port(PortOp::Send),
+            Self::Send => Takes::Port(PortOp::Event(EventOp::Send { port: 0 })),
             Self::Wait => Takes::Port(PortOp::Wait),
             Self::Mask => Takes::Port(PortOp::Mask),
-            Self::Unmask => Takes::Port(PortOp::Unmask),
-            Self::Close => Takes::Port(PortOp::Close),
+            Self::Unmask => Takes::Port(PortOp::Event(EventOp::Unmask { port: 0 })),
+            Self::Close => Takes::Port(PortOp::Event(EventOp::Close { port: 0 })),
             _ => Takes::Table,
         }
     }

@@ -14,6 +14,7 @@ use super::number::{Number, given, optional};
 use super::raw::{Maybe, RawChannel, RawDomain, RawEnd, RawRange, RawScenario, RawVcpu, Table, choice};
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawExpandArray, RawInitControl, RawPortStep, RawRepeat, RawStep};
+use evtchn::op::Op as EventOp;
 use serde::Deserialize;
 use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
@@ -24,6 +25,9 @@ pub(super) const DOMAINS: RangeInclusive<u64> = 2..=256;
 pub(super) const VCPUS: RangeInclusive<u64> = 1..=16;
 /// Rounds: more than a run's limit of steps could take.
 pub(super) const ROUNDS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// The step that sends on a port.
+const SEND: PortOp = PortOp::Event(EventOp::Send { port: 0 });
 
 /// Laps of the token before further vCPUs begin.
 const LAPS: u64 = 2;
@@ -138,7 +142,7 @@ impl Ring {
         if self.vcpus > 1 {
             steps.push(self.port(PortOp::Mask, Port::Gate.listener()));
             steps.push(self.repeat(LAPS, self.lap(first)));
-            steps.push(self.port(PortOp::Send, Port::Gate.binder()));
+            steps.push(self.port(SEND, Port::Gate.binder()));
         }
         steps.push(self.repeat(self.rounds, self.lap(first)));
         steps.extend((1..self.vcpus).map(|vcpu| self.port(PortOp::Wait, Port::Done(vcpu).listener())));
@@ -147,7 +151,7 @@ impl Ring {
 
     /// The token once round.
     fn lap(&self, first: bool) -> Vec<Spanned<RawStep>> {
-        let send = [self.compute(), self.port(PortOp::Send, Port::Token.binder())];
+        let send = [self.compute(), self.port(SEND, Port::Token.binder())];
         let wait = [self.port(PortOp::Wait, Port::Token.listener())];
         if first { send.into_iter().chain(wait).collect() } else { wait.into_iter().chain(send).collect() }
     }
@@ -159,8 +163,8 @@ impl Ring {
         vec![
             self.here(RawStep::Plain(Plain::RegisterVcpuInfo, None)),
             self.here(RawStep::Poll(RawPoll { ports: vec![gate], timeout: None, expect: None })),
-            self.repeat(self.rounds, vec![self.compute(), self.port(PortOp::Send, Port::Chatter(vcpu).binder())]),
-            self.port(PortOp::Send, Port::Done(vcpu).binder()),
+            self.repeat(self.rounds, vec![self.compute(), self.port(SEND, Port::Chatter(vcpu).binder())]),
+            self.port(SEND, Port::Done(vcpu).binder()),
         ]
     }
 

@@ -7,7 +7,7 @@ mod start;
 
 pub use mix::Part;
 pub use moved::moved;
-pub use op::{MAX_POLLED, Op, PortRef, Step};
+pub use op::{EventStep, MAX_POLLED, Op, PortRef, Step};
 
 use super::consumer::{self, Consumer};
 use super::fifo::{self, Structures};

@@ -3,6 +3,7 @@
 pub(crate) mod meddled;
 pub(crate) mod via;
 
+use evtchn::op::Op as EventOp;
 use evtchn::{DomId, Port};
 use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
 use sim_core::hyp::StaticChannel;
@@ -84,6 +85,10 @@ pub(crate) fn step(op: Op) -> Step {
     Step { id: StepId(0), op, expect }
 }
 
+pub(crate) fn send(port: PortRef) -> Op {
+    Op::on(EventOp::Send { port: 0 }, port)
+}
+
 pub(crate) fn expecting(op: Op, expect: Expected) -> Step {
     Step { id: StepId(0), op, expect: Some(expect) }
 }
@@ -104,14 +109,14 @@ pub(crate) fn ping(rounds: u64) -> Vec<Step> {
     let mut steps = setup();
     // Binding raises the binder's port once.
     steps.push(step(Op::Wait(port)));
-    steps.push(repeat(rounds, [Op::Send(port), Op::Wait(port)]));
+    steps.push(repeat(rounds, [send(port), Op::Wait(port)]));
     steps
 }
 
 pub(crate) fn pong(rounds: u64) -> Vec<Step> {
     let port = PortRef::Number(PORTS.1);
     let mut steps = setup();
-    steps.push(repeat(rounds, [Op::Wait(port), Op::Send(port)]));
+    steps.push(repeat(rounds, [Op::Wait(port), send(port)]));
     steps
 }
 

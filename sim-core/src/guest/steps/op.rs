@@ -19,6 +19,39 @@ pub enum PortRef {
     Variable(usize),
 }
 
+/// An operation of `event_channel_op` as a step has it. `EVTCHNOP_init_control` and `EVTCHNOP_expand_array` have steps of their
+/// own, after which the guest knows its pages.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventStep {
+    /// The operation. What comes out of a variable is 0 here.
+    pub op: evtchn::op::Op,
+    /// The index of an argument, and the variable that it comes out of.
+    pub from: Option<(usize, usize)>,
+    /// The variable that the port which is made goes into.
+    pub keep: Option<usize>,
+}
+
+impl EventStep {
+    /// The operation as it is.
+    #[must_use]
+    pub const fn new(op: evtchn::op::Op) -> Self {
+        Self { op, from: None, keep: None }
+    }
+
+    /// With its argument `port` as `port` names it. An operation without one stays as it is.
+    #[must_use]
+    pub fn on(mut self, port: PortRef) -> Self {
+        if let Some(at) = self.op.shape().arguments.iter().position(|name| *name == "port") {
+            match port {
+                PortRef::Number(number) => self.op = self.op.with(at, number.into()),
+                PortRef::Variable(variable) => self.from = Some((at, variable)),
+            }
+        }
+        self
+    }
+}
+
 /// What a step does.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,51 +62,8 @@ pub enum Op {
     RegisterVcpuInfo,
     /// Opens PSTATE.I.
     EnableInterrupts,
-    /// `EVTCHNOP_alloc_unbound` in the caller for `remote`.
-    AllocUnbound {
-        /// Domain id of who may bind.
-        remote: u16,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_interdomain`.
-    BindInterdomain {
-        /// Domain id of the peer.
-        remote: u16,
-        /// The peer's port.
-        remote_port: u32,
-        /// Where the own port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_ipi`.
-    BindIpi {
-        /// The vCPU told.
-        vcpu: u32,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_virq`.
-    BindVirq {
-        /// The VIRQ.
-        virq: u32,
-        /// The vCPU.
-        vcpu: u32,
-        /// Where the port goes.
-        port: usize,
-    },
-    /// `EVTCHNOP_bind_vcpu`.
-    BindVcpu {
-        /// The port.
-        port: PortRef,
-        /// The vCPU told from now on.
-        vcpu: u32,
-    },
-    /// `EVTCHNOP_close`.
-    Close(PortRef),
-    /// `EVTCHNOP_send`.
-    Send(PortRef),
-    /// `EVTCHNOP_unmask`.
-    Unmask(PortRef),
+    /// An operation of `event_channel_op`.
+    Event(EventStep),
     /// Sets the port's mask bit in memory.
     Mask(PortRef),
     /// `EVTCHNOP_init_control` of this vCPU; from then on its handler follows the FIFO ABI.
@@ -85,13 +75,6 @@ pub enum Op {
     ExpandArray {
         /// Address of the page; `None`: where its home says, which is room for the first page.
         at: Option<u64>,
-    },
-    /// `EVTCHNOP_set_priority`.
-    SetPriority {
-        /// The port.
-        port: PortRef,
-        /// Its queue from the next event on.
-        priority: u32,
     },
     /// `SCHEDOP_poll`.
     Poll {
@@ -156,6 +139,20 @@ pub enum Op {
     },
     /// Turns the vCPU off.
     Halt,
+}
+
+impl Op {
+    /// An operation of `event_channel_op` whose argument `port` is as `port` names it.
+    #[must_use]
+    pub fn on(op: evtchn::op::Op, port: PortRef) -> Self {
+        Self::Event(EventStep::new(op).on(port))
+    }
+
+    /// An operation of `event_channel_op` that makes a port, which goes into this variable.
+    #[must_use]
+    pub const fn making(op: evtchn::op::Op, variable: usize) -> Self {
+        Self::Event(EventStep { op, from: None, keep: Some(variable) })
+    }
 }
 
 /// One step.

@@ -1,13 +1,14 @@
 //! Steps taken apart: argument blocks, calls, and what follows from them.
 
 use super::mix::Draws;
-use super::{Level, MAX_POLLED, Micro, Op, PortRef, Step, StepGuest};
+use super::{EventStep, Level, MAX_POLLED, Micro, Op, PortRef, Step, StepGuest};
 use crate::convention::{XENMEM_ADD_TO_PHYSMAP, nr};
 use crate::guest::{Action, AtomicOp, hypercall};
 use crate::layout::PAGE_SIZE;
 use crate::platform::Width;
 use alloc::vec::Vec;
 use evtchn::abi;
+use evtchn::op::{Block, Returns};
 
 impl StepGuest {
     /// Writes an argument block of 32-bit words and makes the call.
@@ -20,14 +21,20 @@ impl StepGuest {
         self.todo.push_back(Micro::Call(hypercall(nr, args)));
     }
 
-    fn evtchn(&mut self, cmd: u32, block: &[u32]) {
-        let args = [u64::from(cmd), self.home.scratch, 0, 0, 0];
-        self.call(nr::EVENT_CHANNEL_OP, args, block);
+    fn evtchn(&mut self, op: evtchn::op::Op) {
+        let args = [u64::from(op.command()), self.home.scratch, 0, 0, 0];
+        let Block(words) = op.emit(Block::default());
+        let len = op.shape().size.div_ceil(4) as usize;
+        self.call(nr::EVENT_CHANNEL_OP, args, words.get(..len).unwrap_or(&words));
     }
 
-    fn keep(&mut self, offset: u64, variable: usize) {
-        let address = self.home.scratch.wrapping_add(offset);
-        self.todo.push_back(Micro::Keep { address, variable });
+    fn event(&mut self, EventStep { op, from, keep }: EventStep) {
+        let op = from.map_or(op, |(at, variable)| op.with(at, self.port(PortRef::Variable(variable)).into()));
+        self.evtchn(op);
+        if let (Some(variable), Returns::Port { at, .. }) = (keep, op.shape().returns) {
+            let address = self.home.scratch.wrapping_add(at as u64);
+            self.todo.push_back(Micro::Keep { address, variable });
+        }
     }
 
     /// Takes a step apart.
@@ -38,31 +45,10 @@ impl StepGuest {
             Op::MapSharedInfo => self.map_shared_info(),
             Op::RegisterVcpuInfo => self.register_vcpu_info(),
             Op::EnableInterrupts => self.interrupts(true),
-            Op::AllocUnbound { remote, port } => {
-                let own = u32::from(abi::DOMID_SELF);
-                self.evtchn(abi::op::ALLOC_UNBOUND, &[own | (u32::from(remote) << 16), 0]);
-                self.keep(4, port);
-            }
-            Op::BindInterdomain { remote, remote_port, port } => {
-                self.evtchn(abi::op::BIND_INTERDOMAIN, &[u32::from(remote), remote_port, 0]);
-                self.keep(8, port);
-            }
-            Op::BindIpi { vcpu, port } => {
-                self.evtchn(abi::op::BIND_IPI, &[vcpu, 0]);
-                self.keep(4, port);
-            }
-            Op::BindVirq { virq, vcpu, port } => {
-                self.evtchn(abi::op::BIND_VIRQ, &[virq, vcpu, 0]);
-                self.keep(8, port);
-            }
-            Op::BindVcpu { port, vcpu } => self.evtchn(abi::op::BIND_VCPU, &[self.port(port), vcpu]),
-            Op::Close(port) => self.evtchn(abi::op::CLOSE, &[self.port(port)]),
-            Op::Send(port) => self.evtchn(abi::op::SEND, &[self.port(port)]),
-            Op::Unmask(port) => self.evtchn(abi::op::UNMASK, &[self.port(port)]),
+            Op::Event(event) => self.event(event),
             Op::Mask(port) => self.mask(port),
             Op::InitControl { at } => self.init_control(at.unwrap_or(self.home.control_block)),
             Op::ExpandArray { at } => self.expand_array(at.unwrap_or(self.home.event_words)),
-            Op::SetPriority { port, priority } => self.evtchn(abi::op::SET_PRIORITY, &[self.port(port), priority]),
             Op::Poll { ports, timeout } => self.poll(&ports, timeout),
             Op::Wait(port) => self.todo.push_back(Micro::AwaitEvent { port: self.port(port) }),
             Op::Compute(cycles) => self.todo.push_back(Micro::Act(Action::Compute(cycles))),
@@ -139,11 +125,11 @@ impl StepGuest {
     }
 
     /// Makes the call and what follows from it with interrupts masked, so that no upcall finds the vCPU between two ABIs.
-    fn undisturbed(&mut self, cmd: u32, block: &[u32], then: Micro) {
+    fn undisturbed(&mut self, op: evtchn::op::Op, then: Micro) {
         if self.open {
             self.todo.push_back(Micro::Act(Action::Interrupts(false)));
         }
-        self.evtchn(cmd, block);
+        self.evtchn(op);
         self.todo.push_back(then);
         if self.open {
             self.todo.push_back(Micro::Act(Action::Interrupts(true)));
@@ -151,15 +137,14 @@ impl StepGuest {
     }
 
     fn init_control(&mut self, address: u64) {
-        let (frame, offset) = (address / PAGE_SIZE, address % PAGE_SIZE);
-        let block = [frame as u32, (frame >> 32) as u32, offset as u32, self.home.vcpu, 0, 0];
-        self.undisturbed(abi::op::INIT_CONTROL, &block, Micro::HasBlock { address });
+        let (control_gfn, offset) = (address / PAGE_SIZE, (address % PAGE_SIZE) as u32);
+        let op = evtchn::op::Op::InitControl { control_gfn, offset, vcpu: self.home.vcpu };
+        self.undisturbed(op, Micro::HasBlock { address });
     }
 
     fn expand_array(&mut self, address: u64) {
-        let frame = address / PAGE_SIZE;
-        let block = [frame as u32, (frame >> 32) as u32];
-        self.undisturbed(abi::op::EXPAND_ARRAY, &block, Micro::HasPage { address });
+        let op = evtchn::op::Op::ExpandArray { array_gfn: address / PAGE_SIZE };
+        self.undisturbed(op, Micro::HasPage { address });
     }
 
     /// The argument block, and the ports behind it.
