@@ -1,10 +1,10 @@
 //! What was typed. Nothing here touches the world.
 
 use crate::parity::Beside;
-use crate::replay::MAX_PES;
-use crate::{scenario, strategy};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use conformance::MAX_PES;
 use mpu_model::AccessKind;
+use scenario::strategy;
 use std::path::PathBuf;
 use std::time::Duration;
 

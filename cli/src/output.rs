@@ -1,97 +1,24 @@
 //! Printing: colour, and what happens when nobody reads any more.
 
-use crate::shown;
-use anstyle::{AnsiColor, Style};
-use std::borrow::Cow;
-use std::fmt::Display;
+use crate::args::Color;
+use clap::builder::StyledStr;
 use std::io::{self, IsTerminal, Write};
+use words::{Palette, guarded};
 
-/// Styles of one stream; plain if it takes no colour.
-#[derive(Clone, Copy, Debug)]
-pub struct Palette {
-    on: bool,
-}
-
-impl Palette {
-    /// Without colour.
-    pub const PLAIN: Self = Self::new(false);
-
-    /// With or without colour.
-    #[must_use]
-    pub const fn new(on: bool) -> Self {
-        Self { on }
-    }
-
-    /// Text that brings its styles.
-    #[must_use]
-    pub fn styled(self, text: &clap::builder::StyledStr) -> String {
-        if self.on { text.ansi().to_string() } else { text.to_string() }
-    }
-
-    fn paint(self, style: Style, text: impl Display) -> String {
-        if self.on { format!("{style}{text}{style:#}") } else { text.to_string() }
-    }
-
-    /// What matters most.
-    #[must_use]
-    pub fn bold(self, text: impl Display) -> String {
-        self.paint(Style::new().bold(), text)
-    }
-
-    /// What went well.
-    #[must_use]
-    pub fn good(self, text: impl Display) -> String {
-        self.paint(AnsiColor::Green.on_default(), text)
-    }
-
-    /// What went wrong.
-    #[must_use]
-    pub fn bad(self, text: impl Display) -> String {
-        self.paint(AnsiColor::Red.on_default().bold(), text)
-    }
-
-    /// What can be skipped.
-    #[must_use]
-    pub fn dim(self, text: impl Display) -> String {
-        self.paint(Style::new().dimmed(), text)
-    }
+/// Text that brings its styles.
+#[must_use]
+pub fn styled(text: &StyledStr, palette: Palette) -> String {
+    if palette.is_on() { text.ansi().to_string() } else { text.to_string() }
 }
 
 /// Whether a stream gets colour.
 #[must_use]
-pub fn wants_color(choice: crate::args::Color, stream: &impl IsTerminal) -> bool {
+pub fn wants_color(choice: Color, stream: &impl IsTerminal) -> bool {
     match choice {
-        crate::args::Color::Always => true,
-        crate::args::Color::Never => false,
-        crate::args::Color::Auto => {
-            stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
-}
-
-/// Text as a stream gets it: of what a terminal obeys, line ends and the styles of a [`Palette`] that is on.
-#[must_use]
-pub fn guarded(text: &str, palette: Palette) -> Cow<'_, str> {
-    if !palette.on {
-        return shown::text(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for (at, part) in text.split('\u{1b}').enumerate() {
-        let style = if at == 0 { Some(0) } else { style(part) };
-        if at > 0 {
-            out.push_str(if style.is_some() { "\u{1b}" } else { "\\u{1b}" });
-        }
-        let (style, rest) = part.split_at_checked(style.unwrap_or(0)).unwrap_or(("", part));
-        out.push_str(style);
-        out.push_str(&shown::text(rest));
-    }
-    Cow::Owned(out)
-}
-
-/// How long the sequence behind an escape character is, if it sets a style: `[`, digits and semicolons, `m`.
-fn style(text: &str) -> Option<usize> {
-    let end = text.strip_prefix('[')?.find(|char: char| !char.is_ascii_digit() && char != ';')? + 1;
-    text.get(end..)?.starts_with('m').then_some(end + 1)
 }
 
 /// Writes a line to standard error.
@@ -105,21 +32,5 @@ pub fn print(text: &str, palette: Palette) -> io::Result<()> {
     match out.write_all(guarded(text, palette).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn styles_pass_a_palette_that_is_on_and_nothing_else_does() {
-        let (on, off) = (Palette::new(true), Palette::new(false));
-        let bold = on.bold("x");
-        assert_eq!(guarded(&bold, on), bold);
-        assert_eq!(guarded(&bold, off), "\\u{1b}[1mx\\u{1b}[0m");
-        let evil = "a\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[\u{9b}3\u{1b}";
-        assert_eq!(guarded(evil, on), "a\\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{1b}[\\u{9b}3\\u{1b}");
-        assert_eq!(guarded("\u{1b}[1;31mx\u{1b}[m", on), "\u{1b}[1;31mx\u{1b}[m");
     }
 }

@@ -1,17 +1,16 @@
 //! The same input never yields two different statements: `run`, `compare`, `explain`, `view` and `sweep` are asked about random systems
 //! under every strategy, and what they say of regions, of refusals and of what would let an access through is compared.
 
+use analysis::comparison::Row;
+use analysis::explain;
+use analysis::explain::Question;
+use analysis::judgement::System;
+use campaign::sweep::{Axis, Cells, Grid, Value as Field, columns};
 use mpu_model::{Access, AccessKind, El};
-use mpusim::commands::{self, compare};
-use mpusim::comparison::Row;
-use mpusim::explain::{self, Question};
-use mpusim::judgement::System;
-use mpusim::output::Palette;
-use mpusim::profile::Profile;
-use mpusim::scenario::Scenario;
-use mpusim::sweep::{Axis, Cells, Grid, Value as Field, columns};
-use mpusim::{json, render, strategy, words};
 use proptest::prelude::*;
+use report::{json, render};
+use scenario::profile::Profile;
+use scenario::{Scenario, strategy};
 use serde_json::Value;
 use sim_core::hyp::strategy::{Builtin, Strategy as _};
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Shortage, ViewId};
@@ -19,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
+use words::Palette;
 
 /// Every strategy, and forms of them that plan otherwise.
 fn names() -> Vec<String> {
@@ -239,7 +239,7 @@ fn r_is_what_is_needed(text: &str, said: &Said) {
         let set = format!("el2_regions={regions}");
         let scenario = Scenario::from_text(Path::new("random.toml"), text, &[set]).unwrap();
         let parsed = strategy::parse(&said.name, scenario.settings).unwrap();
-        let (_, report) = commands::simulate(&scenario, &said.name, &parsed, 0, ()).unwrap();
+        let (_, report) = analysis::simulate(&scenario, &said.name, &parsed, 0, ()).unwrap();
         matches!(report.outcome, Outcome::Refused(_))
     };
     let map =
@@ -340,8 +340,8 @@ fn agree(shape: &Shape) {
     let mut all = Vec::new();
     for name in &names {
         let parsed = strategy::parse(name, scenario.settings).unwrap();
-        let row = compare::row(&scenario, name, &parsed, 0).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
-        let run = match commands::simulate(&scenario, name, &parsed, 0, ()) {
+        let row = Row::run(&scenario, name, &parsed, 0).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+        let run = match analysis::simulate(&scenario, name, &parsed, 0, ()) {
             Ok((placed, report)) => form(&json::run(&placed, name, 0, &report)),
             Err(why) => form(&json::not_set_up(&scenario, name, 0, &why)),
         };
@@ -358,7 +358,7 @@ fn agree(shape: &Shape) {
     let cells = Cells { path, text: &text, sets: &[], profile: &profile, grid: &grid };
     for (at, said) in all.iter().enumerate() {
         assert_eq!(compared["runs"][at], said.run, "{}", said.name);
-        let cell = cells.one(at as u64, &commands::simulate_cell);
+        let cell = cells.one(at as u64, &campaign::sweep::simulate);
         let cell: Vec<_> = columns(&grid).into_iter().skip(1).zip(cell.values).collect();
         numbers_agree(&scenario, said, &table, &records[at], &cell);
         r_is_what_is_needed(&text, said);

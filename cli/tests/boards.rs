@@ -1,6 +1,6 @@
 //! What a scenario's board bounds, as users see it: messages with the limit and the line, and systems up to the limit that run.
 
-use mpusim::scenario::{LoadError, Scenario};
+use scenario::{LoadError, Scenario};
 use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::fmt::Write;

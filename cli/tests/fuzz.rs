@@ -1,8 +1,8 @@
 //! `mpusim fuzz`: what it found stays fixed, it finds what is there, and the same seed tells the same on every machine.
 
+use campaign::fuzz::{Bytes, Recipe, STRATEGIES, check};
+use conformance::{Options, Outcome, Setting, replay};
 use mpu_model::Pmsa;
-use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check};
-use mpusim::replay::{Options, Outcome, Setting, replay};
 use serde_json::Value;
 use sim_core::hyp::strategy::Settings;
 use sim_core::layout::Placement;
@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 fn holds(file: &str, strategy: &str, placement: Option<Placement>, pes: usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz").join(file);
-    let setting = Setting::of(mpusim::strategy::parse(strategy, Settings::default()).unwrap());
+    let setting = Setting::of(scenario::strategy::parse(strategy, Settings::default()).unwrap());
     let placement = placement.unwrap_or(setting.placement);
     for pmsa in [Pmsa::V64, Pmsa::V32] {
         let setting = Setting { placement, pes, pmsa, ..setting.clone() };

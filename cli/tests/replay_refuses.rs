@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mpusim::output::Palette;
-use mpusim::replay::{Mismatch, Options, Outcome, ReplayError, Setting, Summary, render, replay};
+use conformance::{Mismatch, Options, Outcome, ReplayError, Setting, Summary, render, replay};
 use serde_json::{Value, json};
 use sim_core::hyp::strategy::Settings;
+use words::Palette;
 
 fn options(strategy: &str) -> Options {
-    let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
+    let strategy = scenario::strategy::parse(strategy, Settings::default()).unwrap();
     Options { setting: Setting::of(strategy), skip_unsupported: false }
 }
 

@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mpusim::output::Palette;
-use mpusim::replay::{Options, Setting, Summary, forms, render, replay, replay_under_all};
+use conformance::{Options, Setting, Summary, forms, render, replay, replay_under_all};
 use sim_core::hyp::strategy::Settings;
+use words::Palette;
 
 /// Every strategy that can pass, each in all its forms, and those that cannot.
 fn strategies(cannot: bool) -> Vec<String> {
@@ -15,7 +15,7 @@ fn strategies(cannot: bool) -> Vec<String> {
 }
 
 fn passes(folder: &Path, strategy: &str, skip_unsupported: bool) -> Summary {
-    let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
+    let strategy = scenario::strategy::parse(strategy, Settings::default()).unwrap();
     let options = Options { setting: Setting::of(strategy), skip_unsupported };
     let summary = replay(&[folder.to_owned()], &options).unwrap_or_else(|error| panic!("{error}"));
     let text = render(&summary, Palette::new(false));
@@ -48,7 +48,7 @@ fn own_vectors_pass_under_every_strategy() {
 #[test]
 fn a_strategy_that_is_said_to_be_unable_is() {
     for name in strategies(true) {
-        let strategy = mpusim::strategy::parse(&name, Settings::default()).unwrap();
+        let strategy = scenario::strategy::parse(&name, Settings::default()).unwrap();
         let options = Options { setting: Setting::of(strategy), skip_unsupported: false };
         assert!(!replay(&[own_vectors()], &options).unwrap().is_clean(), "{name} can, and the reason is none");
     }
@@ -56,7 +56,7 @@ fn a_strategy_that_is_said_to_be_unable_is() {
 
 #[test]
 fn all_that_can_are_replayed_by_one_command() {
-    let strategy = mpusim::strategy::parse("map-page", Settings::default()).unwrap();
+    let strategy = scenario::strategy::parse("map-page", Settings::default()).unwrap();
     let options = Options { setting: Setting::of(strategy), skip_unsupported: false };
     let runs = replay_under_all(&[own_vectors().join("core_00.jsonl")], &options).unwrap();
     let names: Vec<_> = runs.iter().map(|(form, _)| form.name.clone()).collect();
@@ -81,7 +81,7 @@ fn another_answer_is_told_field_by_field() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mpu-wrong");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("wrong.jsonl"), text).unwrap();
-    let strategy = mpusim::strategy::parse("map-page", Settings::default()).unwrap();
+    let strategy = scenario::strategy::parse("map-page", Settings::default()).unwrap();
     let summary = replay(&[folder], &Options { setting: Setting::of(strategy), skip_unsupported: false }).unwrap();
     assert!(!summary.is_clean());
     let mpu = summary.mpu.as_ref().unwrap();

@@ -1,7 +1,8 @@
+// Long: the tables of every kind of bad scenario.
 //! Every kind of bad scenario: what is said, and at which line and column.
 #![allow(clippy::too_many_lines, reason = "tables of cases are as long as they are")]
 
-use mpusim::scenario::{LoadError, Scenario};
+use scenario::{LoadError, Scenario};
 use sim_core::guest::steps::{Op, PortRef};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! The books on events balance in every scenario that comes with the project, whatever the strategy and the seed.
 
-use mpusim::scenario::Scenario;
-use mpusim::strategy;
+use scenario::{Scenario, strategy};
 use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{EventTotals, Outcome};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The steps about FIFO and polling: what they become, and what is said of bad ones.
 
 use evtchn::op::Op as EventOp;
-use mpusim::scenario::{LoadError, Scenario};
+use scenario::{LoadError, Scenario};
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::outcome::Expected;
 use std::path::Path;

@@ -5,7 +5,7 @@ use evtchn::abi::DOMID_SELF;
 use evtchn::op::Op as EventOp;
 use evtchn::{DomId, Port, Vcpu};
 use mpu_model::{Ap, SyncRule, WriteOrder, Xn};
-use mpusim::scenario::Scenario;
+use scenario::Scenario;
 use sim_core::guest::steps::Op;
 use sim_core::guest::steps::PortRef::{Number, Variable};
 use sim_core::hyp::StaticChannel;

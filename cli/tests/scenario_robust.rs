@@ -1,7 +1,7 @@
 //! Scenario files from hell: never a panic, never slow.
 
-use mpusim::scenario::{LoadError, Scenario};
 use proptest::prelude::*;
+use scenario::{LoadError, Scenario};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The scenario files that come with the project, loaded and run under every strategy.
 
-use mpusim::scenario::Scenario;
+use scenario::Scenario;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
@@ -163,7 +163,7 @@ fn the_same_seed_gives_the_same_report() {
 fn json_tells_the_time_with_interrupts_masked_per_entry_and_in_all() {
     let scenario = load("trap-mix", &[]);
     let report = run(&scenario, "map-page", 0);
-    let form = serde_json::to_value(mpusim::json::run(&scenario, "map-page", 0, &report)).unwrap();
+    let form = serde_json::to_value(report::json::run(&scenario, "map-page", 0, &report)).unwrap();
     let number = |pointer: &str| form.pointer(pointer).and_then(serde_json::Value::as_u64).unwrap();
     let all = number("/cycles/masked/max");
     let entries = ["/traps", "/hypercalls"].map(|kind| form.pointer(kind).unwrap().as_object().unwrap().values());

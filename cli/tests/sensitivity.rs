@@ -1,10 +1,9 @@
 //! What a comparison says would change its ranking, held against runs with the figures it names.
 
-use mpusim::comparison::{Row, measured, works};
-use mpusim::profile::{Profile, choose};
-use mpusim::scenario::Scenario;
-use mpusim::sensitivity::{Lever, Side, Work, sensitivities};
-use mpusim::strategy;
+use analysis::comparison::{Row, measured, works};
+use analysis::sensitivity::{Lever, Side, Work, sensitivities};
+use scenario::profile::{Profile, choose};
+use scenario::{Scenario, strategy};
 use std::path::Path;
 
 const STRATEGIES: [&str; 9] = [

@@ -1,10 +1,9 @@
 //! When the rows of a sweep are in the file: a slow cell in the middle, and ends of all kinds.
 
-use mpusim::profile;
-use mpusim::scenario::Scenario;
-use mpusim::sweep::{
-    About, Asked, Axis, Cells, End, Grid, NoRun, Open, Output, Progress, Shard, Simulate, Sweep, Target, columns,
+use campaign::sweep::{
+    About, Asked, Axis, Cells, End, Grid, NoRun, Open, Output, Shard, Simulate, Sweep, Target, columns,
 };
+use scenario::{Scenario, profile};
 use sim_core::outcome::Report;
 use std::fs;
 use std::path::Path;
@@ -57,7 +56,7 @@ fn seeds(count: u64, to: &Path, open: Open, stop: &AtomicBool, simulate: &impl S
     let sweep = Sweep { cells, shard: Shard::WHOLE, jobs: THREADS, stop };
     let target = Target::parse(to).unwrap();
     let mut output = Output::open(target, open, &about, columns(&grid), sweep.mine()).unwrap();
-    let end = sweep.run(&mut output, &mut Progress::new(count, true), simulate).unwrap();
+    let end = sweep.run(&mut output, &mut (), simulate).unwrap();
     output.sync().unwrap();
     end
 }

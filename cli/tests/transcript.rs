@@ -6,15 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mpusim::output::Palette;
-use mpusim::replay::transcript::{Summary, Totals, render, replay};
+use conformance::transcript::{Summary, Totals, render, replay};
 use sim_core::hyp::strategy::Settings;
+use words::Palette;
 
 /// Every strategy that can pass.
 const STRATEGIES: [&str; 5] = ["map-page", "map-page:2", "switch-view:entry", "switch-view:lazy", "hybrid"];
 
 fn replayed(folder: &Path, strategy: &str) -> Summary {
-    let strategy = mpusim::strategy::parse(strategy, Settings::default()).unwrap();
+    let strategy = scenario::strategy::parse(strategy, Settings::default()).unwrap();
     replay(&[folder.to_owned()], &strategy).unwrap_or_else(|error| panic!("{error}"))
 }
 

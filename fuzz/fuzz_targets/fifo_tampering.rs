@@ -2,8 +2,11 @@
 //! blocks, links and heads just before the hypervisor accesses them.
 #![no_main]
 
+use campaign::fuzz::Bytes;
+use campaign::fuzz::Recipe;
+use campaign::fuzz::STRATEGIES;
+use campaign::fuzz::check_tampered;
 use libfuzzer_sys::fuzz_target;
-use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check_tampered};
 
 fuzz_target!(|bytes: &[u8]| {
     let [first, others @ ..] = STRATEGIES;

@@ -4,7 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mpusim::scenario::Scenario;
+use scenario::Scenario;
 use sim_core::convention::{nr, psci};
 use sim_core::guest::steps::{Op, Step, StepGuest};
 use sim_core::outcome::{Outcome, StepId};
@@ -113,7 +113,7 @@ fuzz_target!(|case: Case| {
     scenario.config.step_limit = 2_000;
     scenario.config.paranoid = true;
     let name = STRATEGIES[usize::from(case.strategy) % STRATEGIES.len()];
-    let Ok(strategy) = mpusim::strategy::parse(name, scenario.settings) else { panic!("{name}") };
+    let Ok(strategy) = scenario::strategy::parse(name, scenario.settings) else { panic!("{name}") };
     let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {
         panic!("the system must fit");
     };

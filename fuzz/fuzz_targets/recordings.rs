@@ -2,13 +2,17 @@
 //! message that names the line, and never panics.
 #![no_main]
 
+use conformance::Options;
+use conformance::ReplayError;
+use conformance::Setting;
+use conformance::file;
+use conformance::mpu::MpuSummary;
+use conformance::transcript;
 use libfuzzer_sys::fuzz_target;
-use mpusim::replay::mpu::MpuSummary;
-use mpusim::replay::{Options, ReplayError, Setting, file, transcript};
 use std::path::Path;
 
 fuzz_target!(|text: &str| {
-    let Ok(strategy) = mpusim::strategy::parse("map-page", Default::default()) else { panic!("it is known") };
+    let Ok(strategy) = scenario::strategy::parse("map-page", Default::default()) else { panic!("it is known") };
     let path = Path::new("fuzzed.jsonl");
     let options = Options { setting: Setting::of(strategy.clone()), skip_unsupported: false };
     told(file(path, text, &options));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mpusim::scenario::Scenario;
+use scenario::Scenario;
 use std::path::Path;
 
 fuzz_target!(|text: &str| {

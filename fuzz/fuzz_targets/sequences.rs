@@ -2,8 +2,11 @@
 //! of the ABI and the isolation oracle after every step.
 #![no_main]
 
+use campaign::fuzz::Bytes;
+use campaign::fuzz::Recipe;
+use campaign::fuzz::STRATEGIES;
+use campaign::fuzz::check;
 use libfuzzer_sys::fuzz_target;
-use mpusim::fuzz::{Bytes, Recipe, STRATEGIES, check};
 
 fuzz_target!(|bytes: &[u8]| {
     let [first, others @ ..] = STRATEGIES;

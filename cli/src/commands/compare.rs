@@ -1,16 +1,17 @@
 //! `mpusim compare`, in the parts that a program with a strategy of its own puts together again (`examples/own-strategy`).
 
-use super::{CommandError, Done, Io, json, load, simulate};
+use super::{CommandError, Done, Io, json, load};
 use crate::args::{Compare, CompareFormat};
-use crate::comparison::Row;
-use crate::scenario::Scenario;
-use crate::{json as form, output, profile, render, strategy};
-use sim_core::hyp::strategy::Strategy;
+use crate::output;
+use ::report::json as form;
+use analysis::comparison::{self, Row};
+use report::render;
+use scenario::{Scenario, profile};
 
 /// Runs a scenario under each strategy and prints them side by side. Faults and refusals are results.
 pub fn compare(args: &Compare, io: Io) -> Result<Done, CommandError> {
     let scenario = scenario(args)?;
-    let rows = rows(args, &scenario)?;
+    let rows = comparison::rows(&scenario, &args.strategies, args.seed)?;
     show(args, &scenario, &rows, io)
 }
 
@@ -19,26 +20,6 @@ pub fn scenario(args: &Compare) -> Result<Scenario, CommandError> {
     let mut scenario = load(&args.source)?.costing(profile::choose(&args.costs.profile)?);
     scenario.config.paranoid = args.paranoid;
     Ok(scenario)
-}
-
-/// Runs the scenario under each shipped strategy asked for.
-pub fn rows(args: &Compare, scenario: &Scenario) -> Result<Vec<Row>, CommandError> {
-    let named = |name: &String| row(scenario, name, &strategy::parse(name, scenario.settings)?, args.seed);
-    args.strategies.iter().map(named).collect()
-}
-
-/// Runs the scenario under one strategy, which the table calls `name`. That the strategy cannot be set up is a result.
-///
-/// # Errors
-///
-/// [`CommandError::NotSetUp`] if no strategy can be set up on the scenario.
-pub fn row<S: Strategy + Clone>(scenario: &Scenario, name: &str, strategy: &S, seed: u64) -> Result<Row, CommandError> {
-    let (scenario, came) = match simulate(scenario, name, strategy, seed, ()) {
-        Ok((placed, report)) => (placed, Ok(report)),
-        Err(why) if why.concerns_every_strategy() => return Err(why.into()),
-        Err(why) => (scenario.clone(), Err(why)),
-    };
-    Ok(Row { name: name.into(), scenario, came })
 }
 
 /// Prints rows side by side, in the form asked for.

@@ -2,11 +2,13 @@
 
 use super::{CommandError, Done, Io, json, load, position, wants_json};
 use crate::args::{Explain, KnownView};
-use crate::explain::{self as why, Question};
-use crate::judgement::System;
-use crate::scenario::Scenario;
-use crate::{json as form, output, render, strategy, words};
+use crate::output;
+use analysis::explain as why;
+use analysis::explain::Question;
+use analysis::judgement::System;
 use mpu_model::{Access, El};
+use report::{json as form, render};
+use scenario::{Scenario, strategy};
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::outcome::ViewId;
 

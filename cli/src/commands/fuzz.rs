@@ -1,14 +1,14 @@
 //! `mpusim fuzz`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
-
 use super::{CommandError, Done, Io, json, wants_json};
 use crate::args::Fuzz;
-use crate::fuzz::races::{self, Drawn, Races};
-use crate::fuzz::{Campaign, End, Limit, Progress, Recipe, STRATEGIES, panicked, render};
 use crate::output;
-use crate::sweep::Shard;
+use crate::progress::Fuzzed;
+use campaign::fuzz::races::{Drawn, Races};
+use campaign::fuzz::{Campaign, End, Limit, Recipe, STRATEGIES, panicked, races, render};
+use campaign::sweep::Shard;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 
 /// Set by Ctrl-C and by signals that ask the process to end.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -66,10 +66,10 @@ fn race(args: &Fuzz, own: Option<&races::Own>, io: Io) -> Result<Done, CommandEr
 
 /// Plays with progress told. A panic of what is played is a result, told when it is known how it comes about; any other is an error
 /// with words; a signal ends it well.
-fn guarded<T>(args: &Fuzz, work: impl FnOnce(&mut Progress) -> T) -> Result<T, CommandError> {
+fn guarded<T>(args: &Fuzz, work: impl FnOnce(&mut Fuzzed) -> T) -> Result<T, CommandError> {
     super::stop_on_signals(&STOP)?;
     std::panic::set_hook(Box::new(|_| ()));
-    let mut progress = Progress::new(args.quiet);
+    let mut progress = Fuzzed::new(args.quiet);
     let summary = catch_unwind(AssertUnwindSafe(|| work(&mut progress)));
     drop(std::panic::take_hook());
     progress.finish();

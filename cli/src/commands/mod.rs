@@ -11,34 +11,31 @@ pub mod sweep;
 pub mod view;
 
 use crate::args::{Cli, Color, Format, Source};
-use crate::fuzz::FuzzError;
-use crate::fuzz::races::RaceError;
-use crate::judgement::{NotSetUp, System};
-use crate::near;
-use crate::output::{self, Palette};
+use crate::output;
 use crate::parity::ParityError;
-use crate::profile::ProfileError;
-use crate::render::picture::DrawError;
-use crate::replay::ReplayError;
-use crate::report::ReportError;
-use crate::scenario::{LoadError, Scenario};
-use crate::shown;
-use crate::strategy::{self, StrategyError};
-use crate::sweep::{NoRun, SweepError};
-use crate::trace::TraceError;
-use crate::words;
+use ::report::page::ReportError;
+use ::report::render::picture::DrawError;
+use ::report::trace::TraceError;
+use analysis::comparison::NoRow;
+use analysis::judgement::NotSetUp;
+use analysis::simulate;
+use campaign::fuzz::FuzzError;
+use campaign::fuzz::races::RaceError;
+use campaign::sweep::SweepError;
 use clap::CommandFactory;
 use clap::builder::Styles;
-use sim_core::hyp::SetupError;
-use sim_core::hyp::strategy::Strategy;
+use conformance::ReplayError;
+use scenario::profile::ProfileError;
+use scenario::strategy::StrategyError;
+use scenario::{LoadError, Scenario, strategy};
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
-use sim_core::world::watch::Watch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
+use words::{Palette, near, shown};
 
 /// How to print on each stream.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +116,7 @@ pub enum CommandError {
     },
     /// The scenario was not compared.
     #[error(transparent)]
-    Parity(#[from] ParityError),
+    Parity(ParityError),
     /// The trace was not written.
     #[error(transparent)]
     Trace(#[from] TraceError),
@@ -200,6 +197,26 @@ pub enum CommandError {
     Json(#[from] serde_json::Error),
 }
 
+impl From<ParityError> for CommandError {
+    fn from(error: ParityError) -> Self {
+        match error {
+            ParityError::Load(error) => error.into(),
+            ParityError::Strategy(error) => error.into(),
+            ParityError::NotSetUp(error) => error.into(),
+            other => Self::Parity(other),
+        }
+    }
+}
+
+impl From<NoRow> for CommandError {
+    fn from(error: NoRow) -> Self {
+        match error {
+            NoRow::Strategy(error) => error.into(),
+            NoRow::NotSetUp(error) => error.into(),
+        }
+    }
+}
+
 impl From<BuildError> for CommandError {
     fn from(error: BuildError) -> Self {
         Self::NotSetUp(error.into())
@@ -240,7 +257,7 @@ pub fn not_understood(error: &clap::Error) -> ExitCode {
     let bare = || Cli::command().styles(Styles::plain()).try_get_matches().err();
     let text = match bare().filter(|_| !plain) {
         Some(bare) => bare.render().ansi().to_string(),
-        None => palette.styled(&error.render()),
+        None => output::styled(&error.render(), palette),
     };
     output::say(text.trim_end(), palette);
     ExitCode::from(2)
@@ -263,26 +280,6 @@ fn load(source: &Source) -> Result<Scenario, CommandError> {
     Ok(Scenario::load(&source.scenario, &source.sets)?)
 }
 
-/// Runs a scenario under a strategy that is called `name`, which `watch` is told of: the scenario as that strategy runs it,
-/// and what came of it. A system that does not fit is a result, not an error.
-pub fn simulate<S: Strategy + Clone, W: Watch>(
-    scenario: &Scenario,
-    name: &str,
-    strategy: &S,
-    seed: u64,
-    watch: W,
-) -> Result<(Scenario, Report), NotSetUp> {
-    let System { scenario, plan } = System::new(scenario, name, strategy)?;
-    tracing::info!(scenario = scenario.name, strategy = name, seed, "run");
-    match scenario.watched(strategy.clone(), seed, watch) {
-        Ok(world) => Ok((scenario, world.run())),
-        Err(BuildError::Setup(SetupError::Refused(refused))) => {
-            Ok((scenario, sim_core::world::refused(refused, &plan)))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Writes a whole file, which is no directory and not standard output.
 fn write_whole(path: &Path, text: &str) -> Result<(), String> {
     if path.as_os_str() == "-" {
@@ -297,12 +294,6 @@ fn write_whole(path: &Path, text: &str) -> Result<(), String> {
 /// Runs a scenario under the shipped strategy of that name, with nobody watching.
 fn simulate_named(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), CommandError> {
     Ok(simulate(scenario, name, &strategy::parse(name, scenario.settings)?, seed, ())?)
-}
-
-/// The same for a cell of a sweep.
-pub fn simulate_cell(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenario, Report), NoRun> {
-    let strategy = strategy::parse(name, scenario.settings).map_err(|error| NoRun::Invalid(error.to_string()))?;
-    simulate(scenario, name, &strategy, seed, ()).map_err(NoRun::NotSetUp)
 }
 
 /// The position of the domain that `wanted` names, by name or by id.

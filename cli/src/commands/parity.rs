@@ -2,12 +2,12 @@
 
 use super::{CommandError, Done, Io};
 use crate::args::{Parity, Source};
-use crate::output;
-use crate::parity::xen::{self, OnXen};
-use crate::parity::{self, Beside, Compared, Difference, Images};
-use crate::scenario::Scenario;
-use crate::shown;
+use crate::parity::xen::OnXen;
+use crate::parity::{Beside, Compared, Difference, Images, xen};
+use crate::{output, parity};
+use scenario::Scenario;
 use std::fmt::Write;
+use words::shown;
 
 /// Runs a scenario here and on a board or on Xen, and compares what is told of both.
 pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {

@@ -2,10 +2,10 @@
 
 use super::{CommandError, Done, Io, json as text_of, wants_json};
 use crate::args::{ArchArg, PlacementArg, Replay, SyncArg};
-use crate::replay::{
+use crate::output;
+use conformance::{
     Form, Options, ReplayError, Setting, Summary, render, render_all, replay as run, replay_under_all, transcript,
 };
-use crate::{output, words};
 use mpu_model::{Pmsa, SyncRule};
 use serde_json::{Value, json};
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
@@ -13,7 +13,7 @@ use sim_core::layout::Placement;
 
 /// Replays vectors and prints what differed.
 pub fn replay(args: &Replay, io: Io) -> Result<Done, CommandError> {
-    let strategy = crate::strategy::parse(&args.strategy, Settings::default())?;
+    let strategy = scenario::strategy::parse(&args.strategy, Settings::default())?;
     if args.xen_transcript {
         if let Some(placement) = strategy.placement() {
             return Err(ReplayError::Transcript(strategy.name(), words::placement(placement)).into());

@@ -1,12 +1,15 @@
 //! `mpusim report`.
 
-use super::{CommandError, Done, compare, load, write_whole};
+use super::{CommandError, Done, load, write_whole};
 use crate::args::{Report, Source};
-use crate::output::{self, Palette};
-use crate::report::{self, Compared, Input, ReportError, Selection};
-use crate::sweep::Table;
-use crate::{profile, strategy};
+use crate::output;
+use ::report::page;
+use ::report::page::{Compared, Input, ReportError, Selection};
+use analysis::comparison::Row;
+use campaign::sweep::Table;
+use scenario::{profile, strategy};
 use std::path::Path;
+use words::Palette;
 
 /// Reads sweeps, runs scenarios, and puts all on one page.
 pub fn report(args: &Report) -> Result<Done, CommandError> {
@@ -20,7 +23,7 @@ pub fn report(args: &Report) -> Result<Done, CommandError> {
         });
     }
     idle(args, &inputs)?;
-    let page = report::page(&inputs, &selection)?;
+    let page = page::page(&inputs, &selection)?;
     write_whole(&args.output, &page.html).map_err(|why| CommandError::Page { path: args.output.clone(), why })?;
     let (charts, maps, place) = (page.charts, page.maps, args.output.display());
     output::print(&format!("{charts} charts and {maps} region maps in {place}\n"), Palette::PLAIN)?;
@@ -47,7 +50,7 @@ fn compared(args: &Report, path: &Path) -> Result<Compared, CommandError> {
     let mut strategies = Vec::with_capacity(args.strategies.len());
     for name in &args.strategies {
         let strategy = strategy::parse(name, scenario.settings)?;
-        rows.push(compare::row(&scenario, name, &strategy, args.seed)?);
+        rows.push(Row::run(&scenario, name, &strategy, args.seed)?);
         strategies.push(strategy);
     }
     let sets = args.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]);

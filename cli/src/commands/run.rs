@@ -1,10 +1,11 @@
 //! `mpusim run`.
 
-use super::{CommandError, Done, Io, json, load, simulate, simulate_named, verdict, wants_json};
+use super::{CommandError, Done, Io, json, load, simulate_named, verdict, wants_json};
 use crate::args::Run;
-use crate::scenario::Scenario;
-use crate::trace::{Form, Of, Trace};
-use crate::{json as form, output, profile, render, strategy};
+use crate::output;
+use report::trace::{Form, Of, Trace};
+use report::{json as form, render};
+use scenario::{Scenario, profile, strategy};
 use sim_core::outcome::Report;
 use std::path::Path;
 
@@ -30,7 +31,7 @@ fn traced(scenario: &Scenario, args: &Run, path: &Path) -> Result<(Scenario, Rep
     let strategy = strategy::parse(&args.strategy, scenario.settings)?;
     let of = Of { scenario, strategy: &args.strategy, seed: args.seed };
     let mut trace = Trace::open(path, form, of)?;
-    let done = simulate(scenario, &args.strategy, &strategy, args.seed, &mut trace)?;
+    let done = analysis::simulate(scenario, &args.strategy, &strategy, args.seed, &mut trace)?;
     trace.finish(&done.1)?;
     Ok(done)
 }

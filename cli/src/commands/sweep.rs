@@ -2,14 +2,13 @@
 
 use super::{CommandError, Done};
 use crate::args::{Merge, Sweep, SweepCommand};
-use crate::output::{self, Palette};
-use crate::profile;
-use crate::scenario::Scenario;
-use crate::sweep::{
-    self, About, Asked, Axis, Cells, End, Grid, Open, Output, Progress, STRATEGY, Shard, SweepError, Target,
-};
+use crate::output;
+use crate::progress::Swept;
+use campaign::sweep::{self, About, Asked, Axis, Cells, End, Grid, Open, Output, STRATEGY, Shard, SweepError, Target};
+use scenario::{Scenario, profile};
 use std::io;
 use std::sync::atomic::AtomicBool;
+use words::Palette;
 
 /// Set by Ctrl-C and by signals that ask the process to end.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -46,11 +45,10 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     };
     let mut output = Output::open(target, open, &about, sweep::columns(&grid), sweep.mine())?;
     let left = (sweep.mine().count() as u64).saturating_sub(output.kept());
-    let mut progress = Progress::new(left, args.quiet);
+    let mut progress = Swept::new(left, args.quiet);
     // The first signal ends the sweep at the end of the cells under way.
     super::stop_on_signals(&STOP)?;
-    let simulate = super::simulate_cell;
-    let end = sweep.run(&mut output, &mut progress, &simulate);
+    let end = sweep.run(&mut output, &mut progress, &sweep::simulate);
     let place = output.target().path().display().to_string();
     let end = end.and_then(|end| output.sync().map(|()| end)).inspect_err(|_| progress.finish("before the error"))?;
     match end {

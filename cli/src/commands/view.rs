@@ -2,8 +2,10 @@
 
 use super::{CommandError, Done, Io, json, load, position, wants_json, write_whole};
 use crate::args::View;
-use crate::judgement::System;
-use crate::{json as form, output, render, strategy};
+use crate::output;
+use analysis::judgement::System;
+use report::{json as form, render};
+use scenario::strategy;
 use sim_core::outcome::ViewId;
 
 /// Shows the region budget and the map of each view, or what does not fit; draws it where asked to.

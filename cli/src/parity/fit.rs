@@ -1,14 +1,12 @@
 //! A scenario as a board takes it: with what that board has instead of what the file says.
 
 use super::{ParityError, Target};
-use crate::commands::CommandError;
-use crate::scenario::Scenario;
-use crate::words;
+use scenario::Scenario;
 use sim_core::outcome::VcpuRef;
 use std::path::Path;
 
 /// Loads a scenario for a board: what that board has is put in first, then `sets`.
-pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, CommandError> {
+pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, ParityError> {
     let text = Scenario::text(path)?;
     let with = |board: &[&str]| {
         let all: Vec<String> = board.iter().map(|set| (*set).to_owned()).chain(sets.iter().cloned()).collect();
@@ -16,7 +14,7 @@ pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, Co
     };
     let has = target.sets();
     let failed = match with(has) {
-        Ok(scenario) => return one_pe(target, &scenario).map(|()| scenario).map_err(CommandError::from),
+        Ok(scenario) => return one_pe(target, &scenario).map(|()| scenario).map_err(ParityError::from),
         Err(failed) => failed,
     };
     if has.is_empty() {

@@ -4,25 +4,24 @@
 //! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator. [`xen`] compares with Xen, of
 //! which only what guests see can be told.
 
+mod error;
 mod fit;
 mod target;
 pub mod xen;
 
+pub use error::ParityError;
 pub use fit::load;
-pub use target::{Images, Target};
-
-use crate::commands::CommandError;
-use crate::scenario::Scenario;
-use crate::{strategy, words};
-use sim_core::export::{Program, System, Unreadable};
+use scenario::{Scenario, strategy};
+use sim_core::export::{Program, System};
 use sim_core::guest::steps::{Op, Step};
 use sim_core::guest::telling::Bank;
 use sim_core::layout::Layout;
 use sim_core::outcome::Report;
 use sim_core::story::{Seen, Story};
-use sim_core::world::{self, watch::Told, watch::Watch};
-use std::path::PathBuf;
+use sim_core::world::watch::{Told, Watch};
+use sim_core::world::{self};
 use std::rc::Rc;
+pub use target::{Images, Target};
 
 /// What a scenario is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,58 +46,6 @@ impl clap::ValueEnum for Beside {
             ),
         }
     }
-}
-
-/// Why nothing was compared.
-#[derive(Debug, thiserror::Error)]
-pub enum ParityError {
-    /// The scenario does not go onto that board.
-    #[error("the scenario does not go onto {target}: {why}")]
-    Unfit {
-        /// The board.
-        target: &'static str,
-        /// What is in the way, and the remedy.
-        why: String,
-    },
-    /// An image is missing.
-    #[error("there is no image {}; build it with .ci/board, or name another with --images DIR", .0.display())]
-    NoImage(PathBuf),
-    /// Xen is missing.
-    #[error("there is no Xen at {}; examples/board/on-xen.sh fetches it, or name another folder with --images DIR", .0.display())]
-    NoXen(PathBuf),
-    /// The emulator's device tree cannot be read.
-    #[error(transparent)]
-    Tree(#[from] xen::TreeError),
-    /// There is no emulator.
-    #[error("{program} cannot be started: {why}; on Debian it is in the package qemu-system-arm (10.0 or newer)")]
-    NoEmulator {
-        /// What was started.
-        program: String,
-        /// Why not.
-        why: std::io::Error,
-    },
-    /// What goes onto the board cannot be put down.
-    #[error("what goes onto the board cannot be put into {}: {why}", path.display())]
-    Files {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        why: std::io::Error,
-    },
-    /// The system cannot be made bytes of.
-    #[error(transparent)]
-    Pack(#[from] Unreadable),
-    /// The image refused the system.
-    #[error("the image says: {0}")]
-    Refused(String),
-    /// The emulator never came to an end.
-    #[error("the board was still running after {seconds} s, and was stopped")]
-    Endless {
-        /// How long it ran.
-        seconds: u64,
-        /// What it had said by then.
-        said: String,
-    },
 }
 
 /// Where two texts part.
@@ -151,12 +98,12 @@ pub fn compare(
     seed: u64,
     target: Target,
     images: &Images,
-) -> Result<Compared, CommandError> {
+) -> Result<Compared, ParityError> {
     let mut scenario = scenario.clone();
     target.adapt(&mut scenario)?;
     let rule = strategy::parse(name, scenario.settings)?;
     let mut listener = Listener(Story::new(String::new()));
-    let (scenario, report) = crate::commands::simulate(&scenario, name, &rule, seed, &mut listener)?;
+    let (scenario, report) = analysis::simulate(&scenario, name, &rule, seed, &mut listener)?;
     let host = listener.0.into_inner();
     let board = target.run(&system(&scenario, name, seed)?, &programs(&scenario, seed), &scenario.layout, images)?;
     let crash = board.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
@@ -187,7 +134,7 @@ fn first_difference<'a>(
     Difference { same, differs, before, last }
 }
 
-fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, CommandError> {
+fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, ParityError> {
     let (bare, settings) = strategy::settle(name, scenario.settings)?;
     let vcpus = (0..)
         .zip(scenario.layout.domains())
@@ -209,7 +156,7 @@ fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, CommandE
 }
 
 fn programs(scenario: &Scenario, seed: u64) -> Vec<Program> {
-    let program = |program: &crate::scenario::Program| {
+    let program = |program: &scenario::Program| {
         // A checked layout has a home for every vCPU.
         let home = world::home(&scenario.layout, program.domain, program.vcpu)?;
         let bank = bank(&scenario.layout, program.domain)?;
@@ -230,7 +177,7 @@ fn timed_poll(scenario: &Scenario) -> Option<String> {
         })
     }
     let step = scenario.programs.iter().find_map(|program| find(&program.steps))?;
-    words::step(scenario, step.id)
+    scenario.step(step.id)
 }
 
 /// The first bank of a domain's RAM.

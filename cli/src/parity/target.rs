@@ -1,9 +1,8 @@
 //! The boards, and the emulator that plays them.
 
 use super::ParityError;
-use crate::scenario::Scenario;
-use crate::words;
 use mpu_model::Pmsa;
+use scenario::Scenario;
 use sim_core::export::{self, Program, System};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::layout::{Layout, Span};

@@ -2,11 +2,11 @@
 
 mod perfetto;
 
-use mpusim::commands::{CommandError, simulate};
-use mpusim::judgement::NotSetUp;
-use mpusim::scenario::Scenario;
-use mpusim::trace::{Form, Of, Trace};
-use mpusim::{json, strategy};
+use analysis::judgement::NotSetUp;
+use analysis::simulate;
+use report::json;
+use report::trace::{Form, Of, Trace};
+use scenario::{Scenario, strategy};
 use serde_json::Value;
 use sim_core::outcome::{Outcome, Report};
 use std::collections::BTreeMap;
@@ -40,12 +40,12 @@ fn file(form: Form) -> tempfile::TempPath {
 }
 
 /// A run told of: its report as JSON, the report, the trace.
-fn traced(scenario: &Scenario, name: &str, seed: u64, form: Form) -> Result<(String, Report, String), CommandError> {
+fn traced(scenario: &Scenario, name: &str, seed: u64, form: Form) -> Result<(String, Report, String), NotSetUp> {
     let path = file(form);
-    let strategy = strategy::parse(name, scenario.settings)?;
-    let mut trace = Trace::open(&path, Form::of(&path)?, Of { scenario, strategy: name, seed })?;
+    let strategy = strategy::parse(name, scenario.settings).unwrap();
+    let mut trace = Trace::open(&path, Form::of(&path).unwrap(), Of { scenario, strategy: name, seed }).unwrap();
     let (placed, report) = simulate(scenario, name, &strategy, seed, &mut trace)?;
-    trace.finish(&report)?;
+    trace.finish(&report).unwrap();
     let told = serde_json::to_string(&json::run(&placed, name, seed, &report)).unwrap();
     Ok((told, report, std::fs::read_to_string(&path).unwrap()))
 }
@@ -67,7 +67,7 @@ fn each(form: Form, mut look: impl FnMut(&str, &Report, &str)) {
                     look(&format!("{name} under {strategy}"), &report, &text);
                     looked += 1;
                 }
-                Err(CommandError::NotSetUp(NotSetUp::Placement { .. })) => {}
+                Err(NotSetUp::Placement { .. }) => {}
                 Err(error) => panic!("{name} under {strategy}: {error}"),
             }
         }

@@ -29,7 +29,18 @@ const fn room(folder: &'static str, floor: u8) -> Room {
 }
 
 /// Every crate that ships, from the bottom.
-const HOUSE: &[Room] = &[room("mpu-model", 0), room("evtchn", 0), room("sim-core", 1), room("cli", 3)];
+const HOUSE: &[Room] = &[
+    room("mpu-model", 0),
+    room("evtchn", 0),
+    room("sim-core", 1),
+    room("cli/words", 2),
+    room("cli/scenario", 3),
+    room("cli/analysis", 4),
+    room("cli/conformance", 4),
+    room("cli/campaign", 5),
+    room("cli/report", 6),
+    room("cli", 7),
+];
 
 /// One crate as it is.
 #[derive(Debug)]

@@ -73,6 +73,8 @@ impl Modules {
             }
             match item {
                 Item::Mod(child) => children.push(child),
+                // `::name` is another crate, whatever this module calls `name`.
+                Item::Use(import) if import.leading_colon.is_some() => {}
                 Item::Use(import) => {
                     let exported = !matches!(import.vis, Visibility::Inherited);
                     module.import(&import.tree, &mut Vec::new(), exported);
@@ -197,9 +199,11 @@ impl Paths<'_> {
 
 impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        let line = path.segments.first().map_or(0, |segment| segment.ident.span().start().line);
-        self.note(segments, line);
+        if path.leading_colon.is_none() {
+            let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+            let line = path.segments.first().map_or(0, |segment| segment.ident.span().start().line);
+            self.note(segments, line);
+        }
         syn::visit::visit_path(self, path);
     }
 

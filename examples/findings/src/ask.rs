@@ -1,7 +1,7 @@
 //! Asks `mpusim`: runs the command that the page shows, and reads what it wrote.
 
 use crate::Fallible;
-use mpusim::sweep::{Line, Table};
+use campaign::sweep::{Line, Table};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

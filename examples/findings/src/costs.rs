@@ -3,7 +3,7 @@
 use crate::ask::{self, Sweep};
 use crate::document::{Document, list, number};
 use crate::{Fallible, PROFILES};
-use mpusim::words;
+
 use serde_json::Value;
 
 /// Strategies that run, for tables against the number of domains.
@@ -217,7 +217,7 @@ pub(crate) fn fifo(page: &mut Document) -> Fallible<()> {
     ))?;
     let names: Vec<&str> = RUNNING.iter().copied().chain(["map-page:4"]).collect();
     let cell = |abi: &str, name: &str| sweep.row(&[("ring.abi", abi), ("strategy", name)]);
-    let work = |abi: &str, name: &str| cell(abi, name).filter(mpusim::sweep::Line::completed)?.number("send_work");
+    let work = |abi: &str, name: &str| cell(abi, name).filter(campaign::sweep::Line::completed)?.number("send_work");
     let mut rows = Vec::new();
     let mut said = Vec::new();
     for name in &names {

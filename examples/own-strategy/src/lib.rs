@@ -31,7 +31,7 @@
 //! is a hazard, and two regions on one granule are a fault. `tests/page_cache.rs` does that with every scenario in
 //! `examples/scenarios`, and counts the writes of one send by hand.
 //!
-//! The row comes into the table by [`rows`]: run what is shipped, run your own by [`compare::row`], show them together.
+//! The row comes into the table by [`rows`]: run what is shipped, run your own by [`Row::run`], show them together.
 //! Everything is generic over the strategy, so yours is dispatched statically as the shipped ones are.
 //!
 //! # The one here
@@ -61,21 +61,18 @@
 //! [`Reach::open_window`]: sim_core::hyp::strategy::Reach::open_window
 //! [`Reach::load`]: sim_core::hyp::strategy::Reach::load
 //! [`Platform::pe`]: sim_core::platform::Platform::pe
-//! [`compare::row`]: mpusim::commands::compare::row
 #![forbid(unsafe_code)]
 
 mod page_cache;
 
 pub use page_cache::PageCache;
 
-use mpusim::args::Compare;
-use mpusim::commands::{CommandError, compare};
-use mpusim::comparison::Row;
-use mpusim::scenario::Scenario;
+use analysis::comparison::{self, NoRow, Row};
+use scenario::Scenario;
 
-/// The rows that `mpusim compare` makes, and one of a [`PageCache`] with that many slots.
-pub fn rows(args: &Compare, scenario: &Scenario, slots: usize) -> Result<Vec<Row>, CommandError> {
-    let mut rows = compare::rows(args, scenario)?;
-    rows.push(compare::row(scenario, &format!("page-cache:{slots}"), &PageCache::new(slots), args.seed)?);
+/// The rows that `mpusim compare` makes of these strategies, and one of a [`PageCache`] with that many slots.
+pub fn rows(scenario: &Scenario, strategies: &[String], seed: u64, slots: usize) -> Result<Vec<Row>, NoRow> {
+    let mut rows = comparison::rows(scenario, strategies, seed)?;
+    rows.push(Row::run(scenario, &format!("page-cache:{slots}"), &PageCache::new(slots), seed)?);
     Ok(rows)
 }

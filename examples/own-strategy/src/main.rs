@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use mpusim::args::{Color, Compare};
-use mpusim::commands::{self, Io, compare};
+use mpusim::commands;
+use mpusim::commands::{Io, compare};
 use std::process::ExitCode;
 
 /// Run a scenario under several strategies and under page-cache, side by side.
@@ -27,7 +28,9 @@ fn slots(text: &str) -> Result<usize, String> {
 fn main() -> ExitCode {
     let Cli { compare: args, pages } = Cli::parse();
     let io = Io::new(Color::Auto);
-    let done = compare::scenario(&args)
-        .and_then(|scenario| compare::show(&args, &scenario, &own_strategy::rows(&args, &scenario, pages)?, io));
+    let done = compare::scenario(&args).and_then(|scenario| {
+        let rows = own_strategy::rows(&scenario, &args.strategies, args.seed, pages)?;
+        compare::show(&args, &scenario, &rows, io)
+    });
     commands::finish(done, io)
 }

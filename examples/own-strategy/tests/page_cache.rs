@@ -1,16 +1,16 @@
 //! `page-cache` in the table, counted by hand, and looked at by the isolation oracle.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use analysis::comparison::Row;
 use clap::Parser;
 use mpusim::args::Compare;
 use mpusim::commands::compare;
-use mpusim::comparison::Row;
-use mpusim::output::Palette;
-use mpusim::render;
 use own_strategy::{PageCache, rows};
+use report::render;
 use sim_core::outcome::Counts;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use words::Palette;
 
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
@@ -27,7 +27,7 @@ fn typed(scenario: &Path, options: &[&str]) -> Compare {
 
 fn own_row(scenario: &Path, options: &[&str], slots: usize) -> Row {
     let args = typed(scenario, options);
-    compare::row(&compare::scenario(&args).unwrap(), "page-cache", &PageCache::new(slots), 0).unwrap()
+    Row::run(&compare::scenario(&args).unwrap(), "page-cache", &PageCache::new(slots), 0).unwrap()
 }
 
 /// What all sends of so many rounds of thread-2022 did, two of them a round.
@@ -63,7 +63,7 @@ fn a_send_is_as_counted_by_hand() {
 fn the_row_is_in_the_table_below_the_shipped_ones() {
     let args = typed(&Path::new(SCENARIOS).join("thread-2022.toml"), &[]);
     let scenario = compare::scenario(&args).unwrap();
-    let rows = rows(&args, &scenario, 2).unwrap();
+    let rows = rows(&scenario, &args.strategies, args.seed, 2).unwrap();
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let (own, shipped) = names.split_last().unwrap();
     assert_eq!(

@@ -6,14 +6,10 @@
 mod system;
 mod tree;
 
-pub use tree::TreeError;
-
 use super::target::{self, Images};
 use super::{Difference, ParityError};
-use crate::commands::CommandError;
-use crate::judgement::System;
-use crate::scenario::Scenario;
-use crate::strategy;
+use analysis::judgement::System;
+use scenario::{Scenario, strategy};
 use sim_core::guest::telling::{Bank, Kind, Telling};
 use sim_core::outcome::{Outcome, VcpuRef};
 use std::cell::RefCell;
@@ -21,6 +17,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
+pub use tree::TreeError;
 
 /// A vCPU here and on Xen.
 #[derive(Debug)]
@@ -68,7 +65,7 @@ impl fmt::Write for Shared {
 }
 
 /// Runs the scenario here and on Xen.
-pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> Result<OnXen, CommandError> {
+pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> Result<OnXen, ParityError> {
     let rule = strategy::parse(name, scenario.settings)?;
     let scenario = System::new(scenario, name, &rule)?.scenario;
     system::check(&scenario)?;
@@ -82,7 +79,7 @@ pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> R
     })?;
     let report = world.run();
     if !matches!(report.outcome, Outcome::Completed | Outcome::ExpectationFailed(_)) {
-        return Err(system::unfit(format!("here it ends as {}", crate::words::outcome(&report.outcome))).into());
+        return Err(system::unfit(format!("here it ends as {}", words::outcome(&report.outcome))).into());
     }
     let here = story.0.take();
 
@@ -133,7 +130,7 @@ fn boot(
     guest: &[u8],
     xen: &Path,
     folder: &Path,
-) -> Result<(String, String), CommandError> {
+) -> Result<(String, String), ParityError> {
     let mut payloads = Vec::new();
     for program in programs {
         payloads.push(system::payload(guest, program)?);

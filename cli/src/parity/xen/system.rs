@@ -3,8 +3,7 @@
 use super::tree::Node;
 use crate::parity::ParityError;
 use crate::parity::target::{GUEST_IMAGE, PROGRAMS};
-use crate::scenario::Scenario;
-use crate::words;
+use scenario::Scenario;
 use sim_core::export::{self, Program};
 use sim_core::hyp::StaticChannel;
 use sim_core::layout::{DomainLayout, Placement};

@@ -1,0 +1,8 @@
+//! Many runs: random hypercall sequences and races between PEs held against a second implementation of the ABI ([`fuzz`]), and
+//! one scenario under every combination of values ([`sweep`]). Nothing here writes to a terminal: who runs a campaign is told how
+//! far it is.
+
+#![forbid(unsafe_code)]
+
+pub mod fuzz;
+pub mod sweep;

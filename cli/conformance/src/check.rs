@@ -1,0 +1,103 @@
+//! What must hold after each step, whatever the recording says: each guest can touch what is its own and nothing else, no
+//! region stays behind in a view, and a PE knows of every event for the vCPU it runs.
+
+use super::diff::Difference;
+use super::rig::Rig;
+use mpu_model::RegionWords;
+use sim_core::hyp::domain::RunState;
+use sim_core::hyp::strategy::Strategy;
+use sim_core::outcome::ViewId;
+use sim_core::world::oracle::Oracle;
+use std::collections::BTreeMap;
+
+/// The regions that are enabled.
+type Regions = Vec<RegionWords>;
+
+/// A guest view.
+#[derive(Debug)]
+struct View {
+    /// As it was left to first, sorted.
+    first: Regions,
+    /// The same by slot, as last seen. Slots may differ from time to time, where views stay programmed.
+    last: Regions,
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    oracle: Oracle,
+    /// By PE and domain.
+    views: BTreeMap<(usize, usize), View>,
+}
+
+impl Watch {
+    /// Domains came or went, so views are others now.
+    pub(super) fn forget(&mut self) {
+        self.views.clear();
+    }
+}
+
+impl Rig {
+    /// The first thing that does not hold.
+    pub fn check(&mut self) -> Option<Difference> {
+        (0..self.machine.pes.len()).find_map(|pe| {
+            let found = self.isolation(pe).or_else(|| self.regions(pe)).or_else(|| self.untold(pe));
+            found.map(|(field, expected, got)| Difference { field: format!("{field} on PE {pe}"), expected, got })
+        })
+    }
+
+    /// The domain whose view is in force on a PE.
+    fn left_to(&self, pe: usize) -> Option<usize> {
+        match self.hyp.core.pes.get(pe)?.view.current() {
+            ViewId::Guest(domain) => Some(domain),
+            _ => None,
+        }
+    }
+
+    fn isolation(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+        let current = self.hyp.core.pes.get(pe)?.queue.current;
+        let vcpu = current.and_then(|id| self.hyp.core.domains.vcpu(id));
+        let runs =
+            self.left_to(pe).map(|domain| (domain, vcpu.filter(|of| of.domain == domain).map_or(0, |of| of.index)));
+        let breach = self.watch.oracle.look(&self.hyp.core.layout, &self.machine, pe, runs, false)?;
+        Some(("isolation", "kept".into(), words::breach(&self.hyp.core.layout, &breach)))
+    }
+
+    /// Pins come and stay by design; all else is in a guest's view from the start.
+    fn regions(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+        let settled = !self.hyp.core.strategy.needs().pins && self.hyp.core.follows_plan(pe);
+        let domain = self.left_to(pe).filter(|_| settled)?;
+        let state = self.machine.pes.get(pe)?;
+        let enabled = || state.el2.enabled().map(|(_, words)| words);
+        let sorted = || {
+            let mut regions: Regions = enabled().collect();
+            regions.sort_unstable_by_key(|words| (words.prbar, words.prlar));
+            regions
+        };
+        let new = || View { first: sorted(), last: enabled().collect() };
+        let View { first, last } = self.watch.views.entry((pe, domain)).or_insert_with(new);
+        if enabled().eq(last.iter().copied()) {
+            return None;
+        }
+        let now = sorted();
+        if now == *first {
+            last.clear();
+            last.extend(enabled());
+            return None;
+        }
+        let count = |regions: usize| format!("{regions} regions as the view was left to first");
+        let told = |words: RegionWords| format!("PRBAR {:#x} PRLAR {:#x}", words.prbar, words.prlar);
+        let new: Vec<String> = now.into_iter().filter(|region| !first.contains(region)).map(told).collect();
+        Some(("regions", count(first.len()), format!("{} others: {}", new.len(), new.join(", "))))
+    }
+
+    fn untold(&self, pe: usize) -> Option<(&'static str, String, String)> {
+        let current = self.hyp.core.pes.get(pe)?.queue.current?;
+        let vcpu = self.hyp.core.domains.vcpu(current)?;
+        let told = pe == self.acts || self.machine.pes.get(pe)?.kicked().is_some();
+        let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);
+        let id = || self.ids.get(vcpu.domain).copied().unwrap_or_default();
+        let got = || format!("none is for the event of domain {} vCPU {}", id(), vcpu.index);
+        (waits && !told).then(|| ("events", "a PE is kicked for the vCPU it runs".into(), got()))
+    }
+}

@@ -1,0 +1,100 @@
+//! Finding vector files and reading them.
+
+use super::error::{Place, ReplayError};
+use super::format::{self, MAX_FILE, Recording};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// What the paths named come to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The files to replay: named ones as they come, a folder's sorted by path.
+    pub(super) files: Vec<PathBuf>,
+    /// Those of them that record accesses through MPUs.
+    pub(super) mpu: Vec<PathBuf>,
+    /// `*.jsonl` files of folders that are something else.
+    pub(super) others: usize,
+}
+
+/// Looks at every path named.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Found, ReplayError> {
+    let mut found = Found::default();
+    if paths.is_empty() {
+        return Err(ReplayError::NoPaths);
+    }
+    for path in paths {
+        let meta = fs::metadata(path).map_err(|source| io(path, source))?;
+        if meta.is_dir() {
+            folder(path, &mut found)?;
+        } else {
+            // Whatever is wrong with a file that was named, its parser says.
+            let mpu = recording(path).is_ok_and(|recording| recording == Recording::Mpu);
+            if mpu { &mut found.mpu } else { &mut found.files }.push(path.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn folder(path: &Path, found: &mut Found) -> Result<(), ReplayError> {
+    let mut all = Vec::new();
+    collect(path, &mut all)?;
+    all.sort();
+    let before = found.files.len() + found.mpu.len();
+    for file in all {
+        match recording(&file)? {
+            Recording::Events => found.files.push(file),
+            Recording::Mpu => found.mpu.push(file),
+            Recording::Other => found.others += 1,
+        }
+    }
+    if found.files.len() + found.mpu.len() == before {
+        return Err(ReplayError::NoVectors { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Every `*.jsonl` below. Links to folders are not followed, so there is an end.
+fn collect(path: &Path, all: &mut Vec<PathBuf>) -> Result<(), ReplayError> {
+    for entry in fs::read_dir(path).map_err(|source| io(path, source))? {
+        let entry = entry.map_err(|source| io(path, source))?;
+        let (kind, below) = (entry.file_type().map_err(|source| io(path, source))?, entry.path());
+        if kind.is_dir() {
+            collect(&below, all)?;
+        } else if below.extension().is_some_and(|extension| extension == "jsonl") {
+            all.push(below);
+        }
+    }
+    Ok(())
+}
+
+/// What a file records. A first line that cannot be read is an error: it may be a spoilt header.
+fn recording(path: &Path) -> Result<Recording, ReplayError> {
+    let file = File::open(path).map_err(|source| io(path, source))?;
+    let mut first = Vec::new();
+    let mut reader = BufReader::new(file.take(MAX_FILE));
+    reader.read_until(b'\n', &mut first).map_err(|source| io(path, source))?;
+    let place = Place { path };
+    let line = String::from_utf8_lossy(&first);
+    format::looks_like_header(&line).map_err(|error| place.bad(1, "a header line", error))
+}
+
+/// Reads a file as text.
+pub(super) fn read(path: &Path) -> Result<String, ReplayError> {
+    let file = File::open(path).map_err(|source| io(path, source))?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large, whatever its metadata say.
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|source| io(path, source))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(ReplayError::TooLarge { path: path.to_owned(), limit: MAX_FILE });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
+        Place { path }.bad(line, "UTF-8 text", error)
+    })
+}
+
+fn io(path: &Path, source: std::io::Error) -> ReplayError {
+    ReplayError::Io { path: path.to_owned(), source }
+}

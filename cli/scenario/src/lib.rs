@@ -1,0 +1,351 @@
+//! Scenario files: a system and the programs its guests run, in TOML.
+//!
+//! [`Scenario::load`] goes through these rooms, one after the other:
+//!
+//! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
+//! 2. `sets`: the file is parsed, and `--set` edits the tree.
+//! 3. `raw`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
+//!    `ring` puts domains, channels and programs behind those of the file.
+//! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
+//! 5. `links`: channels and timers. `frames`: the fixed schedule. `program`, `single`, `expect`: steps become what guests carry out.
+//! 6. `error`: anything wrong on the way, shown at its place.
+//!
+//! [`profile`]: what operations cost, and how far each figure can be trusted. [`strategy`]: strategies by name.
+
+#![forbid(unsafe_code)]
+
+mod diagnose;
+mod domains;
+mod error;
+mod expect;
+mod frames;
+mod links;
+mod name;
+mod number;
+mod place;
+pub mod profile;
+mod program;
+mod range;
+mod raw;
+mod raw_poll;
+mod raw_step;
+mod ring;
+mod sets;
+mod single;
+mod source;
+pub mod strategy;
+mod system;
+
+pub(crate) use diagnose::parsed;
+pub use error::{LoadError, Problem};
+pub(crate) use name::check as check_name;
+pub use number::text as number;
+pub(crate) use number::{Number, within};
+pub(crate) use raw::{Maybe, Table};
+pub use sets::document;
+pub use source::Sources;
+
+use crate::profile::Profile;
+use mpu_model::Pmsa;
+use raw::RawScenario;
+use serde::Deserialize;
+use sim_core::guest::Guest;
+use sim_core::guest::steps::{Step, StepGuest};
+use sim_core::hyp::strategy::{Settings, Strategy};
+use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement};
+use sim_core::outcome::StepId;
+use sim_core::world::watch::Watch;
+use sim_core::world::{self, BuildError, Config, World};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use words::shown;
+
+/// No scenario or profile is larger.
+const MAX_BYTES: u64 = 3 << 20;
+
+/// A checked scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called: the file's stem unless the file says `name`.
+    pub name: String,
+    /// What it shows, if the file says so.
+    pub description: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// The system.
+    pub layout: Layout,
+    /// The placement that the file has, whatever that of `layout` is.
+    pub own_placement: Placement,
+    /// How it is run, with seed 0.
+    pub config: Config,
+    /// What operations cost, and where the figures come from; `config` has the bare figures.
+    pub profile: Rc<Profile>,
+    /// Settings of strategies.
+    pub settings: Settings,
+    /// The program of each vCPU; one that has none in the file turns itself off.
+    pub programs: Vec<Program>,
+    /// Where each step stands; [`sim_core::outcome::StepId`] counts these.
+    pub steps: Vec<StepSource>,
+}
+
+/// The program of one vCPU.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Position of the domain.
+    pub domain: usize,
+    /// The vCPU in the domain.
+    pub vcpu: u32,
+    /// What it does.
+    pub steps: Rc<[Step]>,
+    /// How many port variables the steps use.
+    pub variables: usize,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepSource {
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its column in characters, from 1.
+    pub column: usize,
+    /// Its text on one line, cut if long.
+    pub text: String,
+    /// The `--set` argument it came from; `None`: line and column are the file's.
+    pub set: Option<String>,
+}
+
+impl Scenario {
+    /// The architecture of its board.
+    #[must_use]
+    pub fn pmsa(&self) -> Pmsa {
+        self.layout.board().pmsa
+    }
+
+    /// Where a step stands, and its text: `thread-2022.toml:31: { send = "link" }`.
+    #[must_use]
+    pub fn step(&self, step: StepId) -> Option<String> {
+        let source = self.steps.get(usize::try_from(step.0).ok()?)?;
+        Some(format!("{}:{}: {}", shown::path(&self.path), source.line, source.text))
+    }
+
+    /// Reads and checks a file, with `sets` (`key=value`) put in first.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, LoadError> {
+        Self::from_text(path, &Self::text(path)?, sets)
+    }
+
+    /// Reads a file's text.
+    pub fn text(path: &Path) -> Result<String, LoadError> {
+        read(path, "scenario")
+    }
+
+    /// Checks a file's text, with `sets` put in first. `path` names it in messages.
+    pub fn from_text(path: &Path, text: &str, sets: &[String]) -> Result<Self, LoadError> {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+            return Err(too_large(path, "scenario"));
+        }
+        let sources = Sources::new(path, text, sets);
+        checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
+    }
+
+    /// Whether all keys are known and have values of the kind they take; a system that cannot be is not found here.
+    pub fn check_keys(path: &Path, text: &str, sets: &[String]) -> Result<(), LoadError> {
+        let sources = Sources::new(path, text, sets);
+        raw(&sources, text, sets).map(drop).map_err(|problem| problem.found_in(&sources))
+    }
+
+    /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them, or else where the
+    /// file has them.
+    pub fn under<S: Strategy>(&self, strategy: &S) -> Result<Self, Box<LayoutError>> {
+        self.placed(strategy.placement().unwrap_or(self.own_placement))
+    }
+
+    /// This scenario with `shared_info` and `vcpu_info` elsewhere.
+    pub fn placed(&self, placement: Placement) -> Result<Self, Box<LayoutError>> {
+        if placement == self.layout.parts().placement {
+            return Ok(self.clone());
+        }
+        self.with(LayoutParts { placement, ..self.layout.parts().clone() })
+    }
+
+    /// This scenario with another system.
+    pub fn with(&self, parts: LayoutParts) -> Result<Self, Box<LayoutError>> {
+        Ok(Self { layout: Layout::new(parts)?, ..self.clone() })
+    }
+
+    /// This scenario with what that profile says operations cost; a loaded one starts with `counts`.
+    #[must_use]
+    pub fn costing(mut self, profile: Profile) -> Self {
+        self.config.costs = profile.costs();
+        self.profile = Rc::new(profile);
+        self
+    }
+
+    /// A world of this scenario, ready to run.
+    pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
+        self.watched(strategy, seed, ())
+    }
+
+    /// A world of this scenario, ready to run, whose run `watch` is told of.
+    pub fn watched<S: Strategy, W: Watch>(&self, strategy: S, seed: u64, watch: W) -> Result<World<S, W>, BuildError> {
+        self.populated(strategy, seed, watch, |_, guest| Box::new(guest))
+    }
+
+    /// A world of this scenario, ready to run, in which each program runs as `host` has it.
+    pub fn hosted<S: Strategy>(
+        &self,
+        strategy: S,
+        seed: u64,
+        host: impl Fn(&Program, StepGuest) -> Box<dyn Guest>,
+    ) -> Result<World<S>, BuildError> {
+        self.populated(strategy, seed, (), host)
+    }
+
+    fn populated<S: Strategy, W: Watch>(
+        &self,
+        strategy: S,
+        seed: u64,
+        watch: W,
+        host: impl Fn(&Program, StepGuest) -> Box<dyn Guest>,
+    ) -> Result<World<S, W>, BuildError> {
+        let config = Config { seed, ..self.config.clone() };
+        let mut world = World::watched(self.layout.clone(), strategy, config, watch)?;
+        for program in &self.programs {
+            // A checked layout has a home for every vCPU.
+            if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {
+                let guest = StepGuest::new(home, Rc::clone(&program.steps), program.variables).seeded(seed);
+                world.add_guest(program.domain, program.vcpu, host(program, guest));
+            }
+        }
+        Ok(world)
+    }
+}
+
+fn too_large(path: &Path, what: &str) -> LoadError {
+    let title = format!("larger than {}, which no {what} is", words::bytes(MAX_BYTES));
+    LoadError::unread(path, title, Some("is this the right file?"))
+}
+
+/// The text of a `what` file that is not too large.
+pub fn read(path: &Path, what: &str) -> Result<String, LoadError> {
+    let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(LoadError::unread(path, "is a directory", Some(&format!("expected a {what} file (*.toml)"))));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(too_large(path, what));
+    }
+    let mut bytes = Vec::new();
+    // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large(path, what));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let before = bytes.get(..good).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let byte = bytes.get(good).copied().unwrap_or_default();
+        let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
+        LoadError::unread(path, title, Some(&format!("{what} files are TOML, and TOML is UTF-8")))
+    })
+}
+
+/// The tables of a file with `sets` put in, and what `[ring]` stands for.
+fn raw(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<RawScenario, Problem> {
+    let mut document = sets::document(text)?;
+    for (index, set) in sets.iter().enumerate() {
+        sets::apply(document.get_mut(), set, sources.set_start(index))?;
+    }
+    let raw = RawScenario::deserialize(toml::de::Deserializer::from(document));
+    let mut raw = raw.map_err(|error| diagnose::problem(&error))?;
+    ring::expand(&mut raw)?;
+    Ok(raw)
+}
+
+fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenario, Problem> {
+    let raw = raw(sources, text, sets)?;
+    let ids = domains::Ids::new(&raw);
+    let layout = system::layout(&raw, &ids)?;
+    let channels = links::Channels::new(&raw, &ids, &layout)?;
+    let mut book = program::Book::new(sources);
+    let mut programs = Vec::new();
+    for (domain, found) in raw.domain.iter().enumerate() {
+        for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
+            let at = (domain, vcpu);
+            programs.push(match &found.get_ref().program {
+                Some(program) => program::compile(at, program, &channels, layout.board(), &mut book)?,
+                None => program::none(at, &place::header(found), &mut book),
+            });
+        }
+    }
+    let config = Config {
+        timers: links::timers(&raw, &ids, &layout)?,
+        channels: channels.all,
+        ..system::config(&raw, &ids, &layout)?
+    };
+    let stem = sources.path().file_stem().map(|stem| shown::line(&stem.to_string_lossy()).into_owned());
+    raw.name.as_ref().map_or(Ok(()), name::check)?;
+    Ok(Scenario {
+        name: raw.name.as_ref().map(|name| name.get_ref().clone()).or(stem).unwrap_or_default(),
+        description: raw.description.clone(),
+        path: sources.path().to_owned(),
+        profile: Rc::default(),
+        settings: system::settings(&raw)?,
+        own_placement: layout.parts().placement,
+        layout,
+        config,
+        programs,
+        steps: book.steps(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use words::number;
+
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    /// The limit that a row of the documentation's table has.
+    fn documented(what: &str) -> &'static str {
+        let text = include_str!("../../../docs/scenarios.md");
+        let start = format!("| {what} | ");
+        let row = text.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        row.unwrap_or_else(|| panic!("no row for {what}")).trim_end_matches(" |")
+    }
+
+    #[test]
+    fn limits_stand_in_the_documentation() {
+        let [domains, vcpus, rounds] = [ring::DOMAINS, ring::VCPUS, ring::ROUNDS].map(|range| number(*range.end()));
+        let fifo = format!(
+            "{}, numbers 0 to {}, {} for each page of event words",
+            number(evtchn::abi::FIFO_PORTS.into()),
+            number(u64::from(evtchn::abi::FIFO_PORTS) - 1),
+            number(evtchn::abi::fifo::WORDS_PER_PAGE.into())
+        );
+        let rows = [
+            ("size of a scenario or profile file", words::bytes(MAX_BYTES)),
+            ("levels of arrays, tables and parts of a key (`--set` too)", diagnose::MAX_LEVELS.to_string()),
+            ("PEs", system::MAX_PES.to_string()),
+            ("EL2 or EL1 regions", mpu_model::MAX_REGIONS.to_string()),
+            (
+                "domains; their ids",
+                format!("{}; up to {:#x}", number(domains::MAX_DOMAINS as u64), evtchn::abi::DOMID_FIRST_RESERVED - 1),
+            ),
+            ("ports of a domain, FIFO", fifo),
+            ("queues, FIFO", evtchn::abi::fifo::QUEUES.to_string()),
+            ("ports of one `poll` step", sim_core::guest::steps::MAX_POLLED.to_string()),
+            ("nested `repeat` and `mix`", program::MAX_NESTING.to_string()),
+            ("`[ring]`: domains; vCPUs of each; rounds", format!("2 to {domains}; {vcpus}; {rounds}")),
+            ("cycles of a profile's figure", number(crate::profile::MAX_CYCLES)),
+        ];
+        for (what, limit) in rows {
+            assert_eq!(documented(what), limit, "{what}");
+        }
+        assert!(documented("vCPUs of a domain").starts_with(&evtchn::abi::MAX_VCPUS.to_string()));
+        assert!(documented("ports of a domain, two-level").starts_with(&number(evtchn::abi::TWO_LEVEL_PORTS.into())));
+    }
+}

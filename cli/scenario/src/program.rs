@@ -1,0 +1,247 @@
+//! From steps as written to the operations a guest carries out.
+
+mod mix;
+
+use super::error::Problem;
+use super::expect::{Planned, called, nothing_to_expect};
+use super::links::{self, Channels};
+use super::number::{self, Number};
+use super::raw::Key;
+use super::raw_poll::RawPoll;
+use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawExpect, RawPortStep, RawStep};
+use super::source::Sources;
+use super::{Program, StepSource, single};
+use evtchn::abi::DOMID_SELF;
+use evtchn::op::Op as EventOp;
+use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
+use sim_core::layout::Board;
+use sim_core::outcome::{Expected, StepId};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use toml::Spanned;
+use words::{near, shown};
+
+/// Repetitions and mixes inside each other.
+pub(super) const MAX_NESTING: usize = 8;
+/// Compiles the program of one vCPU, and books its steps.
+pub(super) fn compile(
+    (domain, vcpu): (usize, u32),
+    steps: &[Spanned<RawStep>],
+    channels: &Channels<'_>,
+    board: &Board,
+    booked: &mut Book<'_>,
+) -> Result<Program, Problem> {
+    let mut compiler =
+        Compiler { domain, vcpu, channels, board, booked, variables: HashMap::new(), names: Vec::new(), unnamed: 0 };
+    let steps = compiler.steps(steps, 0)?;
+    let variables = compiler.names.len() + compiler.unnamed;
+    Ok(Program { domain, vcpu, steps, variables })
+}
+
+/// The program of a vCPU that has none: it turns the vCPU off. `found` is where the vCPU stands.
+pub(super) fn none((domain, vcpu): (usize, u32), found: &Range<usize>, booked: &mut Book<'_>) -> Program {
+    let id = booked.step(found);
+    Program { domain, vcpu, steps: Rc::new([Step { id, op: Op::Halt, expect: None }]), variables: 0 }
+}
+
+/// Where each step stands.
+pub(super) struct Book<'a> {
+    sources: &'a Sources<'a>,
+    steps: Vec<StepSource>,
+    last: Option<Range<usize>>,
+}
+
+impl<'a> Book<'a> {
+    pub(super) const fn new(sources: &'a Sources<'a>) -> Self {
+        Self { sources, steps: Vec::new(), last: None }
+    }
+
+    /// Books a step. Those that a table of the file stands for are one: they stand at one place.
+    fn step(&mut self, span: &Range<usize>) -> StepId {
+        if self.last.as_ref() != Some(span) {
+            let place = self.sources.place(span);
+            self.steps.push(StepSource {
+                line: place.as_ref().map_or(1, |place| place.line),
+                column: place.as_ref().map_or(1, |place| place.column),
+                text: shown::line(&self.sources.excerpt(span)).into_owned(),
+                set: place.and_then(|place| place.set).map(str::to_owned),
+            });
+            self.last = Some(span.clone());
+        }
+        StepId(u32::try_from(self.steps.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// All of them, by number.
+    pub(super) fn steps(self) -> Vec<StepSource> {
+        self.steps
+    }
+}
+
+struct Compiler<'c, 'a, 'b> {
+    domain: usize,
+    vcpu: u32,
+    channels: &'c Channels<'a>,
+    board: &'c Board,
+    booked: &'c mut Book<'b>,
+    variables: HashMap<String, usize>,
+    /// Names of variables, in the order in which they appear.
+    names: Vec<String>,
+    /// Ports that no step names afterwards.
+    unnamed: usize,
+}
+
+impl Compiler<'_, '_, '_> {
+    fn steps(&mut self, steps: &[Spanned<RawStep>], depth: usize) -> Result<Rc<[Step]>, Problem> {
+        let mut compiled = Vec::with_capacity(steps.len());
+        for step in steps {
+            let id = self.booked.step(&step.span());
+            if let RawStep::Plain(Plain::Setup, expect) = step.get_ref() {
+                nothing_to_expect("setup", expect.as_ref())?;
+                self.setup(id, &mut compiled);
+                continue;
+            }
+            let (op, expect) = self.step(step, depth)?;
+            compiled.push(Step { id, op, expect });
+        }
+        Ok(compiled.into())
+    }
+
+    /// What every guest does first. `shared_info` is the domain's, so its first vCPU places it.
+    fn setup(&self, id: StepId, into: &mut Vec<Step>) {
+        let ok = Some(Expected::Rc(0));
+        let map = (self.vcpu == 0).then_some((Op::MapSharedInfo, ok));
+        let rest = [(Op::RegisterVcpuInfo, ok), (Op::EnableInterrupts, None)];
+        into.extend(map.into_iter().chain(rest).map(|(op, expect)| Step { id, op, expect }));
+    }
+
+    fn step(&mut self, step: &Spanned<RawStep>, depth: usize) -> Result<Planned, Problem> {
+        match step.get_ref() {
+            RawStep::Plain(plain, expect) => single::plain(*plain, expect.as_ref()),
+            RawStep::Port(op, found) => self.port_step(*op, found),
+            RawStep::BindVcpu(found) => {
+                let vcpu = number::word(&found.vcpu, "vcpu")?;
+                let port = self.port(&found.port)?;
+                called(Op::on(EventOp::BindVcpu { port: 0, vcpu }, port), found.expect.as_ref())
+            }
+            RawStep::AllocUnbound(found) => {
+                let op = EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: domid(&found.remote)? };
+                self.made(op, found.name.as_ref(), found.expect.as_ref())
+            }
+            RawStep::BindInterdomain(found) => self.bind_interdomain(found),
+            RawStep::BindIpi(found) => {
+                let op = EventOp::BindIpi { vcpu: number::word(&found.vcpu, "vcpu")? };
+                self.made(op, found.name.as_ref(), found.expect.as_ref())
+            }
+            RawStep::BindVirq(found) => self.bind_virq(found),
+            RawStep::InitControl(found) => single::init_control(found, self.board),
+            RawStep::ExpandArray(found) => single::expand_array(found, self.board),
+            RawStep::SetPriority(found) => {
+                // Also numbers that are no priority: the hypercall refuses them.
+                let priority = number::word(&found.priority, "priority")?;
+                let port = self.port(&found.port)?;
+                called(Op::on(EventOp::SetPriority { port: 0, priority }, port), found.expect.as_ref())
+            }
+            RawStep::Poll(found) => self.poll(found),
+            RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
+            RawStep::Console(found) => called(Op::Console(found.text.clone()), found.expect.as_ref()),
+            RawStep::Hypercall(found) => single::hypercall(found, self.board),
+            RawStep::Read(found) => single::read(found, self.board),
+            RawStep::Write(found) => single::write(found, self.board),
+            RawStep::Execute(found) => single::execute(found, self.board),
+            RawStep::Repeat(_) | RawStep::Mix(_) if depth >= MAX_NESTING => {
+                let title = format!("steps are nested more than {MAX_NESTING} deep");
+                Err(Problem::new(title).at(step.span(), "one too many"))
+            }
+            RawStep::Repeat(found) => {
+                let (times, steps) = (found.times.0, self.steps(&found.steps, depth + 1)?);
+                Ok((Op::Repeat { times, steps }, None))
+            }
+            RawStep::Mix(found) => self.mix(found, depth),
+        }
+    }
+
+    fn port_step(&mut self, op: PortOp, found: &RawPortStep) -> Result<Planned, Problem> {
+        let port = self.port(&found.port)?;
+        match op {
+            PortOp::Event(op) => called(Op::on(op, port), found.expect.as_ref()),
+            PortOp::Wait => nothing_to_expect("wait", found.expect.as_ref()).map(|()| (Op::Wait(port), None)),
+            PortOp::Mask => nothing_to_expect("mask", found.expect.as_ref()).map(|()| (Op::Mask(port), None)),
+        }
+    }
+
+    fn poll(&mut self, found: &RawPoll) -> Result<Planned, Problem> {
+        if let Some(port) = found.ports.get(MAX_POLLED) {
+            let problem = Problem::new(format!("poll names {} ports", found.ports.len()));
+            return Err(problem.at(port.span(), format!("expected at most {MAX_POLLED}")));
+        }
+        let ports: Result<Vec<PortRef>, Problem> = found.ports.iter().map(|port| self.port(port)).collect();
+        let timeout = number::given(found.timeout.as_ref(), Number(0)).0;
+        called(Op::Poll { ports: ports?.into(), timeout }, found.expect.as_ref())
+    }
+
+    fn bind_interdomain(&mut self, found: &RawBindInterdomain) -> Result<Planned, Problem> {
+        let op = EventOp::BindInterdomain {
+            remote_dom: domid(&found.remote)?,
+            remote_port: number::word(&found.port, "port")?,
+        };
+        self.made(op, found.name.as_ref(), found.expect.as_ref())
+    }
+
+    fn bind_virq(&mut self, found: &RawBindVirq) -> Result<Planned, Problem> {
+        let vcpu = found.vcpu.as_ref().map(|vcpu| number::word(vcpu, "vcpu"));
+        let op = EventOp::BindVirq { virq: links::virq(&found.virq)?, vcpu: vcpu.unwrap_or(Ok(self.vcpu))? };
+        self.made(op, found.name.as_ref(), found.expect.as_ref())
+    }
+
+    /// An operation that makes a port, which goes under a name.
+    fn made(&mut self, op: EventOp, name: Key<'_, String>, expect: Key<'_, RawExpect>) -> Result<Planned, Problem> {
+        let variable = self.variable(name)?;
+        called(Op::making(op, variable), expect)
+    }
+
+    /// Where a step's new port goes.
+    fn variable(&mut self, name: Key<'_, String>) -> Result<usize, Problem> {
+        let next = self.names.len() + self.unnamed;
+        let Some(name) = name else {
+            self.unnamed += 1;
+            return Ok(next);
+        };
+        links::check_name(name)?;
+        let text = name.get_ref();
+        if self.channels.contains(text) {
+            let problem = Problem::new(format!("`{text}` is the name of a channel already"));
+            return Err(problem.at(name.span(), "expected another name"));
+        }
+        if let Some(known) = self.variables.get(text) {
+            return Ok(*known);
+        }
+        self.variables.insert(text.clone(), next);
+        self.names.push(text.clone());
+        Ok(next)
+    }
+
+    /// A port by number, by a name of this program, or by a channel's.
+    fn port(&self, found: &Spanned<NumberOrName>) -> Result<PortRef, Problem> {
+        let text = match found.get_ref() {
+            NumberOrName::Number(number) => {
+                return number::word(&Spanned::new(found.span(), *number), "port").map(PortRef::Number);
+            }
+            NumberOrName::Name(text) => text,
+        };
+        if let Some(variable) = self.variables.get(text) {
+            return Ok(PortRef::Variable(*variable));
+        }
+        if let Some(end) = self.channels.end(found, text, self.domain) {
+            return end.map(|port| PortRef::Number(port.0));
+        }
+        let known = self.names.iter().map(String::as_str).chain(self.channels.names()).map(str::to_owned);
+        let known: Vec<String> = known.take(32).collect();
+        let problem = Problem::new(format!("unknown port `{text}`")).at(found.span(), "nothing has this name here");
+        Err(problem.help(near::known_names("names here", text, &known)))
+    }
+}
+
+fn domid(number: &Spanned<Number>) -> Result<u16, Problem> {
+    number::within(number, "remote", 0..=u16::MAX.into()).map(|id| id as u16)
+}
