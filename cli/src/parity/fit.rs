@@ -14,7 +14,7 @@ pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, Pa
     };
     let has = target.sets();
     let failed = match with(has) {
-        Ok(scenario) => return one_pe(target, &scenario).map(|()| scenario).map_err(ParityError::from),
+        Ok(scenario) => return one_pe(target, &scenario).map(|()| scenario),
         Err(failed) => failed,
     };
     if has.is_empty() {
@@ -28,7 +28,7 @@ pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, Pa
         one_pe(target, scenario)?;
     }
     match own {
-        Ok(_) => Err(target.unfit(format!("it has {}, and then: {failed}", has.join(", "))).into()),
+        Ok(_) => Err(target.unfit(format!("it has {}, and then: {failed}", has.join(", ")))),
         Err(_) => Err(failed.into()),
     }
 }

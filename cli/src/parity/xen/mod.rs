@@ -79,7 +79,7 @@ pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> R
     })?;
     let report = world.run();
     if !matches!(report.outcome, Outcome::Completed | Outcome::ExpectationFailed(_)) {
-        return Err(system::unfit(format!("here it ends as {}", words::outcome(&report.outcome))).into());
+        return Err(system::unfit(format!("here it ends as {}", words::outcome(&report.outcome))));
     }
     let here = story.0.take();
 
@@ -168,7 +168,7 @@ fn boot(
             tracing::warn!(seconds, "not every guest came to its end");
             Ok((said, console))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
