@@ -305,18 +305,12 @@ impl<'a> Player<'a> {
     /// The model sees a page with what its domain wrote there before it handed it over.
     fn hand_over(&mut self, actor: Actor, op: &Op) {
         let Actor::Guest { mut domain, .. } = actor else { return };
-        let gfn = match *op {
-            Op::InitControl { control_gfn: gfn, .. }
-            | Op::ExpandArray { array_gfn: gfn, .. }
-            | Op::RegisterVcpuInfo { mfn: gfn, .. } => gfn,
-            Op::AddToPhysmap { dom, gpfn, .. } => {
-                if dom as u16 != DOMID_SELF {
-                    domain = dom as u16;
-                }
-                gpfn
-            }
-            _ => return,
-        };
+        let Some(gfn) = op.frame() else { return };
+        if let Op::AddToPhysmap { dom, .. } = *op
+            && dom as u16 != DOMID_SELF
+        {
+            domain = dom as u16;
+        }
         let accepts = self.model.doms.get(&domain).map(|dom| dom.config.accepts.as_slice()).unwrap_or_default();
         let address = gfn.checked_mul(PAGE_SIZE);
         let Some(address) = address.filter(|at| accepts.iter().any(|(first, last)| (first..=last).contains(&at)))

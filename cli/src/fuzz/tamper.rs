@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 
 use evtchn::Errno;
+use evtchn::abi::op;
+use evtchn::op::Op as EventOp;
 use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{PAGE_SIZE, Span};
@@ -63,9 +65,12 @@ fn taking_up_fifo(case: &Case) -> Vec<Planned> {
             steps.push(Planned { id: u32::MAX, by, kind, args, bad: None });
         };
         for vcpu in 0..domain.vcpus {
-            step(Kind::InitControl, [Num::Page(0), Num::Fixed(vcpu * 128), Num::Fixed(vcpu), Num::Fixed(0)]);
+            step(
+                Kind::Event(op::INIT_CONTROL),
+                [Num::Page(0), Num::Fixed(vcpu * 128), Num::Fixed(vcpu), Num::Fixed(0)],
+            );
         }
-        step(Kind::ExpandArray, [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
+        step(Kind::Event(op::EXPAND_ARRAY), [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
     }
     steps
 }
@@ -93,10 +98,7 @@ impl Victim<'_> {
             Err(Trouble::Step(_) | Trouble::Guest(_)) => return None,
             Err(Trouble::Hypervisor) => return Some(fault(&self.rig)),
         };
-        if let Op::InitControl { control_gfn: gfn, .. }
-        | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. }
-        | Op::AddToPhysmap { gpfn: gfn, .. } = step.op
+        if let Some(gfn) = step.op.frame()
             // Where only the output could not be written, it was handed over all the same.
             && [0, Errno::EFAULT.rc()].contains(&got.rc)
         {
@@ -167,7 +169,10 @@ impl Victim<'_> {
 
     /// An event that took too many accesses.
     fn long(&self, op: &Op) -> Option<Difference> {
-        let one = matches!(op, Op::Send { .. } | Op::Unmask { .. } | Op::XenNotify { .. });
+        let one = match op {
+            Op::Event { op, .. } => matches!(op, EventOp::Send { .. } | EventOp::Unmask { .. }),
+            op => matches!(op, Op::XenNotify { .. }),
+        };
         let count = self.rig.tamper.accessed.len();
         (one && count > MOST_ACCESSES).then(|| Difference {
             field: "accesses for one event".into(),
