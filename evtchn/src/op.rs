@@ -11,7 +11,7 @@
 
 mod block;
 
-use crate::abi::{op, size, stat};
+use crate::abi::stat;
 use crate::port::{Binding, DomId, Port, PortStatus, Vcpu};
 use block::Field;
 pub use block::{Block, WORDS};
@@ -149,7 +149,7 @@ const fn port(name: &'static str, at: usize) -> Returns {
 macro_rules! operations {
     ($(
         $(#[$doc:meta])*
-        $name:ident = $text:literal, $command:path, $size:path,
+        $name:ident = $constant:ident $command:literal, $text:literal, $size:literal,
         { $($field:ident: $kind:ident $type:ty = $at:literal),* $(,)? } -> $returns:expr;
     )*) => {
         /// An operation of `event_channel_op` with its arguments. Fields have the names of `public/event_channel.h`.
@@ -158,6 +158,11 @@ macro_rules! operations {
         #[allow(missing_docs, reason = "fields are those of the C structures")]
         pub enum Op {
             $( $(#[$doc])* $name { $($field: $type),* }, )*
+        }
+
+        /// `EVTCHNOP_*`.
+        pub mod command {
+            $( $(#[$doc])* pub const $constant: u32 = $command; )*
         }
 
         /// One by one, under the names of the operations.
@@ -231,44 +236,49 @@ macro_rules! operations {
     };
 }
 
+/// Bytes of the most frequent operation's block.
+pub(crate) const SEND_SIZE: u32 = shapes::Send.size;
+
 /// More arguments than this no operation has.
 const MOST_ARGUMENTS: usize = 3;
 
+// Each operation: its command's name and number, its own name, the bytes of its block; arguments with what they are, their width
+// and their place; what it gives, and where.
 operations! {
     /// Connects a new local port to a port that waits for this domain.
-    BindInterdomain = "bind_interdomain", op::BIND_INTERDOMAIN, size::BIND_INTERDOMAIN,
+    BindInterdomain = BIND_INTERDOMAIN 0, "bind_interdomain", 12,
         { remote_dom: Domain u16 = 0, remote_port: RemotePort u32 = 4 } -> port("local_port", 8);
     /// Binds a virtual interrupt.
-    BindVirq = "bind_virq", op::BIND_VIRQ, size::BIND_VIRQ, { virq: Virq u32 = 0, vcpu: Vcpu u32 = 4 } -> port("port", 8);
-    /// Binds a physical interrupt: -EOPNOTSUPP on Arm.
-    BindPirq = "bind_pirq", op::BIND_PIRQ, size::BIND_PIRQ, { pirq: Number u32 = 0, flags: Number u32 = 4 } -> port("port", 8);
+    BindVirq = BIND_VIRQ 1, "bind_virq", 12, { virq: Virq u32 = 0, vcpu: Vcpu u32 = 4 } -> port("port", 8);
+    /// Binds a physical interrupt: -EOPNOTSUPP on Arm, which has none.
+    BindPirq = BIND_PIRQ 2, "bind_pirq", 12, { pirq: Number u32 = 0, flags: Number u32 = 4 } -> port("port", 8);
     /// Gives a port back.
-    Close = "close", op::CLOSE, size::CLOSE, { port: Port u32 = 0 } -> Returns::Nothing;
+    Close = CLOSE 3, "close", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Notifies the other end.
-    Send = "send", op::SEND, size::SEND, { port: Port u32 = 0 } -> Returns::Nothing;
+    Send = SEND 4, "send", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Asks what a port is.
-    Status = "status", op::STATUS, size::STATUS, { dom: Domain u16 = 0, port: Port u32 = 4 } -> Returns::Status;
+    Status = STATUS 5, "status", 24, { dom: Domain u16 = 0, port: Port u32 = 4 } -> Returns::Status;
     /// Opens a port that waits for a remote domain.
-    AllocUnbound = "alloc_unbound", op::ALLOC_UNBOUND, size::ALLOC_UNBOUND,
+    AllocUnbound = ALLOC_UNBOUND 6, "alloc_unbound", 8,
         { dom: Domain u16 = 0, remote_dom: Domain u16 = 2 } -> port("port", 4);
     /// Binds an inter-processor interrupt.
-    BindIpi = "bind_ipi", op::BIND_IPI, size::BIND_IPI, { vcpu: Vcpu u32 = 0 } -> port("port", 4);
+    BindIpi = BIND_IPI 7, "bind_ipi", 8, { vcpu: Vcpu u32 = 0 } -> port("port", 4);
     /// Moves a port to another vcpu.
-    BindVcpu = "bind_vcpu", op::BIND_VCPU, size::BIND_VCPU, { port: Port u32 = 0, vcpu: Vcpu u32 = 4 } -> Returns::Nothing;
+    BindVcpu = BIND_VCPU 8, "bind_vcpu", 8, { port: Port u32 = 0, vcpu: Vcpu u32 = 4 } -> Returns::Nothing;
     /// Clears a mask bit and looks at what waited behind it.
-    Unmask = "unmask", op::UNMASK, size::UNMASK, { port: Port u32 = 0 } -> Returns::Nothing;
+    Unmask = UNMASK 9, "unmask", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Closes every port of a domain.
-    Reset = "reset", op::RESET, size::RESET, { dom: Domain u16 = 0 } -> Returns::Nothing;
-    /// Hands over a vcpu's FIFO control block.
-    InitControl = "init_control", op::INIT_CONTROL, size::INIT_CONTROL,
+    Reset = RESET 10, "reset", 2, { dom: Domain u16 = 0 } -> Returns::Nothing;
+    /// Hands over a vcpu's FIFO control block; the first one switches the domain to FIFO.
+    InitControl = INIT_CONTROL 11, "init_control", 24,
         { control_gfn: Frame u64 = 0, offset: Offset u32 = 8, vcpu: Vcpu u32 = 12 } -> Returns::LinkBits;
     /// Hands over the next page of event words.
-    ExpandArray = "expand_array", op::EXPAND_ARRAY, size::EXPAND_ARRAY, { array_gfn: Frame u64 = 0 } -> Returns::Nothing;
+    ExpandArray = EXPAND_ARRAY 12, "expand_array", 8, { array_gfn: Frame u64 = 0 } -> Returns::Nothing;
     /// Chooses a port's FIFO queue.
-    SetPriority = "set_priority", op::SET_PRIORITY, size::SET_PRIORITY,
+    SetPriority = SET_PRIORITY 13, "set_priority", 8,
         { port: Port u32 = 0, priority: Priority u32 = 4 } -> Returns::Nothing;
-    /// Goes on with a reset that was preempted.
-    ResetCont = "reset_cont", op::RESET_CONT, size::RESET, { dom: Domain u16 = 0 } -> Returns::Nothing;
+    /// Goes on with a reset that was preempted. Meant for the hypervisor itself, but guests' calls are accepted.
+    ResetCont = RESET_CONT 14, "reset_cont", 2, { dom: Domain u16 = 0 } -> Returns::Nothing;
 }
 
 // `Shape::of_command` takes the command as an index.

@@ -1,7 +1,6 @@
 //! A case: a system and a typed sequence of steps. Operands are what earlier steps made, or numbers.
 
-use evtchn::abi;
-use evtchn::op::{SHAPES, Shape};
+use evtchn::op::{SHAPES, Shape, command};
 
 use crate::replay::Setting;
 use crate::replay::format::{Actor, BadArg, DomainHeader, Op, Stage, VirqFor};
@@ -66,7 +65,7 @@ pub(crate) enum Kind {
 
 impl Default for Kind {
     fn default() -> Self {
-        Self::Event(abi::op::SEND)
+        Self::Event(command::SEND)
     }
 }
 

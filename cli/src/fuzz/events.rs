@@ -4,7 +4,7 @@ use evtchn::Errno::{
     self, EACCES, EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM, ERESTART,
     ESRCH,
 };
-use evtchn::abi::op;
+use evtchn::op::command;
 
 /// An operation's results: the error, none for success; and, where no case can have it, why.
 pub(super) type Results = &'static [(Option<Errno>, Option<&'static str>)];
@@ -15,11 +15,11 @@ const RACE: Option<&str> =
     Some("takes a bind that comes in the middle of the reset, and one that was preempted ends as reset_cont");
 const PAGES: Option<&str> = Some("takes 128 pages, more than a domain of a case has");
 
-/// Each operation with its weight among all kinds of steps, and its results from the checks that the ABI makes. An operation
-/// that has no row is in no case.
-pub(super) const EVENTS: [(u32, u32, Results); 15] = [
+/// Each operation with its weight among all kinds of steps, and its results from the checks that the ABI makes. Every
+/// operation has a row.
+pub(super) const EVENTS: &[(u32, u32, Results)] = &[
     (
-        op::ALLOC_UNBOUND,
+        command::ALLOC_UNBOUND,
         50,
         &[
             (None, None),
@@ -32,7 +32,7 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
         ],
     ),
     (
-        op::BIND_INTERDOMAIN,
+        command::BIND_INTERDOMAIN,
         60,
         &[
             (None, None),
@@ -44,7 +44,7 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
         ],
     ),
     (
-        op::BIND_VIRQ,
+        command::BIND_VIRQ,
         25,
         &[
             (None, None),
@@ -57,9 +57,9 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
             (Some(ENOMEM), MEMORY),
         ],
     ),
-    (op::BIND_PIRQ, 2, &[(Some(EOPNOTSUPP), None), (Some(EFAULT), None)]),
+    (command::BIND_PIRQ, 2, &[(Some(EOPNOTSUPP), None), (Some(EFAULT), None)]),
     (
-        op::BIND_IPI,
+        command::BIND_IPI,
         30,
         &[
             (None, None),
@@ -70,17 +70,17 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
             (Some(ENOMEM), MEMORY),
         ],
     ),
-    (op::CLOSE, 30, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
-    (op::SEND, 150, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
+    (command::CLOSE, 30, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
+    (command::SEND, 150, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
     (
-        op::STATUS,
+        command::STATUS,
         25,
         &[(None, None), (Some(ESRCH), None), (Some(EINVAL), None), (Some(EPERM), None), (Some(EFAULT), None)],
     ),
-    (op::BIND_VCPU, 20, &[(None, None), (Some(ENOENT), None), (Some(EINVAL), None), (Some(EFAULT), None)]),
-    (op::UNMASK, 45, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
+    (command::BIND_VCPU, 20, &[(None, None), (Some(ENOENT), None), (Some(EINVAL), None), (Some(EFAULT), None)]),
+    (command::UNMASK, 45, &[(None, None), (Some(EINVAL), None), (Some(EFAULT), None)]),
     (
-        op::RESET,
+        command::RESET,
         8,
         &[
             (None, None),
@@ -94,7 +94,7 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
         ],
     ),
     (
-        op::RESET_CONT,
+        command::RESET_CONT,
         2,
         &[
             (None, None),
@@ -108,12 +108,12 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
         ],
     ),
     (
-        op::INIT_CONTROL,
+        command::INIT_CONTROL,
         35,
         &[(None, None), (Some(ENOENT), None), (Some(EINVAL), None), (Some(EFAULT), None), (Some(ENOMEM), SLOTS)],
     ),
     (
-        op::EXPAND_ARRAY,
+        command::EXPAND_ARRAY,
         30,
         &[
             (None, None),
@@ -125,8 +125,31 @@ pub(super) const EVENTS: [(u32, u32, Results); 15] = [
         ],
     ),
     (
-        op::SET_PRIORITY,
+        command::SET_PRIORITY,
         25,
         &[(None, None), (Some(EINVAL), None), (Some(ENOSYS), None), (Some(EACCES), None), (Some(EFAULT), None)],
     ),
 ];
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use evtchn::op::SHAPES;
+
+    #[test]
+    fn every_operation_comes_in_cases_and_can_be_refused() {
+        for shape in SHAPES {
+            let mut rows = EVENTS.iter().filter(|(command, ..)| *command == shape.command);
+            let (Some((_, weight, results)), None) = (rows.next(), rows.next()) else {
+                panic!("{} has one row", shape.name)
+            };
+            assert!(
+                *weight > 0 && results.contains(&(Some(EFAULT), None)),
+                "{}: its block may be out of reach",
+                shape.name
+            );
+        }
+        assert_eq!(EVENTS.len(), SHAPES.len());
+    }
+}

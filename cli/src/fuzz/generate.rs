@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use evtchn::abi::{self, DOMID_SELF, control_block, op, virq};
-use evtchn::op::{Kind as Argument, Returns, Shape};
+use evtchn::abi::{self, DOMID_SELF, control_block, virq};
+use evtchn::op::{Kind as Argument, Returns, Shape, command};
 use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
@@ -115,7 +115,7 @@ impl<S: Source> Maker<'_, S> {
         let (first, again) = match self.source.below(4) {
             0 => return,
             1 if domain > 0 => (Kind::Kill, Kind::Kill),
-            _ => (Kind::Event(op::RESET), Kind::Event(op::RESET_CONT)),
+            _ => (Kind::Event(command::RESET), Kind::Event(command::RESET_CONT)),
         };
         let later = id + 3 + self.source.below(4);
         self.agenda.extend([(id + 1, Kind::StaticAlloc, domain), (id + 2, first, domain), (later, again, domain)]);
@@ -214,7 +214,7 @@ impl<S: Source> Maker<'_, S> {
         let none = Num::default();
         let made = |remote, unbound| Port { step: id, domain, remote, unbound };
         match kind {
-            Kind::Event(op::ALLOC_UNBOUND) => {
+            Kind::Event(command::ALLOC_UNBOUND) => {
                 let (dom, remote) =
                     (if self.source.chance(75) { fixed(DOMID_SELF) } else { self.any_domain() }, self.domain());
                 let at = match dom {
@@ -224,12 +224,12 @@ impl<S: Source> Maker<'_, S> {
                 self.ports.push(Port { step: id, domain: at, remote, unbound: true });
                 [dom, if self.source.chance(5) { fixed(DOMID_SELF) } else { fixed(remote) }, none, none]
             }
-            Kind::Event(op::BIND_INTERDOMAIN) => {
+            Kind::Event(command::BIND_INTERDOMAIN) => {
                 let [dom, port] = self.far_port(domain);
                 self.ports.push(made(0, false));
                 [dom, port, none, none]
             }
-            Kind::Event(op::BIND_VIRQ) => {
+            Kind::Event(command::BIND_VIRQ) => {
                 self.ports.push(made(0, false));
                 if self.handler == Some(domain) && self.source.chance(50) {
                     return [fixed(virq::DOM_EXC), fixed(0u32), none, none];
@@ -237,7 +237,7 @@ impl<S: Source> Maker<'_, S> {
                 let vcpu = if self.source.chance(50) { fixed(0u32) } else { self.vcpu(domain) };
                 [self.virq(), vcpu, none, none]
             }
-            Kind::Event(op::STATUS) => {
+            Kind::Event(command::STATUS) => {
                 let other = if self.source.chance(60) { domain } else { self.domain() };
                 let dom = if self.source.chance(10) { self.any_domain() } else { fixed(other) };
                 [dom, self.port(other), none, none]
@@ -255,11 +255,13 @@ impl<S: Source> Maker<'_, S> {
                 let dom = if self.source.chance(80) { fixed(DOMID_SELF) } else { self.any_domain() };
                 [dom, if self.source.chance(80) { Num::Shared } else { self.page() }, none, none]
             }
-            Kind::Event(op::RESET | op::RESET_CONT) => {
+            Kind::Event(command::RESET | command::RESET_CONT) => {
                 let dom = if self.source.chance(70) { fixed(DOMID_SELF) } else { self.any_domain() };
                 [dom, none, none, none]
             }
-            Kind::Event(op::BIND_PIRQ) => [fixed(self.source.below(64)), none, none, none],
+            Kind::Event(command::BIND_PIRQ) | Kind::RawOp | Kind::CompatOp | Kind::FifoConsume => {
+                [fixed(self.source.below(64)), none, none, none]
+            }
             Kind::Event(command) => Shape::of_command(command).map_or([none; 4], |shape| {
                 let mut numbers = [none; 4];
                 for (number, argument) in numbers.iter_mut().zip(shape.arguments) {
@@ -272,7 +274,6 @@ impl<S: Source> Maker<'_, S> {
             }),
             Kind::Register => [self.vcpu(domain), self.page(), self.offset(4048), none],
             Kind::VcpuOp => [fixed(self.source.below(16)), self.vcpu(domain), none, none],
-            Kind::RawOp | Kind::CompatOp | Kind::FifoConsume => [fixed(self.source.below(64)), none, none, none],
             Kind::Poll => {
                 let count = self.source.pick(&[0u32, 1, 1, 1, 2, 2, 3, 129]);
                 [fixed(count), self.port(domain), self.port(domain), self.port(domain)]

@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 
 use evtchn::Errno;
-use evtchn::abi::op;
-use evtchn::op::Op as EventOp;
+use evtchn::op::{Op as EventOp, command};
 use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{PAGE_SIZE, Span};
@@ -66,11 +65,11 @@ fn taking_up_fifo(case: &Case) -> Vec<Planned> {
         };
         for vcpu in 0..domain.vcpus {
             step(
-                Kind::Event(op::INIT_CONTROL),
+                Kind::Event(command::INIT_CONTROL),
                 [Num::Page(0), Num::Fixed(vcpu * 128), Num::Fixed(vcpu), Num::Fixed(0)],
             );
         }
-        step(Kind::Event(op::EXPAND_ARRAY), [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
+        step(Kind::Event(command::EXPAND_ARRAY), [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
     }
     steps
 }

@@ -3,7 +3,7 @@
 use super::number::Number;
 use super::raw::Maybe;
 use super::raw_value::{NumberOrName, RawExpect};
-use evtchn::abi::op::BIND_VIRQ;
+use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind, Returns, Shape};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;

@@ -1,9 +1,7 @@
 //! Argument blocks as words, and the fields in them.
 
-use crate::abi::size;
-
-/// 32-bit words of the largest block.
-pub const WORDS: usize = size::STATUS.div_ceil(4) as usize;
+/// 32-bit words of the largest blocks, `evtchn_status` and `evtchn_init_control`.
+pub const WORDS: usize = 6;
 
 /// An argument block as 32-bit words, those behind its end zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use evtchn::abi::op::BIND_VIRQ;
+use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind};
 use sim_core::interleave::{
     Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, ScriptCall, Who, domain_of, id_of,
