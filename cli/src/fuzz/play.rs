@@ -277,8 +277,7 @@ impl<'a> Player<'a> {
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
-            let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
-            *made = port.and_then(Value::as_u64);
+            *made = step.op.made(&step.expected.out);
         }
         if !decided {
             let created = match step.op {

@@ -106,8 +106,7 @@ impl Victim<'_> {
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
-            let port = got.out.get("port").or_else(|| got.out.get("local_port"));
-            *made = port.and_then(serde_json::Value::as_u64);
+            *made = step.op.made(&got.out);
         }
         let difference = self.rig.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
         difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig))

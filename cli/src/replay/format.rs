@@ -2,7 +2,7 @@
 //!
 //! Nothing is skipped: an unknown key, an unknown operation or a missing field is an error with its line.
 
-use evtchn::op::{Kind, Op as EventOp, SHAPES, Shape};
+use evtchn::op::{Kind, Op as EventOp, Returns, SHAPES, Shape};
 use serde::de::value::Error as Names;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
@@ -164,6 +164,19 @@ impl Op {
             Some((name, Value::Object(arguments))) => (name, arguments),
             other => (other.unwrap_or_default().0, Map::new()),
         }
+    }
+
+    /// The port that it made, out of what it gave.
+    pub(crate) fn made(&self, out: &Value) -> Option<u64> {
+        let name = match self {
+            Self::Event { op, .. } => match op.shape().returns {
+                Returns::Port { name, .. } => name,
+                _ => return None,
+            },
+            Self::StaticBindInterdomain { .. } => "local_port",
+            _ => "port",
+        };
+        out.get(name)?.as_u64()
     }
 
     /// The frame that it hands over, if it is of those that hand one over.
