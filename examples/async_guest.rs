@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "an example may stop with a message")]
 
+use evtchn::op::command;
 use evtchn::{DomId, abi};
 use sim_core::convention::nr;
 use sim_core::guest::Home;
@@ -31,9 +32,9 @@ async fn program(env: Env, home: Home) -> Result<(), Abort> {
     }
     assert_eq!(env.hypercall(nr::MEMORY_OP, [7, home.scratch, 0, 0, 0]).await, 0);
 
-    assert_eq!(event_channel_op(&env, home, abi::op::BIND_IPI, &[0, 0]).await?, 0);
+    assert_eq!(event_channel_op(&env, home, command::BIND_IPI, &[0, 0]).await?, 0);
     let port = env.load(home.scratch + 4, Width::Word).await? as u32;
-    assert_eq!(event_channel_op(&env, home, abi::op::SEND, &[port]).await?, 0);
+    assert_eq!(event_channel_op(&env, home, command::SEND, &[port]).await?, 0);
 
     let pending = home.shared_info + u64::from(abi::shared_info::PENDING);
     while env.load(pending, Width::Word).await? & (1 << port) == 0 {

@@ -15,7 +15,8 @@ use std::{hint::black_box, time::Instant};
 
 use evtchn::{
     Caller, DomId, EventChannels, Port, Vcpu,
-    abi::{TWO_LEVEL_PORTS, control_block, fifo as word, op, shared_info, vcpu_info},
+    abi::{TWO_LEVEL_PORTS, control_block, fifo as word, shared_info, vcpu_info},
+    op::command,
 };
 use flat::{Flat, PAGE};
 
@@ -62,7 +63,7 @@ impl Rig {
 
     /// A send through the raw hypercall, argument block and all.
     fn send(&mut self) {
-        let cmd = black_box(op::SEND);
+        let cmd = black_box(command::SEND);
         let done = self.channels.event_channel_op(&mut self.memory, self.sender, cmd, BLOCK as u64);
         assert!(done.is_ok());
     }

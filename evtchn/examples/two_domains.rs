@@ -10,7 +10,8 @@ use std::convert::Infallible;
 
 use evtchn::{
     AbiKind, Caller, DomId, Done, EventChannels, Stop,
-    abi::{control_block, fifo, op, shared_info, vcpu_info},
+    abi::{control_block, fifo, shared_info, vcpu_info},
+    op::command,
 };
 use flat::{Flat, PAGE};
 
@@ -77,23 +78,24 @@ fn main() -> Result<(), Stop<Infallible>> {
 
     // Two 16-bit numbers share a word: the port's domain, and who may bind.
     let doms = u32::from(DomId::SELF.0) | 1 << 16;
-    let [_, theirs] = hypercall(&mut channels, &mut memory, bob, (op::ALLOC_UNBOUND, BOB_ARGS), [doms, 0])?;
-    let [.., ours] = hypercall(&mut channels, &mut memory, alice, (op::BIND_INTERDOMAIN, ALICE_ARGS), [2, theirs, 0])?;
+    let [_, theirs] = hypercall(&mut channels, &mut memory, bob, (command::ALLOC_UNBOUND, BOB_ARGS), [doms, 0])?;
+    let [.., ours] =
+        hypercall(&mut channels, &mut memory, alice, (command::BIND_INTERDOMAIN, ALICE_ARGS), [2, theirs, 0])?;
     println!("Alice's port {ours} and Bob's port {theirs} are connected");
 
-    hypercall(&mut channels, &mut memory, alice, (op::SEND, ALICE_ARGS), [ours])?;
+    hypercall(&mut channels, &mut memory, alice, (command::SEND, ALICE_ARGS), [ours])?;
     let taken = take_two_level(&mut memory);
     println!("Bob takes {taken:?} off; interrupts so far: {}", memory.injected);
     assert_eq!((taken, memory.injected), (vec![theirs], 2));
 
     // A control block for his vcpu, then a page of event words.
     let control = [CONTROL as u32, 0, 0, 0, 0, 0];
-    let block = hypercall(&mut channels, &mut memory, bob, (op::INIT_CONTROL, BOB_ARGS), control)?;
-    hypercall(&mut channels, &mut memory, bob, (op::EXPAND_ARRAY, BOB_ARGS), [ARRAY as u32, 0])?;
+    let block = hypercall(&mut channels, &mut memory, bob, (command::INIT_CONTROL, BOB_ARGS), control)?;
+    hypercall(&mut channels, &mut memory, bob, (command::EXPAND_ARRAY, BOB_ARGS), [ARRAY as u32, 0])?;
     assert_eq!(channels.abi_kind(bob.dom), Some(AbiKind::Fifo));
     println!("Bob is on FIFO now, links of {} bits", block[4]);
 
-    hypercall(&mut channels, &mut memory, alice, (op::SEND, ALICE_ARGS), [ours])?;
+    hypercall(&mut channels, &mut memory, alice, (command::SEND, ALICE_ARGS), [ours])?;
     let taken = take_fifo(&mut memory);
     println!("Bob takes {taken:?} off; interrupts so far: {}", memory.injected);
     assert_eq!((taken, memory.injected), (vec![theirs], 3));

@@ -1,5 +1,5 @@
-//! Numbers and layouts shared with guests, and nothing else: operation numbers, argument sizes, field offsets,
-//! word bits. Sources: Xen's `public/event_channel.h`, `public/xen.h`, `public/vcpu.h`, `public/sched.h` as an
+//! Numbers and layouts shared with guests, and nothing else: hypercall numbers, field offsets, word bits. Those of the
+//! operations of `event_channel_op` are in [`op`](crate::op). Sources: Xen's `public/event_channel.h`, `public/xen.h`, `public/vcpu.h`, `public/sched.h` as an
 //! arm64 compiler lays them out; guests of both widths see the same bytes, all little-endian.
 
 /// Hypercall numbers (register x16 or r12) that reach this crate.
@@ -12,40 +12,6 @@ pub mod hypercall {
     pub const SCHED_OP: u32 = 29;
     /// `event_channel_op(cmd, ptr)`.
     pub const EVENT_CHANNEL_OP: u32 = 32;
-}
-
-/// `EVTCHNOP_*`.
-pub mod op {
-    /// Connect a new local port to a port that waits for this domain.
-    pub const BIND_INTERDOMAIN: u32 = 0;
-    /// Bind a virtual interrupt.
-    pub const BIND_VIRQ: u32 = 1;
-    /// Bind a physical interrupt; Arm has none.
-    pub const BIND_PIRQ: u32 = 2;
-    /// Give a port back.
-    pub const CLOSE: u32 = 3;
-    /// Notify the other end.
-    pub const SEND: u32 = 4;
-    /// Ask what a port is.
-    pub const STATUS: u32 = 5;
-    /// Open a port that waits for a remote domain.
-    pub const ALLOC_UNBOUND: u32 = 6;
-    /// Bind an inter-processor interrupt.
-    pub const BIND_IPI: u32 = 7;
-    /// Move a port to another vcpu.
-    pub const BIND_VCPU: u32 = 8;
-    /// Clear a mask bit and look at what waited behind it.
-    pub const UNMASK: u32 = 9;
-    /// Close every port of a domain.
-    pub const RESET: u32 = 10;
-    /// Hand over a vcpu's FIFO control block; the first one switches the domain to FIFO.
-    pub const INIT_CONTROL: u32 = 11;
-    /// Hand over the next page of event words.
-    pub const EXPAND_ARRAY: u32 = 12;
-    /// Choose a port's FIFO queue.
-    pub const SET_PRIORITY: u32 = 13;
-    /// How a preempted reset goes on. Meant for the hypervisor itself, but guests' calls are accepted.
-    pub const RESET_CONT: u32 = 14;
 }
 
 /// `VCPUOP_register_vcpu_info`.
@@ -123,36 +89,8 @@ pub mod virq {
     pub const COUNT: u32 = 24;
 }
 
-/// Bytes of each argument block.
+/// Bytes of argument blocks; those of `event_channel_op` are with its operations.
 pub mod size {
-    /// `evtchn_bind_interdomain`.
-    pub const BIND_INTERDOMAIN: u32 = 12;
-    /// `evtchn_bind_virq`.
-    pub const BIND_VIRQ: u32 = 12;
-    /// `evtchn_bind_pirq`.
-    pub const BIND_PIRQ: u32 = 12;
-    /// `evtchn_close`.
-    pub const CLOSE: u32 = 4;
-    /// `evtchn_send`.
-    pub const SEND: u32 = 4;
-    /// `evtchn_status`.
-    pub const STATUS: u32 = 24;
-    /// `evtchn_alloc_unbound`.
-    pub const ALLOC_UNBOUND: u32 = 8;
-    /// `evtchn_bind_ipi`.
-    pub const BIND_IPI: u32 = 8;
-    /// `evtchn_bind_vcpu`.
-    pub const BIND_VCPU: u32 = 8;
-    /// `evtchn_unmask`.
-    pub const UNMASK: u32 = 4;
-    /// `evtchn_reset`.
-    pub const RESET: u32 = 2;
-    /// `evtchn_init_control`.
-    pub const INIT_CONTROL: u32 = 24;
-    /// `evtchn_expand_array`.
-    pub const EXPAND_ARRAY: u32 = 8;
-    /// `evtchn_set_priority`.
-    pub const SET_PRIORITY: u32 = 8;
     /// `vcpu_register_vcpu_info`.
     pub const REGISTER_VCPU_INFO: u32 = 16;
     /// `sched_poll`.

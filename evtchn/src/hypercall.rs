@@ -7,8 +7,8 @@ use core::fmt::Debug;
 
 use crate::{
     Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu,
-    abi::{self, op, size},
-    op::{Block, Op, Output, Shape, WORDS},
+    abi::{self, size},
+    op::{Block, Op, Output, SEND_SIZE, Shape, WORDS, command},
 };
 
 /// How a hypercall that did not stop early ended.
@@ -72,8 +72,8 @@ impl<A: Copy + Debug> EventChannels<A> {
         arg: u64,
     ) -> Result<Step, Stop<H::Fault>> {
         // By far the most frequent; apart from the others, it does not pay for their frame.
-        if cmd == op::SEND {
-            let Block([port, ..]) = read_block(h, caller, arg, size::SEND)?;
+        if cmd == command::SEND {
+            let Block([port, ..]) = read_block(h, caller, arg, SEND_SIZE)?;
             return Ok(Step::Raise(self.route_send(caller, Port(port))?));
         }
         self.start_other(h, caller, cmd, arg)
@@ -94,7 +94,7 @@ impl<A: Copy + Debug> EventChannels<A> {
             Performed::Output(Output::Nothing) => return Ok(Step::Done(Done::Rc(0))),
             Performed::Output(output) => output,
             Performed::Raise(route) => return Ok(Step::Raise(route)),
-            Performed::Preempted => return Ok(Step::Done(Done::Continue { cmd: op::RESET_CONT, arg })),
+            Performed::Preempted => return Ok(Step::Done(Done::Continue { cmd: command::RESET_CONT, arg })),
         };
         op.put(output, &mut block);
         let bytes = block.to_bytes();
@@ -220,17 +220,18 @@ mod tests {
     fn outputs_are_written_beside_the_inputs() {
         let mut rig = Rig::new();
         let (d0, d1, d2) = (rig.d0, rig.d1, rig.d2);
-        assert_eq!(rig.hypercall(d2, op::ALLOC_UNBOUND, &[SELF | 1 << 16, 9]), (OK, [SELF | 1 << 16, 1].into()));
+        assert_eq!(rig.hypercall(d2, command::ALLOC_UNBOUND, &[SELF | 1 << 16, 9]), (OK, [SELF | 1 << 16, 1].into()));
         // Bits beyond a short field are the guest's, and come back.
         let dom = 0xABCD_0002;
-        assert_eq!(rig.hypercall(d1, op::BIND_INTERDOMAIN, &[dom, 1, 9]), (OK, [dom, 1, 1].into()));
-        assert_eq!(rig.hypercall(d1, op::BIND_VIRQ, &[0, 1, 9]), (OK, [0, 1, 2].into()));
-        assert_eq!(rig.hypercall(d1, op::BIND_IPI, &[1, 9]), (OK, [1, 3].into()));
+        assert_eq!(rig.hypercall(d1, command::BIND_INTERDOMAIN, &[dom, 1, 9]), (OK, [dom, 1, 1].into()));
+        assert_eq!(rig.hypercall(d1, command::BIND_VIRQ, &[0, 1, 9]), (OK, [0, 1, 2].into()));
+        assert_eq!(rig.hypercall(d1, command::BIND_IPI, &[1, 9]), (OK, [1, 3].into()));
         assert_eq!(
-            rig.hypercall(d0, op::INIT_CONTROL, &[gfn(d0, 1) as u32, 0, 8, 1, 0x1234_56EE, 5]).1[4..],
+            rig.hypercall(d0, command::INIT_CONTROL, &[gfn(d0, 1) as u32, 0, 8, 1, 0x1234_56EE, 5]).1[4..],
             [0x1234_5611, 5]
         );
-        let status = |rig: &mut Rig, dom, port| rig.hypercall(dom, op::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6]).1;
+        let status =
+            |rig: &mut Rig, dom, port| rig.hypercall(dom, command::STATUS, &[SELF, port, 8, 8, 0x7777_7777, 6]).1;
         assert_eq!(status(&mut rig, d1, 1)[2..], [2, 0, 0x7777_0002, 1]);
         assert_eq!(status(&mut rig, d1, 2)[2..], [4, 1, 0, 6]);
         assert_eq!(status(&mut rig, d1, 3)[2..], [5, 1, 0x7777_7777, 6]);
@@ -246,18 +247,18 @@ mod tests {
         rig.unbound(d1, 2).unwrap();
         rig.mem.read_only = true;
         for (cmd, args) in [
-            (op::SEND, &[1][..]),
-            (op::UNMASK, &[1]),
-            (op::BIND_VCPU, &[1, 1]),
-            (op::CLOSE, &[1]),
-            (op::RESET, &[SELF | 0xFFFF_0000]),
+            (command::SEND, &[1][..]),
+            (command::UNMASK, &[1]),
+            (command::BIND_VCPU, &[1, 1]),
+            (command::CLOSE, &[1]),
+            (command::RESET, &[SELF | 0xFFFF_0000]),
         ] {
             assert_eq!(rig.hypercall(d1, cmd, args), (OK, args.into()), "command {cmd}");
         }
         rig.init_control(d1, 0).unwrap();
         let page = [gfn(d1, 2) as u32, 0];
-        assert_eq!(rig.hypercall(d1, op::EXPAND_ARRAY, &page), (OK, page.into()));
-        assert_eq!(rig.hypercall(d1, op::SET_PRIORITY, &[1, 3]).0, Err(Errno::EACCES));
+        assert_eq!(rig.hypercall(d1, command::EXPAND_ARRAY, &page), (OK, page.into()));
+        assert_eq!(rig.hypercall(d1, command::SET_PRIORITY, &[1, 3]).0, Err(Errno::EACCES));
     }
 
     #[test]
@@ -265,14 +266,14 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         for (cmd, args, errno) in [
-            (op::BIND_INTERDOMAIN, &[9, 1, 7][..], Errno::ESRCH),
-            (op::BIND_VIRQ, &[24, 0, 7], Errno::EINVAL),
-            (op::STATUS, &[SELF, 64, 7, 7, 7, 7], Errno::EINVAL),
-            (op::ALLOC_UNBOUND, &[9, 7], Errno::ESRCH),
-            (op::BIND_IPI, &[2, 7], Errno::ENOENT),
-            (op::INIT_CONTROL, &[5, 0, 0, 0, 7, 7], Errno::EINVAL),
-            (op::BIND_PIRQ, &[0, 0, 7], Errno::EOPNOTSUPP),
-            (op::RESET_CONT, &[SELF], Errno::EBUSY),
+            (command::BIND_INTERDOMAIN, &[9, 1, 7][..], Errno::ESRCH),
+            (command::BIND_VIRQ, &[24, 0, 7], Errno::EINVAL),
+            (command::STATUS, &[SELF, 64, 7, 7, 7, 7], Errno::EINVAL),
+            (command::ALLOC_UNBOUND, &[9, 7], Errno::ESRCH),
+            (command::BIND_IPI, &[2, 7], Errno::ENOENT),
+            (command::INIT_CONTROL, &[5, 0, 0, 0, 7, 7], Errno::EINVAL),
+            (command::BIND_PIRQ, &[0, 0, 7], Errno::EOPNOTSUPP),
+            (command::RESET_CONT, &[SELF], Errno::EBUSY),
         ] {
             assert_eq!(rig.hypercall(d1, cmd, args), (Err(errno), args.into()), "command {cmd}");
         }
@@ -312,7 +313,7 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         rig.mem.read_only = true;
-        assert_eq!(rig.hypercall(d1, op::BIND_IPI, &[0, 0]).0, Err(Errno::EFAULT));
+        assert_eq!(rig.hypercall(d1, command::BIND_IPI, &[0, 0]).0, Err(Errno::EFAULT));
         assert_eq!(rig.counts(d1), [64, 1, 0]);
     }
 
@@ -324,8 +325,10 @@ mod tests {
             rig.ipi(d1, 0).unwrap();
         }
         rig.mem.preempt = [true].into();
-        let Ok(Done::Continue { cmd, arg }) = rig.hypercall(d1, op::RESET, &[SELF]).0 else { panic!("not preempted") };
-        assert_eq!(cmd, op::RESET_CONT);
+        let Ok(Done::Continue { cmd, arg }) = rig.hypercall(d1, command::RESET, &[SELF]).0 else {
+            panic!("not preempted")
+        };
+        assert_eq!(cmd, command::RESET_CONT);
         assert_eq!(rc(rig.ec.event_channel_op(&mut rig.mem, caller(d1), cmd, arg)), OK);
         assert_eq!(rig.counts(d1), [128, 0, 0]);
     }
@@ -337,7 +340,7 @@ mod tests {
         let (here, there) = rig.channel(d1, d2);
         let arg = ram(d1);
         rig.mem.poke(arg, here.0);
-        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), op::SEND, arg)) else {
+        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), command::SEND, arg)) else {
             panic!("nothing to raise")
         };
         assert!(rig.mem.log.is_empty());
@@ -369,9 +372,9 @@ mod tests {
         let mut rig = Rig::new();
         let d1 = rig.d1;
         // Their low halves alone would be good frames.
-        assert_eq!(rig.hypercall(d1, op::INIT_CONTROL, &[gfn(d1, 1) as u32, 1, 0, 0, 0, 0]).0, Err(Errno::EINVAL));
+        assert_eq!(rig.hypercall(d1, command::INIT_CONTROL, &[gfn(d1, 1) as u32, 1, 0, 0, 0, 0]).0, Err(Errno::EINVAL));
         rig.init_control(d1, 0).unwrap();
-        assert_eq!(rig.hypercall(d1, op::EXPAND_ARRAY, &[gfn(d1, 2) as u32, 1]).0, Err(Errno::EINVAL));
+        assert_eq!(rig.hypercall(d1, command::EXPAND_ARRAY, &[gfn(d1, 2) as u32, 1]).0, Err(Errno::EINVAL));
         assert_eq!(rig.poll(d1, 0, &[], 0x1_0000_0002), Ok(Poll::Block { timeout: 0x1_0000_0002 }));
     }
 }

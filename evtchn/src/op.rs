@@ -3,122 +3,18 @@
 //! An [`Op`] is what a guest asks for. [`Op::emit`] writes it as the argument block that a guest would, [`Op::parse`] reads a
 //! block as the hypervisor does, and an [`Output`] is what comes back, written into the block ([`Op::put`]) and read out of it
 //! ([`Op::output`]). Whoever has operations as text, as JSON or as random numbers goes by [`SHAPES`]: a [`Shape`] has the
-//! names of the arguments, in the order in which [`Shape::op`] takes them.
+//! names of the arguments and what each of them is, in the order in which [`Shape::op`] takes them. An operation that is added
+//! here is one for all of these.
 //!
 //! Layouts are those of `public/event_channel.h` as an arm64 compiler has them. Fields of a block that an operation does not
 //! read (outputs, padding, the upper half of a 32-bit word whose lower half is a domain's number) are the guest's.
 
-use crate::abi::{op, size, stat};
+mod block;
+
+use crate::abi::stat;
 use crate::port::{Binding, DomId, Port, PortStatus, Vcpu};
-
-/// 32-bit words of the largest block.
-pub const WORDS: usize = size::STATUS.div_ceil(4) as usize;
-
-/// An argument block as 32-bit words, those behind its end zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Block(pub [u32; WORDS]);
-
-/// What an argument or an output is: where it stands in the block, and how wide it is.
-trait Field: Copy {
-    fn get(block: &Block, at: usize) -> Self;
-    fn put(self, block: &mut Block, at: usize);
-    /// From a number of any width, cut as a C assignment cuts it.
-    fn cut(value: u64) -> Self;
-    fn widen(self) -> u64;
-}
-
-impl Block {
-    fn word(&self, word: usize) -> u32 {
-        self.0.get(word).copied().unwrap_or(0)
-    }
-
-    fn set(&mut self, word: usize, value: u32) {
-        if let Some(place) = self.0.get_mut(word) {
-            *place = value;
-        }
-    }
-
-    /// From the bytes that stand in guest memory; a short last word is zero-extended, bytes behind the largest block are
-    /// not looked at.
-    #[must_use]
-    #[inline]
-    pub fn from_bytes(bytes: &[u8; WORDS * 4]) -> Self {
-        let mut block = Self::default();
-        for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *word = u32::from_le_bytes(*bytes);
-        }
-        block
-    }
-
-    /// As bytes that stand in guest memory.
-    #[must_use]
-    #[inline]
-    pub fn to_bytes(&self) -> [u8; WORDS * 4] {
-        let mut bytes = [0; WORDS * 4];
-        for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(self.0) {
-            *bytes = word.to_le_bytes();
-        }
-        bytes
-    }
-}
-
-/// Byte offsets within a block; a 16-bit field may stand in either half of its word.
-impl Field for u16 {
-    fn get(block: &Block, at: usize) -> Self {
-        (block.word(at / 4) >> (at % 4 * 8)) as Self
-    }
-
-    fn put(self, block: &mut Block, at: usize) {
-        let shift = at % 4 * 8;
-        let others = block.word(at / 4) & !(u32::from(Self::MAX) << shift);
-        block.set(at / 4, others | u32::from(self) << shift);
-    }
-
-    fn cut(value: u64) -> Self {
-        value as Self
-    }
-
-    fn widen(self) -> u64 {
-        self.into()
-    }
-}
-
-impl Field for u32 {
-    fn get(block: &Block, at: usize) -> Self {
-        block.word(at / 4)
-    }
-
-    fn put(self, block: &mut Block, at: usize) {
-        block.set(at / 4, self);
-    }
-
-    fn cut(value: u64) -> Self {
-        value as Self
-    }
-
-    fn widen(self) -> u64 {
-        self.into()
-    }
-}
-
-impl Field for u64 {
-    fn get(block: &Block, at: usize) -> Self {
-        Self::from(block.word(at / 4 + 1)) << 32 | Self::from(block.word(at / 4))
-    }
-
-    fn put(self, block: &mut Block, at: usize) {
-        block.set(at / 4, self as u32);
-        block.set(at / 4 + 1, (self >> 32) as u32);
-    }
-
-    fn cut(value: u64) -> Self {
-        value
-    }
-
-    fn widen(self) -> u64 {
-        self
-    }
-}
+use block::Field;
+pub use block::{Block, WORDS};
 
 /// What an operation gives back in its block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +47,38 @@ pub enum Output {
     LinkBits(u8),
 }
 
+/// What an argument is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A port of the caller's, or of the domain that is named.
+    Port,
+    /// A port of the remote domain.
+    RemotePort,
+    /// A domain's id.
+    Domain,
+    /// A vCPU's number.
+    Vcpu,
+    /// A virtual interrupt's number.
+    Virq,
+    /// A guest frame.
+    Frame,
+    /// Bytes into that frame.
+    Offset,
+    /// A FIFO queue.
+    Priority,
+    /// Another number.
+    Number,
+}
+
+/// An argument from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// The C field's name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
 /// What an operation looks like from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -160,8 +88,8 @@ pub struct Shape {
     pub command: u32,
     /// Bytes of its argument block.
     pub size: u32,
-    /// The names of its arguments, those of the C fields.
-    pub arguments: &'static [&'static str],
+    /// Its arguments.
+    pub arguments: &'static [Argument],
     /// What it gives.
     pub returns: Returns,
     make: fn(&[u64]) -> Option<Op>,
@@ -186,6 +114,32 @@ impl Shape {
     pub fn op(&self, arguments: &[u64]) -> Option<Op> {
         (self.make)(arguments)
     }
+
+    /// The index of its first argument of this kind.
+    #[must_use]
+    pub fn position(&self, kind: Kind) -> Option<usize> {
+        self.arguments.iter().position(|argument| argument.kind == kind)
+    }
+
+    /// 32-bit words of its argument block, a short last one too.
+    #[must_use]
+    pub const fn words(&self) -> usize {
+        self.size.div_ceil(4) as usize
+    }
+
+    /// A block with `fill` in every word from the first output on, and behind its end. The other words are zero.
+    #[must_use]
+    pub fn unwritten(&self, fill: u32) -> Block {
+        let first = match self.returns {
+            Returns::Nothing => self.words(),
+            Returns::Port { at, .. } => at / 4,
+            Returns::Status => field::STATUS / 4,
+            Returns::LinkBits => field::LINK_BITS / 4,
+        };
+        let mut block = Block::default();
+        block.0.iter_mut().skip(first).for_each(|word| *word = fill);
+        block
+    }
 }
 
 const fn port(name: &'static str, at: usize) -> Returns {
@@ -195,8 +149,8 @@ const fn port(name: &'static str, at: usize) -> Returns {
 macro_rules! operations {
     ($(
         $(#[$doc:meta])*
-        $name:ident = $text:literal, $command:path, $size:path,
-        { $($field:ident: $type:ty = $at:literal),* $(,)? } -> $returns:expr;
+        $name:ident = $constant:ident $command:literal, $text:literal, $size:literal,
+        { $($field:ident: $kind:ident $type:ty = $at:literal),* $(,)? } -> $returns:expr;
     )*) => {
         /// An operation of `event_channel_op` with its arguments. Fields have the names of `public/event_channel.h`.
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -204,6 +158,11 @@ macro_rules! operations {
         #[allow(missing_docs, reason = "fields are those of the C structures")]
         pub enum Op {
             $( $(#[$doc])* $name { $($field: $type),* }, )*
+        }
+
+        /// `EVTCHNOP_*`.
+        pub mod command {
+            $( $(#[$doc])* pub const $constant: u32 = $command; )*
         }
 
         /// One by one, under the names of the operations.
@@ -214,7 +173,7 @@ macro_rules! operations {
                 name: $text,
                 command: $command,
                 size: $size,
-                arguments: &[$(stringify!($field)),*],
+                arguments: &[$( Argument { name: stringify!($field), kind: Kind::$kind } ),*],
                 returns: $returns,
                 make: |arguments| {
                     let [$($field),*] = arguments else { return None };
@@ -277,44 +236,49 @@ macro_rules! operations {
     };
 }
 
+/// Bytes of the most frequent operation's block.
+pub(crate) const SEND_SIZE: u32 = shapes::Send.size;
+
 /// More arguments than this no operation has.
 const MOST_ARGUMENTS: usize = 3;
 
+// Each operation: its command's name and number, its own name, the bytes of its block; arguments with what they are, their width
+// and their place; what it gives, and where.
 operations! {
     /// Connects a new local port to a port that waits for this domain.
-    BindInterdomain = "bind_interdomain", op::BIND_INTERDOMAIN, size::BIND_INTERDOMAIN,
-        { remote_dom: u16 = 0, remote_port: u32 = 4 } -> port("local_port", 8);
+    BindInterdomain = BIND_INTERDOMAIN 0, "bind_interdomain", 12,
+        { remote_dom: Domain u16 = 0, remote_port: RemotePort u32 = 4 } -> port("local_port", 8);
     /// Binds a virtual interrupt.
-    BindVirq = "bind_virq", op::BIND_VIRQ, size::BIND_VIRQ, { virq: u32 = 0, vcpu: u32 = 4 } -> port("port", 8);
-    /// Binds a physical interrupt: -EOPNOTSUPP on Arm.
-    BindPirq = "bind_pirq", op::BIND_PIRQ, size::BIND_PIRQ, { pirq: u32 = 0, flags: u32 = 4 } -> port("port", 8);
+    BindVirq = BIND_VIRQ 1, "bind_virq", 12, { virq: Virq u32 = 0, vcpu: Vcpu u32 = 4 } -> port("port", 8);
+    /// Binds a physical interrupt: -EOPNOTSUPP on Arm, which has none.
+    BindPirq = BIND_PIRQ 2, "bind_pirq", 12, { pirq: Number u32 = 0, flags: Number u32 = 4 } -> port("port", 8);
     /// Gives a port back.
-    Close = "close", op::CLOSE, size::CLOSE, { port: u32 = 0 } -> Returns::Nothing;
+    Close = CLOSE 3, "close", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Notifies the other end.
-    Send = "send", op::SEND, size::SEND, { port: u32 = 0 } -> Returns::Nothing;
+    Send = SEND 4, "send", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Asks what a port is.
-    Status = "status", op::STATUS, size::STATUS, { dom: u16 = 0, port: u32 = 4 } -> Returns::Status;
+    Status = STATUS 5, "status", 24, { dom: Domain u16 = 0, port: Port u32 = 4 } -> Returns::Status;
     /// Opens a port that waits for a remote domain.
-    AllocUnbound = "alloc_unbound", op::ALLOC_UNBOUND, size::ALLOC_UNBOUND,
-        { dom: u16 = 0, remote_dom: u16 = 2 } -> port("port", 4);
+    AllocUnbound = ALLOC_UNBOUND 6, "alloc_unbound", 8,
+        { dom: Domain u16 = 0, remote_dom: Domain u16 = 2 } -> port("port", 4);
     /// Binds an inter-processor interrupt.
-    BindIpi = "bind_ipi", op::BIND_IPI, size::BIND_IPI, { vcpu: u32 = 0 } -> port("port", 4);
+    BindIpi = BIND_IPI 7, "bind_ipi", 8, { vcpu: Vcpu u32 = 0 } -> port("port", 4);
     /// Moves a port to another vcpu.
-    BindVcpu = "bind_vcpu", op::BIND_VCPU, size::BIND_VCPU, { port: u32 = 0, vcpu: u32 = 4 } -> Returns::Nothing;
+    BindVcpu = BIND_VCPU 8, "bind_vcpu", 8, { port: Port u32 = 0, vcpu: Vcpu u32 = 4 } -> Returns::Nothing;
     /// Clears a mask bit and looks at what waited behind it.
-    Unmask = "unmask", op::UNMASK, size::UNMASK, { port: u32 = 0 } -> Returns::Nothing;
+    Unmask = UNMASK 9, "unmask", 4, { port: Port u32 = 0 } -> Returns::Nothing;
     /// Closes every port of a domain.
-    Reset = "reset", op::RESET, size::RESET, { dom: u16 = 0 } -> Returns::Nothing;
-    /// Hands over a vcpu's FIFO control block.
-    InitControl = "init_control", op::INIT_CONTROL, size::INIT_CONTROL,
-        { control_gfn: u64 = 0, offset: u32 = 8, vcpu: u32 = 12 } -> Returns::LinkBits;
+    Reset = RESET 10, "reset", 2, { dom: Domain u16 = 0 } -> Returns::Nothing;
+    /// Hands over a vcpu's FIFO control block; the first one switches the domain to FIFO.
+    InitControl = INIT_CONTROL 11, "init_control", 24,
+        { control_gfn: Frame u64 = 0, offset: Offset u32 = 8, vcpu: Vcpu u32 = 12 } -> Returns::LinkBits;
     /// Hands over the next page of event words.
-    ExpandArray = "expand_array", op::EXPAND_ARRAY, size::EXPAND_ARRAY, { array_gfn: u64 = 0 } -> Returns::Nothing;
+    ExpandArray = EXPAND_ARRAY 12, "expand_array", 8, { array_gfn: Frame u64 = 0 } -> Returns::Nothing;
     /// Chooses a port's FIFO queue.
-    SetPriority = "set_priority", op::SET_PRIORITY, size::SET_PRIORITY,
-        { port: u32 = 0, priority: u32 = 4 } -> Returns::Nothing;
-    /// Goes on with a reset that was preempted.
-    ResetCont = "reset_cont", op::RESET_CONT, size::RESET, { dom: u16 = 0 } -> Returns::Nothing;
+    SetPriority = SET_PRIORITY 13, "set_priority", 8,
+        { port: Port u32 = 0, priority: Priority u32 = 4 } -> Returns::Nothing;
+    /// Goes on with a reset that was preempted. Meant for the hypervisor itself, but guests' calls are accepted.
+    ResetCont = RESET_CONT 14, "reset_cont", 2, { dom: Domain u16 = 0 } -> Returns::Nothing;
 }
 
 // `Shape::of_command` takes the command as an index.
@@ -344,6 +308,18 @@ impl Op {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.shape().name
+    }
+
+    /// The value of its first argument of this kind.
+    #[must_use]
+    pub fn value(&self, kind: Kind) -> Option<u64> {
+        self.shape().position(kind).and_then(|at| self.arguments().nth(at))
+    }
+
+    /// The same about another port of the caller's. One that has no port as an argument stays as it is.
+    #[must_use]
+    pub fn on(&self, port: u32) -> Self {
+        self.shape().position(Kind::Port).map_or(*self, |at| self.with(at, port.into()))
     }
 
     /// The same with another value for the argument of this index. An index beyond its arguments changes nothing.
@@ -475,6 +451,25 @@ mod tests {
         assert_eq!(alloc.op(&[1]), None);
         assert_eq!(alloc.op(&[1, 2, 3]), None);
         assert_eq!(op.unwrap().emit(Block::default()).0, [0x0003_0002, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn arguments_are_found_by_what_they_are() {
+        let status = Op::Status { dom: 3, port: 4 };
+        assert_eq!([Kind::Domain, Kind::Port, Kind::Vcpu].map(|kind| status.value(kind)), [Some(3), Some(4), None]);
+        assert_eq!(status.on(9), Op::Status { dom: 3, port: 9 });
+        let bind = Op::BindInterdomain { remote_dom: 1, remote_port: 2 };
+        assert_eq!(bind.on(9), bind, "the port is not the caller's");
+    }
+
+    #[test]
+    fn blocks_that_nobody_wrote_to_say_so_in_outputs_alone() {
+        let unwritten = |name| Shape::named(name).unwrap().unwritten(7).0;
+        assert_eq!(unwritten("alloc_unbound"), [0, 7, 7, 7, 7, 7]);
+        assert_eq!(unwritten("reset"), [0, 7, 7, 7, 7, 7]);
+        assert_eq!(unwritten("status"), [0, 0, 7, 7, 7, 7]);
+        assert_eq!(unwritten("init_control"), [0, 0, 0, 0, 7, 7]);
+        assert_eq!(Shape::named("reset").unwrap().words(), 1);
     }
 
     #[test]

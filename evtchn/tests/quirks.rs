@@ -6,8 +6,9 @@ use evtchn::{
     XenPort,
     abi::{
         fifo::{LINKED, MASKED, PENDING},
-        op, virq,
+        virq,
     },
+    op::command,
 };
 
 fn reset(rig: &mut Rig, dom: DomIdx, from: ResetFrom) -> Result<(), Errno> {
@@ -32,7 +33,7 @@ fn q02_a_global_virq_is_busy_not_forbidden_for_a_stranger() {
 fn q03_reset_cont_without_a_reset_is_busy() {
     let mut rig = Rig::new();
     let d1 = rig.d1;
-    assert_eq!(rig.hypercall(d1, op::RESET_CONT, &[0x7FF0]).0, Err(Errno::EBUSY));
+    assert_eq!(rig.hypercall(d1, command::RESET_CONT, &[0x7FF0]).0, Err(Errno::EBUSY));
     assert_eq!(rig.hypercall(d1, 15, &[0]).0, Err(Errno::ENOSYS), "while the number after it is unknown");
 }
 
@@ -208,8 +209,8 @@ fn q16_a_failing_init_control_writes_no_link_bits() {
     let mut rig = Rig::new();
     let d1 = rig.d1;
     let block = |gfn: u64| [gfn as u32, 0, 0, 0, 0xEE, 0xEE];
-    assert_eq!(rig.hypercall(d1, op::INIT_CONTROL, &block(5)).1[4], 0xEE);
-    assert_eq!(rig.hypercall(d1, op::INIT_CONTROL, &block(gfn(d1, 1))).1[4], 17);
+    assert_eq!(rig.hypercall(d1, command::INIT_CONTROL, &block(5)).1[4], 0xEE);
+    assert_eq!(rig.hypercall(d1, command::INIT_CONTROL, &block(gfn(d1, 1))).1[4], 17);
 }
 
 #[test]

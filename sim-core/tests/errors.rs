@@ -45,7 +45,7 @@ fn giving_way_to_somebody_whose_last_call_failed_is_no_error() {
     for scheduler in schedulers() {
         let report = run(&scheduler, yields.clone(), works.clone());
         assert_eq!(cost(&report, nr::SCHED_OP, 0).errors.len(), 0, "{scheduler:?}");
-        let sends = cost(&report, nr::EVENT_CHANNEL_OP, evtchn::abi::op::SEND);
+        let sends = cost(&report, nr::EVENT_CHANNEL_OP, evtchn::op::command::SEND);
         assert_eq!(sends.errors.get(&EINVAL), Some(&1), "{scheduler:?}");
     }
 }
@@ -58,7 +58,7 @@ fn an_error_counts_though_somebody_else_or_nobody_runs_after_it() {
     };
     for scheduler in schedulers() {
         let report = run(&scheduler, program(), program());
-        let sends = cost(&report, nr::EVENT_CHANNEL_OP, evtchn::abi::op::SEND);
+        let sends = cost(&report, nr::EVENT_CHANNEL_OP, evtchn::op::command::SEND);
         assert_eq!((sends.calls, sends.errors.get(&EINVAL)), (100, Some(&100)), "{scheduler:?}");
     }
 }

@@ -3,7 +3,12 @@
 //! Nothing is skipped: an unknown key, an unknown operation or a missing field is an error with its line.
 
 use super::error::ReplayError;
-use serde::{Deserialize, Serialize};
+use super::event;
+pub use super::event::BadArg;
+use evtchn::op::{Kind, Op as EventOp, Returns, SHAPES, Shape};
+use serde::de::value::Error as Names;
+use serde::de::{Deserializer, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
 /// Larger files are refused before they are read.
@@ -48,16 +53,6 @@ pub struct DomainHeader {
     pub shared_info_placed: Option<bool>,
 }
 
-/// How an argument block is spoilt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BadArg {
-    /// It cannot be read.
-    In,
-    /// It can be read and not written.
-    Out,
-}
-
 /// Whom a raised VIRQ is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VirqFor {
@@ -78,27 +73,15 @@ pub enum Stage {
 }
 
 /// A step's operation and its arguments. Numbers are as wide as JSON has them; they are cut to the width of the C field
-/// where they are used.
+/// where they are used, those of `event_channel_op` where they are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(clippy::enum_variant_names, reason = "the names are those of the format")]
 #[rustfmt::skip]
 pub enum Op {
-    AllocUnbound { dom: u64, remote_dom: u64, bad_arg: Option<BadArg> },
-    BindInterdomain { remote_dom: u64, remote_port: u64, bad_arg: Option<BadArg> },
-    BindVirq { virq: u64, vcpu: u64, bad_arg: Option<BadArg> },
-    BindPirq { pirq: u64, flags: u64, bad_arg: Option<BadArg> },
-    BindIpi { vcpu: u64, bad_arg: Option<BadArg> },
-    Close { port: u64, bad_arg: Option<BadArg> },
-    Send { port: u64, bad_arg: Option<BadArg> },
-    Status { dom: u64, port: u64, bad_arg: Option<BadArg> },
-    BindVcpu { port: u64, vcpu: u64, bad_arg: Option<BadArg> },
-    Unmask { port: u64, bad_arg: Option<BadArg> },
-    Reset { dom: u64, bad_arg: Option<BadArg> },
-    ResetCont { dom: u64, bad_arg: Option<BadArg> },
-    InitControl { control_gfn: u64, offset: u64, vcpu: u64, bad_arg: Option<BadArg> },
-    ExpandArray { array_gfn: u64, bad_arg: Option<BadArg> },
-    SetPriority { port: u64, priority: u64, bad_arg: Option<BadArg> },
+    /// One of `event_channel_op`, which goes by its own name.
+    #[serde(skip)]
+    Event { op: EventOp, bad_arg: Option<BadArg> },
     RawOp { cmd: u64 },
     CompatOp { cmd: u64 },
     RegisterVcpuInfo { vcpuid: u64, mfn: u64, offset: u64, bad_arg: Option<BadArg> },
@@ -148,6 +131,95 @@ pub enum Op {
     GfConsume { max: u64 },
 
     Dump {},
+}
+
+impl Op {
+    /// The operation of that name with these arguments.
+    fn read(name: &str, arguments: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        use serde::de::Error;
+        if let Some(shape) = Shape::named(name) {
+            return event::read(shape, arguments).map(|(op, bad_arg)| Self::Event { op, bad_arg });
+        }
+        let others = variants();
+        if !others.contains(&name) {
+            let known: Vec<&str> = SHAPES.iter().map(|shape| shape.name).chain(others.iter().copied()).collect();
+            return Err(Error::custom(format_args!("unknown variant `{name}`, {}", event::expected(&known))));
+        }
+        // One key with its arguments: how serde names an enum's variant from outside.
+        Self::deserialize(Value::Object(Map::from_iter([(name.to_owned(), Value::Object(arguments))])))
+    }
+
+    /// Its name and its arguments; those that it does not have are null, or not there.
+    pub fn told(&self) -> (String, Map<String, Value>) {
+        if let Self::Event { op, bad_arg } = self {
+            return (op.name().to_owned(), event::arguments(op, *bad_arg));
+        }
+        // One key, the operation, with its arguments.
+        let tagged = match serde_json::to_value(self) {
+            Ok(Value::Object(tagged)) => tagged,
+            _ => Map::new(),
+        };
+        match tagged.into_iter().next() {
+            Some((name, Value::Object(arguments))) => (name, arguments),
+            other => (other.unwrap_or_default().0, Map::new()),
+        }
+    }
+
+    /// The port that it made, out of what it gave.
+    pub fn made(&self, out: &Value) -> Option<u64> {
+        let name = match self {
+            Self::Event { op, .. } => match op.shape().returns {
+                Returns::Port { name, .. } => name,
+                _ => return None,
+            },
+            Self::StaticBindInterdomain { .. } => "local_port",
+            _ => "port",
+        };
+        out.get(name)?.as_u64()
+    }
+
+    /// The frame that it hands over, if it is of those that hand one over.
+    pub fn frame(&self) -> Option<u64> {
+        match *self {
+            Self::Event { op, .. } => op.value(Kind::Frame),
+            Self::RegisterVcpuInfo { mfn: gfn, .. } | Self::AddToPhysmap { gpfn: gfn, .. } => Some(gfn),
+            _ => None,
+        }
+    }
+}
+
+/// The names of the operations that [`Op`] has variants of their own for.
+fn variants() -> &'static [&'static str] {
+    /// Takes note of what serde asks an enum for, and gives nothing.
+    struct Listing<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Listing<'_> {
+        type Error = Names;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Names> {
+            Err(serde::de::Error::custom("names alone"))
+        }
+
+        fn deserialize_enum<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            variants: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Names> {
+            *self.0 = variants;
+            self.deserialize_any(visitor)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
+            seq tuple tuple_struct map struct identifier ignored_any
+        }
+    }
+
+    let mut names: &[&str] = &[];
+    // What it gives is an error, always.
+    let _ = Op::deserialize(Listing(&mut names));
+    names
 }
 
 #[derive(Deserialize)]
@@ -262,14 +334,10 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
 pub(super) fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
     use serde::de::Error;
     let raw: RawStep = serde_json::from_str(line)?;
-    if !raw.arguments.is_object() || !raw.out.is_object() {
+    let (Value::Object(arguments), Value::Object(_)) = (raw.arguments, &raw.out) else {
         return Err(Error::custom("\"in\" and \"out\" must be objects"));
-    }
-    // One key with its arguments: how serde names an enum's variant from outside.
-    let mut tagged = Map::with_capacity(1);
-    tagged.insert(raw.op.clone(), raw.arguments);
-    let op = Op::deserialize(Value::Object(tagged))
-        .map_err(|error| Error::custom(format_args!("op {:?}: {error}", raw.op)))?;
+    };
+    let op = Op::read(&raw.op, arguments).map_err(|error| Error::custom(format_args!("op {:?}: {error}", raw.op)))?;
     let actor = match raw.d {
         -1 => Actor::Hypervisor,
         domain => Actor::Guest {
@@ -321,7 +389,7 @@ mod tests {
         let line = r#"{"d":1,"v":2,"op":"send","in":{"port":4294967295,"bad_arg":"out"},"rc":-22,"out":{},"k":[[7,1]],"w":[[0,0]]}"#;
         let step = parse_step(line).unwrap();
         assert_eq!(step.actor, Actor::Guest { domain: 1, vcpu: 2 });
-        assert_eq!(step.op, Op::Send { port: 0xffff_ffff, bad_arg: Some(BadArg::Out) });
+        assert_eq!(step.op, Op::Event { op: EventOp::Send { port: 0xffff_ffff }, bad_arg: Some(BadArg::Out) });
         assert_eq!((step.expected.rc, step.name.as_str()), (-22, "send"));
         assert_eq!((step.expected.injected, step.expected.woken), (vec![(7, 1)], vec![(0, 0)]));
     }
@@ -331,9 +399,26 @@ mod tests {
         for (line, says) in [
             ("", "EOF"),
             ("[]", "invalid"),
-            (r#"{"d":0,"v":0,"op":"fly","in":{},"rc":0,"out":{}}"#, "unknown variant `fly`"),
-            (r#"{"d":0,"v":0,"op":"send","in":{},"rc":0,"out":{}}"#, "missing field `port`"),
-            (r#"{"d":0,"v":0,"op":"send","in":{"port":1,"x":1},"rc":0,"out":{}}"#, "unknown field `x`"),
+            (
+                r#"{"d":0,"v":0,"op":"fly","in":{},"rc":0,"out":{}}"#,
+                "unknown variant `fly`, expected one of `bind_interdomain`, ",
+            ),
+            (r#"{"d":0,"v":0,"op":"fly","in":{},"rc":0,"out":{}}"#, "`reset_cont`, `raw_op`, "),
+            (r#"{"d":0,"v":0,"op":"event","in":{},"rc":0,"out":{}}"#, "unknown variant `event`"),
+            (r#"{"d":0,"v":0,"op":"send","in":{},"rc":0,"out":{}}"#, "op \"send\": missing field `port`"),
+            (
+                r#"{"d":0,"v":0,"op":"send","in":{"port":1,"x":1},"rc":0,"out":{}}"#,
+                "unknown field `x`, expected `port` or `bad_arg`",
+            ),
+            (
+                r#"{"d":0,"v":0,"op":"status","in":{"port":1,"x":1},"rc":0,"out":{}}"#,
+                "unknown field `x`, expected one of `dom`, `port`, `bad_arg`",
+            ),
+            (r#"{"d":0,"v":0,"op":"send","in":{"port":1,"bad_arg":"no"},"rc":0,"out":{}}"#, "unknown variant `no`"),
+            (
+                r#"{"d":0,"v":0,"op":"send","in":{"port":"a"},"rc":0,"out":{}}"#,
+                "invalid type: string \"a\", expected u64",
+            ),
             (r#"{"d":0,"v":0,"op":"send","in":{"port":-1},"rc":0,"out":{}}"#, "invalid value"),
             (r#"{"d":0,"v":0,"op":"send","in":{"port":1},"out":{}}"#, "missing field `rc`"),
             (r#"{"d":0,"v":0,"op":"key_e","in":{"port":1},"rc":0,"out":{}}"#, "unknown field `port`"),

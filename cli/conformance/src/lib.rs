@@ -5,7 +5,8 @@
 //! gets a machine of its own with one PE; every hypercall goes through the same trap entry as in a run, every access
 //! of a guest through both MPUs, so the chosen strategy carries it all, and must not change a single result.
 //!
-//! - `files` finds and reads; `format` parses, and refuses what it does not know; `error` says where.
+//! - `files` finds and reads; `format` parses, and refuses what it does not know, with `event` for operations of
+//!   `event_channel_op`; `error` says where.
 //! - `system` lays the file's domains out; `rig` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
@@ -23,6 +24,8 @@ mod control;
 mod diff;
 mod dump;
 mod error;
+#[allow(missing_docs, reason = "fields are those of the steps in recordings")]
+pub mod event;
 mod files;
 #[allow(missing_docs, reason = "fields are those of the steps in recordings")]
 pub mod format;

@@ -22,7 +22,9 @@ pub fn step(actor: Actor, op: &Op, given: &Outcome) -> String {
         Actor::Hypervisor => "hypervisor".to_owned(),
         Actor::Guest { domain, vcpu } => format!("domain {domain} vCPU {vcpu}"),
     };
-    let (name, arguments) = operation(op);
+    let (name, arguments) = op.told();
+    let arguments: Vec<String> = arguments.iter().filter_map(|(key, value)| argument(key, value)).collect();
+    let arguments = arguments.join(", ");
     let given = if matches!(op, Op::Dump {}) { String::new() } else { format!(", gives {}", outcome(given)) };
     let blank = if arguments.is_empty() { "" } else { " " };
     format!("{who}: {name}{blank}{arguments}{given}")
@@ -32,16 +34,6 @@ pub fn step(actor: Actor, op: &Op, given: &Outcome) -> String {
 pub(super) fn line(text: &str) -> Option<String> {
     let Step { actor, op, expected, .. } = parse_step(text).ok()?;
     Some(step(actor, &op, &expected))
-}
-
-fn operation(op: &Op) -> (String, String) {
-    // One key, the operation, with its arguments.
-    let tagged = serde_json::to_value(op).ok();
-    let (name, arguments) =
-        tagged.and_then(|tagged| tagged.as_object()?.clone().into_iter().next()).unwrap_or_default();
-    let arguments = arguments.as_object().cloned().unwrap_or_default();
-    let told: Vec<String> = arguments.iter().filter_map(|(key, value)| argument(key, value)).collect();
-    (name, told.join(", "))
 }
 
 fn argument(key: &str, value: &Value) -> Option<String> {

@@ -4,7 +4,7 @@
 //!
 //! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
 //! 2. `sets`: the file is parsed, and `--set` edits the tree.
-//! 3. `raw`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
+//! 3. `raw`, `raw_step`, `raw_event`, `raw_poll`, `raw_value`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
 //!    `ring` puts domains, channels and programs behind those of the file.
 //! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
 //! 5. `links`: channels and timers. `frames`: the fixed schedule. `program`, `single`, `expect`: steps become what guests carry out.
@@ -27,8 +27,10 @@ pub mod profile;
 mod program;
 mod range;
 mod raw;
+mod raw_event;
 mod raw_poll;
 mod raw_step;
+mod raw_value;
 mod ring;
 mod sets;
 mod single;

@@ -7,13 +7,14 @@ use super::expect::{Planned, called, nothing_to_expect};
 use super::links::{self, Channels};
 use super::number::{self, Number};
 use super::raw::Key;
+use super::raw_event::{self, Given, RawEvent};
 use super::raw_poll::RawPoll;
-use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawExpect, RawPortStep, RawStep};
+use super::raw_step::{NumberOrName, Plain, PortOp, RawPortStep, RawStep};
 use super::source::Sources;
 use super::{Program, StepSource, single};
 use evtchn::abi::DOMID_SELF;
-use evtchn::op::Op as EventOp;
-use sim_core::guest::steps::{MAX_POLLED, Op, PortRef, Step};
+use evtchn::op::{Kind, Returns};
+use sim_core::guest::steps::{EventStep, MAX_POLLED, Op, PortRef, Step};
 use sim_core::layout::Board;
 use sim_core::outcome::{Expected, StepId};
 use std::collections::HashMap;
@@ -119,29 +120,9 @@ impl Compiler<'_, '_, '_> {
         match step.get_ref() {
             RawStep::Plain(plain, expect) => single::plain(*plain, expect.as_ref()),
             RawStep::Port(op, found) => self.port_step(*op, found),
-            RawStep::BindVcpu(found) => {
-                let vcpu = number::word(&found.vcpu, "vcpu")?;
-                let port = self.port(&found.port)?;
-                called(Op::on(EventOp::BindVcpu { port: 0, vcpu }, port), found.expect.as_ref())
-            }
-            RawStep::AllocUnbound(found) => {
-                let op = EventOp::AllocUnbound { dom: DOMID_SELF, remote_dom: domid(&found.remote)? };
-                self.made(op, found.name.as_ref(), found.expect.as_ref())
-            }
-            RawStep::BindInterdomain(found) => self.bind_interdomain(found),
-            RawStep::BindIpi(found) => {
-                let op = EventOp::BindIpi { vcpu: number::word(&found.vcpu, "vcpu")? };
-                self.made(op, found.name.as_ref(), found.expect.as_ref())
-            }
-            RawStep::BindVirq(found) => self.bind_virq(found),
+            RawStep::Event(found) => self.event(found),
             RawStep::InitControl(found) => single::init_control(found, self.board),
             RawStep::ExpandArray(found) => single::expand_array(found, self.board),
-            RawStep::SetPriority(found) => {
-                // Also numbers that are no priority: the hypercall refuses them.
-                let priority = number::word(&found.priority, "priority")?;
-                let port = self.port(&found.port)?;
-                called(Op::on(EventOp::SetPriority { port: 0, priority }, port), found.expect.as_ref())
-            }
             RawStep::Poll(found) => self.poll(found),
             RawStep::Compute(cycles) => Ok((Op::Compute(cycles.0), None)),
             RawStep::Console(found) => called(Op::Console(found.text.clone()), found.expect.as_ref()),
@@ -180,24 +161,34 @@ impl Compiler<'_, '_, '_> {
         called(Op::Poll { ports: ports?.into(), timeout }, found.expect.as_ref())
     }
 
-    fn bind_interdomain(&mut self, found: &RawBindInterdomain) -> Result<Planned, Problem> {
-        let op = EventOp::BindInterdomain {
-            remote_dom: domid(&found.remote)?,
-            remote_port: number::word(&found.port, "port")?,
+    /// An operation of `event_channel_op`, also with numbers that the hypercall refuses.
+    fn event(&mut self, found: &RawEvent) -> Result<Planned, Problem> {
+        let mut port = None;
+        let mut numbers = Vec::with_capacity(found.arguments.len());
+        for (argument, given) in found.shape.arguments.iter().zip(&found.arguments) {
+            let key = raw_event::key(argument).unwrap_or_default();
+            numbers.push(match (given, argument.kind) {
+                (Some(Given::Named(virq)), Kind::Virq) => links::virq(virq)?.into(),
+                (Some(Given::Named(name)), _) => {
+                    port = Some(self.port(name)?);
+                    0
+                }
+                (Some(Given::Number(id)), Kind::Domain) => number::within(id, key, 0..=u16::MAX.into())?,
+                (Some(Given::Number(frame)), Kind::Frame) => frame.get_ref().0,
+                (Some(Given::Number(number)), _) => number::word(number, key)?.into(),
+                (None, Kind::Vcpu) => self.vcpu.into(),
+                (None, _) => DOMID_SELF.into(),
+            });
+        }
+        let Some(op) = found.shape.op(&numbers) else {
+            return Err(Problem::new(format!("`{}` lacks an argument", found.shape.name)));
         };
-        self.made(op, found.name.as_ref(), found.expect.as_ref())
-    }
-
-    fn bind_virq(&mut self, found: &RawBindVirq) -> Result<Planned, Problem> {
-        let vcpu = found.vcpu.as_ref().map(|vcpu| number::word(vcpu, "vcpu"));
-        let op = EventOp::BindVirq { virq: links::virq(&found.virq)?, vcpu: vcpu.unwrap_or(Ok(self.vcpu))? };
-        self.made(op, found.name.as_ref(), found.expect.as_ref())
-    }
-
-    /// An operation that makes a port, which goes under a name.
-    fn made(&mut self, op: EventOp, name: Key<'_, String>, expect: Key<'_, RawExpect>) -> Result<Planned, Problem> {
-        let variable = self.variable(name)?;
-        called(Op::making(op, variable), expect)
+        let step = EventStep::new(op);
+        let mut step = port.map_or(step, |port| step.on(port));
+        if let Returns::Port { .. } = found.shape.returns {
+            step.keep = Some(self.variable(found.name.as_ref())?);
+        }
+        called(Op::Event(step), found.expect.as_ref())
     }
 
     /// Where a step's new port goes.
@@ -240,8 +231,4 @@ impl Compiler<'_, '_, '_> {
         let problem = Problem::new(format!("unknown port `{text}`")).at(found.span(), "nothing has this name here");
         Err(problem.help(near::known_names("names here", text, &known)))
     }
-}
-
-fn domid(number: &Spanned<Number>) -> Result<u16, Problem> {
-    number::within(number, "remote", 0..=u16::MAX.into()).map(|id| id as u16)
 }

@@ -2,7 +2,7 @@
 
 use super::number::Number;
 use super::raw::Maybe;
-use super::raw_step::{NumberOrName, RawExpect};
+use super::raw_value::{NumberOrName, RawExpect};
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};

@@ -2,10 +2,13 @@
 
 use super::number::Number;
 use super::raw::{Maybe, Table, choice};
+use super::raw_event::{self, EventOf, RawEvent};
 use super::raw_poll::RawPoll;
-use evtchn::op::Op as EventOp;
+pub(super) use super::raw_value::{NumberOrName, RawExpect};
+use evtchn::op::{Argument, Kind as ArgumentKind, Op as EventOp, Returns, Shape};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use toml::Spanned;
@@ -68,10 +71,16 @@ pub(super) enum PortOp {
 enum Takes {
     Nothing(Plain),
     Port(PortOp),
+    Event(&'static Shape),
     Table,
 }
 
 impl Kind {
+    fn word(self) -> &'static str {
+        Self::WORDS.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// A step goes by the name of the operation that it is, if it is one.
     fn takes(self) -> Takes {
         match self {
             Self::Setup => Takes::Nothing(Plain::Setup),
@@ -80,23 +89,27 @@ impl Kind {
             Self::EnableIrqs => Takes::Nothing(Plain::EnableIrqs),
             Self::Yield => Takes::Nothing(Plain::Yield),
             Self::Halt => Takes::Nothing(Plain::Halt),
-            Self::Send => Takes::Port(PortOp::Event(EventOp::Send { port: 0 })),
             Self::Wait => Takes::Port(PortOp::Wait),
             Self::Mask => Takes::Port(PortOp::Mask),
-            Self::Unmask => Takes::Port(PortOp::Event(EventOp::Unmask { port: 0 })),
-            Self::Close => Takes::Port(PortOp::Event(EventOp::Close { port: 0 })),
-            _ => Takes::Table,
+            // After these a guest knows its pages: they say where.
+            Self::InitControl | Self::ExpandArray => Takes::Table,
+            _ => match Shape::named(self.word()) {
+                Some(shape) => match (shape.arguments, shape.returns, shape.op(&[0])) {
+                    ([Argument { kind: ArgumentKind::Port, .. }], Returns::Nothing, Some(op)) => {
+                        Takes::Port(PortOp::Event(op))
+                    }
+                    _ => Takes::Event(shape),
+                },
+                None => Takes::Table,
+            },
         }
     }
 
-    fn example(self) -> &'static str {
-        match self {
-            Self::BindVcpu => "{ bind_vcpu = { port = 1, vcpu = 0 } }",
-            Self::AllocUnbound => "{ alloc_unbound = { remote = 2, as = \"x\" } }",
-            Self::BindInterdomain => "{ bind_interdomain = { remote = 2, port = 1, as = \"x\" } }",
-            Self::BindIpi => "{ bind_ipi = { vcpu = 0, as = \"x\" } }",
-            Self::BindVirq => "{ bind_virq = { virq = \"timer\", vcpu = 0, as = \"x\" } }",
-            Self::SetPriority => "{ set_priority = { port = 1, priority = 0 } }",
+    fn example(self) -> Cow<'static, str> {
+        if let Takes::Event(shape) = self.takes() {
+            return raw_event::example(shape).into();
+        }
+        Cow::Borrowed(match self {
             Self::Poll => "{ poll = [1, 2] }, with ports' numbers or names",
             Self::Compute => "{ compute = 100 }",
             Self::Console => "{ console = \"text\\n\" }",
@@ -109,7 +122,7 @@ impl Kind {
                 "{ mix = { times = 10, of = [{ weight = 3, steps = [\"yield\"] }, { steps = [{ send = 1 }] }] } }"
             }
             _ => "{ send = 1 }, with a port's number or name",
-        }
+        })
     }
 }
 
@@ -118,14 +131,9 @@ impl Kind {
 pub(super) enum RawStep {
     Plain(Plain, Maybe<RawExpect>),
     Port(PortOp, RawPortStep),
-    BindVcpu(RawBindVcpu),
-    AllocUnbound(RawAllocUnbound),
-    BindInterdomain(RawBindInterdomain),
-    BindIpi(RawBindIpi),
-    BindVirq(RawBindVirq),
+    Event(RawEvent),
     InitControl(RawInitControl),
     ExpandArray(RawExpandArray),
-    SetPriority(RawSetPriority),
     Poll(RawPoll),
     Compute(Number),
     Console(RawConsole),
@@ -170,7 +178,7 @@ impl<'de> Visitor<'de> for StepVisitor {
         match map.next_key::<String>()? {
             None => Ok(step),
             Some(other) => {
-                let first = Kind::WORDS.get(kind as usize).copied().unwrap_or_default();
+                let first = kind.word();
                 let text = format!("`{first}` and `{other}` in one table, expected one step in each table");
                 Err(de::Error::custom(text))
             }
@@ -185,17 +193,12 @@ fn value<'de, A: MapAccess<'de>>(map: &mut A, kind: Kind) -> Result<RawStep, A::
             return Ok(RawStep::Plain(plain, map.next_value::<Table<RawPlain>>()?.0.expect));
         }
         Takes::Port(op) => return Ok(RawStep::Port(op, map.next_value()?)),
+        Takes::Event(shape) => return Ok(RawStep::Event(map.next_value_seed(EventOf(shape))?)),
         Takes::Table => {}
     }
     Ok(match kind {
-        Kind::BindVcpu => RawStep::BindVcpu(map.next_value::<Table<_>>()?.0),
-        Kind::AllocUnbound => RawStep::AllocUnbound(map.next_value::<Table<_>>()?.0),
-        Kind::BindInterdomain => RawStep::BindInterdomain(map.next_value::<Table<_>>()?.0),
-        Kind::BindIpi => RawStep::BindIpi(map.next_value::<Table<_>>()?.0),
-        Kind::BindVirq => RawStep::BindVirq(map.next_value::<Table<_>>()?.0),
         Kind::InitControl => RawStep::InitControl(map.next_value::<Table<_>>()?.0),
         Kind::ExpandArray => RawStep::ExpandArray(map.next_value::<Table<_>>()?.0),
-        Kind::SetPriority => RawStep::SetPriority(map.next_value::<Table<_>>()?.0),
         Kind::Poll => RawStep::Poll(map.next_value()?),
         Kind::Console => RawStep::Console(map.next_value()?),
         Kind::Hypercall => RawStep::Hypercall(map.next_value::<Table<_>>()?.0),
@@ -294,64 +297,6 @@ impl<'de, S: Deserialize<'de>, L: Deserialize<'de>> Deserialize<'de> for OrTable
     }
 }
 
-/// A port or a VIRQ, by number or by name.
-#[derive(Clone, Debug)]
-pub(super) enum NumberOrName {
-    Number(Number),
-    Name(String),
-}
-
-impl<'de> Deserialize<'de> for NumberOrName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = NumberOrName;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or a name")
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<NumberOrName, E> {
-                Number::deserialize(value.into_deserializer()).map(NumberOrName::Number)
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<NumberOrName, E> {
-                Ok(NumberOrName::Number(Number(value)))
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<NumberOrName, E> {
-                Ok(NumberOrName::Name(value.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-/// What a step is to give: a number or a word. What fits, depends on the step.
-#[derive(Clone, Debug)]
-pub(super) enum RawExpect {
-    Number(i128),
-    Word(String),
-}
-
-impl<'de> Deserialize<'de> for RawExpect {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = RawExpect;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or a word such as \"-EINVAL\" or \"fault\"")
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<RawExpect, E> {
-                Ok(RawExpect::Number(value.into()))
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<RawExpect, E> {
-                Ok(RawExpect::Number(value.into()))
-            }
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<RawExpect, E> {
-                Ok(RawExpect::Word(word.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
 macro_rules! step {
     ($($name:ident { $($(#[$attr:meta])* $field:ident: $type:ty),+ $(,)? })+) => {
         $(
@@ -363,26 +308,8 @@ macro_rules! step {
 }
 
 step! {
-    RawBindVcpu { port: Spanned<NumberOrName>, vcpu: Spanned<Number>, expect: Maybe<RawExpect> }
-    RawAllocUnbound { remote: Spanned<Number>, #[serde(rename = "as")] name: Maybe<String>, expect: Maybe<RawExpect> }
-    RawBindInterdomain {
-        remote: Spanned<Number>,
-        port: Spanned<Number>,
-        #[serde(rename = "as")]
-        name: Maybe<String>,
-        expect: Maybe<RawExpect>,
-    }
-    RawBindIpi { vcpu: Spanned<Number>, #[serde(rename = "as")] name: Maybe<String>, expect: Maybe<RawExpect> }
-    RawBindVirq {
-        virq: Spanned<NumberOrName>,
-        vcpu: Maybe<Number>,
-        #[serde(rename = "as")]
-        name: Maybe<String>,
-        expect: Maybe<RawExpect>,
-    }
     RawInitControl { at: Maybe<Number>, expect: Maybe<RawExpect> }
     RawExpandArray { at: Maybe<Number>, expect: Maybe<RawExpect> }
-    RawSetPriority { port: Spanned<NumberOrName>, priority: Spanned<Number>, expect: Maybe<RawExpect> }
     RawHypercall {
         nr: Spanned<Number>,
         #[serde(default)]

@@ -16,12 +16,12 @@ pub mod registers;
 pub mod shown;
 pub mod waiting;
 
+use evtchn::op::Shape;
+use evtchn::{Errno, Object, abi};
 pub use failure::{failed, refused};
 pub use figures::{accessed, bytes, hundredths, number};
-pub use palette::{Palette, guarded};
-
-use evtchn::{Errno, Object, abi};
 use mpu_model::{DenialKind, Hazard, Memory, PendingWrite};
+pub use palette::{Palette, guarded};
 use sim_core::convention::{ec, nr};
 use sim_core::layout::{Layout, Owner, Placement};
 use sim_core::outcome::{
@@ -251,31 +251,16 @@ pub fn hypercall(id: HypercallId) -> String {
         nr::SCHED_OP => {
             format!("sched_op.{}", command(&[(0, "yield"), (1, "block"), (2, "shutdown"), (3, "poll")]))
         }
-        nr::EVENT_CHANNEL_OP => format!("event_channel_op.{}", command(EVTCHNOP)),
+        nr::EVENT_CHANNEL_OP => match id.cmd.and_then(Shape::of_command) {
+            Some(shape) => format!("event_channel_op.{}", shape.name),
+            None => format!("event_channel_op.{}", command(&[])),
+        },
         nr::MULTICALL => "multicall".into(),
         nr::XEN_VERSION => format!("xen_version.{}", command(&[(0, "version"), (6, "get_features"), (7, "pagesize")])),
         nr::HVM_OP => format!("hvm_op.{}", command(&[(0, "set_param"), (1, "get_param")])),
         number => format!("hypercall.{number}"),
     }
 }
-
-const EVTCHNOP: &[(u32, &str)] = &[
-    (abi::op::BIND_INTERDOMAIN, "bind_interdomain"),
-    (abi::op::BIND_VIRQ, "bind_virq"),
-    (abi::op::BIND_PIRQ, "bind_pirq"),
-    (abi::op::CLOSE, "close"),
-    (abi::op::SEND, "send"),
-    (abi::op::STATUS, "status"),
-    (abi::op::ALLOC_UNBOUND, "alloc_unbound"),
-    (abi::op::BIND_IPI, "bind_ipi"),
-    (abi::op::BIND_VCPU, "bind_vcpu"),
-    (abi::op::UNMASK, "unmask"),
-    (abi::op::RESET, "reset"),
-    (abi::op::INIT_CONTROL, "init_control"),
-    (abi::op::EXPAND_ARRAY, "expand_array"),
-    (abi::op::SET_PRIORITY, "set_priority"),
-    (abi::op::RESET_CONT, "reset_cont"),
-];
 
 /// Why EL2 was entered.
 #[must_use]

@@ -2,7 +2,7 @@
 //! addresses. For tests and for fuzzing, which hold [`EventChannels`](crate::EventChannels) against it; behind the feature
 //! `model`.
 //!
-//! It shares no code with the real one beside the numbers of errors, and no data structure. Preemption comes where the user says
+//! It shares no code with the real one beside the numbers of errors and the operations as typed values, and no data structure. Preemption comes where the user says
 //! ([`Model::preempt_at`]). It knows no races, which have tests of their own, but for guests that change an event word while it is
 //! linked ([`Model::flip_word`]). What else a guest does to memory on its own, and the copies of argument blocks, are the user's to
 //! bring in. Numbers of VIRQs and layouts are written out here a second time on purpose.

@@ -1,12 +1,53 @@
-//! Operations on ports.
+//! Operations on ports, and what each operation of `event_channel_op` comes to here.
 
 use super::{Chan, Model, Rc, State, kind};
-use crate::Errno::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC};
+use crate::Errno::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP};
+use crate::op::{Op, Output};
+use crate::{Binding, DomId, Port, PortStatus, Vcpu};
 
 /// LINKED of an event word.
 const LINKED: u32 = 1 << 29;
 
+/// What a port is, as a guest reads it.
+fn told(chan: &Chan) -> PortStatus {
+    let binding = match chan.state {
+        State::Free | State::Reserved => Binding::Closed,
+        State::Unbound(dom) => Binding::Unbound { dom: DomId(dom) },
+        State::Interdomain(dom, port) => Binding::Interdomain { dom: DomId(dom), port: Port(port) },
+        State::Virq(virq) => Binding::Virq(virq),
+        State::Ipi => Binding::Ipi,
+    };
+    PortStatus { binding, vcpu: Vcpu(chan.vcpu) }
+}
+
 impl Model {
+    /// `event_channel_op` by a domain, up to what stands in the block then. -ERESTART: a reset was preempted.
+    pub fn event_channel_op(&mut self, by: u16, op: &Op) -> Rc<Output> {
+        let port = |port| Output::Port(Port(port));
+        let nothing = |()| Output::Nothing;
+        match *op {
+            Op::BindInterdomain { remote_dom, remote_port } => {
+                self.bind_interdomain(by, remote_dom, remote_port).map(port)
+            }
+            Op::BindVirq { virq, vcpu } => self.bind_virq(by, virq, vcpu).map(port),
+            Op::BindPirq { .. } => Err(EOPNOTSUPP),
+            Op::Close { port } => self.close(by, port, true).map(nothing),
+            Op::Send { port } => self.send(by, port).map(nothing),
+            Op::Status { dom, port } => self.status(by, dom, port).map(|chan| Output::Status(told(&chan))),
+            Op::AllocUnbound { dom, remote_dom } => self.alloc_unbound(by, dom, remote_dom).map(port),
+            Op::BindIpi { vcpu } => self.bind_ipi(by, vcpu).map(port),
+            Op::BindVcpu { port, vcpu } => self.bind_vcpu(by, port, vcpu).map(nothing),
+            Op::Unmask { port } => self.unmask(by, port).map(nothing),
+            Op::Reset { dom } => self.reset(by, dom, false).map(nothing),
+            Op::InitControl { control_gfn, offset, vcpu } => {
+                self.init_control(by, vcpu, control_gfn, offset).map(|bits| Output::LinkBits(bits as u8))
+            }
+            Op::ExpandArray { array_gfn } => self.expand_array(by, array_gfn).map(nothing),
+            Op::SetPriority { port, priority } => self.set_priority(by, port, priority).map(nothing),
+            Op::ResetCont { dom } => self.reset(by, dom, true).map(nothing),
+        }
+    }
+
     fn free_port(&mut self, id: u16) -> Rc {
         let dom = self.doms.get_mut(&id).unwrap();
         if dom.dying {

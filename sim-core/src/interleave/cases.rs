@@ -9,6 +9,7 @@ use crate::hyp::strategy::{Builtin, Strategy};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use evtchn::op::Op;
 
 /// Under which strategies a race is played where nobody says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +163,7 @@ fn channel(name: &str, from: Who, to: Who) -> (Who, Prep) {
 }
 
 fn send(name: &str) -> Act {
-    Act::Call(Call::Send(of(name)))
+    Act::on(Op::Send { port: 0 }, of(name))
 }
 
 impl Script {
@@ -189,7 +190,7 @@ impl Script {
 
 fn fifo_link() -> Script {
     let setup = ready(true).into_iter().chain([channel("first", SENDER, RECEIVER), channel("next", SENDER, RECEIVER)]);
-    let setup = setup.chain(quiet()).chain([(SENDER, Prep::Call(Call::Send(of("first"))))]);
+    let setup = setup.chain(quiet()).chain([(SENDER, Prep::on(Op::Send { port: 0 }, of("first")))]);
     Script::of(setup).with(SENDER, [send("next")]).handling(RECEIVER)
 }
 
@@ -204,21 +205,21 @@ fn unmask_send(words: bool) -> Script {
 }
 
 fn unmask_call_send(words: bool) -> Script {
-    masked(words, SECOND).with(RECEIVER, [Act::Call(Call::Unmask(of("link")))]).handling(SECOND)
+    masked(words, SECOND).with(RECEIVER, [Act::on(Op::Unmask { port: 0 }, of("link"))]).handling(SECOND)
 }
 
 /// Two sends by different domains, the second of which comes when the handler of the first has cleared the upcall byte.
 fn end_send(words: bool) -> Script {
     let setup =
         ready(words).into_iter().chain([channel("link", SENDER, RECEIVER), channel("other", CONTROL, RECEIVER)]);
-    let setup = setup.chain(quiet()).chain([(SENDER, Prep::Call(Call::Send(of("link"))))]);
+    let setup = setup.chain(quiet()).chain([(SENDER, Prep::on(Op::Send { port: 0 }, of("link")))]);
     Script::of(setup).with(CONTROL, [send("other")]).handling(RECEIVER)
 }
 
 fn poll_send(words: bool) -> Script {
     let setup = ready(words).into_iter().chain([channel("link", SENDER, RECEIVER)]).chain(quiet());
     let setup = setup.chain([(RECEIVER, Prep::Mask(of("link")))]);
-    Script::of(setup).with(SENDER, [send("link")]).with(RECEIVER, [Act::Call(Call::Poll(of("link")))])
+    Script::of(setup).with(SENDER, [send("link")]).with(RECEIVER, [Act::on(Call::Poll(0), of("link"))])
 }
 
 fn new_pages() -> Script {
@@ -243,13 +244,13 @@ fn storm(words: bool) -> Script {
         channel("c", CONTROL, RECEIVER),
         channel("d", CONTROL, RECEIVER),
     ];
-    let urgent = Prep::Call(Call::SetPriority { port: of("c"), priority: 0 });
+    let urgent = Prep::on(Op::SetPriority { port: 0, priority: 0 }, of("c"));
     let setup = ready(words).into_iter().chain(channels).chain(words.then_some((RECEIVER, urgent))).chain(quiet());
     Script::of(setup)
         .with(SENDER, ["a", "b", "a"].map(send))
         .with(CONTROL, ["c", "d", "c"].map(send))
         .with(RECEIVER, [Act::Mask(of("a")), Act::Unmask(of("a"))])
-        .with(SECOND, [Act::Call(Call::BindVcpu { port: of("b"), vcpu: 0 })])
+        .with(SECOND, [Act::on(Op::BindVcpu { port: 0, vcpu: 0 }, of("b"))])
         .handling(RECEIVER)
         .handling(SECOND)
 }

@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 use evtchn::abi::fifo::{LINK_MASK, LINKED};
 use evtchn::abi::{control_block, vcpu_info};
 use evtchn::model::{Dom, Model, State};
+use evtchn::op::Op;
 use evtchn::{Binding, Errno};
 
 /// In what a schedule differs from the hypercalls one after the other, in order of their ends.
@@ -212,7 +213,9 @@ fn judge(system: &System, state: &mut Now, span: &Span) -> Result<Option<i64>, I
         return Err(Impossible);
     }
     let rc = match span.effect {
-        Effect::Call(Call::Reset(domain)) if by == domain && resets.contains_key(&id_of(domain)) => Errno::EBUSY.rc(),
+        Effect::Call(Call::Event(Op::Reset { dom })) if id_of(by) == dom && resets.contains_key(&dom) => {
+            Errno::EBUSY.rc()
+        }
         Effect::Call(call) => call.judge(model, span.who).0,
         Effect::Tool(Tool::Kill(position)) => {
             let id = id_of(position);
@@ -349,7 +352,7 @@ impl Search<'_> {
             if fits && self.find(then, at, &rest) {
                 return true;
             }
-            let sent = span.rc == Some(0) && matches!(span.effect, Effect::Call(Call::Send(_)));
+            let sent = span.rc == Some(0) && matches!(span.effect, Effect::Call(Call::Event(Op::Send { .. })));
             if sent && self.dropped(span, left) && self.find(state.clone(), at, &rest) {
                 return true;
             }
@@ -374,7 +377,7 @@ impl Search<'_> {
     fn dropped(&self, send: &Span, left: &[Span]) -> bool {
         self.spans.iter().any(|span| {
             let closes = match span.effect {
-                Effect::Call(call) => matches!(call, Call::Close(_) | Call::Reset(_)),
+                Effect::Call(call) => matches!(call, Call::Event(Op::Close { .. } | Op::Reset { .. })),
                 Effect::Tool(tool) => matches!(tool, Tool::Kill(_)),
                 Effect::Part(..) | Effect::Rest(_) => true,
             };

@@ -3,27 +3,33 @@
 use super::call::Call;
 use super::cases::{Case, Under, of, quiet, ready};
 use super::schedule::Who;
-use super::script::{Act, Name, Own, Prep, Script};
-use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of};
+use super::script::{Act, Own, Prep, Script};
+use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::table::open;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
+use evtchn::op::Op;
 
 /// What comes where a reset or a domain's end was preempted.
 pub(super) fn cases() -> impl Iterator<Item = Case> {
     let by_others: [(&str, &str, Who, Vec<Act>); 12] = [
-        ("send", "a send to a port that is closed by then", SENDER, [Act::Call(Call::Send(of("low")))].into()),
-        ("send-high", "a send to a port that is still open", SENDER, [Act::Call(Call::Send(of("high")))].into()),
+        ("send", "a send to a port that is closed by then", SENDER, [Act::on(Op::Send { port: 0 }, of("low"))].into()),
+        (
+            "send-high",
+            "a send to a port that is still open",
+            SENDER,
+            [Act::on(Op::Send { port: 0 }, of("high"))].into(),
+        ),
         ("bind", "a bind to a port of the domain", CONTROL, [bind(64)].into()),
-        ("close-far", "the far end of a port that closes", SENDER, [Act::Call(Call::Close(of("high")))].into()),
+        ("close-far", "the far end of a port that closes", SENDER, [Act::on(Op::Close { port: 0 }, of("high"))].into()),
         ("open", "a port that opens", SECOND, [open()].into()),
-        ("close", "a port that closes", SECOND, [Act::Call(Call::Close(of("high")))].into()),
-        ("bind-vcpu", "bind_vcpu", SECOND, [Act::Call(Call::BindVcpu { port: of("high"), vcpu: 1 })].into()),
+        ("close", "a port that closes", SECOND, [Act::on(Op::Close { port: 0 }, of("high"))].into()),
+        ("bind-vcpu", "bind_vcpu", SECOND, [Act::on(Op::BindVcpu { port: 0, vcpu: 1 }, of("high"))].into()),
         ("init-control", "init_control", SECOND, [Act::Place(Own::ControlBlock, RECEIVER)].into()),
         ("register", "register_vcpu_info", SECOND, [Act::Place(Own::VcpuInfo, SECOND)].into()),
-        ("reset", "another reset", SECOND, [Act::Call(Call::Reset(domain_of(RECEIVER)))].into()),
-        ("poll", "a poll", SECOND, [Act::Call(Call::Poll(of("high")))].into()),
+        ("reset", "another reset", SECOND, [Act::plain(Op::Reset { dom: id_of(domain_of(RECEIVER)) })].into()),
+        ("poll", "a poll", SECOND, [Act::on(Call::Poll(0), of("high"))].into()),
         ("kill", "the domain's end", CONTROL, [Act::Kill(domain_of(RECEIVER))].into()),
     ];
     let on_fifo: [(&str, &str, Who, Vec<Act>); 2] = [
@@ -37,7 +43,7 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
                 continue;
             }
             let script = || Script { setup: buckets(words, name), ..Script::default() }.with(*pe, acts.clone());
-            let reset = [Act::Call(Call::Reset(domain_of(RECEIVER)))];
+            let reset = [Act::plain(Op::Reset { dom: id_of(domain_of(RECEIVER)) })];
             // A send's interrupt comes to the vCPU whose reset was preempted.
             resets.push(long("reset", name, about, words, script().with(RECEIVER, reset).handling(RECEIVER)));
             // The vCPUs of a domain that ends are off, and a toolstack asks for one end after the other.
@@ -50,11 +56,11 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
 }
 
 fn bind(port: u32) -> Act {
-    Act::Call(Call::BindInterdomain { remote: domain_of(RECEIVER), port: Name::Number(port) })
+    Act::plain(Op::BindInterdomain { remote_dom: id_of(domain_of(RECEIVER)), remote_port: port })
 }
 
 fn priority(name: &str) -> Act {
-    Act::Call(Call::SetPriority { port: of(name), priority: 0 })
+    Act::on(Op::SetPriority { port: 0, priority: 0 }, of(name))
 }
 
 /// Ports in three buckets: two of the sender's in the first, one in each of the others.

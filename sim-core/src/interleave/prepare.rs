@@ -1,6 +1,5 @@
 //! What is set up before anybody races, in the hypervisor and in the reference model alike.
 
-use super::call::Call;
 use super::schedule::Who;
 use super::script::Name;
 use super::system::{CONTROL, NoSystem, System, domain_of, id_of, positions, vcpu_of};
@@ -12,6 +11,7 @@ use crate::platform::{Platform, SysReg};
 use alloc::vec::Vec;
 use evtchn::abi::fifo::{MASKED, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
+use evtchn::op::Op;
 use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, VirqKind, XenHandler, XenPort};
 
 /// Says that Xen refused something.
@@ -23,10 +23,10 @@ impl System {
     /// Binds a channel from the domain on one PE to the vCPU on another; gives the ports at either end.
     pub fn channel(&mut self, from: Who, to: Who) -> Result<(u32, u32), NoSystem> {
         let (domain, remote) = (domain_of(to), domain_of(from));
-        let there = self.call(to, Call::AllocUnbound { domain, remote })?;
-        let here = self.call(from, Call::BindInterdomain { remote: domain, port: there })?;
+        let there = self.call(to, Op::AllocUnbound { dom: id_of(domain), remote_dom: id_of(remote) })?;
+        let here = self.call(from, Op::BindInterdomain { remote_dom: id_of(domain), remote_port: there })?;
         if vcpu_of(to) != 0 {
-            self.call(to, Call::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
+            self.call(to, Op::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
         }
         Ok((here, there))
     }
@@ -43,7 +43,7 @@ impl System {
             channels.static_bind_interdomain(host, binding, listening, Port(there), at).map(drop)
         })?;
         if vcpu_of(to) != 0 {
-            self.call(to, Call::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
+            self.call(to, Op::BindVcpu { port: there, vcpu: vcpu_of(to) })?;
         }
         Ok((here, there))
     }

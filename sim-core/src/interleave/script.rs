@@ -4,7 +4,7 @@ use super::call::Call;
 use super::crew::{Tool, Work};
 use super::programs::{self, Handler, guest};
 use super::schedule::Who;
-use super::system::{CONTROL, NoSystem, PES, System, domain_of};
+use super::system::{CONTROL, NoSystem, PES, System, domain_of, id_of};
 use crate::guest::{Action, Home};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -12,6 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use evtchn::abi::fifo::MASKED;
+use evtchn::op::Op;
 
 /// A port as a script has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,33 @@ pub enum Name {
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
         Self::Of(name.into())
+    }
+}
+
+/// A hypercall as a script has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptCall {
+    /// The call.
+    pub call: Call,
+    /// The port that it is about; none: it is about none, or says it itself.
+    pub port: Option<Name>,
+}
+
+impl<C: Into<Call>> From<C> for ScriptCall {
+    fn from(call: C) -> Self {
+        Self { call: call.into(), port: None }
+    }
+}
+
+impl ScriptCall {
+    /// A call about this port, whatever `call` says.
+    pub fn on(call: impl Into<Call>, port: Name) -> Self {
+        Self { call: call.into(), port: Some(port) }
+    }
+
+    fn resolve(&self, system: &System, pe: Who) -> Result<Call, NoSystem> {
+        let port = self.port.as_ref().map(|name| system.number(pe, name)).transpose()?;
+        Ok(port.map_or(self.call, |port| self.call.on(port)))
     }
 }
 
@@ -48,8 +76,8 @@ impl Own {
         Ok(match self {
             Self::SharedInfo => Call::PlaceSharedInfo(shared_info),
             Self::VcpuInfo => Call::Register { vcpu, address: vcpu_info },
-            Self::ControlBlock => Call::InitControl { vcpu, address: control_block },
-            Self::EventWords => Call::ExpandArray(event_words),
+            Self::ControlBlock => Call::init_control(vcpu, control_block),
+            Self::EventWords => Call::expand_array(event_words),
         })
     }
 }
@@ -100,7 +128,7 @@ pub enum Prep {
         peer: Option<Who>,
     },
     /// A hypercall.
-    Call(Call<Name>),
+    Call(ScriptCall),
     /// The guest masks a port.
     Mask(Name),
     /// The vCPU forgets what it was told so far.
@@ -109,11 +137,18 @@ pub enum Prep {
     Pause(usize),
 }
 
+impl Prep {
+    /// A hypercall about a port.
+    pub fn on(call: impl Into<Call>, port: Name) -> Self {
+        Self::Call(ScriptCall::on(call, port))
+    }
+}
+
 /// A step of a PE in the race.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// A hypercall.
-    Call(Call<Name>),
+    Call(ScriptCall),
     /// The vCPU on a PE of the same domain has something handed over.
     Place(Own, Who),
     /// The guest masks a port.
@@ -144,6 +179,16 @@ pub enum Act {
 }
 
 impl Act {
+    /// A hypercall about a port.
+    pub fn on(call: impl Into<Call>, port: Name) -> Self {
+        Self::Call(ScriptCall::on(call, port))
+    }
+
+    /// A hypercall that says all itself.
+    pub fn plain(call: impl Into<Call>) -> Self {
+        Self::Call(ScriptCall::from(call))
+    }
+
     /// Whether it is a toolstack's or Xen's, not a guest's.
     #[must_use]
     pub const fn is_tool(&self) -> bool {
@@ -257,14 +302,14 @@ impl Act {
             Self::Mask(name) => Step::Mask(system.number(pe, name)?),
             Self::Unmask(name) => {
                 let port = system.number(pe, name)?;
-                Step::Unmask(port, system.prepare(pe, Call::Unmask(port)))
+                Step::Unmask(port, system.prepare(pe, Call::Event(Op::Unmask { port })))
             }
             Self::Wait => Step::Wait,
             other => {
                 let call = other.call(system, pe)?;
                 let turns = match call {
-                    Call::InitControl { .. } => Some(true),
-                    Call::Reset(domain) if domain == domain_of(pe) => Some(false),
+                    Call::Event(Op::InitControl { .. }) => Some(true),
+                    Call::Event(Op::Reset { dom }) if dom == id_of(domain_of(pe)) => Some(false),
                     _ => None,
                 };
                 Step::Call(system.prepare(pe, call), turns)
@@ -290,7 +335,7 @@ impl Act {
     fn call(&self, system: &System, pe: Who) -> Result<Call, NoSystem> {
         match self {
             Self::Place(own, of) => own.call(system, *of),
-            Self::Call(call) => call.clone().ports(|name| system.number(pe, &name)),
+            Self::Call(call) => call.resolve(system, pe),
             _ => Err(NoSystem::Mixed { pe }),
         }
     }
@@ -314,29 +359,30 @@ impl System {
             }
             Prep::Xen { name, peer } => {
                 let xens = self.xen_port(pe, domain_of(*peer))?;
-                let bound = self.call(*peer, Call::BindInterdomain { remote: domain_of(pe), port: xens })?;
+                let remote_dom = id_of(domain_of(pe));
+                let bound = self.call(*peer, Op::BindInterdomain { remote_dom, remote_port: xens })?;
                 self.named(name, (pe, xens), (*peer, bound));
             }
             Prep::Ipi(name) => {
-                let port = self.call(pe, Call::BindIpi(self.home(pe)?.vcpu))?;
+                let port = self.call(pe, Op::BindIpi { vcpu: self.home(pe)?.vcpu })?;
                 self.named(name, (pe, port), (pe, port));
             }
             Prep::Virq { name, virq } => {
                 self.handle_virq(pe, *virq)?;
-                let port = self.call(pe, Call::BindVirq { virq: *virq, vcpu: self.home(pe)?.vcpu })?;
+                let port = self.call(pe, Op::BindVirq { virq: *virq, vcpu: self.home(pe)?.vcpu })?;
                 self.named(name, (pe, port), (pe, port));
             }
             Prep::Port { name, number, peer } => {
                 self.port_at_number(pe, *number, domain_of(peer.unwrap_or(CONTROL)))?;
                 let mut other = (pe, *number);
                 if let Some(peer) = *peer {
-                    let call = Call::BindInterdomain { remote: domain_of(pe), port: *number };
-                    other = (peer, self.call(peer, call)?);
+                    let op = Op::BindInterdomain { remote_dom: id_of(domain_of(pe)), remote_port: *number };
+                    other = (peer, self.call(peer, op)?);
                 }
                 self.named(name, (pe, *number), other);
             }
             Prep::Call(call) => {
-                let call = call.clone().ports(|name| self.number(pe, &name))?;
+                let call = call.resolve(self, pe)?;
                 self.call(pe, call)?;
             }
             Prep::Mask(name) => {

@@ -61,8 +61,9 @@ pub(super) fn vcpu_of(pe: Who) -> u32 {
     RUNS.get(pe).map_or(0, |(_, vcpu)| *vcpu)
 }
 
-/// The id of the domain at `position`.
-pub(super) const fn id_of(position: usize) -> u16 {
+/// The id of the domain at `position`: the same number.
+#[must_use]
+pub const fn id_of(position: usize) -> u16 {
     position as u16
 }
 
@@ -106,7 +107,7 @@ pub enum NoSystem {
     #[error("the hypervisor faulted while the case was set up")]
     Fault,
     /// A step did not do what it does by the reference model.
-    #[error("PE {pe}: {call:?} gave {rc} while the case was set up, and by the model {expected}")]
+    #[error("PE {pe}: {call} gave {rc} while the case was set up, and by the model {expected}")]
     Step {
         /// On which PE.
         pe: Who,
@@ -332,7 +333,8 @@ impl System {
     }
 
     /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
-    pub fn call(&mut self, pe: Who, call: Call) -> Result<u32, NoSystem> {
+    pub fn call(&mut self, pe: Who, call: impl Into<Call>) -> Result<u32, NoSystem> {
+        let call = call.into();
         let action = self.prepare(pe, call);
         self.trap(pe, action)?;
         let (mut cpu, hyp, frame) = self.pe(pe);

@@ -7,12 +7,13 @@ use super::call::Call;
 use super::cases::{Case, Under, of, quiet, ready};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
-use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of};
+use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use evtchn::abi::virq;
+use evtchn::op::Op;
 
 /// What a port is, and how an event for it sets out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,34 +243,35 @@ impl Between {
         let guest = if event == Event::Ipi { RECEIVER } else { SECOND };
         let port = || of("link");
         let receiver = domain_of(RECEIVER);
-        let call = |call| (guest, [Act::Call(call)].into());
+        let on = |call: Call| (guest, [Act::on(call, port())].into());
         match self {
-            Self::Close => call(Call::Close(port())),
-            Self::Reopen => (guest, [Act::Call(Call::Close(port())), open()].into()),
+            Self::Close => on(Op::Close { port: 0 }.into()),
+            Self::Reopen => (guest, [Act::on(Op::Close { port: 0 }, port()), open()].into()),
             Self::Open => (guest, [open()].into()),
-            Self::BindVcpu => call(Call::BindVcpu { port: port(), vcpu: 1 }),
-            Self::SetPriority => call(Call::SetPriority { port: port(), priority: 0 }),
+            Self::BindVcpu => on(Op::BindVcpu { port: 0, vcpu: 1 }.into()),
+            Self::SetPriority => on(Op::SetPriority { port: 0, priority: 0 }.into()),
             Self::InitControl => (guest, [Act::Place(Own::ControlBlock, RECEIVER)].into()),
             Self::GoFifo => {
                 let page = Act::Place(Own::EventWords, RECEIVER);
                 (guest, [Act::Place(Own::ControlBlock, RECEIVER), page].into())
             }
             Self::ExpandArray => (guest, [Act::Place(Own::EventWords, RECEIVER)].into()),
-            Self::Reset => call(Call::Reset(receiver)),
+            Self::Reset => (guest, [Act::plain(Op::Reset { dom: id_of(receiver) })].into()),
             Self::ResetByControl => {
                 let pause = matches!(event, Event::Ipi | Event::Unmask).then_some(Act::Pause(receiver));
-                (CONTROL, pause.into_iter().chain([Act::Call(Call::Reset(receiver))]).collect())
+                (CONTROL, pause.into_iter().chain([Act::plain(Op::Reset { dom: id_of(receiver) })]).collect())
             }
             Self::Mask => (guest, [Act::Mask(port())].into()),
             Self::Unmask => (guest, [Act::Unmask(port())].into()),
-            Self::UnmaskCall => call(Call::Unmask(port())),
-            Self::Poll => call(Call::Poll(port())),
+            Self::UnmaskCall => on(Op::Unmask { port: 0 }.into()),
+            Self::Poll => on(Call::Poll(0)),
             Self::Register => (guest, [Act::Place(Own::VcpuInfo, RECEIVER)].into()),
             Self::SharedInfo => (guest, [Act::Place(Own::SharedInfo, RECEIVER)].into()),
             Self::Kill => (CONTROL, [Act::Kill(receiver)].into()),
             Self::KillSender | Self::KillOther => (CONTROL, [Act::Kill(domain_of(SENDER))].into()),
             Self::Replace => {
-                let open = || Act::Call(Call::AllocUnbound { domain: receiver, remote: domain_of(CONTROL) });
+                let open =
+                    || Act::plain(Op::AllocUnbound { dom: id_of(receiver), remote_dom: id_of(domain_of(CONTROL)) });
                 // The new domain has a port of that number too.
                 (CONTROL, [Act::Kill(receiver), Act::Create(receiver), open()].into())
             }
@@ -280,7 +282,7 @@ impl Between {
 
 /// A port of the receiver's for the control domain.
 pub(super) fn open() -> Act {
-    Act::Call(Call::AllocUnbound { domain: domain_of(RECEIVER), remote: domain_of(CONTROL) })
+    Act::plain(Op::AllocUnbound { dom: id_of(domain_of(RECEIVER)), remote_dom: id_of(domain_of(CONTROL)) })
 }
 
 impl Event {
@@ -303,12 +305,12 @@ impl Event {
     fn act(self) -> (Who, Act) {
         let (domain, port) = (domain_of(RECEIVER), of("link"));
         match self {
-            Self::Interdomain | Self::Static | Self::ToXen => (SENDER, Act::Call(Call::Send(port))),
-            Self::Ipi => (SECOND, Act::Call(Call::Send(port))),
+            Self::Interdomain | Self::Static | Self::ToXen => (SENDER, Act::on(Op::Send { port: 0 }, port)),
+            Self::Ipi => (SECOND, Act::on(Op::Send { port: 0 }, port)),
             Self::VirqVcpu => (SENDER, Act::Virq { domain, vcpu: 0, virq: virq::TIMER }),
             Self::VirqGlobal => (SENDER, Act::Virq { domain, vcpu: 0, virq: GLOBAL }),
             Self::FromXen => (SENDER, Act::Notify(port)),
-            Self::Unmask => (RECEIVER, Act::Call(Call::Unmask(port))),
+            Self::Unmask => (RECEIVER, Act::on(Op::Unmask { port: 0 }, port)),
         }
     }
 }
@@ -355,7 +357,7 @@ fn pair(between: Between, event: Event, words: bool) -> Case {
     }
     if event == Event::Unmask {
         setup.push((RECEIVER, Prep::Mask(of("link"))));
-        setup.push((SENDER, Prep::Call(Call::Send(of("link")))));
+        setup.push((SENDER, Prep::on(Op::Send { port: 0 }, of("link"))));
     } else if matches!(between, Between::Unmask | Between::UnmaskCall) {
         setup.push((RECEIVER, Prep::Mask(of("link"))));
     }

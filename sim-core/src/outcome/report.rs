@@ -101,7 +101,7 @@ impl Trap {
     /// Whether it is `EVTCHNOP_send`.
     #[must_use]
     pub fn is_send(&self) -> bool {
-        let send = HypercallId { nr: crate::convention::nr::EVENT_CHANNEL_OP, cmd: Some(evtchn::abi::op::SEND) };
+        let send = HypercallId { nr: crate::convention::nr::EVENT_CHANNEL_OP, cmd: Some(evtchn::op::command::SEND) };
         *self == Self::Hypercall(send)
     }
 }

@@ -2,6 +2,7 @@
 
 use conformance::Setting;
 use conformance::format::{Actor, BadArg, DomainHeader, Op, Stage, VirqFor};
+use evtchn::op::{SHAPES, Shape, command};
 
 /// An operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,25 +23,11 @@ impl Default for Num {
     }
 }
 
-/// What a step does. Operands in the order of the fields of the operation of that name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a step does. Operands in the order of the operation's arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    #[default]
-    AllocUnbound,
-    BindInterdomain,
-    BindVirq,
-    BindPirq,
-    BindIpi,
-    Close,
-    Send,
-    Status,
-    BindVcpu,
-    Unmask,
-    Reset,
-    ResetCont,
-    InitControl,
-    ExpandArray,
-    SetPriority,
+    /// The operation of `event_channel_op` of this command.
+    Event(u32),
     RawOp,
     CompatOp,
     Register,
@@ -75,6 +62,12 @@ pub(crate) enum Kind {
     DomExcHandler,
 }
 
+impl Default for Kind {
+    fn default() -> Self {
+        Self::Event(command::SEND)
+    }
+}
+
 /// A step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Planned {
@@ -97,25 +90,15 @@ pub(crate) struct Case {
 }
 
 /// The operation with operands as numbers. `None`: the domain to create was never described.
-pub(crate) fn op_of(case: &Case, kind: Kind, [a, b, c, d]: [u64; 4], bad_arg: Option<BadArg>) -> Option<Op> {
+pub(crate) fn op_of(case: &Case, kind: Kind, numbers: [u64; 4], bad_arg: Option<BadArg>) -> Option<Op> {
+    let [a, b, c, d] = numbers;
     Some(match kind {
-        Kind::AllocUnbound => Op::AllocUnbound { dom: a, remote_dom: b, bad_arg },
-        Kind::BindInterdomain => Op::BindInterdomain { remote_dom: a, remote_port: b, bad_arg },
-        Kind::BindVirq => Op::BindVirq { virq: a, vcpu: b, bad_arg },
-        Kind::BindPirq => Op::BindPirq { pirq: a, flags: b, bad_arg },
-        Kind::BindIpi => Op::BindIpi { vcpu: a, bad_arg },
-        Kind::Close => Op::Close { port: a, bad_arg },
-        Kind::Send => Op::Send { port: a, bad_arg },
-        Kind::Status => Op::Status { dom: a, port: b, bad_arg },
-        Kind::BindVcpu => Op::BindVcpu { port: a, vcpu: b, bad_arg },
-        Kind::Unmask => Op::Unmask { port: a, bad_arg },
-        Kind::Reset => Op::Reset { dom: a, bad_arg },
-        Kind::ResetCont => Op::ResetCont { dom: a, bad_arg },
-        Kind::InitControl => Op::InitControl { control_gfn: a, offset: b, vcpu: c, bad_arg },
-        Kind::ExpandArray => Op::ExpandArray { array_gfn: a, bad_arg },
-        Kind::SetPriority => Op::SetPriority { port: a, priority: b, bad_arg },
-        // Commands from 15 on are no operation's.
-        Kind::RawOp => Op::RawOp { cmd: a.max(15) },
+        Kind::Event(command) => {
+            let shape = Shape::of_command(command)?;
+            Op::Event { op: shape.op(numbers.get(..shape.arguments.len())?)?, bad_arg }
+        }
+        // Commands from here on are no operation's.
+        Kind::RawOp => Op::RawOp { cmd: a.max(SHAPES.len() as u64) },
         Kind::CompatOp => Op::CompatOp { cmd: a },
         Kind::Register => Op::RegisterVcpuInfo { vcpuid: a, mfn: b, offset: c, bad_arg },
         // 10 is `register_vcpu_info`, and 5 the scheduler's.

@@ -1,10 +1,13 @@
 //! Cases from choices.
 
 use super::case::{Case, Kind, Num, Planned};
-use super::recipe::{self, Recipe};
+use super::recipe;
+use super::recipe::Recipe;
 use super::source::Source;
 use conformance::format::{Actor, BadArg, DomainHeader};
-use evtchn::abi::{DOMID_SELF, virq};
+use evtchn::abi;
+use evtchn::abi::{DOMID_SELF, control_block, virq};
+use evtchn::op::{Kind as Argument, Returns, Shape, command};
 use mpu_model::{Pmsa, SyncRule};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Placement;
@@ -112,7 +115,7 @@ impl<S: Source> Maker<'_, S> {
         let (first, again) = match self.source.below(4) {
             0 => return,
             1 if domain > 0 => (Kind::Kill, Kind::Kill),
-            _ => (Kind::Reset, Kind::ResetCont),
+            _ => (Kind::Event(command::RESET), Kind::Event(command::RESET_CONT)),
         };
         let later = id + 3 + self.source.below(4);
         self.agenda.extend([(id + 1, Kind::StaticAlloc, domain), (id + 2, first, domain), (later, again, domain)]);
@@ -211,7 +214,7 @@ impl<S: Source> Maker<'_, S> {
         let none = Num::default();
         let made = |remote, unbound| Port { step: id, domain, remote, unbound };
         match kind {
-            Kind::AllocUnbound => {
+            Kind::Event(command::ALLOC_UNBOUND) => {
                 let (dom, remote) =
                     (if self.source.chance(75) { fixed(DOMID_SELF) } else { self.any_domain() }, self.domain());
                 let at = match dom {
@@ -221,12 +224,12 @@ impl<S: Source> Maker<'_, S> {
                 self.ports.push(Port { step: id, domain: at, remote, unbound: true });
                 [dom, if self.source.chance(5) { fixed(DOMID_SELF) } else { fixed(remote) }, none, none]
             }
-            Kind::BindInterdomain => {
+            Kind::Event(command::BIND_INTERDOMAIN) => {
                 let [dom, port] = self.far_port(domain);
                 self.ports.push(made(0, false));
                 [dom, port, none, none]
             }
-            Kind::BindVirq => {
+            Kind::Event(command::BIND_VIRQ) => {
                 self.ports.push(made(0, false));
                 if self.handler == Some(domain) && self.source.chance(50) {
                     return [fixed(virq::DOM_EXC), fixed(0u32), none, none];
@@ -234,16 +237,11 @@ impl<S: Source> Maker<'_, S> {
                 let vcpu = if self.source.chance(50) { fixed(0u32) } else { self.vcpu(domain) };
                 [self.virq(), vcpu, none, none]
             }
-            Kind::BindIpi => {
-                self.ports.push(made(0, false));
-                [self.vcpu(domain), none, none, none]
-            }
-            Kind::Status => {
+            Kind::Event(command::STATUS) => {
                 let other = if self.source.chance(60) { domain } else { self.domain() };
                 let dom = if self.source.chance(10) { self.any_domain() } else { fixed(other) };
                 [dom, self.port(other), none, none]
             }
-            Kind::BindVcpu => [self.port(domain), self.vcpu(domain), none, none],
             Kind::FlipWord => {
                 // Which of the queues' tails is decided when it is known where they are.
                 [fixed(self.source.below(4)), fixed(self.source.pick(&[1u32, 2, 4, 5, 6, 9])), none, none]
@@ -257,20 +255,25 @@ impl<S: Source> Maker<'_, S> {
                 let dom = if self.source.chance(80) { fixed(DOMID_SELF) } else { self.any_domain() };
                 [dom, if self.source.chance(80) { Num::Shared } else { self.page() }, none, none]
             }
-            Kind::Reset | Kind::ResetCont => {
+            Kind::Event(command::RESET | command::RESET_CONT) => {
                 let dom = if self.source.chance(70) { fixed(DOMID_SELF) } else { self.any_domain() };
                 [dom, none, none, none]
             }
-            Kind::InitControl => [self.page(), self.offset(4024), self.vcpu(domain), none],
-            Kind::ExpandArray => [self.page(), none, none, none],
-            Kind::SetPriority => {
-                [self.port(domain), fixed(self.source.pick(&[0u32, 1, 7, 7, 15, 16, u32::MAX])), none, none]
-            }
-            Kind::Register => [self.vcpu(domain), self.page(), self.offset(4048), none],
-            Kind::VcpuOp => [fixed(self.source.below(16)), self.vcpu(domain), none, none],
-            Kind::RawOp | Kind::CompatOp | Kind::BindPirq | Kind::FifoConsume => {
+            Kind::Event(command::BIND_PIRQ) | Kind::RawOp | Kind::CompatOp | Kind::FifoConsume => {
                 [fixed(self.source.below(64)), none, none, none]
             }
+            Kind::Event(command) => Shape::of_command(command).map_or([none; 4], |shape| {
+                let mut numbers = [none; 4];
+                for (number, argument) in numbers.iter_mut().zip(shape.arguments) {
+                    *number = self.argument(argument.kind, domain);
+                }
+                if let Returns::Port { .. } = shape.returns {
+                    self.ports.push(made(0, false));
+                }
+                numbers
+            }),
+            Kind::Register => [self.vcpu(domain), self.page(), self.offset(4048), none],
+            Kind::VcpuOp => [fixed(self.source.below(16)), self.vcpu(domain), none, none],
             Kind::Poll => {
                 let count = self.source.pick(&[0u32, 1, 1, 1, 2, 2, 3, 129]);
                 [fixed(count), self.port(domain), self.port(domain), self.port(domain)]
@@ -280,6 +283,20 @@ impl<S: Source> Maker<'_, S> {
                 [self.port(domain), fixed(value), none, none]
             }
             _ => [self.port(domain), none, none, none],
+        }
+    }
+
+    /// An argument of an operation of `event_channel_op` that has no rule of its own.
+    fn argument(&mut self, kind: Argument, domain: u16) -> Num {
+        match kind {
+            Argument::Port | Argument::RemotePort => self.port(domain),
+            Argument::Domain => self.any_domain(),
+            Argument::Vcpu => self.vcpu(domain),
+            Argument::Virq => self.virq(),
+            Argument::Frame => self.page(),
+            Argument::Offset => self.offset(abi::PAGE_SIZE - control_block::SIZE),
+            Argument::Priority => fixed(self.source.pick(&[0u32, 1, 7, 7, 15, 16, u32::MAX])),
+            Argument::Number => fixed(self.source.below(64)),
         }
     }
 

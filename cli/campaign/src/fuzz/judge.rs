@@ -1,9 +1,11 @@
 //! What the reference model says to an operation, as a vector file has it.
 
+use conformance::event;
 use conformance::format::{Actor, BadArg, Op, Outcome};
 use evtchn::Errno;
 use evtchn::abi::virq;
-use evtchn::model::{Chan, Config, Model, State};
+use evtchn::model::{Config, Model};
+use evtchn::op::Output;
 use serde_json::{Value, json};
 
 /// Rc and output.
@@ -13,29 +15,11 @@ fn rc(result: Result<(), Errno>) -> Told {
     (result.err().map_or(0, Errno::rc), json!({}))
 }
 
-/// An operation with an output; one that cannot be written is an error after the fact.
-fn with(result: Result<Value, Errno>, bad: Option<BadArg>) -> Told {
+/// A port that was made, under this name.
+fn port(result: Result<u32, Errno>, name: &str) -> Told {
     match result {
-        Ok(_) if bad == Some(BadArg::Out) => (Errno::EFAULT.rc(), json!({})),
-        Ok(out) => (0, out),
+        Ok(port) => (0, json!({ name: port })),
         Err(errno) => (errno.rc(), json!({})),
-    }
-}
-
-fn port(result: Result<u32, Errno>, name: &str, bad: Option<BadArg>) -> Told {
-    with(result.map(|port| json!({ name: port })), bad)
-}
-
-fn status(chan: &Chan) -> Value {
-    let vcpu = chan.vcpu;
-    match chan.state {
-        State::Free | State::Reserved => json!({ "status": 0, "vcpu": vcpu }),
-        State::Unbound(dom) => json!({ "status": 1, "vcpu": vcpu, "u": { "unbound": { "dom": dom } } }),
-        State::Interdomain(dom, port) => {
-            json!({ "status": 2, "vcpu": vcpu, "u": { "interdomain": { "dom": dom, "port": port } } })
-        }
-        State::Virq(virq) => json!({ "status": 4, "vcpu": vcpu, "u": { "virq": virq } }),
-        State::Ipi => json!({ "status": 5, "vcpu": vcpu }),
     }
 }
 
@@ -56,21 +40,7 @@ pub(super) fn judge(model: &mut Model, actor: Actor, op: &Op) -> Option<Outcome>
 
 fn bad_of(op: &Op) -> Option<BadArg> {
     match op {
-        Op::AllocUnbound { bad_arg, .. }
-        | Op::BindInterdomain { bad_arg, .. }
-        | Op::BindVirq { bad_arg, .. }
-        | Op::BindPirq { bad_arg, .. }
-        | Op::BindIpi { bad_arg, .. }
-        | Op::Close { bad_arg, .. }
-        | Op::Send { bad_arg, .. }
-        | Op::Status { bad_arg, .. }
-        | Op::BindVcpu { bad_arg, .. }
-        | Op::Unmask { bad_arg, .. }
-        | Op::Reset { bad_arg, .. }
-        | Op::ResetCont { bad_arg, .. }
-        | Op::InitControl { bad_arg, .. }
-        | Op::ExpandArray { bad_arg, .. }
-        | Op::SetPriority { bad_arg, .. }
+        Op::Event { bad_arg, .. }
         | Op::RegisterVcpuInfo { bad_arg, .. }
         | Op::AddToPhysmap { bad_arg, .. }
         | Op::RemoveFromPhysmap { bad_arg, .. }
@@ -90,28 +60,12 @@ fn hypercall(model: &mut Model, by: u16, vcpu: u32, op: &Op) -> Option<Told> {
         return Some((errno.rc(), json!({})));
     }
     Some(match *op {
-        Op::AllocUnbound { dom, remote_dom, .. } => {
-            port(model.alloc_unbound(by, dom as u16, remote_dom as u16), "port", bad)
-        }
-        Op::BindInterdomain { remote_dom, remote_port, .. } => {
-            port(model.bind_interdomain(by, remote_dom as u16, remote_port as u32), "local_port", bad)
-        }
-        Op::BindVirq { virq, vcpu, .. } => port(model.bind_virq(by, virq as u32, vcpu as u32), "port", bad),
-        Op::BindPirq { .. } => rc(Err(Errno::EOPNOTSUPP)),
-        Op::BindIpi { vcpu, .. } => port(model.bind_ipi(by, vcpu as u32), "port", bad),
-        Op::Close { port, .. } => rc(model.close(by, port as u32, true)),
-        Op::Send { port, .. } => rc(model.send(by, port as u32)),
-        Op::Status { dom, port, .. } => with(model.status(by, dom as u16, port as u32).map(|chan| status(&chan)), bad),
-        Op::BindVcpu { port, vcpu, .. } => rc(model.bind_vcpu(by, port as u32, vcpu as u32)),
-        Op::Unmask { port, .. } => rc(model.unmask(by, port as u32)),
-        Op::Reset { dom, .. } => rc(model.reset(by, dom as u16, false)),
-        Op::ResetCont { dom, .. } => rc(model.reset(by, dom as u16, true)),
-        Op::InitControl { control_gfn, offset, vcpu, .. } => {
-            let made = model.init_control(by, vcpu as u32, control_gfn, offset as u32);
-            with(made.map(|bits| json!({ "link_bits": bits })), bad)
-        }
-        Op::ExpandArray { array_gfn, .. } => rc(model.expand_array(by, array_gfn)),
-        Op::SetPriority { port, priority, .. } => rc(model.set_priority(by, port as u32, priority as u32)),
+        Op::Event { ref op, .. } => match model.event_channel_op(by, op) {
+            // An output that cannot be written is an error after the fact.
+            Ok(output) if output != Output::Nothing && bad == Some(BadArg::Out) => (Errno::EFAULT.rc(), json!({})),
+            Ok(output) => (0, event::output(op, output)),
+            Err(errno) => (errno.rc(), json!({})),
+        },
         Op::RawOp { .. } | Op::CompatOp { .. } => rc(Err(Errno::ENOSYS)),
         Op::RegisterVcpuInfo { vcpuid, mfn, offset, .. } => rc(model.register(by, vcpuid as u32, mfn, offset as u32)),
         Op::AddToPhysmap { dom, space, idx, gpfn, .. } => {
@@ -184,20 +138,20 @@ fn control(model: &mut Model, by: Option<u16>, op: &Op) -> Option<Told> {
         Op::DomainKill { stage: Some(_), .. } => model.begin_kill(dom),
         Op::DomainKill { stage: None, .. } => done = model.go_on_killing(dom),
         Op::XenAllocUnbound { vcpu, remote_dom, .. } => {
-            return Some(port(model.xen_alloc(by, dom, vcpu as u32, remote_dom as u16), "port", None));
+            return Some(port(model.xen_alloc(by, dom, vcpu as u32, remote_dom as u16), "port"));
         }
         Op::VirqEnabled { vcpu, virq, .. } => {
             return Some((0, json!({ "enabled": model.virq_bound(dom, vcpu as u32, virq as u32) })));
         }
         Op::StaticAllocUnbound { remote_dom, port: wanted, .. } => {
-            return Some(port(model.static_alloc(dom, remote_dom as u16, wanted as u32), "port", None));
+            return Some(port(model.static_alloc(dom, remote_dom as u16, wanted as u32), "port"));
         }
         Op::StaticBindInterdomain { remote_dom, remote_port, lport, .. } => {
             let remote = remote_dom as u16;
             if !model.doms.contains_key(&remote) {
                 return Some(rc(Err(Errno::ESRCH)));
             }
-            return Some(port(model.static_bind(dom, remote, remote_port as u32, lport as u32), "local_port", None));
+            return Some(port(model.static_bind(dom, remote, remote_port as u32, lport as u32), "local_port"));
         }
         // Ports that are no one's are left alone.
         Op::XenFree { port, .. } => {

@@ -12,6 +12,7 @@
 mod campaign;
 mod case;
 mod dump;
+mod events;
 mod generate;
 mod judge;
 mod look;

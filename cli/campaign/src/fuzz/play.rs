@@ -274,8 +274,7 @@ impl<'a> Player<'a> {
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
-            let port = step.expected.out.get("port").or_else(|| step.expected.out.get("local_port"));
-            *made = port.and_then(Value::as_u64);
+            *made = step.op.made(&step.expected.out);
         }
         if !decided {
             let created = match step.op {
@@ -302,18 +301,12 @@ impl<'a> Player<'a> {
     /// The model sees a page with what its domain wrote there before it handed it over.
     fn hand_over(&mut self, actor: Actor, op: &Op) {
         let Actor::Guest { mut domain, .. } = actor else { return };
-        let gfn = match *op {
-            Op::InitControl { control_gfn: gfn, .. }
-            | Op::ExpandArray { array_gfn: gfn, .. }
-            | Op::RegisterVcpuInfo { mfn: gfn, .. } => gfn,
-            Op::AddToPhysmap { dom, gpfn, .. } => {
-                if dom as u16 != DOMID_SELF {
-                    domain = dom as u16;
-                }
-                gpfn
-            }
-            _ => return,
-        };
+        let Some(gfn) = op.frame() else { return };
+        if let Op::AddToPhysmap { dom, .. } = *op
+            && dom as u16 != DOMID_SELF
+        {
+            domain = dom as u16;
+        }
         let accepts = self.model.doms.get(&domain).map(|dom| dom.config.accepts.as_slice()).unwrap_or_default();
         let address = gfn.checked_mul(PAGE_SIZE);
         let Some(address) = address.filter(|at| accepts.iter().any(|(first, last)| (first..=last).contains(&at)))

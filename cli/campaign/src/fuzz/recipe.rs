@@ -2,6 +2,7 @@
 
 use super::STRATEGIES;
 use super::case::Kind;
+use super::events::EVENTS;
 use super::source::Source;
 use conformance::Setting;
 use conformance::format::DomainHeader;
@@ -39,23 +40,8 @@ impl Recipe {
     }
 }
 
-/// How often each kind of step comes.
-const WEIGHTS: [(Kind, u32); 47] = [
-    (Kind::AllocUnbound, 50),
-    (Kind::BindInterdomain, 60),
-    (Kind::BindVirq, 25),
-    (Kind::BindPirq, 2),
-    (Kind::BindIpi, 30),
-    (Kind::Close, 30),
-    (Kind::Send, 150),
-    (Kind::Status, 25),
-    (Kind::BindVcpu, 20),
-    (Kind::Unmask, 45),
-    (Kind::Reset, 8),
-    (Kind::ResetCont, 2),
-    (Kind::InitControl, 35),
-    (Kind::ExpandArray, 30),
-    (Kind::SetPriority, 25),
+/// How often each kind of step comes beside the operations of `event_channel_op`.
+const WEIGHTS: [(Kind, u32); 32] = [
     (Kind::RawOp, 2),
     (Kind::CompatOp, 2),
     (Kind::Register, 30),
@@ -92,15 +78,15 @@ const WEIGHTS: [(Kind, u32); 47] = [
 
 /// A kind of step.
 pub(super) fn kind(source: &mut impl Source) -> Kind {
-    let all: u32 = WEIGHTS.iter().map(|(_, weight)| weight).sum();
-    let mut at = source.below(all);
-    for (kind, weight) in WEIGHTS {
+    let kinds = || EVENTS.iter().map(|(command, weight, _)| (Kind::Event(*command), *weight)).chain(WEIGHTS);
+    let mut at = source.below(kinds().map(|(_, weight)| weight).sum());
+    for (kind, weight) in kinds() {
         match at.checked_sub(weight) {
             Some(rest) => at = rest,
             None => return kind,
         }
     }
-    Kind::Send
+    Kind::default()
 }
 
 /// Domains as they are at the start.

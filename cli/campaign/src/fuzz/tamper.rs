@@ -13,6 +13,7 @@ use conformance::format::{Actor, Op, Outcome, Step};
 use conformance::pe::Deed;
 use conformance::rig::{Rig, Trouble};
 use evtchn::Errno;
+use evtchn::op::{Op as EventOp, command};
 use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{PAGE_SIZE, Span};
@@ -61,9 +62,12 @@ fn taking_up_fifo(case: &Case) -> Vec<Planned> {
             steps.push(Planned { id: u32::MAX, by, kind, args, bad: None });
         };
         for vcpu in 0..domain.vcpus {
-            step(Kind::InitControl, [Num::Page(0), Num::Fixed(vcpu * 128), Num::Fixed(vcpu), Num::Fixed(0)]);
+            step(
+                Kind::Event(command::INIT_CONTROL),
+                [Num::Page(0), Num::Fixed(vcpu * 128), Num::Fixed(vcpu), Num::Fixed(0)],
+            );
         }
-        step(Kind::ExpandArray, [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
+        step(Kind::Event(command::EXPAND_ARRAY), [Num::Page(1), Num::Fixed(0), Num::Fixed(0), Num::Fixed(0)]);
     }
     steps
 }
@@ -91,10 +95,7 @@ impl Victim<'_> {
             Err(Trouble::Step(_) | Trouble::Guest(_)) => return None,
             Err(Trouble::Hypervisor) => return Some(fault(&self.rig)),
         };
-        if let Op::InitControl { control_gfn: gfn, .. }
-        | Op::ExpandArray { array_gfn: gfn, .. }
-        | Op::RegisterVcpuInfo { mfn: gfn, .. }
-        | Op::AddToPhysmap { gpfn: gfn, .. } = step.op
+        if let Some(gfn) = step.op.frame()
             // Where only the output could not be written, it was handed over all the same.
             && [0, Errno::EFAULT.rc()].contains(&got.rc)
         {
@@ -103,8 +104,7 @@ impl Victim<'_> {
         if let Some(made) = self.made.get_mut(planned.id as usize)
             && planned.by == actor
         {
-            let port = got.out.get("port").or_else(|| got.out.get("local_port"));
-            *made = port.and_then(serde_json::Value::as_u64);
+            *made = step.op.made(&got.out);
         }
         let difference = self.rig.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
         difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig))
@@ -165,7 +165,10 @@ impl Victim<'_> {
 
     /// An event that took too many accesses.
     fn long(&self, op: &Op) -> Option<Difference> {
-        let one = matches!(op, Op::Send { .. } | Op::Unmask { .. } | Op::XenNotify { .. });
+        let one = match op {
+            Op::Event { op, .. } => matches!(op, EventOp::Send { .. } | EventOp::Unmask { .. }),
+            op => matches!(op, Op::XenNotify { .. }),
+        };
         let count = self.rig.tamper.accessed.len();
         (one && count > MOST_ACCESSES).then(|| Difference {
             field: "accesses for one event".into(),

@@ -5,7 +5,7 @@ use super::play::{Course, Played, header};
 use conformance::format::{Actor, Op, Outcome};
 use conformance::{Options, Outcome as Replayed, wording as told};
 use mpu_model::{Pmsa, SyncRule};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -46,12 +46,8 @@ fn line(number: usize, actor: Actor, op: &Op, expected: &Outcome) -> Result<Stri
         Actor::Hypervisor => (-1, 0),
         Actor::Guest { domain, vcpu } => (i32::from(domain), vcpu),
     };
-    // One key, the operation, with its arguments.
-    let tagged: Map<String, Value> = serde_json::from_value(serde_json::to_value(op)?)?;
-    let (name, mut arguments) = tagged.into_iter().next().unwrap_or_default();
-    if let Some(arguments) = arguments.as_object_mut() {
-        arguments.retain(|_, value| !value.is_null());
-    }
+    let (name, mut arguments) = op.told();
+    arguments.retain(|_, value| !value.is_null());
     let out = if expected.out.is_null() { json!({}) } else { expected.out.clone() };
     let mut line =
         json!({ "n": number, "d": domain, "v": vcpu, "op": name, "in": arguments, "rc": expected.rc, "out": out });

@@ -5,8 +5,7 @@ use super::columns::{self, Row, Value};
 use super::grid::Grid;
 use analysis::judgement::NotSetUp;
 use scenario::profile::Profile;
-use scenario::strategy;
-use scenario::{LoadError, Scenario};
+use scenario::{LoadError, Scenario, strategy};
 use sim_core::outcome::{Outcome, Report};
 use std::path::Path;
 

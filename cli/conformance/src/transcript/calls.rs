@@ -1,9 +1,11 @@
 //! Records that are hypercalls: the argument block as the guest writes it, the trap, and what comes back in the block.
 
+use super::super::event;
 use super::super::rig::Trouble;
 use super::record::Record;
 use super::rig::Rig;
-use evtchn::abi::{self, op};
+use evtchn::abi;
+use evtchn::op::{Block, Kind, Op, Output, Shape};
 use serde_json::{Map, Value, json};
 use sim_core::convention::{XENMEM_ADD_TO_PHYSMAP, nr};
 use sim_core::layout::PAGE_SIZE;
@@ -25,17 +27,6 @@ const MANY_PAGES: u64 = 400;
 /// What came.
 pub(super) type Got = (i64, Map<String, Value>);
 
-type Words = [u32; 6];
-
-/// A block of at most six words; the rest is as it would be on a guest's stack.
-fn words<const N: usize>(given: [u32; N]) -> Words {
-    let mut words = [UNWRITTEN; 6];
-    for (to, from) in words.iter_mut().zip(given) {
-        *to = from;
-    }
-    words
-}
-
 fn low(value: u64) -> u32 {
     value as u32
 }
@@ -48,70 +39,62 @@ fn short(value: u64) -> u32 {
     u32::from(value as u16)
 }
 
-/// An output, if the hypervisor wrote it.
-fn put(out: &mut Map<String, Value>, name: &str, value: u32) {
-    if value != UNWRITTEN {
-        out.insert(name.into(), json!(value));
+/// Outputs by the names that records have: those of members behind those of what they are in.
+fn flat(of: &str, value: Value, into: &mut Map<String, Value>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let name = if of.is_empty() { name } else { format!("{of}.{name}") };
+                flat(&name, value, into);
+            }
+        }
+        value => {
+            into.insert(of.into(), value);
+        }
     }
 }
 
 impl Rig {
     /// A guest's hypercall; `None` if the record is not one.
     pub(super) fn call(&mut self, record: &Record) -> Result<Option<Got>, Trouble> {
-        let nothing = Map::new();
-        let rc = match record.op.as_str() {
-            "close" => self.port_call(record, op::CLOSE)?,
-            "send" => self.port_call(record, op::SEND)?,
-            "unmask" => self.port_call(record, op::UNMASK)?,
-            "bind_vcpu" => self.event(record, op::BIND_VCPU, words([record.word("port")?, record.word("vcpu")?]))?.0,
-            "set_priority" => {
-                let block = words([record.word("port")?, record.word("priority")?]);
-                self.event(record, op::SET_PRIORITY, block)?.0
-            }
-            "reset" => self.event(record, op::RESET, words([short(record.number("dom")?)]))?.0,
-            "expand_array" => {
-                let frame = self.frame(record, "array_gfn")?;
-                self.expand(record, frame)?
-            }
-            "VCPUOP_register_vcpu_info" => self.register_info(record)?,
-            "XENMEM_add_to_physmap" => self.place_shared_info(record)?,
-            "raw" => self.raw(record)?,
-            _ => return self.telling_call(record),
-        };
-        Ok(Some((rc, nothing)))
-    }
-
-    /// Hypercalls that give more than a result.
-    fn telling_call(&mut self, record: &Record) -> Result<Option<Got>, Trouble> {
+        let nothing = |rc| (rc, Map::new());
         Ok(Some(match record.op.as_str() {
-            "alloc_unbound" => {
-                let block = words([short(record.number("dom")?) | short(record.number("remote_dom")?) << 16]);
-                self.event_for(record, op::ALLOC_UNBOUND, block, (1, "port"))?
-            }
-            "bind_interdomain" => {
-                let block = words([short(record.number("remote_dom")?), record.word("remote_port")?]);
-                self.event_for(record, op::BIND_INTERDOMAIN, block, (2, "local_port"))?
-            }
-            "bind_virq" => {
-                let block = words([record.word("virq")?, record.word("vcpu")?]);
-                self.event_for(record, op::BIND_VIRQ, block, (2, "port"))?
-            }
-            "bind_pirq" => {
-                let block = words([record.word("pirq")?, record.word("flags")?]);
-                self.event_for(record, op::BIND_PIRQ, block, (2, "port"))?
-            }
-            "bind_ipi" => self.event_for(record, op::BIND_IPI, words([record.word("vcpu")?]), (1, "port"))?,
-            "status" => self.status(record)?,
-            "init_control" => self.init_control(record)?,
+            "VCPUOP_register_vcpu_info" => nothing(self.register_info(record)?),
+            "XENMEM_add_to_physmap" => nothing(self.place_shared_info(record)?),
+            "raw" => nothing(self.raw(record)?),
             "HVMOP_get_param" => self.get_param(record)?,
             "alloc_until_fail" => self.alloc_until(record, MANY_PORTS)?,
             "alloc_until" => self.alloc_until(record, record.number("limit")?)?,
             "expand_until_fail" => self.expand_until_fail(record)?,
-            _ => return Ok(None),
+            name => match Shape::named(name) {
+                Some(shape) => self.event_record(record, shape)?,
+                None => return Ok(None),
+            },
         }))
     }
 
-    fn write_block(&mut self, record: &Record, block: Words) -> Result<u64, Trouble> {
+    /// An operation of `event_channel_op` with the record's arguments.
+    fn event_record(&mut self, record: &Record, shape: &Shape) -> Result<Got, Trouble> {
+        let mut numbers = Vec::with_capacity(shape.arguments.len());
+        for argument in shape.arguments {
+            numbers.push(match argument.kind {
+                Kind::Frame => self.frame(record, argument.name)?,
+                _ => record.number(argument.name)?,
+            });
+        }
+        let Some(op) = shape.op(&numbers) else {
+            return Err(Trouble::Step(format!("{:?} without its arguments", record.op)));
+        };
+        let (rc, output) = self.event(record, &op)?;
+        let mut out = Map::new();
+        if let Some(output) = output {
+            flat("", event::output(&op, output), &mut out);
+        }
+        Ok((rc, out))
+    }
+
+    /// The words of a block, the first of the guest's argument memory.
+    fn write_block(&mut self, record: &Record, block: impl IntoIterator<Item = u32>) -> Result<u64, Trouble> {
         let arguments = self.guest(record.domain)?.arguments(record.vcpu);
         for (address, word) in (arguments..).step_by(4).zip(block) {
             self.store(address, Width::Word, word.into())?;
@@ -119,68 +102,27 @@ impl Rig {
         Ok(arguments)
     }
 
-    fn read_block(&mut self, arguments: u64) -> Result<Words, Trouble> {
-        let mut block = Words::default();
-        for (address, word) in (arguments..).step_by(4).zip(&mut block) {
+    fn read_block(&mut self, arguments: u64) -> Result<Block, Trouble> {
+        let mut block = Block::default();
+        for (address, word) in (arguments..).step_by(4).zip(&mut block.0) {
             *word = low(self.load(address, Width::Word)?);
         }
         Ok(block)
     }
 
-    fn event(&mut self, record: &Record, cmd: u32, block: Words) -> Result<(i64, Words), Trouble> {
-        let arguments = self.write_block(record, block)?;
-        let rc = self.event_op(cmd, arguments)?;
-        Ok((rc, self.read_block(arguments)?))
-    }
-
-    fn event_for(&mut self, record: &Record, cmd: u32, block: Words, at: (usize, &str)) -> Result<Got, Trouble> {
-        let (rc, after) = self.event(record, cmd, block)?;
-        let mut out = Map::new();
-        if let Some(word) = after.get(at.0) {
-            put(&mut out, at.1, *word);
-        }
-        Ok((rc, out))
-    }
-
-    fn port_call(&mut self, record: &Record, cmd: u32) -> Result<i64, Trouble> {
-        Ok(self.event(record, cmd, words([record.word("port")?]))?.0)
+    /// An operation of `event_channel_op`: its result, and its outputs if the hypervisor wrote any. What the operation does not
+    /// read is as it would be on a guest's stack.
+    fn event(&mut self, record: &Record, op: &Op) -> Result<(i64, Option<Output>), Trouble> {
+        let block = op.emit(op.shape().unwritten(UNWRITTEN));
+        let arguments = self.write_block(record, block.0)?;
+        let rc = self.event_op(op.command(), arguments)?;
+        let after = self.read_block(arguments)?;
+        Ok((rc, (after != block).then(|| op.output(&after))))
     }
 
     /// A send outside the records.
     pub(super) fn send(&mut self, record: &Record, port: u32) -> Result<i64, Trouble> {
-        Ok(self.event(record, op::SEND, words([port]))?.0)
-    }
-
-    fn status(&mut self, record: &Record) -> Result<Got, Trouble> {
-        let block = words([short(record.number("dom")?), record.word("port")?]);
-        let (rc, [_, _, status, vcpu, first, second]) = self.event(record, op::STATUS, block)?;
-        let mut out = Map::new();
-        if rc != 0 {
-            return Ok((rc, out));
-        }
-        put(&mut out, "status", status);
-        put(&mut out, "vcpu", vcpu);
-        match status {
-            abi::stat::UNBOUND => put(&mut out, "u.unbound.dom", first & 0xffff),
-            abi::stat::INTERDOMAIN => {
-                put(&mut out, "u.interdomain.dom", first & 0xffff);
-                put(&mut out, "u.interdomain.port", second);
-            }
-            abi::stat::VIRQ => put(&mut out, "u.virq", first),
-            _ => {}
-        }
-        Ok((rc, out))
-    }
-
-    fn init_control(&mut self, record: &Record) -> Result<Got, Trouble> {
-        let frame = self.frame(record, "control_gfn")?;
-        let block = words([low(frame), high(frame), record.word("offset")?, record.word("vcpu")?]);
-        let (rc, [.., bits, _]) = self.event(record, op::INIT_CONTROL, block)?;
-        let mut out = Map::new();
-        if bits != UNWRITTEN {
-            out.insert("link_bits".into(), json!(bits & 0xff));
-        }
-        Ok((rc, out))
+        Ok(self.event(record, &Op::Send { port })?.0)
     }
 
     /// A frame as the guest names it: a number, or one of its own pages.
@@ -204,38 +146,31 @@ impl Rig {
         Ok(page / PAGE_SIZE)
     }
 
-    fn expand(&mut self, record: &Record, frame: u64) -> Result<i64, Trouble> {
-        Ok(self.event(record, op::EXPAND_ARRAY, words([low(frame), high(frame)]))?.0)
-    }
-
     fn expand_until_fail(&mut self, record: &Record) -> Result<Got, Trouble> {
-        let frame = self.guest(record.domain)?.array_page(0) / PAGE_SIZE;
+        let array_gfn = self.guest(record.domain)?.array_page(0) / PAGE_SIZE;
         // Five pages were handed over one by one before.
         let mut pages = 5_u64;
         let mut rc = 0;
         while rc == 0 && pages < MANY_PAGES {
-            rc = self.expand(record, frame)?;
+            (rc, _) = self.event(record, &Op::ExpandArray { array_gfn })?;
             pages += u64::from(rc == 0);
         }
         Ok((rc, Map::from_iter([("pages".to_owned(), json!(pages))])))
     }
 
     fn alloc_until(&mut self, record: &Record, limit: u64) -> Result<Got, Trouble> {
-        let own = u32::from(abi::DOMID_SELF);
+        let op = Op::AllocUnbound { dom: abi::DOMID_SELF, remote_dom: abi::DOMID_SELF };
         let (mut count, mut last) = (0_u64, 0);
         while count < limit {
-            let (rc, [_, port, ..]) = self.event(record, op::ALLOC_UNBOUND, words([own | own << 16]))?;
-            if rc != 0 {
-                break;
-            }
-            (count, last) = (count + 1, port);
+            let (0, Some(Output::Port(port))) = self.event(record, &op)? else { break };
+            (count, last) = (count + 1, port.0);
         }
         Ok((0, Map::from_iter([("count".to_owned(), json!(count)), ("last_port".to_owned(), json!(last))])))
     }
 
     fn register_info(&mut self, record: &Record) -> Result<i64, Trouble> {
         let (frame, offset, vcpu) = (self.frame(record, "mfn")?, record.word("offset")?, record.word("vcpuid")?);
-        let arguments = self.write_block(record, words([low(frame), high(frame), offset, 0]))?;
+        let arguments = self.write_block(record, [low(frame), high(frame), offset, 0])?;
         let cmd = u64::from(abi::VCPUOP_REGISTER_VCPU_INFO);
         let rc = self.hypercall(nr::VCPU_OP, [cmd, vcpu.into(), arguments, 0, 0])?;
         if let (0, Some(info)) = (rc, self.guest(record.domain)?.infos.get_mut(vcpu as usize)) {
@@ -262,7 +197,7 @@ impl Rig {
     fn get_param(&mut self, record: &Record) -> Result<Got, Trouble> {
         let arguments = self.write_block(record, [u32::from(abi::DOMID_SELF), record.word("index")?, 0, 0, 0, 0])?;
         let rc = self.hypercall(nr::HVM_OP, [HVMOP_GET_PARAM, arguments, 0, 0, 0])?;
-        let [_, _, first, second, ..] = self.read_block(arguments)?;
+        let Block([_, _, first, second, ..]) = self.read_block(arguments)?;
         let value = u64::from(first) | u64::from(second) << 32;
         Ok((rc, Map::from_iter([("value".to_owned(), json!(format!("{value:#x}")))])))
     }

@@ -42,11 +42,9 @@ impl EventStep {
     /// With its argument `port` as `port` names it. An operation without one stays as it is.
     #[must_use]
     pub fn on(mut self, port: PortRef) -> Self {
-        if let Some(at) = self.op.shape().arguments.iter().position(|name| *name == "port") {
-            match port {
-                PortRef::Number(number) => self.op = self.op.with(at, number.into()),
-                PortRef::Variable(variable) => self.from = Some((at, variable)),
-            }
+        match (port, self.op.shape().position(evtchn::op::Kind::Port)) {
+            (PortRef::Number(number), _) => self.op = self.op.on(number),
+            (PortRef::Variable(variable), at) => self.from = at.map(|at| (at, variable)),
         }
         self
     }

@@ -3,8 +3,12 @@
 //! A step is a word or a table that begins with one, as in scenarios. What is wrong is told with the line it stands in.
 
 use super::step::{ACTS, SETUP, Step, Value, array, number, table, text, unknown, wrong};
+use evtchn::op::command::BIND_VIRQ;
+use evtchn::op::{Argument, Kind};
 use scenario::{LoadError, Problem, Sources};
-use sim_core::interleave::{Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, Who, domain_of};
+use sim_core::interleave::{
+    Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, ScriptCall, Who, domain_of, id_of,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -32,6 +36,8 @@ impl Own {
 const PORTS: u64 = 1024;
 /// Domains there are.
 const DOMAINS: u64 = 3;
+/// vCPUs that the largest of them has.
+const VCPUS: u64 = 2;
 
 fn pe(value: &Value<'_>) -> Result<Who, Problem> {
     number(value, "PE", PES as u64).map(|number| number as Who)
@@ -243,42 +249,48 @@ impl Reader {
             "raise_virq" => Act::Virq {
                 virq: number(step.given()?, "VIRQ", evtchn::abi::virq::COUNT.into())?,
                 domain: step.key("domain").map_or(Ok(domain_of(here)), domain)?,
-                vcpu: step.key("vcpu").map_or(Ok(0), |value| number(value, "vCPU", 2))?,
+                vcpu: step.key("vcpu").map_or(Ok(0), |value| number(value, "vCPU", VCPUS))?,
             },
             "notify" => Act::Notify(self.port(here, step.given()?)?),
             _ => Act::Call(self.call(here, step)?),
         })
     }
 
-    fn call(&self, here: Who, step: &Step<'_, '_>) -> Result<Call<Name>, Problem> {
-        let port = || self.port(here, step.given()?);
-        let vcpu = |value| number(value, "vCPU", 2);
-        Ok(match step.word {
-            "send" => Call::Send(port()?),
-            "close" => Call::Close(port()?),
-            "unmask_call" => Call::Unmask(port()?),
-            "poll" => Call::Poll(port()?),
-            "bind_vcpu" => Call::BindVcpu { port: port()?, vcpu: vcpu(step.needed("vcpu")?)? },
-            "set_priority" => {
-                let priorities = u64::from(evtchn::abi::fifo::QUEUES);
-                Call::SetPriority { port: port()?, priority: number(step.needed("priority")?, "priority", priorities)? }
-            }
-            "alloc_unbound" => Call::AllocUnbound {
-                domain: step.key("domain").map_or(Ok(domain_of(here)), domain)?,
-                remote: domain(step.given()?)?,
-            },
-            "bind_interdomain" => {
-                let port = Name::Number(number(step.needed("port")?, "port", PORTS)?);
-                Call::BindInterdomain { remote: domain(step.given()?)?, port }
-            }
-            "bind_ipi" => Call::BindIpi(vcpu(step.given()?)?),
-            "bind_virq" => Call::BindVirq {
-                virq: number(step.given()?, "VIRQ", evtchn::abi::virq::COUNT.into())?,
-                vcpu: step.key("vcpu").map_or(Ok(0), vcpu)?,
-            },
-            "reset" => Call::Reset(step.given.map_or(Ok(domain_of(here)), domain)?),
-            // Every word is read above or by whoever called.
-            word => return Err(unknown("step", word, step.at.clone(), [])),
-        })
+    fn call(&self, here: Who, step: &Step<'_, '_>) -> Result<ScriptCall, Problem> {
+        if step.word == "poll" {
+            return Ok(ScriptCall::on(Call::Poll(0), self.port(here, step.given()?)?));
+        }
+        // Every word is an operation's, or read above or by whoever called.
+        let unknown = || unknown("step", step.word, step.at.clone(), []);
+        let shape = step.operation().ok_or_else(unknown)?;
+        let mut port = None;
+        let mut numbers = Vec::with_capacity(shape.arguments.len());
+        for argument in shape.arguments {
+            numbers.push(match (step.argument(argument), argument.kind) {
+                (Some(value), Kind::Port) => {
+                    port = Some(self.port(here, value)?);
+                    0
+                }
+                (Some(value), _) => self::argument(value, argument)?,
+                (None, Kind::Domain) => id_of(domain_of(here)).into(),
+                (None, Kind::Vcpu) if shape.command == BIND_VIRQ => 0,
+                (None, _) => return Err(step.lacks(argument)),
+            });
+        }
+        let call = Call::Event(shape.op(&numbers).ok_or_else(unknown)?);
+        Ok(ScriptCall { call, port })
     }
+}
+
+/// An argument of an operation, a port of the caller's aside.
+fn argument(value: &Value<'_>, argument: &Argument) -> Result<u64, Problem> {
+    let (what, end) = match argument.kind {
+        Kind::Domain => return Ok(id_of(domain(value)?).into()),
+        Kind::Port | Kind::RemotePort => ("port", PORTS),
+        Kind::Vcpu => ("vCPU", VCPUS),
+        Kind::Virq => ("VIRQ", evtchn::abi::virq::COUNT.into()),
+        Kind::Priority => ("priority", evtchn::abi::fifo::QUEUES.into()),
+        Kind::Frame | Kind::Offset | Kind::Number => (argument.name, 1 << 32),
+    };
+    number(value, what, end).map(u64::from)
 }

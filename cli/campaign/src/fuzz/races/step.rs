@@ -1,5 +1,6 @@
 //! Steps of a race's file: which there are, and what each is given.
 
+use evtchn::op::{Argument, Shape};
 use scenario::Problem;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -87,17 +88,18 @@ pub(super) struct Step<'t, 'a> {
     pub(super) word: &'t str,
     pub(super) at: std::ops::Range<usize>,
     pub(super) given: Option<&'t Value<'a>>,
+    keys: &'static [&'static str],
     table: Option<&'t DeTable<'a>>,
 }
 
 impl<'t, 'a> Step<'t, 'a> {
-    pub(super) fn read(value: &'t Value<'a>, kinds: &[Kind]) -> Result<Self, Problem> {
+    pub(super) fn read(value: &'t Value<'a>, kinds: &'static [Kind]) -> Result<Self, Problem> {
         let find = |word: &str| kinds.iter().find(|kind| kind.word == word);
         match value.get_ref() {
             DeValue::String(word) => match find(word) {
                 Some(Kind { takes: Something, .. }) => Err(Problem::new(format!("`{word}` stands alone"))
                     .at(value.span(), format!("expected a table such as `{{ {word} = ... }}`"))),
-                Some(_) => Ok(Self { word, at: value.span(), given: None, table: None }),
+                Some(kind) => Ok(Self { word, at: value.span(), given: None, keys: kind.keys, table: None }),
                 None => Err(unknown("step", word, value.span(), kinds.iter().map(|kind| kind.word))),
             },
             DeValue::Table(table) => {
@@ -124,6 +126,7 @@ impl<'t, 'a> Step<'t, 'a> {
                     word: key.get_ref(),
                     at: key.span(),
                     given: table.get(key.get_ref().as_ref()),
+                    keys: kind.keys,
                     table: Some(table),
                 })
             }
@@ -133,6 +136,29 @@ impl<'t, 'a> Step<'t, 'a> {
 
     pub(super) fn key(&self, name: &str) -> Option<&'t Value<'a>> {
         self.table.and_then(|table| table.get(name))
+    }
+
+    /// The operation of `event_channel_op` that the word stands for. `_call` tells it from what a guest does by itself.
+    pub(super) fn operation(&self) -> Option<&'static Shape> {
+        Shape::named(self.word.strip_suffix("_call").unwrap_or(self.word))
+    }
+
+    /// What an argument of the operation is given, if anything: what stands behind its key, or, where the step has no such key,
+    /// behind the word.
+    pub(super) fn argument(&self, argument: &Argument) -> Option<&'t Value<'a>> {
+        let key = key_of(argument);
+        if self.keys.contains(&key) { self.key(key) } else { self.given }
+    }
+
+    /// What says that an argument is lacking.
+    pub(super) fn lacks(&self, argument: &Argument) -> Problem {
+        let key = key_of(argument);
+        let (lacks, expected) = if self.keys.contains(&key) {
+            (format!("`{}` lacks `{key}`", self.word), format!("expected `{key} = ...`"))
+        } else {
+            (format!("`{}` stands alone", self.word), "expected more".to_owned())
+        };
+        Problem::new(lacks).at(self.at.clone(), expected)
     }
 
     /// What a key says; it has to.
@@ -147,6 +173,16 @@ impl<'t, 'a> Step<'t, 'a> {
     pub(super) fn given(&self) -> Result<&'t Value<'a>, Problem> {
         self.given
             .ok_or_else(|| Problem::new(format!("`{}` stands alone", self.word)).at(self.at.clone(), "expected more"))
+    }
+}
+
+/// The key of an argument.
+fn key_of(argument: &Argument) -> &'static str {
+    match argument.name {
+        "dom" => "domain",
+        "remote_dom" => "remote",
+        "remote_port" => "port",
+        name => name,
     }
 }
 

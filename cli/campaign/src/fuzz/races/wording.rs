@@ -1,8 +1,11 @@
 //! What happened in a schedule, and what is wrong with it, for people.
 
+use conformance::refusal_words;
 use evtchn::VirqKind;
+use evtchn::op::Op;
 use sim_core::guest::{Action, AtomicOp};
 use sim_core::interleave::{Call, Differs, Footprint, Happening, Lost, Played, System, Tool, Wrong};
+use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
 
 /// An address and what lives there.
@@ -45,21 +48,36 @@ fn access(system: &System, action: Action, value: u64) -> String {
 
 fn call(call: Call) -> String {
     match call {
-        Call::AllocUnbound { domain, remote } => format!("alloc_unbound in d{domain} for d{remote}"),
-        Call::BindInterdomain { remote, port } => format!("bind_interdomain to port {port} of d{remote}"),
-        Call::BindIpi(vcpu) => format!("bind_ipi for vCPU {vcpu}"),
-        Call::BindVirq { virq, vcpu } => format!("bind_virq of VIRQ {virq} for vCPU {vcpu}"),
-        Call::Reset(domain) => format!("reset of d{domain}"),
+        Call::Event(op) => operation(op),
         Call::Poll(port) => format!("poll for port {port}"),
-        Call::BindVcpu { port, vcpu } => format!("bind_vcpu of port {port} to vCPU {vcpu}"),
-        Call::Send(port) => format!("send on port {port}"),
-        Call::Unmask(port) => format!("unmask of port {port}"),
-        Call::Close(port) => format!("close of port {port}"),
-        Call::SetPriority { port, priority } => format!("set_priority of port {port} to {priority}"),
-        Call::InitControl { vcpu, address } => format!("init_control for vCPU {vcpu} at {address:#x}"),
-        Call::ExpandArray(address) => format!("expand_array with {address:#x}"),
         Call::Register { vcpu, address } => format!("register_vcpu_info for vCPU {vcpu} at {address:#x}"),
         Call::PlaceSharedInfo(address) => format!("add_to_physmap of shared_info at {address:#x}"),
+    }
+}
+
+fn operation(op: Op) -> String {
+    let name = op.name();
+    let place = |gfn: u64, offset: u32| gfn.wrapping_mul(PAGE_SIZE).wrapping_add(offset.into());
+    match op {
+        Op::AllocUnbound { dom, remote_dom } => format!("{name} in d{dom} for d{remote_dom}"),
+        Op::BindInterdomain { remote_dom, remote_port } => format!("{name} to port {remote_port} of d{remote_dom}"),
+        Op::BindIpi { vcpu } => format!("{name} for vCPU {vcpu}"),
+        Op::BindVirq { virq, vcpu } => format!("{name} of VIRQ {virq} for vCPU {vcpu}"),
+        Op::Reset { dom } => format!("{name} of d{dom}"),
+        Op::BindVcpu { port, vcpu } => format!("{name} of port {port} to vCPU {vcpu}"),
+        Op::Send { port } => format!("{name} on port {port}"),
+        Op::Unmask { port } | Op::Close { port } => format!("{name} of port {port}"),
+        Op::SetPriority { port, priority } => format!("{name} of port {port} to {priority}"),
+        Op::InitControl { control_gfn, offset, vcpu } => {
+            format!("{name} for vCPU {vcpu} at {:#x}", place(control_gfn, offset))
+        }
+        Op::ExpandArray { array_gfn } => format!("{name} with {:#x}", place(array_gfn, 0)),
+        _ => {
+            let names = op.shape().arguments.iter().map(|argument| argument.name);
+            let told: Vec<String> =
+                names.zip(op.arguments()).map(|(name, number)| format!("{name} {number}")).collect();
+            format!("{name} of {}", told.join(", "))
+        }
     }
 }
 
@@ -147,8 +165,8 @@ pub(super) fn wrong(system: &System, wrong: &Wrong) -> Vec<String> {
             let far = place(system, fault.syndrome.far);
             vec![format!("PE {}: {} of {far} denied: {:?}", fault.pe, fault.access(), fault.kind)]
         }
-        Wrong::Hazard(kind) => vec![format!("{kind:?}")],
-        Wrong::Refused(pe, refusal) => vec![format!("the guest on PE {pe}: {refusal:?}")],
+        Wrong::Hazard(kind) => vec![words::hazard(kind)],
+        Wrong::Refused(pe, refusal) => vec![format!("the guest on PE {pe}: {}", refusal_words(refusal))],
         Wrong::Isolation(breach) => vec![words::breach(system.layout(), breach)],
         Wrong::NotActive(pe) => vec![format!(
             "the guest on PE {pe} ends its event interrupt, and its list register has none that is active: EL2 took it away"
