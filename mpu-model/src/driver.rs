@@ -7,8 +7,8 @@
 //! A slot that is on is turned off, and that is synchronised, before it gets another range: base and limit are two
 //! registers, and between their writes the old limit would stand beside the new base.
 
+use crate::hazard::WriteHazard;
 use crate::mpu::Mpu;
-use crate::pending::WriteHazard;
 use crate::planner::Update;
 use crate::planner::switch::{self, Cost, NoRoom};
 use crate::pmsa::Pmsa;
@@ -402,7 +402,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::rules::{Level, Rules};
+    use crate::level::Level;
+    use crate::rules::Rules;
 
     const WORDS: RegionWords = RegionWords { prbar: 0x1000, prlar: 0x1fc1 };
 

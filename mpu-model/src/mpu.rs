@@ -3,15 +3,18 @@
 use core::cell::{Cell, OnceCell};
 use core::fmt;
 
-use crate::access::{Access, Denial, Hit, Regime, Verdict};
+use crate::access::{Access, Denial, Hit, Verdict};
 use crate::check::{State, judge};
 use crate::fast::{Fast, Stretch};
+use crate::hazard::{PendingWrite, WriteHazard};
+use crate::level::Level;
+use crate::level::Regime;
 use crate::memory::{Memory, MemoryType};
-use crate::pending::{Entry, Log, PendingWrite, WriteHazard};
+use crate::pending::{Entry, Log};
 use crate::pmsa::Pmsa;
 use crate::probe::{Probe, ProbeId, Probes};
 use crate::regs::{MpuReg, RegionWords, Sctlr};
-use crate::rules::{Level, Rules};
+use crate::rules::Rules;
 use crate::table::Table;
 
 /// A slot and its words, if there is one on that side.
@@ -422,7 +425,8 @@ impl fmt::Debug for Mpu {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::access::{AccessKind, El};
+    use crate::access::AccessKind;
+    use crate::level::El;
 
     fn read(mpu: &Mpu) -> bool {
         mpu.check(Regime::El2, Access { addr: 0x1000, size: 4, kind: AccessKind::Read, el: El::El2 }).result.is_ok()

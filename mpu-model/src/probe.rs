@@ -7,8 +7,9 @@
 
 use core::cell::Cell;
 
-use crate::access::{Access, AccessKind, Denial, El, Regime};
+use crate::access::{Access, AccessKind, Denial};
 use crate::check::{State, judge_byte};
+use crate::level::{El, Regime};
 use crate::rules::Rules;
 use crate::table::{SlotSet, Table};
 
