@@ -29,7 +29,7 @@
 //! | `fast` | the state in force compiled for many checks |
 //! | `check` | one access against one state, byte-exact: the rule book |
 //! | `rules` | who may do what in a region; the named switches |
-//! | `table` | the slots and the search for those that an access touches |
+//! | `table`, `slot_set` | the slots, and the search for those that an access touches; sets of them |
 //! | `region` | [`Region`]: cannot be built wrong |
 //! | `regs`, `fields` | registers by name, the words of a region; typed fields |
 //! | `pmsa`, `encoding` | in what the two register widths differ; how instructions name registers |
@@ -87,13 +87,14 @@ mod probe;
 mod region;
 mod regs;
 mod rules;
+mod slot_set;
 mod stages;
 mod syndrome;
 mod table;
 
 pub use access::{Access, AccessKind, Denial, DenialKind, Hit, HitBy, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
-pub use driver::{Registers, SlotSet, Slots};
+pub use driver::{Registers, Slots};
 pub use encoding::{Encoding, SysReg};
 pub use hazard::{Hazard, Missing, PendingWrite, WriteHazard};
 pub use level::{El, Level, Regime};
@@ -107,6 +108,7 @@ pub use rules::{
     Crossing, DefaultMap, El0WithoutM, HpfarRule, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule, VmWithoutM,
     WriteOrder,
 };
+pub use slot_set::SlotSet;
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;
 
