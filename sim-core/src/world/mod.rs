@@ -14,7 +14,7 @@ mod waiting;
 pub mod watch;
 
 use crate::convention::{Arch, Cause, Frame, TAG, nr};
-use crate::guest::{Guest, Home, Mark};
+use crate::guest::{Guest, Mark};
 use crate::hyp::boot::NotBooted;
 use crate::hyp::domain::{VcpuId, VcpuState, vmid};
 use crate::hyp::emulate::Access;
@@ -22,7 +22,7 @@ use crate::hyp::entry::Next;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
-use crate::layout::{CONTROL_BLOCK_STRIDE, Layout, PAGE_SIZE, Span};
+use crate::layout::Layout;
 use crate::machine::clock::Costs;
 use crate::machine::pe::Pe;
 use crate::machine::pe::Running;
@@ -43,6 +43,7 @@ use starved::Starved;
 use tracker::Tracker;
 use watch::{Told, Watch, Watched};
 
+pub use crate::layout::home;
 pub use report::refused;
 
 /// How a world is run.
@@ -137,49 +138,6 @@ fn due(state: &Pe) -> Option<u64> {
         Running::Idle => state.next_interrupt().map(|at| at.max(state.clock)),
         Running::Reset => None,
     }
-}
-
-/// What a vCPU of the domain at `position` knows about where it lives.
-#[must_use]
-pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
-    /// Bytes of scratch memory per vCPU.
-    const SCRATCH: u64 = 64;
-    let pages = layout.pages(position)?;
-    let bank = layout.domains().get(position)?.ram.first()?;
-    let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
-    let scratch = first.checked_add(u64::from(vcpu) * SCRATCH)?;
-    let (blocks, event_words) = fifo_pages(layout, position, first)?;
-    Some(Home {
-        vcpu,
-        shared_info: pages.shared_info,
-        shared_info_placed: pages.shared_info_placed,
-        vcpu_info: pages.vcpu_info.get(usize::try_from(vcpu).ok()?).copied()?,
-        scratch,
-        control_block: blocks.base().checked_add(u64::from(vcpu).checked_mul(CONTROL_BLOCK_STRIDE)?)?,
-        event_words,
-    })
-}
-
-/// Pages of the domain's own for its control blocks and for its first event words, behind what else is picked from `first`
-/// on and beside what the layout names; under placements `pool` and `heap` where the layout has them.
-fn fifo_pages(layout: &Layout, position: usize, first: u64) -> Option<(Span, u64)> {
-    let pages = layout.pages(position)?;
-    let vcpus = u64::try_from(layout.domains().get(position)?.vcpus.len()).ok()?;
-    let size = vcpus.checked_mul(CONTROL_BLOCK_STRIDE)?.checked_next_multiple_of(PAGE_SIZE)?;
-    if let (Some(blocks), Some(own)) = (pages.control_blocks, pages.own_pool) {
-        return Some((Span::with_size(blocks, size)?, own.limit().checked_sub(PAGE_SIZE - 1)?));
-    }
-    let named = || pages.vcpu_info.iter().copied().chain([pages.shared_info]).map(|at| at / PAGE_SIZE * PAGE_SIZE);
-    let free = |mut base: u64, size: u64| {
-        while let Some(taken) = named().find(|page| (base..base.saturating_add(size)).contains(page)) {
-            base = taken.checked_add(PAGE_SIZE)?;
-        }
-        Span::with_size(base, size)
-    };
-    // Scratch memory and the vcpu_info take no more pages each, and shared_info one.
-    let blocks = free(first.checked_add(size.checked_mul(2)?)?.checked_add(PAGE_SIZE)?, size)?;
-    let words = free(blocks.limit().checked_add(1)?, PAGE_SIZE)?;
-    Some((blocks, words.base()))
 }
 
 impl<S: Strategy> World<S> {
