@@ -1,11 +1,6 @@
-//! Devices that the hypervisor plays: a guest's access that stage 2 refused, decoded and carried out.
+//! Emulated devices: a guest's access that stage 2 refused, as its syndrome tells it, and the registers it may go to.
 
-use super::Hypervisor;
-use super::guest_mem::Cx;
-use super::strategy::Strategy;
-use crate::convention::Frame;
 use crate::layout::Layout;
-use crate::platform::{Event, Platform};
 use alloc::vec::Vec;
 
 /// ISS of a data abort (Arm ARM, `ESR_ELx`): bits 23 to 14 are valid.
@@ -65,7 +60,7 @@ impl Access {
     }
 
     /// What a load of these bytes leaves in the register.
-    const fn loaded(&self, value: u64) -> u64 {
+    pub(super) const fn loaded(&self, value: u64) -> u64 {
         let unused = 64 - 8 * self.size as u32;
         match (self.signed, self.wide) {
             (false, _) => value,
@@ -90,47 +85,9 @@ impl Devices {
     }
 
     /// The bytes of a register.
-    fn bytes(&mut self, device: usize, offset: u64, size: u64) -> Option<&mut [u8]> {
+    pub(super) fn bytes(&mut self, device: usize, offset: u64, size: u64) -> Option<&mut [u8]> {
         let start = usize::try_from(offset).ok()?;
         self.0.get_mut(device)?.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
-    }
-}
-
-impl<S: Strategy> Hypervisor<S> {
-    /// Carries out the access of the current vCPU if it goes to a device that is emulated for it; the vCPU then goes on
-    /// behind the instruction. Says whether it was one.
-    pub(super) fn emulate<P: Platform>(
-        &mut self,
-        p: &mut P,
-        frame: &mut Frame,
-        access: Option<Access>,
-    ) -> Result<bool, P::Fault> {
-        let domain = self.core.current_domain(p.pe());
-        let found =
-            access.zip(domain).and_then(|(access, domain)| Some((access, access.device(&self.core.layout, domain)?)));
-        let Some((access, (at, offset))) = found else {
-            return Ok(false);
-        };
-        let Some(bytes) = self.core.devices.bytes(at, offset, access.size) else {
-            return Ok(false);
-        };
-        frame.elr = frame.elr.wrapping_add(4);
-        if !access.write {
-            let value = bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
-            if let Some(register) = frame.x.get_mut(access.register) {
-                *register = access.loaded(value);
-            }
-            return Ok(true);
-        }
-        let value = frame.x.get(access.register).copied().unwrap_or(0).to_le_bytes();
-        bytes.iter_mut().zip(value).for_each(|(to, from)| *to = from);
-        let console = self.core.layout.parts().emulated.get(at).and_then(|device| device.console);
-        if console == Some(offset) {
-            let uart = self.core.layout.board().uart.span;
-            Cx { core: &mut self.core, p }.device_write(uart, 0, value[0])?;
-            p.event(Event::Console(value[0]));
-        }
-        Ok(true)
     }
 }
 
