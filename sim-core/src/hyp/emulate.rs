@@ -13,8 +13,6 @@ const SF: u64 = 1 << 15;
 const FNV: u64 = 1 << 10;
 /// The abort is of a stage 1 table walk.
 const S1PTW: u64 = 1 << 7;
-/// Write, not read.
-const WNR: u64 = 1 << 6;
 
 /// A load or store of one register, as the syndrome of its abort tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +32,9 @@ pub struct Access {
 }
 
 impl Access {
+    /// ISS of a data abort: write, not read.
+    pub(super) const WNR: u64 = 1 << 6;
+
     /// The access behind a data abort from EL1 or EL0; `None`: the syndrome does not tell, or no stage refused it. An MPU
     /// translates nothing, so that FAR is the physical address as well, also where HPFAR is UNKNOWN.
     #[must_use]
@@ -46,7 +47,7 @@ impl Access {
         Some(Self {
             address: far,
             size: 1 << (esr >> 22 & 3),
-            write: esr & WNR != 0,
+            write: esr & Self::WNR != 0,
             register: (esr >> 16 & 0x1f) as usize,
             signed: esr & SSE != 0,
             wide: esr & SF != 0,
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_syndrome_is_read_field_by_field() {
-        let access = Access::of(iss(2, 17, WNR), 0x1000).unwrap_or_else(|| unreachable!("ISV is set"));
+        let access = Access::of(iss(2, 17, Access::WNR), 0x1000).unwrap_or_else(|| unreachable!("ISV is set"));
         assert_eq!((access.address, access.size, access.write, access.register), (0x1000, 2, true, 17));
         assert!(Access::of(iss(8, 31, 0), 0).is_some_and(|access| access.size == 8 && access.register == 31));
         // Not told, FAR not valid, a table walk, an external abort, an alignment fault.

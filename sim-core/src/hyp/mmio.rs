@@ -8,20 +8,16 @@ use crate::convention::Frame;
 use crate::platform::{Event, Platform};
 
 impl<S: Strategy> Hypervisor<S> {
-    /// Carries out the access of the current vCPU if it goes to a device that is emulated for it; the vCPU then goes on
-    /// behind the instruction. Says whether it was one.
+    /// Carries out an access to the device at this position; the vCPU then goes on behind the instruction. Says whether the device
+    /// has the register.
     pub(super) fn emulate<P: Platform>(
         &mut self,
         p: &mut P,
         frame: &mut Frame,
-        access: Option<Access>,
+        access: Access,
+        at: usize,
+        offset: u64,
     ) -> Result<bool, P::Fault> {
-        let domain = self.core.current_domain(p.pe());
-        let found =
-            access.zip(domain).and_then(|(access, domain)| Some((access, access.device(&self.core.layout, domain)?)));
-        let Some((access, (at, offset))) = found else {
-            return Ok(false);
-        };
         let Some(bytes) = self.core.devices.bytes(at, offset, access.size) else {
             return Ok(false);
         };

@@ -1,10 +1,11 @@
 //! What a world tells whoever watches it. All of it is asked for only where somebody does.
 
+use super::World;
 use super::watch::{Standing, Told, Watch, Watched};
-use super::{World, vcpu_ref};
 use crate::convention::{Arch, Cause};
 use crate::hyp::Hypervisor;
-use crate::hyp::domain::{RunState, VcpuId};
+use crate::hyp::domain::{RunState, VcpuId, vcpu_of};
+use crate::hyp::entry::{Entry, Exception};
 use crate::hyp::strategy::Strategy;
 use crate::machine::Cpu;
 use crate::machine::pe::Running;
@@ -64,7 +65,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Who runs on a PE, before it acts and after.
     pub(super) fn handling(&self, pe: usize) -> Handling {
         let Running::Guest(guest) = self.machine.pes.get(pe)?.running else { return None };
-        self.machine.guests().get(guest).map(|slot| (vcpu_ref(slot.key()), slot.in_handler()))
+        self.machine.guests().get(guest).map(|slot| (vcpu_of(slot.key()), slot.in_handler()))
     }
 
     /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.
@@ -73,7 +74,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             self.watch.tell(start, pe, Told::Handler(vcpu, true));
         }
         if trapped {
-            self.watch.tell(start, pe, Told::Entered(self.on_behalf));
+            self.watch.tell(start, pe, Told::Entered(self.accounting.on_behalf()));
         }
     }
 
@@ -86,9 +87,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Shows who entered EL2 with which registers.
-    pub(super) fn show_entry(&mut self, pe: usize, cause: Cause) {
+    pub(super) fn show_entry(&mut self, pe: usize, entry: Entry, vcpu: Option<VcpuRef>) {
         if let Some(state) = self.machine.pes.get(pe) {
-            let vcpu = self.on_behalf.vcpu;
+            let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
             let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
             let number = state.pmsa().number(frame);
             self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });

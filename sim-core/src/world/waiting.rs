@@ -1,8 +1,8 @@
 //! The end of a run in which vCPUs still wait: for what, and what became of the events of the ports concerned.
 
+use super::World;
 use super::watch::Watch;
-use super::{World, vmid};
-use crate::hyp::domain::{RunState, VcpuState};
+use crate::hyp::domain::{RunState, VcpuState, vmid};
 use crate::hyp::strategy::Strategy;
 use crate::outcome::{Area, Outcome, PendingPort, Unseen, VcpuRef, Waiter, WaitsFor};
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// No PE can act any more: everybody is off, or the rest waits for ever.
     pub(super) fn end(&self) -> Outcome {
         // What failed comes first: who waits for ever after it may well wait because of it.
-        let failures = self.tracker.failures();
+        let failures = self.accounting.tracker.failures();
         if !failures.is_empty() {
             return Outcome::ExpectationFailed(failures.to_vec());
         }
@@ -31,7 +31,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             _ => slot.map_or(WaitsFor::Interrupt, |slot| slot.program().waits_for()),
         };
         let coalesced = match waits_for {
-            WaitsFor::Event(port) => self.tracker.coalesced(vcpu.domain, port),
+            WaitsFor::Event(port) => self.accounting.tracker.coalesced(vcpu.domain, port),
             _ => 0,
         };
         let step = slot.and_then(|slot| slot.program().step());
@@ -78,7 +78,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     fn fifo(&self, domain: usize, dom: DomIdx, UsedPort { port, status, .. }: UsedPort) -> Option<Unseen> {
         let page = usize::try_from(port.0 / abi::fifo::WORDS_PER_PAGE).ok()?;
         let Some(words) = self.hyp.channels.event_pages(dom).get(page) else {
-            return self.tracker.outstanding(domain, port.0).then_some(Unseen::NoEventWord);
+            return self.accounting.tracker.outstanding(domain, port.0).then_some(Unseen::NoEventWord);
         };
         let offset = u64::from(port.0 % abi::fifo::WORDS_PER_PAGE * 4);
         let word = self.machine.ram.read(words.address + offset, 4) as u32;

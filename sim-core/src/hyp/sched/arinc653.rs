@@ -117,6 +117,7 @@ pub struct Cycle {
 
 impl Cycle {
     /// The frames of one PE out of a checked schedule.
+    #[must_use]
     pub fn new(frames: &[MinorFrame], domains: &Domains, pe: usize) -> Self {
         let mut end = 0u64;
         let mine = frames.iter().filter(|minor| minor.pe == pe).map(|minor| {
