@@ -46,6 +46,7 @@ mod hypervisor;
 mod info_ops;
 mod inject;
 pub mod lifecycle;
+mod look;
 mod memory_op;
 mod mmio;
 mod multicall;

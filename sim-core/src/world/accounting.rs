@@ -58,9 +58,9 @@ impl Default for Accounting {
 }
 
 impl Accounting {
-    /// Boot is over on a PE that did this.
+    /// Boot is over, and did this.
     pub(super) fn booted(&mut self, counts: Counts) {
-        self.boot = self.boot.plus(counts);
+        self.boot = counts;
     }
 
     /// A PE acts.
@@ -110,12 +110,12 @@ impl Accounting {
         watch: &mut W,
     ) {
         machine.take_events(&mut self.events);
-        let now = machine.pes.get(pe).map_or(0, |state| state.clock);
+        let now = machine.now(pe);
         for event in self.events.drain(..) {
             let unmasked = |domain: usize, port: u32| {
-                let area = hyp.core.index(domain).and_then(|dom| hyp.channels.shared_info(dom));
+                let area = hyp.shared_info(domain);
                 let offset = u64::from(abi::shared_info::MASK) + u64::from(port / 64 * 8);
-                area.is_some_and(|area| machine.ram.read(area.address + offset, 8) & (1 << (port % 64)) == 0)
+                area.is_some_and(|area| machine.look_at(area.address + offset, 8) & (1 << (port % 64)) == 0)
             };
             self.tracker.event(event, sent, unmasked, |told| watch.tell(now, pe, told));
         }
@@ -165,10 +165,10 @@ pub(super) struct Ran {
 impl Ran {
     pub(super) fn of(machine: &Machine) -> Self {
         Self {
-            hazards: machine.hazards.clone(),
-            counts: machine.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts)),
-            cycles: machine.pes.iter().map(|pe| pe.clock).max().unwrap_or(0),
-            console: String::from_utf8_lossy(&machine.console).into_owned(),
+            hazards: machine.hazards().to_vec(),
+            counts: machine.counts(),
+            cycles: machine.cycles(),
+            console: machine.console(),
         }
     }
 }

@@ -131,13 +131,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub fn watched(layout: Layout, strategy: S, config: Config, mut watch: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
-        let pes = machine.pes.len();
+        let pes = machine.pes().len();
         let mut bound = Ok(());
         for pe in 0..pes {
             // A fault here stays in the machine and is what the run reports.
             let cpu = Cpu { machine: &mut machine, pe };
             let _: Result<(), Faulted> = hyp.boot(&mut Watched { cpu, watch: &mut watch, told: false });
-            for used in hyp.core.plan.boot().phases(pe).iter().map(|phase| phase.used) {
+            for used in hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used) {
                 tracing::info!(pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
             }
         }
@@ -178,7 +178,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Runs to the end.
     pub fn run(mut self) -> Report {
         let outcome = self.run_to_end();
-        report::assemble(&self.hyp.core, &self.machine, self.accounting, outcome)
+        report::assemble(&self.hyp, &self.machine, self.accounting, outcome)
     }
 
     fn run_to_end(&mut self) -> Outcome {
@@ -193,7 +193,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             // The PE that is furthest behind has no time left, so nobody has.
-            if self.machine.pes.get(pe).and_then(Pe::due) == Some(u64::MAX) {
+            if self.machine.pe(pe).and_then(Pe::due) == Some(u64::MAX) {
                 return self.isolation().unwrap_or(Outcome::Limit(Limit::Time));
             }
             if self.accounting.steps() >= self.config.step_limit {
@@ -221,10 +221,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Boot is over: clocks and counters start at zero, and every PE runs its first vCPU.
     fn start(&mut self) -> Result<(), Faulted> {
-        for state in &mut self.machine.pes {
-            self.accounting.booted(core::mem::take(&mut state.counts));
-            state.clock = 0;
-        }
+        self.accounting.booted(self.machine.start_clocks());
         if W::WATCHES {
             self.tell_boot();
         }
@@ -234,7 +231,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.tell_vcpus();
         }
-        for pe in 0..self.machine.pes.len() {
+        for pe in 0..self.machine.pes().len() {
             self.leave(pe)?;
         }
         Ok(())
@@ -242,18 +239,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// vCPUs without a program are off.
     fn turn_off_the_empty(&mut self) {
-        let core = &mut self.hyp.core;
         let keys: Vec<_> =
-            core.domains.iter().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
+            self.hyp.vcpus().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
         for (id, vmid, vcpu) in keys {
             if self.machine.guests().binary_search_by_key(&(vmid, vcpu), crate::machine::GuestSlot::key).is_err() {
-                core.offline(id);
+                self.hyp.offline(id);
             }
         }
     }
 
     fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
-        let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let mut frame = self.machine.frame(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let next = hyp.leave(&mut cpu, &mut frame)?;
         self.resume(pe, &frame, next);
@@ -264,7 +260,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     fn resume(&mut self, pe: usize, frame: &Frame, next: Next) {
-        if let Some(state) = self.machine.pes.get_mut(pe) {
+        if let Some(state) = self.machine.pe_mut(pe) {
             state.frame = *frame;
         }
         self.machine.resume(pe, next == Next::Guest);
@@ -276,7 +272,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Asks the isolation oracle about a PE; the first breach is kept.
     fn look(&mut self, pe: usize, again: bool) {
         let runs = running(&self.machine, pe);
-        let found = self.oracle.look(&self.hyp.core.layout, &self.machine, pe, runs, again);
+        let found = self.oracle.look(self.hyp.layout(), &self.machine, pe, runs, again);
         self.breach = self.breach.or(found);
     }
 
@@ -284,7 +280,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     fn next_pe(&mut self) -> Option<usize> {
         let mut best: Option<(u64, usize)> = None;
         let mut equals = 0u32;
-        for (pe, state) in self.machine.pes.iter().enumerate() {
+        for (pe, state) in self.machine.pes().iter().enumerate() {
             let Some(at) = state.due() else { continue };
             match best {
                 Some((earliest, _)) if at > earliest => {}
@@ -306,16 +302,16 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Whether a vCPU is still there: timers alone do not keep a run going.
     fn anybody_left(&self) -> bool {
-        self.hyp.core.domains.online() > 0
+        self.hyp.online() > 0
     }
 
     fn step(&mut self, pe: usize) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
-        let before = self.machine.pes.get(pe).map(|state| (state.due().unwrap_or(state.clock), state.counts));
+        let before = self.machine.pe(pe).map(|state| (state.due().unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
         let handling = if W::WATCHES { self.handling(pe) } else { None };
         let stop = self.machine.step(pe);
-        let now = self.machine.pes.get(pe).map_or(start, |state| state.clock);
+        let now = self.machine.now(pe);
         let entry = match stop {
             Ok(Stop::Acted) => None,
             Ok(Stop::Trap(cause)) => self.entered(pe, cause),
@@ -340,7 +336,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 }
                 if cause == Cause::Irq {
                     let rule = &self.config.scheduler;
-                    return Ok(self.starved.interrupted(&self.machine, &self.hyp.core, rule, pe));
+                    return Ok(self.starved.interrupted(&self.machine, &self.hyp, rule, pe));
                 }
                 self.starved.acted();
                 Ok(None)
@@ -351,7 +347,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Why a PE entered EL2 and for whom, from what the exception left in its registers.
     fn entered(&mut self, pe: usize, cause: Cause) -> Option<Entry> {
-        let state = self.machine.pes.get(pe)?;
+        let state = self.machine.pe(pe)?;
         let guest = match state.running {
             Running::Guest(guest) => self.machine.guests().get(guest),
             _ => None,
@@ -369,7 +365,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     fn trap(&mut self, pe: usize, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
         let OnBehalf { trap, vcpu, .. } = self.accounting.on_behalf();
         tracing::debug!(pe, start, ?trap, ?vcpu, "EL2 entered");
-        if let Some(state) = self.machine.pes.get_mut(pe) {
+        if let Some(state) = self.machine.pe_mut(pe) {
             // One hypervisor lock: who comes while another PE holds it, waits.
             let wait = self.lock_free.saturating_sub(state.clock);
             if W::WATCHES && wait > 0 {
@@ -381,7 +377,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.show_entry(pe, entry, vcpu);
         }
-        let mut frame = self.machine.pes.get(pe).map_or(Frame::default(), |state| state.frame);
+        let mut frame = self.machine.frame(pe);
         let caller = self.on_pe(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let result = hyp.enter_decoded(&mut cpu, entry, &mut frame);
@@ -392,12 +388,12 @@ impl<S: Strategy, W: Watch> World<S, W> {
         self.accounting.take_events(&mut self.machine, &self.hyp, pe, sent, &mut self.watch);
         let next = result?;
         let rc = self.registers(pe, caller, &frame).x[0].cast_signed();
-        self.lock_free = self.machine.pes.get(pe).map_or(0, |state| state.clock);
+        self.lock_free = self.machine.now(pe);
         self.resume(pe, &frame, next);
         if W::WATCHES {
             self.tell_left(pe, vcpu);
         }
-        let Some(state) = self.machine.pes.get(pe) else {
+        let Some(state) = self.machine.pe(pe) else {
             return Ok(());
         };
         self.accounting.left(Took {
@@ -411,19 +407,19 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// The vCPU whose registers are on a PE.
     fn on_pe(&self, pe: usize) -> Option<VcpuId> {
-        self.hyp.core.pes.get(pe)?.queue.current
+        self.hyp.current(pe)
     }
 
     /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
     fn registers<'a>(&'a self, pe: usize, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
         let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
-        left.and_then(|id| self.hyp.core.domains.vcpu(id)).map_or(on_pe, VcpuState::saved)
+        left.and_then(|id| self.hyp.vcpu(id)).map_or(on_pe, VcpuState::saved)
     }
 
     /// Asks about every PE in full, if the run asks at all.
     fn isolation(&mut self) -> Option<Outcome> {
         if self.config.paranoid {
-            for pe in 0..self.machine.pes.len() {
+            for pe in 0..self.machine.pes().len() {
                 self.look(pe, true);
             }
         }
@@ -435,7 +431,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if matches!(fault.kind, FaultKind::OwnImage(_)) {
             return None;
         }
-        let uart = self.hyp.core.layout.board().uart.span;
+        let uart = self.hyp.layout().board().uart.span;
         let said = panic::report(&mut self.cpu(fault.pe).1, uart);
         said.err().and_then(|_| self.machine.faults().1)
     }
@@ -444,7 +440,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 /// The domain, by position, and the vCPU that a PE runs.
 #[must_use]
 pub fn running(machine: &Machine, pe: usize) -> Option<(usize, u32)> {
-    let Running::Guest(guest) = machine.pes.get(pe)?.running else {
+    let Running::Guest(guest) = machine.pe(pe)?.running else {
         return None;
     };
     let vcpu = vcpu_of(machine.guests().get(guest)?.key());

@@ -1,9 +1,10 @@
 //! The typed report of a run.
 
 use super::accounting::{Accounting, Ran};
+use crate::hyp::Hypervisor;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
-use crate::hyp::{Core, Hypervisor};
+use crate::hyp::view::PeView;
 use crate::machine::Machine;
 use crate::outcome::{
     El2Fault, FaultKind, HypervisorFault, OnBehalf, Outcome, Refused, RegionUse, Report, SlotLine, ViewId, ViewUse,
@@ -21,16 +22,15 @@ pub(super) fn stopped<S: Strategy>(
     recursive: Option<El2Fault>,
 ) -> Outcome {
     let address = fault.syndrome.far;
-    let core = &hyp.core;
-    let view = core.pes.get(fault.pe).map_or(ViewId::Idle, |pe| pe.view.current());
-    let line = |(slot, words)| slot_line(&core.plan, view, slot, words);
-    let el2 = machine.pes.get(fault.pe).map(|pe| &pe.el2);
+    let view = hyp.view_on(fault.pe).map_or(ViewId::Idle, PeView::current);
+    let line = |(slot, words)| slot_line(hyp.region_plan(), view, slot, words);
+    let el2 = machine.pe(fault.pe).map(|pe| &pe.el2);
     let slots: Vec<SlotLine> = el2.map(|mpu| mpu.enabled().map(line).collect()).unwrap_or_default();
     let (below, above) = el2.map(|mpu| mpu.nearest(address)).unwrap_or_default();
     let report = Box::new(HypervisorFault {
         fault,
         on_behalf,
-        owner: core.layout.owner(address).0,
+        owner: hyp.layout().owner(address).0,
         object: hyp.object_at(address),
         view,
         slots,
@@ -73,12 +73,10 @@ pub fn refused(refused: Refused, plan: &Plan) -> Report {
 }
 
 /// The report of a run that is over.
-pub(super) fn assemble<S>(core: &Core<S>, machine: &Machine, accounting: Accounting, outcome: Outcome) -> Report {
-    let peak = core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0);
-    let exposed = core.pes.iter().map(|pe| pe.view.exposed()).max().unwrap_or(0);
+pub(super) fn assemble<S>(hyp: &Hypervisor<S>, machine: &Machine, accounting: Accounting, outcome: Outcome) -> Report {
     let ran = Ran::of(machine);
     // However the guests fared after it, a run that met a hazard says nothing about hardware.
     let over = !matches!(outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_) | Outcome::IsolationBroken(_));
     let outcome = if over && !ran.hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
-    accounting.close(outcome, region_use(&core.plan, peak, exposed), ran)
+    accounting.close(outcome, region_use(hyp.region_plan(), hyp.most_regions(), hyp.most_exposed()), ran)
 }

@@ -1,7 +1,7 @@
 //! Runs in which turns change for ever and no guest acts in any: a quantum shorter than what it takes to hand over a PE.
 
 use crate::hyp::sched::Scheduler;
-use crate::hyp::{Core, PeState};
+use crate::hyp::{Hypervisor, PeState};
 use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::Limit;
@@ -48,7 +48,7 @@ impl Starved {
     pub(super) fn interrupted<S>(
         &mut self,
         machine: &Machine,
-        core: &Core<S>,
+        hyp: &Hypervisor<S>,
         rule: &Scheduler,
         pe: usize,
     ) -> Option<Limit> {
@@ -57,15 +57,15 @@ impl Starved {
             return None;
         }
         let Scheduler::RoundRobin { quantum } = *rule else { return None };
-        let kicked = machine.pes.iter().any(Pe::is_kicked);
-        if kicked || core.pes.iter().any(|state| state.queue.has_timers()) {
+        let kicked = machine.pes().iter().any(Pe::is_kicked);
+        if kicked || hyp.has_timers() {
             return None;
         }
-        let (state, standing) = (machine.pes.get(pe)?, core.pes.get(pe)?);
+        let (state, standing) = (machine.pe(pe)?, hyp.state_of(pe)?);
         let began = state.next_interrupt().filter(|_| state.physical_interrupt().is_some())?.saturating_sub(quantum);
-        self.pes.resize(machine.pes.len(), Turns::default());
+        self.pes.resize(machine.pes().len(), Turns::default());
         self.pes.get_mut(pe)?.turn(standing, state.clock.saturating_sub(began));
-        let turns = machine.pes.iter().zip(&self.pes);
+        let turns = machine.pes().iter().zip(&self.pes);
         let mut live = turns.filter(|(state, _)| state.due().is_some()).map(|(_, turns)| turns);
         if !live.clone().all(|turns| turns.recurred) {
             return None;
