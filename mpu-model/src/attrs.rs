@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::rules::Level;
+use crate::level::Level;
 
 /// Access permissions, `PRBAR.AP`.
 ///

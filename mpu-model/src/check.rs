@@ -1,11 +1,13 @@
 //! One access judged against one state of the registers, byte by byte in effect.
 
 use crate::PA_LIMIT;
-use crate::access::{Access, Denial, DenialKind, El, Hit, HitBy, Regime};
+use crate::access::{Access, Denial, DenialKind, Hit, HitBy};
+use crate::level::{El, Regime};
 use crate::pmsa::Pmsa;
 use crate::regs::Sctlr;
 use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, MixedAttributes, Rights, Rules, VmWithoutM};
-use crate::table::{SlotSet, Table};
+use crate::slot_set::SlotSet;
+use crate::table::Table;
 
 /// The lines that [`Crossing::FirstBytePerKilobyte`] speaks of.
 const KILOBYTE: u64 = 1024;

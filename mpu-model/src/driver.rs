@@ -7,12 +7,13 @@
 //! A slot that is on is turned off, and that is synchronised, before it gets another range: base and limit are two
 //! registers, and between their writes the old limit would stand beside the new base.
 
+use crate::hazard::WriteHazard;
 use crate::mpu::Mpu;
-use crate::pending::WriteHazard;
 use crate::planner::Update;
 use crate::planner::switch::{self, Cost, NoRoom};
 use crate::pmsa::Pmsa;
 use crate::regs::{MpuReg, RegionWords};
+use crate::slot_set::SlotSet;
 
 /// The registers of one MPU and the barriers of its PE.
 pub trait Registers {
@@ -51,77 +52,6 @@ impl Registers for Mpu {
     }
 }
 
-/// A set of slots, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SlotSet([u64; 4]);
-
-impl SlotSet {
-    /// Adds a slot.
-    pub fn insert(&mut self, slot: u8) {
-        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
-            *word |= 1 << (slot % 64);
-        }
-    }
-
-    /// Takes a slot out.
-    pub fn remove(&mut self, slot: u8) {
-        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
-            *word &= !(1 << (slot % 64));
-        }
-    }
-
-    /// Whether a slot is in.
-    #[must_use]
-    pub fn contains(&self, slot: u8) -> bool {
-        self.0.get(usize::from(slot / 64)).is_some_and(|word| word & (1 << (slot % 64)) != 0)
-    }
-
-    /// How many slots are in.
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
-    }
-
-    /// Whether no slot is in.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0 == [0; 4]
-    }
-
-    /// The slots of either set.
-    #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
-        let mut all = *self;
-        all.0.iter_mut().zip(other.0).for_each(|(word, more)| *word |= more);
-        all
-    }
-
-    /// The slots that are not in `other`.
-    #[must_use]
-    pub fn minus(&self, other: &Self) -> Self {
-        let mut rest = *self;
-        rest.0.iter_mut().zip(other.0).for_each(|(word, off)| *word &= !off);
-        rest
-    }
-
-    /// The slots, lowest first.
-    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|slot| self.contains(*slot))
-    }
-
-    /// The enable bits of slots 0 to 31, as PRENR has them.
-    fn prenr(&self) -> u64 {
-        self.0[0] & 0xffff_ffff
-    }
-}
-
-impl Extend<u8> for SlotSet {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, slots: I) {
-        slots.into_iter().for_each(|slot| self.insert(slot));
-    }
-}
-
 /// What the driver remembers of one MPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
@@ -136,14 +66,14 @@ impl Slots {
     /// The driver of an MPU with `regions` slots, just out of reset.
     #[must_use]
     pub const fn new(regions: u8) -> Self {
-        Self { pmsa: Pmsa::V64, regions, selected: 0, enabled: SlotSet([0; 4]) }
+        Self { pmsa: Pmsa::V64, regions, selected: 0, enabled: SlotSet::EMPTY }
     }
 
     /// The same for PMSAv8-32. At EL1, which has no PRENR there, only [`Slots::save`] and [`Slots::restore`] are for use. Words are still given in the 64-bit layout; those of a region above 4 GiB lose
     /// their upper half.
     #[must_use]
     pub const fn new_32(regions: u8) -> Self {
-        Self { pmsa: Pmsa::V32, regions, selected: 0, enabled: SlotSet([0; 4]) }
+        Self { pmsa: Pmsa::V32, regions, selected: 0, enabled: SlotSet::EMPTY }
     }
 
     /// The driver of an MPU with `regions` slots and these registers, just out of reset.
@@ -237,9 +167,9 @@ impl Slots {
         words: impl Fn(u8) -> RegionWords,
     ) -> Result<(), R::Fault> {
         let before = self.enabled;
-        self.enabled.0[0] = (before.0[0] & !0xffff_ffff) | on.prenr();
+        self.enabled.set_prenr(u32::MAX, on.prenr());
         if on.prenr() != before.prenr() {
-            registers.write(MpuReg::Prenr, on.prenr())?;
+            registers.write(MpuReg::Prenr, on.prenr().into())?;
         }
         for slot in (32..self.regions).filter(|slot| before.contains(*slot) != on.contains(*slot)) {
             let limit = if on.contains(slot) { words(slot).prlar } else { 0 };
@@ -316,7 +246,7 @@ impl Slots {
         sync(registers)?;
         self.enabled.remove(from);
         self.enabled.insert(to);
-        registers.write(MpuReg::Prenr, self.enabled.prenr())?;
+        registers.write(MpuReg::Prenr, self.enabled.prenr().into())?;
         sync(registers)
     }
 
@@ -402,7 +332,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::rules::{Level, Rules};
+    use crate::level::Level;
+    use crate::rules::Rules;
 
     const WORDS: RegionWords = RegionWords { prbar: 0x1000, prlar: 0x1fc1 };
 
@@ -444,16 +375,6 @@ mod tests {
         let mut set = SlotSet::default();
         set.extend(slots.iter().copied());
         set
-    }
-
-    #[test]
-    fn sets_of_slots() {
-        let (some, more) = (set(&[0, 31, 64, 255]), set(&[31, 32, 64]));
-        assert_eq!((set(&[]).len(), set(&[]).is_empty()), (0, true));
-        assert_eq!((some.len(), some.is_empty()), (4, false));
-        assert_eq!(some.union(&more), set(&[0, 31, 32, 64, 255]));
-        assert_eq!(some.minus(&more), set(&[0, 255]));
-        assert!(some.iter().eq([0, 31, 64, 255]));
     }
 
     #[test]

@@ -15,9 +15,9 @@
 
 use core::fmt;
 
+use crate::level::Level;
 use crate::pmsa::Pmsa;
 use crate::regs::MpuReg;
-use crate::rules::Level;
 
 /// The numbers by which an instruction names a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

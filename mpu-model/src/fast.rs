@@ -5,9 +5,10 @@
 //! compiled once it has answered as many. What lies in one stretch that one region holds, or none and no background
 //! region, is answered here; all else is left to the rule book.
 
-use crate::access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime};
+use crate::access::{Access, AccessKind, Denial, DenialKind, Hit, HitBy};
 use crate::attrs::Attrs;
 use crate::check::{State, last_byte};
+use crate::level::{El, Regime};
 use crate::rules::{DefaultMap, Rights, Rules};
 
 /// Stretches begin at address 0 and at two borders of each region; behind the last is an end. A power of two, so that an

@@ -25,15 +25,16 @@
 //! | `stages` | [`check_guest`]: an EL1 or EL0 access through stage 1, then stage 2 |
 //! | `mpu` | [`Mpu`]: one register file, its state in force, its newest state |
 //! | `probe` | addresses judged again after every register write, cheaply |
-//! | `pending` | writes that wait for a barrier; the [`Hazard`] of using them early |
+//! | `pending` | writes that wait for a barrier, and accesses that do not wait for them |
 //! | `fast` | the state in force compiled for many checks |
 //! | `check` | one access against one state, byte-exact: the rule book |
 //! | `rules` | who may do what in a region; the named switches |
-//! | `table` | the slots and the search for those that an access touches |
+//! | `table`, `slot_set` | the slots, and the search for those that an access touches; sets of them |
 //! | `region` | [`Region`]: cannot be built wrong |
 //! | `regs`, `fields` | registers by name, the words of a region; typed fields |
 //! | `pmsa`, `encoding` | in what the two register widths differ; how instructions name registers |
-//! | `attrs`, `access`, `syndrome` | attributes; accesses, verdicts, denials; what those become in `ESR`, `FAR` |
+//! | `level`, `attrs` | exception levels and whose an MPU is; attributes of a region |
+//! | `access`, `hazard`, `syndrome` | accesses, verdicts, denials; the [`Hazard`] of not waiting; what denials become in `ESR`, `FAR` |
 //! | `memory` | memory types, and what those of two stages come to |
 //! | `driver`, [`planner`] | regions into registers; from what is wanted to regions |
 //! | `naive` | the checks a second time, plain and slow, to hold the rest against; only with the feature of that name |
@@ -73,6 +74,8 @@ mod encoding;
 pub mod exhaustion;
 mod fast;
 mod fields;
+mod hazard;
+mod level;
 mod memory;
 mod mpu;
 #[cfg(feature = "naive")]
@@ -84,25 +87,28 @@ mod probe;
 mod region;
 mod regs;
 mod rules;
+mod slot_set;
 mod stages;
 mod syndrome;
 mod table;
 
-pub use access::{Access, AccessKind, Denial, DenialKind, El, Hit, HitBy, Regime, Verdict};
+pub use access::{Access, AccessKind, Denial, DenialKind, Hit, HitBy, Verdict};
 pub use attrs::{Ap, Attrs, AttrsAt, Shareability, Xn};
-pub use driver::{Registers, SlotSet, Slots};
+pub use driver::{Registers, Slots};
 pub use encoding::{Encoding, SysReg};
+pub use hazard::{Hazard, Missing, PendingWrite, WriteHazard};
+pub use level::{El, Level, Regime};
 pub use memory::{Cacheability, DeviceType, Memory, MemoryType};
 pub use mpu::Mpu;
-pub use pending::{Hazard, Missing, PendingWrite, WriteHazard};
 pub use pmsa::Pmsa;
 pub use probe::{Probe, ProbeId};
 pub use region::{Region, RegionError};
 pub use regs::{Hcr, MpuReg, Prbar, Prlar, RegionWords, Sctlr, Vsctlr, Vtcr};
 pub use rules::{
-    Crossing, DefaultMap, El0WithoutM, HpfarRule, Level, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule,
-    VmWithoutM, WriteOrder,
+    Crossing, DefaultMap, El0WithoutM, HpfarRule, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule, VmWithoutM,
+    WriteOrder,
 };
+pub use slot_set::SlotSet;
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;
 

@@ -1,76 +1,14 @@
-//! Writes that are not in force yet, and the hazard of an access that cannot wait for them.
+//! Writes that are not in force yet, and accesses that cannot wait for them.
 
-use core::fmt;
-
-use crate::access::{Access, Denial, DenialKind, Hit, Regime, Verdict};
+use crate::access::{Access, Denial, DenialKind, Hit, Verdict};
 use crate::check::{State, judge, last_byte};
+use crate::hazard::{Hazard, Missing, PendingWrite};
+use crate::level::Regime;
 use crate::regs::{MpuReg, PRLAR_EN, Sctlr};
 use crate::rules::{Rules, SyncRule, WriteOrder};
 
 /// Pending writes that can be told apart. Setting up 255 regions without any barrier takes 526.
 pub(crate) const CAPACITY: usize = 1024;
-
-/// What a pending write still waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Missing {
-    /// A DSB, and a context synchronisation event after it.
-    DsbThenContextSync,
-    /// A context synchronisation event: ISB, exception entry or ERET.
-    ContextSync,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::DsbThenContextSync => "DSB and then ISB",
-            Self::ContextSync => "ISB",
-        })
-    }
-}
-
-/// A register write that is not in force yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PendingWrite {
-    /// The register as written.
-    pub reg: MpuReg,
-    /// The region it went to; none for registers that belong to no region.
-    pub slot: Option<u8>,
-    /// The value as written.
-    pub value: u64,
-    /// The barrier that it waits for.
-    pub missing: Missing,
-}
-
-/// An access whose verdict depends on whether pending writes are seen already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hazard {
-    /// The first pending write that changes the verdict, were all writes up to it in force. With [`Hazard::ahead`], the last
-    /// write to a region without which the verdict is another. Where more writes are pending than the log holds, the
-    /// first that it had no room for.
-    pub write: PendingWrite,
-    /// The write that enables something and may be in force before [`Hazard::write`], though it was made later
-    /// ([`WriteOrder::EnablesFirst`]). None where the order in which the writes were made is hazard enough.
-    pub ahead: Option<PendingWrite>,
-    /// Whether the state in force, without any pending write, allows the access.
-    pub in_force_allows: bool,
-    /// Whether the newest state, with all pending writes, allows it.
-    pub newest_allows: bool,
-    /// The log ran over: which prefix of the pending writes matters is not known any more, and every access is denied
-    /// until a barrier puts all of them in force.
-    pub overflow: bool,
-}
-
-/// A write or through a selector that is not synchronised: hardware may reach the region selected before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{reg} written with PRSELR not synchronised: region {stale_slot} may change, not {new_slot}; ISB after PRSELR")]
-pub struct WriteHazard {
-    /// The register written.
-    pub reg: MpuReg,
-    /// The region that an earlier selection, still possible, leads to.
-    pub stale_slot: u8,
-    /// The region that the newest selection leads to. The model writes this one.
-    pub new_slot: u8,
-}
 
 /// A write in the log. What it waits for is told by its place there.
 #[derive(Debug, Clone, Copy)]
@@ -365,18 +303,10 @@ impl State {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
-    extern crate std;
     use super::*;
-    use crate::access::{AccessKind, El};
+    use crate::access::AccessKind;
+    use crate::level::{El, Level};
     use crate::mpu::Mpu;
-    use crate::rules::Level;
-    use std::string::ToString;
-
-    #[test]
-    fn what_is_missing_is_said_in_instructions() {
-        let said = [Missing::DsbThenContextSync, Missing::ContextSync].map(|missing| missing.to_string());
-        assert_eq!(said, ["DSB and then ISB", "ISB"]);
-    }
 
     #[test]
     fn a_dsb_counts_for_the_writes_before_it() {

@@ -14,8 +14,8 @@
 //! Sources: DDI 0600 chapter G1; DDI 0568 chapter D; Xen's `arch/arm/include/asm/arm64/mpu.h` and `arm32/mpu.h`.
 
 use crate::fields::{Vsctlr, Vtcr};
+use crate::level::Level;
 use crate::regs::MpuReg;
-use crate::rules::Level;
 
 /// Which of the two an MPU is.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -7,10 +7,12 @@
 
 use core::cell::Cell;
 
-use crate::access::{Access, AccessKind, Denial, El, Regime};
+use crate::access::{Access, AccessKind, Denial};
 use crate::check::{State, judge_byte};
+use crate::level::{El, Regime};
 use crate::rules::Rules;
-use crate::table::{SlotSet, Table};
+use crate::slot_set::SlotSet;
+use crate::table::Table;
 
 /// How many probes one MPU keeps.
 const PROBES: usize = 4;

@@ -3,17 +3,9 @@
 //! Each switch says where its default comes from and how certain that is. DDI 0600 (Armv8-R `AArch64`) and DDI 0568
 //! (Armv8-R `AArch32`) were read through those who quote or implement them, DDI 0487 (Armv8-A) as it is.
 
-use crate::access::{AccessKind, El, Regime};
+use crate::access::AccessKind;
 use crate::attrs::{Ap, Attrs};
-
-/// Whose MPU: the level that programs it and that *privileged* means in its permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Level {
-    /// The EL1 MPU, stage 1 of EL1 and EL0.
-    El1,
-    /// The EL2 MPU, stage 1 of EL2 and stage 2 of EL1 and EL0.
-    El2,
-}
+use crate::level::{El, Regime};
 
 /// What a write to `PRBAR`, `PRLAR` or `PRENR` waits for before it is in force.
 ///

@@ -1,12 +1,13 @@
 //! EL1 and EL0: through stage 1, then through stage 2.
 
-use crate::access::{Access, Denial, El, Hit, Regime};
+use crate::access::{Access, Denial, Hit};
 use crate::attrs::Shareability;
 use crate::check::{flat, judge_off};
 use crate::fields::Hcr;
+use crate::hazard::Hazard;
+use crate::level::{El, Regime};
 use crate::memory::{Memory, MemoryType};
 use crate::mpu::Mpu;
-use crate::pending::Hazard;
 
 /// Which stage denied an access, and so which level takes the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,8 +117,9 @@ mod tests {
     use super::*;
     use crate::PA_LIMIT;
     use crate::access::{AccessKind, DenialKind, HitBy};
+    use crate::level::Level;
     use crate::regs::MpuReg;
-    use crate::rules::{Level, Rules};
+    use crate::rules::Rules;
     use std::string::{String, ToString};
 
     /// An MPU that is on, with one region of a page at 4 KiB that everybody may read and write, and `mair` for it.

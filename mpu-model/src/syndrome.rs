@@ -7,7 +7,8 @@
 
 use core::fmt;
 
-use crate::access::{AccessKind, Denial, DenialKind, El};
+use crate::access::{AccessKind, Denial, DenialKind};
+use crate::level::El;
 use crate::rules::{HpfarRule, Rules, StatusCodes};
 
 /// Translation fault, level 0: no region, or several.
@@ -175,7 +176,8 @@ mod tests {
     use std::string::ToString;
 
     use super::*;
-    use crate::access::{Access, Regime};
+    use crate::access::Access;
+    use crate::level::Regime;
 
     fn denial(access: AccessKind, el: El, kind: DenialKind) -> Denial {
         let access = Access { addr: 0x4000_0ffc, size: 8, kind: access, el };

@@ -1,6 +1,7 @@
 //! The slots of one array, and the search for those that a range of addresses touches.
 
 use crate::regs::{PRBAR_BITS, PRLAR_BITS, PRLAR_EN, RegionWords};
+use crate::slot_set::SlotSet;
 
 /// One more than [`crate::MAX_REGIONS`], so that every `u8` names a place.
 const SLOTS: usize = 256;
@@ -11,87 +12,6 @@ const GROUPS: usize = 64 / LANES;
 
 /// The words of 64 slots.
 type Block = [[u64; LANES]; GROUPS];
-
-/// A set of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct SlotSet([u64; SLOTS / 64]);
-
-impl SlotSet {
-    pub(crate) fn put(&mut self, slot: u8, present: bool) {
-        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
-            let bit = 1 << (slot % 64);
-            *word = if present { *word | bit } else { *word & !bit };
-        }
-    }
-
-    pub(crate) fn contains(&self, slot: u8) -> bool {
-        self.0.get(usize::from(slot / 64)).is_some_and(|word| word >> (slot % 64) & 1 != 0)
-    }
-
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        let mut both = *self;
-        for (word, other) in both.0.iter_mut().zip(other.0) {
-            *word &= other;
-        }
-        both
-    }
-
-    /// The slots that are in one of the two and not in the other.
-    pub(crate) fn differing(&self, other: &Self) -> Self {
-        let mut one = *self;
-        for (word, other) in one.0.iter_mut().zip(other.0) {
-            *word ^= other;
-        }
-        one
-    }
-
-    /// The slots, lowest first.
-    pub(crate) fn iter(self) -> Slots {
-        Slots(self)
-    }
-
-    /// The slot, if there is exactly one.
-    pub(crate) fn only(&self) -> Option<u8> {
-        let mut found = None;
-        for (index, word) in (0..).zip(self.0).filter(|(_, word)| *word != 0) {
-            if found.is_some() || !word.is_power_of_two() {
-                return None;
-            }
-            found = Some(index * 64 + word.trailing_zeros() as u8);
-        }
-        found
-    }
-
-    /// The two lowest slots.
-    pub(crate) fn lowest_two(self) -> (Option<u8>, Option<u8>) {
-        let mut slots = self.iter();
-        (slots.next(), slots.next())
-    }
-
-    /// Slots 0 to 31.
-    pub(crate) const fn low_word(&self) -> u32 {
-        self.0[0] as u32
-    }
-
-    fn set_low(&mut self, mask: u32, bits: u32) {
-        self.0[0] = self.0[0] & !u64::from(mask) | u64::from(bits & mask);
-    }
-}
-
-/// The slots of a [`SlotSet`], lowest first.
-#[derive(Debug, Clone)]
-pub(crate) struct Slots(SlotSet);
-
-impl Iterator for Slots {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (index, word) = self.0.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros();
-        *word &= *word - 1;
-        Some((index as u32 * 64 + bit) as u8)
-    }
-}
 
 /// The slots of one MPU, in any state that registers can be put into, overlaps included.
 #[derive(Clone)]
@@ -108,7 +28,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) const fn new(regions: u8) -> Self {
         let zero = [[[0; LANES]; GROUPS]; SLOTS / 64];
-        Self { prbar: zero, prlar: zero, enabled: SlotSet([0; SLOTS / 64]), regions }
+        Self { prbar: zero, prlar: zero, enabled: SlotSet::EMPTY, regions }
     }
 
     /// Becomes what [`Table::new`] gives. No slot beyond those that there are was ever written.
@@ -160,7 +80,7 @@ impl Table {
     /// Writes `PRENR`: bits of slots that do not exist are RES0.
     pub(crate) fn set_prenr(&mut self, value: u64) {
         let mask = u32::MAX.checked_shr(32_u32.saturating_sub(self.regions.into())).unwrap_or(0);
-        self.enabled.set_low(mask, value as u32);
+        self.enabled.set_prenr(mask, value as u32);
     }
 
     /// Whether `slot`, enabled or not, has a byte between the granules of `first` and `last`. Beyond

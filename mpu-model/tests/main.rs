@@ -4,5 +4,7 @@
 mod exhaustion;
 mod field;
 mod properties;
+mod setup;
+mod synchronisation;
 mod watch_out;
 mod write_order;

@@ -5,7 +5,7 @@ use mpu_model::{
     RegionWords, Rules, WriteOrder, Xn,
 };
 
-use crate::watch_out::{RW, SCTLR_M, access, mpu_with, select, words};
+use crate::setup::{RW, SCTLR_M, access, mpu_with, select, words};
 
 /// `PRBAR` and `PRLAR` of a region over the text, then a DSB.
 fn text_region(mpu: &mut Mpu) {

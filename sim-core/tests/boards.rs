@@ -247,9 +247,9 @@ fn a_domain_without_a_vmid_is_not_created() {
         let error = created.unwrap_err();
         let CreateError::Layout(why) = &error else { panic!("{error}") };
         assert!(matches!(**why, LayoutError::TooManyDomains { .. }), "{error}");
-        assert_eq!((error.errno(), hyp.core.index(255)), (Errno::EINVAL, None));
+        assert_eq!((error.errno(), hyp.index(255)), (Errno::EINVAL, None));
         // Who goes makes room.
-        let gone = hyp.core.index(7).unwrap();
+        let gone = hyp.index(7).unwrap();
         hyp.kill(&mut cpu, gone).unwrap();
         assert_eq!(hyp.create_domain(&mut cpu, newcomer).unwrap(), Ok(7));
     }

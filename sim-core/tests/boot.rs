@@ -76,19 +76,19 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
             if let Some(broken) = &p.detour.broken {
                 return Err(format!("PE {pe} in {phase}: {broken}"));
             }
-            let used = hyp.core.plan.boot().phases(pe)[phases.len()].used;
+            let used = hyp.region_plan().boot().phases(pe)[phases.len()].used;
             let enabled = hyp.core.pes[pe].view.enabled().len();
             if (used.phase, used.enabled) != (phase, enabled) || hyp.core.pes[pe].view.peak() < used.peak {
                 return Err(format!("PE {pe} in {phase}: {used:?}, and {enabled} are enabled"));
             }
             phases.push(phase);
         }
-        let peak = hyp.core.plan.boot().phases(pe).iter().map(|phase| phase.used.peak).max();
+        let peak = hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used.peak).max();
         if Some(hyp.core.pes[pe].view.peak()) != peak {
             return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.core.pes[pe].view.peak()));
         }
         let el2 = &machine.pes[pe].el2;
-        let plan = &hyp.core.plan;
+        let plan = hyp.region_plan();
         // Nobody has handed a page over yet, so that none is pinned.
         let pins: Vec<_> = (0..plan.pins().len()).filter_map(|pin| plan.pin_slot(pin)).collect();
         let planned = plan.slots(plan.view(ViewId::Idle)).filter(|(slot, _)| !pins.contains(slot));
@@ -218,7 +218,7 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
     let mut frame = Frame::default();
     for (pe, phases) in [(0, 6), (1, 1)] {
         for done in 0..phases {
-            let next = hyp.core.plan.boot().phases(pe)[done].used.phase;
+            let next = hyp.region_plan().boot().phases(pe)[done].used.phase;
             assert_eq!(hyp.unpause_guests(), Err(NotBooted { pe, next }));
             // Whoever leaves EL2 now finds nobody to run.
             let mut cpu = Cpu { machine: &mut machine, pe };
@@ -227,7 +227,7 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
         }
     }
     // A toolstack cannot do it either: nothing of its own paused them.
-    let dom = hyp.core.index(0).unwrap();
+    let dom = hyp.index(0).unwrap();
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };
     assert_eq!(hyp.unpause(&mut cpu, dom), Err(evtchn::Errno::EINVAL));
     hyp.pause(&mut cpu, dom).unwrap();

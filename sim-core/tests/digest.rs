@@ -107,7 +107,7 @@ impl System {
     }
 
     fn run(&mut self, position: usize) {
-        let vcpu = self.hyp.core.domains.id(position, 0).unwrap();
+        let vcpu = self.hyp.vcpu_id(position, 0).unwrap();
         let mut cpu = Cpu { machine: &mut self.machine, pe: 0 };
         self.hyp.run_on(&mut cpu, vcpu, &mut self.frame).unwrap();
         // The ERET, and an interrupt that has nothing to say: what waited for the vCPU to run has reached it.

@@ -16,7 +16,7 @@ const EL1H: u64 = 0b0101;
 /// Offset of the vector from `VBAR_EL1`, and `ESR_EL1`'s class, after an exception from a guest whose PSTATE was `spsr`.
 fn taken(esr: u64, spsr: u64) -> (u64, u64) {
     let mut world = world(thread_2022(), builtin("map-page"), Config::default(), Vec::new());
-    let id = world.hyp.core.domains.id(0, 0).unwrap();
+    let id = world.hyp.vcpu_id(0, 0).unwrap();
     let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
     let mut frame = Frame::default();
     world.hyp.run_on(&mut cpu, id, &mut frame).unwrap();

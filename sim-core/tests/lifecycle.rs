@@ -65,25 +65,25 @@ fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };
     hyp.bind_static(&mut cpu, channel()).unwrap();
     hyp.arm(1, 10, VirqTimer { domain: 1, vcpu: Vcpu(0), virq: 0, every: None });
-    let second = hyp.core.index(1).unwrap();
+    let second = hyp.index(1).unwrap();
     hyp.kill(&mut cpu, second).unwrap();
-    assert_eq!((hyp.core.index(1), hyp.channels.lookup(DomId(2))), (None, None));
-    assert_eq!(hyp.core.layout.owner(0x2000_0000).0, Owner::Nobody);
+    assert_eq!((hyp.index(1), hyp.channels.lookup(DomId(2))), (None, None));
+    assert_eq!(hyp.layout().owner(0x2000_0000).0, Owner::Nobody);
     assert_eq!(hyp.core.pes[1].queue.deadline(), None, "its timer is gone");
     assert!(!hyp.core.pes[1].queue.contended(), "nobody of it waits");
     // The peer sees its end unbound.
-    let first = hyp.core.index(0).unwrap();
+    let first = hyp.index(0).unwrap();
     let left: Vec<_> = hyp.channels.channels(first).map(|used| (used.port, used.status)).collect();
     assert!(matches!(*left, [(Port(port), evtchn::PortStatus { .. })] if port == PORTS.0), "{left:?}");
 
     // Another takes the position, on another PE with more vCPUs; events find it, not who was there.
     let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0, 0]);
     assert_eq!(hyp.create_domain(&mut cpu, newcomer).unwrap(), Ok(1));
-    assert_eq!(hyp.channels.lookup(DomId(9)), hyp.core.index(1));
-    assert_eq!(hyp.core.index(1).unwrap().get(), 1, "position and index stay one");
-    let vcpus: Vec<_> = (0..3).map(|vcpu| hyp.core.domains.id(1, vcpu)).collect();
+    assert_eq!(hyp.channels.lookup(DomId(9)), hyp.index(1));
+    assert_eq!(hyp.index(1).unwrap().get(), 1, "position and index stay one");
+    let vcpus: Vec<_> = (0..3).map(|vcpu| hyp.vcpu_id(1, vcpu)).collect();
     assert!(vcpus[0].is_some() && vcpus[1].is_some() && vcpus[2].is_none());
-    let state = hyp.core.domains.vcpu(vcpus[1].unwrap()).unwrap();
+    let state = hyp.vcpu(vcpus[1].unwrap()).unwrap();
     assert_eq!((state.domain, state.index, state.pe), (1, 1, 0));
 }
 
@@ -100,7 +100,7 @@ fn a_newcomer_has_nothing_of_what_the_one_before_it_shared() {
     });
     let (mut machine, mut hyp) = booted(parts, "map-page");
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };
-    let first = hyp.core.index(0).unwrap();
+    let first = hyp.index(0).unwrap();
     hyp.kill(&mut cpu, first).unwrap();
     assert_eq!(hyp.create_domain(&mut cpu, newcomer()).unwrap(), Ok(0));
     let ring = |view: &sim_core::hyp::plan::View| {
@@ -108,8 +108,8 @@ fn a_newcomer_has_nothing_of_what_the_one_before_it_shared() {
     };
     let has = [0, 1].map(|position| {
         (
-            ring(hyp.core.plan.view(ViewId::Guest(position))),
-            hyp.core.layout.emulated(position, 0x9000_0000, 4).is_some(),
+            ring(hyp.region_plan().view(ViewId::Guest(position))),
+            hyp.layout().emulated(position, 0x9000_0000, 4).is_some(),
         )
     });
     assert_eq!(has, [(false, false), (true, true)]);
@@ -118,7 +118,7 @@ fn a_newcomer_has_nothing_of_what_the_one_before_it_shared() {
 /// What the isolation oracle says of PE 0 when EL2 is left for whom its registers name.
 fn breach_on_return(machine: &mut Machine, hyp: &Hypervisor<Builtin>) -> Option<Breach> {
     machine.resume(0, true);
-    Oracle::default().look(&hyp.core.layout, machine, 0, running(machine, 0), true)
+    Oracle::default().look(hyp.layout(), machine, 0, running(machine, 0), true)
 }
 
 #[test]
@@ -128,11 +128,11 @@ fn memory_of_domains_that_come_and_go_is_open_to_its_owner_alone() {
         parts.heap = span(0x5000_0000, 0x1000_0000);
         parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = 0);
         let (mut machine, mut hyp) = booted(parts, name);
-        let home = home(&hyp.core.layout, 0, 0).unwrap();
+        let home = home(hyp.layout(), 0, 0).unwrap();
         (1..=3).for_each(|vmid| machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from([]), 0))));
         let mut frame = sim_core::convention::Frame::default();
         let mut run = |hyp: &mut Hypervisor<Builtin>, machine: &mut Machine, position: usize| {
-            let id = hyp.core.domains.id(position, 0).unwrap();
+            let id = hyp.vcpu_id(position, 0).unwrap();
             hyp.run_on(&mut Cpu { machine, pe: 0 }, id, &mut frame).unwrap();
             assert_eq!(breach_on_return(machine, hyp), None, "{name}: domain {position} runs");
         };
@@ -141,7 +141,7 @@ fn memory_of_domains_that_come_and_go_is_open_to_its_owner_alone() {
         assert_eq!(breach_on_return(&mut machine, &hyp), None, "{name}: a domain came while another runs");
         run(&mut hyp, &mut machine, position);
         // The first one's memory is nobody's while the newcomer runs.
-        let first = hyp.core.index(0).unwrap();
+        let first = hyp.index(0).unwrap();
         assert_eq!(hyp.kill(&mut Cpu { machine: &mut machine, pe: 0 }, first), Ok(()));
         assert_eq!(breach_on_return(&mut machine, &hyp), None, "{name}: a domain went while another runs");
         run(&mut hyp, &mut machine, 1);
@@ -196,10 +196,10 @@ fn the_null_scheduler_takes_one_vcpu_per_pe() {
 #[test]
 fn who_runs_elsewhere_is_kicked_before_the_end() {
     let (mut machine, mut hyp) = booted(thread_2022(), "map-page");
-    let second = hyp.core.domains.id(1, 0).unwrap();
+    let second = hyp.vcpu_id(1, 0).unwrap();
     let mut frame = sim_core::convention::Frame::default();
     hyp.run_on(&mut Cpu { machine: &mut machine, pe: 1 }, second, &mut frame).unwrap();
-    let dom = hyp.core.index(1).unwrap();
+    let dom = hyp.index(1).unwrap();
     let stop = hyp.kill(&mut Cpu { machine: &mut machine, pe: 0 }, dom).unwrap_err();
     assert_eq!(stop, Stop::Errno(Errno::ERESTART));
     assert!(machine.pes[1].next_interrupt().is_some(), "PE 1 was kicked");
@@ -215,7 +215,7 @@ fn a_paused_domain_does_not_run_until_every_pause_is_taken_back() {
     let run = |unpauses: usize| {
         let config = Config { channels: vec![channel()], ..Config::default() };
         let mut world = world(thread_2022(), builtin("map-page"), config, vec![(0, 0, ping(3)), (1, 0, pong(3))]);
-        let dom = world.hyp.core.index(1).unwrap();
+        let dom = world.hyp.index(1).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
         world.hyp.pause(&mut cpu, dom).unwrap();
         world.hyp.pause(&mut cpu, dom).unwrap();

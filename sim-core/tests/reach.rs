@@ -14,7 +14,7 @@ use sim_core::world::{Config, World};
 /// A world whose PE 0 runs the first domain.
 fn running(parts: LayoutParts, name: &str) -> World<Builtin> {
     let mut world = world(parts, builtin(name), Config::default(), Vec::new());
-    let id = world.hyp.core.domains.id(0, 0).unwrap();
+    let id = world.hyp.vcpu_id(0, 0).unwrap();
     let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
     world.hyp.run_on(&mut cpu, id, &mut Frame::default()).unwrap();
     // The ERET and the next exception that would come here are context synchronisation events.
@@ -112,7 +112,7 @@ fn whatever_is_enabled_at_once_never_overlaps() {
     for name in ["map-page", "switch-view", "hybrid"] {
         let mut world = running(neighbours(), name);
         for address in [0x3018_0000, 0x3000_0000, 0x301f_f000, 0x300f_f000, 0x3010_0000, 0x5000_0000] {
-            let (_, within) = world.hyp.core.layout.owner(address);
+            let (_, within) = world.hyp.layout().owner(address);
             if name == "switch-view" {
                 let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
                 let pe = &mut world.hyp.core.pes[0];

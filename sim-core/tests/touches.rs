@@ -192,19 +192,19 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
     for (name, faults) in [("naive", true), ("map-page", false)] {
         let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
         let mut world = world(parts.clone(), builtin(name), config, Vec::new());
-        let dom = world.hyp.core.index(1).unwrap();
+        let dom = world.hyp.index(1).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
         // A port of domU2's that it can lose; making it touches nothing.
         let mut host = Cx { core: &mut world.hyp.core, p: &mut cpu };
         world.hyp.channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
         assert_eq!(work(&mut world).is_err(), faults, "{name}");
         let far = world.machine.faults().0.map(|fault| fault.syndrome.far);
-        assert_eq!(far.map(|far| world.hyp.core.layout.owner(far).0), faults.then_some(owner), "{name}");
+        assert_eq!(far.map(|far| world.hyp.layout().owner(far).0), faults.then_some(owner), "{name}");
     }
 }
 
 fn second(world: &World<Builtin>) -> DomIdx {
-    world.hyp.core.index(1).unwrap()
+    world.hyp.index(1).unwrap()
 }
 
 #[test]
@@ -221,13 +221,13 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
     let reset = |world: &mut World<Builtin>| {
         let (dom, block) = (second(world), 0x3000_8000);
         world.machine.ram.write(block, 2, 2);
-        let first = world.hyp.core.domains.id(0, 0).unwrap();
+        let first = world.hyp.vcpu_id(0, 0).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
         world.hyp.pause(&mut cpu, dom).unwrap();
         world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
         // The ERET into domU1 and its exception back.
         cpu.isb().unwrap();
-        world.hyp.core.enter_unasked(&mut cpu).unwrap();
+        world.hyp.enter_unasked(&mut cpu).unwrap();
         let caller = world.hyp.core.caller(0).unwrap();
         let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [10, block, 0, 0, 0] };
         world.hyp.dispatch(&mut cpu, caller, call).map(|done| assert_eq!(done, Done::Rc(0)))
@@ -286,7 +286,7 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     cpu.isb().unwrap();
     cpu.machine.ram.write(0x3000_8000, 8, 2);
     let before = cpu.machine.pes[0].counts;
-    world.hyp.core.enter_unasked(&mut cpu).unwrap();
+    world.hyp.enter_unasked(&mut cpu).unwrap();
     let caller = world.hyp.core.caller(0).unwrap();
     let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
     assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));

@@ -3,11 +3,12 @@
 use std::vec::Vec;
 
 use crate::driver::Registers;
+use crate::hazard::WriteHazard;
+use crate::level::Level;
 use crate::mpu::Mpu;
-use crate::pending::WriteHazard;
 use crate::region::Region;
 use crate::regs::{MpuReg, RegionWords, Sctlr};
-use crate::rules::{Level, Rules};
+use crate::rules::Rules;
 
 /// An EL2 MPU that is judged after every register write.
 ///

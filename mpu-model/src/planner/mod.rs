@@ -10,9 +10,13 @@
 
 mod cover;
 mod demand;
+mod map_error;
 mod mappings;
 pub mod switch;
+mod update;
 
 pub use cover::{Cover, Full, Mapping, Run};
 pub use demand::{Demand, Gaps, Refusal, Shortfall};
-pub use mappings::{End, MapError, Mappings, UnmapError, Update};
+pub use map_error::{MapError, UnmapError};
+pub use mappings::{End, Mappings};
+pub use update::Update;

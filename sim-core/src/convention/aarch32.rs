@@ -5,7 +5,8 @@
 //! x18 and x19, `LR_abt` and `SP_abt` in x20 and x21, `LR_und` and `SP_und` in x22 and x23, r8 to r14 of FIQ in x24 to x30.
 //! `SPSR_svc` is `SPSR_EL1`.
 
-use super::{ESR_IL, El1Syndrome, Frame, Taken, ec};
+use super::exception::{ESR_IL, ec};
+use super::frame::{El1Syndrome, Frame, Taken};
 
 /// PSTATE A, I and F: masked.
 pub const MASKED: u64 = 0x1c0;

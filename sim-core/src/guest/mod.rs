@@ -9,6 +9,8 @@ pub mod fifo;
 pub mod steps;
 pub mod telling;
 
+pub use crate::layout::Home;
+
 use crate::convention::{TAG, psci};
 use crate::outcome::{Expected, Got, StepId, WaitsFor};
 use crate::platform::Width;
@@ -162,42 +164,6 @@ pub trait Guest {
     /// What it waits for when it waits.
     fn waits_for(&self) -> WaitsFor {
         WaitsFor::Interrupt
-    }
-}
-
-/// What a guest knows about where it lives: what its device tree would tell it.
-#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Home {
-    /// Its own number in its domain.
-    pub vcpu: u32,
-    /// Where `shared_info` is or is to be.
-    pub shared_info: u64,
-    /// Whether `shared_info` is there already.
-    pub shared_info_placed: bool,
-    /// Where its own `vcpu_info` is to be.
-    pub vcpu_info: u64,
-    /// Memory of its own for argument blocks, 64 bytes.
-    pub scratch: u64,
-    /// Where its FIFO control block goes unless its program says where.
-    pub control_block: u64,
-    /// Where the domain's first page of event words goes unless its program says where.
-    pub event_words: u64,
-}
-
-impl Home {
-    /// The same in a domain whose RAM lies elsewhere, with every address as `to` has it.
-    #[must_use]
-    pub fn moved(self, to: &impl Fn(u64) -> u64) -> Self {
-        Self {
-            vcpu: self.vcpu,
-            shared_info: to(self.shared_info),
-            shared_info_placed: self.shared_info_placed,
-            vcpu_info: to(self.vcpu_info),
-            scratch: to(self.scratch),
-            control_block: to(self.control_block),
-            event_words: to(self.event_words),
-        }
     }
 }
 

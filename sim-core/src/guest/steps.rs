@@ -5,9 +5,8 @@ mod moved;
 mod op;
 mod start;
 
-pub use mix::Part;
 pub use moved::moved;
-pub use op::{EventStep, MAX_POLLED, Op, PortRef, Step};
+pub use op::{EventStep, MAX_POLLED, Op, Part, PortRef, Step};
 
 use super::consumer::{self, Consumer};
 use super::fifo::{self, Structures};

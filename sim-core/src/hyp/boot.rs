@@ -16,7 +16,7 @@
 //! regions or uncovers text, rodata or the stack of the PE that takes it. Text, rodata and data have their final slots from
 //! the start; what moves is mapped in its old slot up to the one write of PRENR that maps it in the new one.
 
-use super::plan::{self, DEVICE, PRIVATE, RODATA, TEXT};
+use super::plan::{DEVICE, PRIVATE, PlannedRegion, RODATA, TEXT};
 use crate::layout::{HypDevices, Layout, Span};
 use crate::outcome::{BootPhase, PhaseUse};
 use alloc::vec::Vec;
@@ -77,7 +77,7 @@ pub struct BootPlan {
 
 impl BootPlan {
     /// Plans the boot of `layout` into `fixed` in slots 0 and on, and the regions of the idle view in `tail`.
-    pub(super) fn new(layout: &Layout, fixed: &[plan::PlannedRegion], tail: &[(u8, RegionWords)]) -> Self {
+    pub(super) fn new(layout: &Layout, fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) -> Self {
         let mut draft = Draft {
             layout,
             table: Mappings::new(u8::try_from(MAX_REGIONS).unwrap_or(u8::MAX)),
@@ -120,7 +120,7 @@ impl BootPlan {
 }
 
 /// What another PE does.
-fn secondary(fixed: &[plan::PlannedRegion], tail: &[(u8, RegionWords)]) -> Phase {
+fn secondary(fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) -> Phase {
     let mut words: Vec<_> = fixed.iter().map(|planned| planned.words).collect();
     for (slot, region) in tail {
         words.resize(words.len().max(usize::from(*slot) + 1), RegionWords::default());
@@ -204,7 +204,7 @@ impl Draft<'_> {
         }
     }
 
-    fn reshuffle(&mut self, fixed: &[plan::PlannedRegion], tail: &[(u8, RegionWords)]) {
+    fn reshuffle(&mut self, fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) {
         self.begin(BootPhase::Reshuffle);
         if let Some(pool) = self.layout.pool() {
             self.unmap(pool);

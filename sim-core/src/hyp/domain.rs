@@ -3,6 +3,7 @@
 use super::registers::El1;
 use crate::convention::{Arch, Frame};
 use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
+use crate::outcome::VcpuRef;
 use crate::platform::{Platform, SysReg, list_register};
 use alloc::vec::Vec;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
@@ -175,6 +176,12 @@ impl VcpuState {
 #[must_use]
 pub fn vmid(position: usize) -> u64 {
     u64::try_from(position).unwrap_or(u64::MAX).wrapping_add(1)
+}
+
+/// The vCPU that a machine knows by its VMID and its number.
+#[must_use]
+pub fn vcpu_of((vmid, vcpu): (u64, u64)) -> VcpuRef {
+    VcpuRef { domain: usize::try_from(vmid.wrapping_sub(1)).unwrap_or(usize::MAX), vcpu: vcpu as u32 }
 }
 
 /// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the

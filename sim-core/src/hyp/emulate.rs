@@ -1,11 +1,6 @@
-//! Devices that the hypervisor plays: a guest's access that stage 2 refused, decoded and carried out.
+//! Emulated devices: a guest's access that stage 2 refused, as its syndrome tells it, and the registers it may go to.
 
-use super::Hypervisor;
-use super::guest_mem::Cx;
-use super::strategy::Strategy;
-use crate::convention::Frame;
 use crate::layout::Layout;
-use crate::platform::{Event, Platform};
 use alloc::vec::Vec;
 
 /// ISS of a data abort (Arm ARM, `ESR_ELx`): bits 23 to 14 are valid.
@@ -18,8 +13,6 @@ const SF: u64 = 1 << 15;
 const FNV: u64 = 1 << 10;
 /// The abort is of a stage 1 table walk.
 const S1PTW: u64 = 1 << 7;
-/// Write, not read.
-const WNR: u64 = 1 << 6;
 
 /// A load or store of one register, as the syndrome of its abort tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +32,9 @@ pub struct Access {
 }
 
 impl Access {
+    /// ISS of a data abort: write, not read.
+    pub(super) const WNR: u64 = 1 << 6;
+
     /// The access behind a data abort from EL1 or EL0; `None`: the syndrome does not tell, or no stage refused it. An MPU
     /// translates nothing, so that FAR is the physical address as well, also where HPFAR is UNKNOWN.
     #[must_use]
@@ -51,7 +47,7 @@ impl Access {
         Some(Self {
             address: far,
             size: 1 << (esr >> 22 & 3),
-            write: esr & WNR != 0,
+            write: esr & Self::WNR != 0,
             register: (esr >> 16 & 0x1f) as usize,
             signed: esr & SSE != 0,
             wide: esr & SF != 0,
@@ -65,7 +61,7 @@ impl Access {
     }
 
     /// What a load of these bytes leaves in the register.
-    const fn loaded(&self, value: u64) -> u64 {
+    pub(super) const fn loaded(&self, value: u64) -> u64 {
         let unused = 64 - 8 * self.size as u32;
         match (self.signed, self.wide) {
             (false, _) => value,
@@ -90,47 +86,9 @@ impl Devices {
     }
 
     /// The bytes of a register.
-    fn bytes(&mut self, device: usize, offset: u64, size: u64) -> Option<&mut [u8]> {
+    pub(super) fn bytes(&mut self, device: usize, offset: u64, size: u64) -> Option<&mut [u8]> {
         let start = usize::try_from(offset).ok()?;
         self.0.get_mut(device)?.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
-    }
-}
-
-impl<S: Strategy> Hypervisor<S> {
-    /// Carries out the access of the current vCPU if it goes to a device that is emulated for it; the vCPU then goes on
-    /// behind the instruction. Says whether it was one.
-    pub(super) fn emulate<P: Platform>(
-        &mut self,
-        p: &mut P,
-        frame: &mut Frame,
-        access: Option<Access>,
-    ) -> Result<bool, P::Fault> {
-        let domain = self.core.current_domain(p.pe());
-        let found =
-            access.zip(domain).and_then(|(access, domain)| Some((access, access.device(&self.core.layout, domain)?)));
-        let Some((access, (at, offset))) = found else {
-            return Ok(false);
-        };
-        let Some(bytes) = self.core.devices.bytes(at, offset, access.size) else {
-            return Ok(false);
-        };
-        frame.elr = frame.elr.wrapping_add(4);
-        if !access.write {
-            let value = bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
-            if let Some(register) = frame.x.get_mut(access.register) {
-                *register = access.loaded(value);
-            }
-            return Ok(true);
-        }
-        let value = frame.x.get(access.register).copied().unwrap_or(0).to_le_bytes();
-        bytes.iter_mut().zip(value).for_each(|(to, from)| *to = from);
-        let console = self.core.layout.parts().emulated.get(at).and_then(|device| device.console);
-        if console == Some(offset) {
-            let uart = self.core.layout.board().uart.span;
-            Cx { core: &mut self.core, p }.device_write(uart, 0, value[0])?;
-            p.event(Event::Console(value[0]));
-        }
-        Ok(true)
     }
 }
 
@@ -144,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_syndrome_is_read_field_by_field() {
-        let access = Access::of(iss(2, 17, WNR), 0x1000).unwrap_or_else(|| unreachable!("ISV is set"));
+        let access = Access::of(iss(2, 17, Access::WNR), 0x1000).unwrap_or_else(|| unreachable!("ISV is set"));
         assert_eq!((access.address, access.size, access.write, access.register), (0x1000, 2, true, 17));
         assert!(Access::of(iss(8, 31, 0), 0).is_some_and(|access| access.size == 8 && access.register == 31));
         // Not told, FAR not valid, a table walk, an external abort, an alignment fault.

@@ -1,7 +1,13 @@
 //! Trap entry: why EL2 was entered, who answers, and who runs next.
 //!
+//! [`decode`] says what the syndrome says, once: its value goes to whoever answers, and to whoever keeps account.
+//!
 //! [`Hypervisor::enter`] is the whole way. Whoever lets other PEs in where Xen lets go of its locks walks it in parts:
 //! [`Hypervisor::begin`], [`Hypervisor::go_on`] if an event remains to be raised, [`Hypervisor::leave`].
+
+mod exception;
+
+pub use exception::{Entry, Exception, Registers, decode};
 
 use super::domain::{VcpuId, VcpuState};
 use super::emulate::Access;
@@ -10,7 +16,7 @@ use super::hypercall::{Call, Done, Step};
 use super::sched::{Timer, VirqTimer};
 use super::strategy::{Reach, Strategy};
 use super::{Core, Hypervisor, inject};
-use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, TAG, ec, psci};
+use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
 use evtchn::{Route, Stop, Vcpu};
@@ -25,12 +31,23 @@ pub enum Next {
     Idle,
 }
 
-const WNR: u64 = 1 << 6;
-
 impl<S: Strategy> Hypervisor<S> {
     /// Handles one entry to EL2. On return the frame is that of the guest to go on with, whose view is in force.
     pub fn enter<P: Platform>(&mut self, p: &mut P, cause: Cause, frame: &mut Frame) -> Result<Next, P::Fault> {
         if let Some(route) = self.begin(p, cause, frame)? {
+            self.raise(p, route)?;
+        }
+        self.leave(p, frame)
+    }
+
+    /// The same for whoever has had the entry decoded by [`Hypervisor::decode`].
+    pub fn enter_decoded<P: Platform>(&mut self, p: &mut P, entry: Entry, frame: &mut Frame) -> Result<Next, P::Fault> {
+        self.open(p, frame)?;
+        if entry.exception != Exception::Interrupt {
+            // What they hold came with the entry. They are read at EL2 all the same, which takes its time.
+            let _ = registers(p, Cause::Sync);
+        }
+        if let Some(route) = self.answer(p, entry.exception, frame)? {
             self.raise(p, route)?;
         }
         self.leave(p, frame)
@@ -43,16 +60,69 @@ impl<S: Strategy> Hypervisor<S> {
         cause: Cause,
         frame: &mut Frame,
     ) -> Result<Option<Route>, P::Fault> {
+        self.open(p, frame)?;
+        let entry = self.decode(p.pe(), cause, registers(p, cause), frame);
+        self.answer(p, entry.exception, frame)
+    }
+
+    /// Decodes an entry of a PE for the vCPU that is on it, whose registers `frame` has.
+    #[must_use]
+    pub fn decode(&self, pe: usize, cause: Cause, registers: Registers, frame: &Frame) -> Entry {
+        let layout = &self.core.layout;
+        let device = |access: &Access| access.device(layout, self.core.current_domain(pe)?);
+        decode(cause, registers, frame, layout.board().pmsa, device)
+    }
+
+    /// Begins work at EL2 for whoever was interrupted.
+    fn open<P: Platform>(&mut self, p: &mut P, frame: &Frame) -> Result<(), P::Fault> {
         self.core.note_mask(p.pe(), frame);
-        self.core.enter_unasked(p)?;
-        let route = match cause {
-            Cause::Sync => self.synchronous(p, frame)?,
-            Cause::Irq => self.interrupt(p).map(|()| None)?,
-        };
+        self.core.enter_unasked(p)
+    }
+
+    /// Does what EL2 was entered for, but for an event that remains to be raised.
+    fn answer<P: Platform>(
+        &mut self,
+        p: &mut P,
+        exception: Exception,
+        frame: &mut Frame,
+    ) -> Result<Option<Route>, P::Fault> {
+        let mut route = None;
+        match exception {
+            Exception::Hypercall(call) => route = self.hypercall(p, call, frame)?,
+            Exception::Interrupt => self.interrupt(p)?,
+            Exception::Smccc => self.smccc(p, frame)?,
+            Exception::UnknownHvc(_) => {
+                // It is nothing Xen answers: the guest gets an undefined instruction at its HVC.
+                frame.elr = frame.elr.wrapping_sub(4);
+                self.inject(p, frame, ec::UNKNOWN, 0, None)?;
+            }
+            Exception::Wait => {
+                frame.elr = frame.elr.wrapping_add(4);
+                if p.read(SysReg::IchLr0) & list_register::PENDING == 0 {
+                    self.core.block_current(p);
+                }
+            }
+            Exception::Mmio { access, device, offset } => {
+                if !self.emulate(p, frame, access, device, offset)? {
+                    self.abort(p, frame, access.write, access.address)?;
+                }
+            }
+            Exception::DataAbort { write, address } => self.abort(p, frame, write, address)?,
+            Exception::InstructionAbort { address } => {
+                self.inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(address))?;
+            }
+            Exception::Unknown => self.inject(p, frame, ec::UNKNOWN, 0, None)?,
+        }
         if let Some(pe) = self.core.pes.get_mut(p.pe()) {
             pe.half_way = route.is_some();
         }
         Ok(route)
+    }
+
+    /// Makes the guest take a data abort for a load or store that stage 2 refused.
+    fn abort<P: Platform>(&self, p: &mut P, frame: &mut Frame, write: bool, address: u64) -> Result<(), P::Fault> {
+        let iss = if write { Access::WNR | FSC_EXTERNAL } else { FSC_EXTERNAL };
+        self.inject(p, frame, ec::DATA_ABORT_SAME, iss, Some(address))
     }
 
     /// The second part of an entry, after others may have been in: raises the event that [`Hypervisor::begin`] left.
@@ -107,47 +177,10 @@ impl<S: Strategy> Hypervisor<S> {
         self.core.leave_to(p, view)
     }
 
-    fn synchronous<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<Option<Route>, P::Fault> {
-        let esr = p.read(SysReg::EsrEl2);
-        match esr >> 26 {
-            ec::HVC64 | ec::HVC32 => return self.hvc(p, frame, esr & 0xffff),
-            ec::WFX => {
-                frame.elr = frame.elr.wrapping_add(4);
-                if p.read(SysReg::IchLr0) & list_register::PENDING == 0 {
-                    self.core.block_current(p);
-                }
-            }
-            ec::DATA_ABORT_LOWER => {
-                let far = p.read(SysReg::FarEl2);
-                if !self.emulate(p, frame, Access::of(esr, far))? {
-                    self.inject(p, frame, ec::DATA_ABORT_SAME, (esr & WNR) | FSC_EXTERNAL, Some(far))?;
-                }
-            }
-            ec::INSTRUCTION_ABORT_LOWER => {
-                let far = p.read(SysReg::FarEl2);
-                self.inject(p, frame, ec::INSTRUCTION_ABORT_SAME, FSC_EXTERNAL, Some(far))?;
-            }
-            _ => self.inject(p, frame, ec::UNKNOWN, 0, None)?,
-        }
-        Ok(None)
-    }
-
-    fn hvc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, immediate: u64) -> Result<Option<Route>, P::Fault> {
-        match immediate {
-            tag if tag == u64::from(TAG) => {}
-            0 => return self.smccc(p, frame).map(|()| None),
-            // Any other immediate is nothing Xen answers: the guest gets an undefined instruction at its HVC.
-            _ => {
-                frame.elr = frame.elr.wrapping_sub(4);
-                return self.inject(p, frame, ec::UNKNOWN, 0, None).map(|()| None);
-            }
-        }
+    fn hypercall<P: Platform>(&mut self, p: &mut P, call: Call, frame: &mut Frame) -> Result<Option<Route>, P::Fault> {
         let Some(caller) = self.core.caller(p.pe()) else {
             return Ok(None);
         };
-        let pmsa = self.core.layout.board().pmsa;
-        let [x0, x1, x2, x3, x4, ..] = frame.x;
-        let call = Call { nr: pmsa.number(frame), args: [x0, x1, x2, x3, x4] };
         match self.start(p, caller, call) {
             Ok(Step::Raise(route)) => {
                 frame.x[0] = 0;
@@ -155,7 +188,7 @@ impl<S: Strategy> Hypervisor<S> {
             }
             Ok(Step::Done(Done::Rc(rc))) => frame.x[0] = rc.cast_unsigned(),
             Ok(Step::Done(Done::Continue(call))) => {
-                pmsa.set_number(frame, call.nr);
+                self.core.layout.board().pmsa.set_number(frame, call.nr);
                 for (register, value) in frame.x.iter_mut().zip(call.args) {
                     *register = value;
                 }
@@ -298,6 +331,15 @@ impl<S: Strategy> Core<S> {
         pe.view.follow(&self.plan, self.plans, p)?;
         work(&mut self.strategy, &mut Reach { plan: &self.plan, view: &mut pe.view, p })
     }
+}
+
+/// Reads the registers that tell why EL2 was entered.
+fn registers<P: Platform>(p: &mut P, cause: Cause) -> Registers {
+    if cause == Cause::Irq {
+        return Registers::default();
+    }
+    let esr = p.read(SysReg::EsrEl2);
+    Registers { esr, far: if exception::is_abort(esr) { p.read(SysReg::FarEl2) } else { 0 } }
 }
 
 fn program_timer<P: Platform>(p: &mut P, deadline: Option<u64>) -> Result<(), P::Fault> {

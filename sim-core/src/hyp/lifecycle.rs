@@ -7,11 +7,12 @@
 
 use super::domain::{RunState, VcpuId};
 use super::guest_mem::Cx;
+use super::hypervisor::{domain_config, initial_shared_info};
 use super::plan::Plan;
 use super::sched::Scheduler;
 use super::strategy::Strategy;
 use super::view::Wanted;
-use super::{Core, Hypervisor, domain_config, initial_shared_info};
+use super::{Core, Hypervisor};
 use crate::layout::{DomainLayout, Layout, LayoutError, LayoutParts, PAGE_SIZE, Span};
 use crate::outcome::{Refused, ViewId};
 use crate::platform::{Platform, Width};

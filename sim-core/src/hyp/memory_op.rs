@@ -3,6 +3,7 @@
 use super::Hypervisor;
 use super::guest_mem::Cx;
 use super::hypercall::Call;
+use super::hypervisor::initial_shared_info;
 use super::strategy::Strategy;
 use crate::convention::{XENMEM_ADD_TO_PHYSMAP, XENMEM_REMOVE_FROM_PHYSMAP};
 use crate::layout::PAGE_SIZE;
@@ -100,7 +101,7 @@ impl<S: Strategy> Hypervisor<S> {
             let known = host.core.layout.ram_bank(dom.get(), gaddr).is_some();
             return Err(if known || placed.is_some() { Errno::EOPNOTSUPP } else { Errno::EINVAL }.into());
         };
-        let home = super::initial_shared_info(&host.core.layout, dom.get()).0;
+        let home = initial_shared_info(&host.core.layout, dom.get()).0;
         self.channels.set_shared_info(&mut host, dom, home)?;
         host.unmap_area(placed);
         if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {

@@ -1,6 +1,6 @@
 //! Devices that the hypervisor plays for guests: no view maps them, so an access traps to EL2 and is carried out there.
 
-use super::{Item, LayoutError, LayoutParts, Span};
+use super::{Item, LayoutError, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,7 +12,7 @@ pub struct EmulatedDevice {
     pub name: String,
     /// Where its registers are.
     pub span: Span,
-    /// Positions in [`LayoutParts::domains`] of the domains that have it; they share its registers.
+    /// Positions in [`super::LayoutParts::domains`] of the domains that have it; they share its registers.
     pub domains: Vec<usize>,
     /// Offset of the register whose low byte goes to the console when it is written.
     pub console: Option<u64>,
@@ -24,8 +24,8 @@ impl EmulatedDevice {
 }
 
 /// Sizes and registers.
-pub(super) fn check(parts: &LayoutParts) -> Result<(), LayoutError> {
-    for (index, device) in parts.emulated.iter().enumerate() {
+pub(super) fn check(devices: &[EmulatedDevice]) -> Result<(), LayoutError> {
+    for (index, device) in devices.iter().enumerate() {
         let item = || Item::Emulated { index, name: device.name.clone() };
         let size = device.span.size();
         if size > EmulatedDevice::MOST {

@@ -2,13 +2,16 @@
 
 use super::check;
 use super::error::LayoutError;
-use super::{Layout, LayoutParts, Owner, PAGE_SIZE, Placement, Span};
+use super::{LayoutParts, Owner, Placement, Span};
 use alloc::vec::Vec;
+
+/// Xen's page size; frame numbers count these.
+pub const PAGE_SIZE: u64 = 4096;
 
 /// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
 const VCPU_INFO_STRIDE: u64 = 64;
 /// Bytes from one control block to the next: 72 used, on granules of their own.
-pub(crate) const CONTROL_BLOCK_STRIDE: u64 = 128;
+pub(super) const CONTROL_BLOCK_STRIDE: u64 = 128;
 
 /// Where one domain's pages are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,16 +97,16 @@ fn place(pool: Span, size: u64, taken: &[Span]) -> Option<Span> {
     }
 }
 
-/// The pages of every domain. Where the pool was there `before`, who stays in it stays where it is.
+/// The pages of every domain. Where the pool was there `before`, with those parts and pages, who stays in it stays where it is.
 pub(super) fn assign(
     parts: &LayoutParts,
     pool: Option<Span>,
-    before: Option<&Layout>,
+    before: Option<(&LayoutParts, &[GuestPages])>,
 ) -> Result<Vec<GuestPages>, LayoutError> {
     let stays = |position: usize| {
-        let before = before?;
-        let same = before.parts.domains.get(position) == parts.domains.get(position);
-        before.pages.get(position).filter(|pages| same && pages.own_pool.is_some())
+        let (before, pages) = before?;
+        let same = before.domains.get(position) == parts.domains.get(position);
+        pages.get(position).filter(|pages| same && pages.own_pool.is_some())
     };
     let mut taken: Vec<Span> = (0..parts.domains.len()).filter_map(|at| stays(at)?.own_pool).collect();
     let mut all = Vec::with_capacity(parts.domains.len());

@@ -15,11 +15,13 @@ pub use attributes::Attributes;
 pub use bus::Cpu;
 pub use run::{GuestSlot, Refusal, Stop};
 
+use crate::convention::Frame;
 use crate::guest::{Guest, Mark};
 use crate::layout::{Layout, Span};
-use crate::outcome::{El2Fault, HazardReport};
+use crate::outcome::{Counts, El2Fault, HazardReport};
 use crate::platform::Event;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use clock::Costs;
 use core::fmt;
@@ -118,6 +120,74 @@ impl Machine {
     #[must_use]
     pub fn guests(&self) -> &[GuestSlot] {
         &self.guests
+    }
+
+    /// The PEs, by number.
+    #[must_use]
+    pub fn pes(&self) -> &[Pe] {
+        &self.pes
+    }
+
+    /// A PE.
+    #[must_use]
+    pub fn pe(&self, pe: usize) -> Option<&Pe> {
+        self.pes.get(pe)
+    }
+
+    /// A PE.
+    #[must_use]
+    pub fn pe_mut(&mut self, pe: usize) -> Option<&mut Pe> {
+        self.pes.get_mut(pe)
+    }
+
+    /// The time of a PE, in cycles; 0 for one that is not there.
+    #[must_use]
+    pub fn now(&self, pe: usize) -> u64 {
+        self.pes.get(pe).map_or(0, |state| state.clock)
+    }
+
+    /// The registers of the guest on a PE.
+    #[must_use]
+    pub fn frame(&self, pe: usize) -> Frame {
+        self.pes.get(pe).map_or(Frame::default(), |state| state.frame)
+    }
+
+    /// The `size` bytes at `address`, at most 8, as nobody's access: 0 where there is no memory.
+    #[must_use]
+    pub fn look_at(&self, address: u64, size: usize) -> u64 {
+        self.ram.read(address, size)
+    }
+
+    /// Uses of the MPU that hardware may answer either way, the first of them.
+    #[must_use]
+    pub fn hazards(&self) -> &[HazardReport] {
+        &self.hazards
+    }
+
+    /// What was written to the console; bytes that are no UTF-8 are replaced.
+    #[must_use]
+    pub fn console(&self) -> String {
+        String::from_utf8_lossy(&self.console).into_owned()
+    }
+
+    /// All that was done since the clocks were last started.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts))
+    }
+
+    /// The latest clock of all PEs.
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.pes.iter().map(|pe| pe.clock).max().unwrap_or(0)
+    }
+
+    /// Starts all clocks and counters at zero; gives what was counted until then.
+    pub fn start_clocks(&mut self) -> Counts {
+        self.pes.iter_mut().fold(Counts::default(), |all, pe| {
+            pe.clock = 0;
+            all.plus(core::mem::take(&mut pe.counts))
+        })
     }
 
     /// The costs in force.

@@ -198,6 +198,16 @@ impl Pe {
         self.kicked.into_iter().chain(self.timer_on.then_some(self.timer_at)).min()
     }
 
+    /// When the PE does something next: a guest that runs at once, a PE that sleeps with the interrupt that ends it.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        match self.running {
+            Running::Guest(_) => Some(self.clock),
+            Running::Idle => self.next_interrupt().map(|at| at.max(self.clock)),
+            Running::Reset => None,
+        }
+    }
+
     /// Whether the guest has a virtual interrupt to take.
     #[must_use]
     pub fn virtual_interrupt(&self) -> bool {

@@ -5,9 +5,8 @@
 //! strategy's own code, not of a description of it.
 
 use super::Config;
-use crate::hyp::guest_mem::Cx;
 use crate::hyp::strategy::Strategy;
-use crate::hyp::view::Wanted;
+use crate::hyp::view::{PeView, Wanted};
 use crate::hyp::{Hypervisor, SetupError};
 use crate::layout::{Layout, Owner, Span};
 use crate::machine::pe::Pe;
@@ -86,26 +85,26 @@ fn made<S: Strategy>(
     let mut cpu = Cpu { machine, pe: 0 };
     hyp.boot(&mut cpu)?;
     for (domain, span) in handed_over.iter().copied() {
-        let pool = hyp.core.layout.pages(domain).and_then(|pages| pages.own_pool);
-        let within = pool.or_else(|| hyp.core.layout.owner(span.base()).1).filter(|within| within.covers(&span));
+        let pool = hyp.layout().pages(domain).and_then(|pages| pages.own_pool);
+        let within = pool.or_else(|| hyp.layout().owner(span.base()).1).filter(|within| within.covers(&span));
         if let Some(within) = within {
             let wanted = Wanted { span, within, device: false };
             // Where no slot is left, its owner was told so, and the page is not reached.
-            let _ = Cx { core: &mut hyp.core, p: &mut cpu }.accept(&wanted, domain)?;
+            let _ = hyp.memory(&mut cpu).accept(&wanted, domain)?;
         }
     }
-    hyp.core.leave_to(&mut cpu, view)?;
+    hyp.leave_to(&mut cpu, view)?;
     // The ERET, and the exception that brings EL2 back.
-    cpu.machine.pes.iter_mut().take(1).for_each(Pe::context_sync);
-    hyp.core.enter_unasked(&mut cpu)?;
+    cpu.machine.pe_mut(0).into_iter().for_each(Pe::context_sync);
+    hyp.enter_unasked(&mut cpu)?;
     let mut first = None;
-    for (wanted, piece) in pieces(&hyp.core.layout, access) {
+    for (wanted, piece) in pieces(hyp.layout(), access) {
         let mut left = piece;
         loop {
             let limit = match wanted {
                 Some(wanted) => {
                     let rest = Span::new(left.addr, wanted.span.limit()).unwrap_or(wanted.span);
-                    Cx { core: &mut hyp.core, p: &mut cpu }.reach(&Wanted { span: rest, ..wanted })?
+                    hyp.memory(&mut cpu).reach(&Wanted { span: rest, ..wanted })?
                 }
                 None => u64::MAX,
             };
@@ -159,7 +158,7 @@ fn pieces(layout: &Layout, access: Access) -> Vec<(Option<Wanted>, Access)> {
 }
 
 fn through<S: Strategy>(machine: &Machine, hyp: &Hypervisor<S>, view: ViewId, access: Access) -> Option<Through> {
-    let (plan, mpu) = (&hyp.core.plan, &machine.pes.first()?.el2);
+    let (plan, mpu) = (hyp.region_plan(), &machine.pe(0)?.el2);
     let slot = match mpu.check(Regime::El2, access).result.ok()?.by {
         HitBy::Background => return Some(Through::DefaultMap),
         HitBy::MpuOff => return None,
@@ -170,7 +169,7 @@ fn through<S: Strategy>(machine: &Machine, hyp: &Hypervisor<S>, view: ViewId, ac
     let windows = usize::from(plan.window_slot(0))..usize::from(plan.window_slot(plan.windows()));
     let fixed = plan.fixed().get(at);
     let planned = || plan.view(view).regions.iter().any(|planned| planned.words == words);
-    let current = hyp.core.pes.first().map(|pe| pe.view.current());
+    let current = hyp.view_on(0).map(PeView::current);
     Some(if windows.contains(&at) {
         Through::Window { slot, range: (words.base(), words.limit()) }
     } else if fixed.is_some() {

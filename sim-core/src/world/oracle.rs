@@ -85,7 +85,7 @@ impl Oracle {
         runs: Option<(usize, u32)>,
         again: bool,
     ) -> Option<Breach> {
-        let state = machine.pes.get(pe)?;
+        let state = machine.pe(pe)?;
         if self.seen.len() <= pe {
             self.seen.resize_with(pe + 1, Seen::default);
         }

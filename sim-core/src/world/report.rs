@@ -1,36 +1,37 @@
 //! The typed report of a run.
 
-use super::World;
-use super::watch::Watch;
+use super::accounting::{Accounting, Ran};
+use crate::hyp::Hypervisor;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
+use crate::hyp::view::PeView;
+use crate::machine::Machine;
 use crate::outcome::{
-    Counts, EventTotals, FaultKind, HypervisorFault, Outcome, Refused, RegionUse, Report, SlotLine, ViewId, ViewUse,
+    El2Fault, FaultKind, HypervisorFault, OnBehalf, Outcome, Refused, RegionUse, Report, SlotLine, ViewId, ViewUse,
 };
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 use mpu_model::RegionWords;
 
-/// The machine stopped at EL2: a fault, or a hazard that led to one.
-pub(super) fn stopped<S: Strategy, W: Watch>(world: &mut World<S, W>) -> Outcome {
-    let Some(fault) = world.machine.faults().0 else {
-        return Outcome::Hazard(None);
-    };
-    let recursive = world.last_words(&fault);
+/// The machine stopped at EL2: a fault, or a hazard that led to one. `recursive` is the fault that its report met.
+pub(super) fn stopped<S: Strategy>(
+    hyp: &Hypervisor<S>,
+    machine: &Machine,
+    on_behalf: OnBehalf,
+    fault: El2Fault,
+    recursive: Option<El2Fault>,
+) -> Outcome {
     let address = fault.syndrome.far;
-    let core = &world.hyp.core;
-    let view = core.pes.get(fault.pe).map_or(ViewId::Idle, |pe| pe.view.current());
-    let line = |(slot, words)| slot_line(&core.plan, view, slot, words);
-    let el2 = world.machine.pes.get(fault.pe).map(|pe| &pe.el2);
+    let view = hyp.view_on(fault.pe).map_or(ViewId::Idle, PeView::current);
+    let line = |(slot, words)| slot_line(hyp.region_plan(), view, slot, words);
+    let el2 = machine.pe(fault.pe).map(|pe| &pe.el2);
     let slots: Vec<SlotLine> = el2.map(|mpu| mpu.enabled().map(line).collect()).unwrap_or_default();
     let (below, above) = el2.map(|mpu| mpu.nearest(address)).unwrap_or_default();
     let report = Box::new(HypervisorFault {
         fault,
-        on_behalf: world.on_behalf,
-        owner: core.layout.owner(address).0,
-        object: world.hyp.object_at(address),
+        on_behalf,
+        owner: hyp.layout().owner(address).0,
+        object: hyp.object_at(address),
         view,
         slots,
         below: below.map(line),
@@ -68,46 +69,14 @@ fn region_use(plan: &Plan, peak: usize, exposed: u64) -> RegionUse {
 /// The report of a system that its board has no room for: nothing ran. `plan` is the sketch of what was refused.
 #[must_use]
 pub fn refused(refused: Refused, plan: &Plan) -> Report {
-    Report {
-        outcome: Outcome::Refused(refused),
-        hazards: Vec::new(),
-        events: EventTotals::default(),
-        ports: Vec::new(),
-        traps: BTreeMap::new(),
-        regions: region_use(plan, 0, 0),
-        counts: Counts::default(),
-        boot_counts: Counts::default(),
-        cycles: 0,
-        lock_wait: 0,
-        steps: 0,
-        console: String::new(),
-    }
+    Accounting::default().close(Outcome::Refused(refused), region_use(plan, 0, 0), Ran::default())
 }
 
-pub(super) fn assemble<S, W>(world: World<S, W>, outcome: Outcome) -> Report {
-    let core = &world.hyp.core;
-    let peak = core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0);
-    let exposed = core.pes.iter().map(|pe| pe.view.exposed()).max().unwrap_or(0);
-    let regions = region_use(&core.plan, peak, exposed);
-    let counts = world.machine.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts));
-    let cycles = world.machine.pes.iter().map(|pe| pe.clock).max().unwrap_or(0);
-    let hazards = world.machine.hazards.clone();
+/// The report of a run that is over.
+pub(super) fn assemble<S>(hyp: &Hypervisor<S>, machine: &Machine, accounting: Accounting, outcome: Outcome) -> Report {
+    let ran = Ran::of(machine);
     // However the guests fared after it, a run that met a hazard says nothing about hardware.
     let over = !matches!(outcome, Outcome::HypervisorFault(_) | Outcome::Hazard(_) | Outcome::IsolationBroken(_));
-    let outcome = if over && !hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
-    let (events, ports) = world.tracker.close();
-    Report {
-        outcome,
-        hazards,
-        events,
-        ports,
-        traps: world.traps,
-        regions,
-        counts,
-        boot_counts: world.boot_counts,
-        cycles,
-        lock_wait: world.lock_wait,
-        steps: world.steps,
-        console: String::from_utf8_lossy(&world.machine.console).into_owned(),
-    }
+    let outcome = if over && !ran.hazards.is_empty() { Outcome::Hazard(None) } else { outcome };
+    accounting.close(outcome, region_use(hyp.region_plan(), hyp.most_regions(), hyp.most_exposed()), ran)
 }

@@ -1,10 +1,8 @@
 //! Runs in which turns change for ever and no guest acts in any: a quantum shorter than what it takes to hand over a PE.
 
-use super::watch::Watch;
-use super::{World, due};
-use crate::hyp::PeState;
 use crate::hyp::sched::Scheduler;
-use crate::hyp::strategy::Strategy;
+use crate::hyp::{Hypervisor, PeState};
+use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::Limit;
 use alloc::vec::Vec;
@@ -42,30 +40,33 @@ impl Starved {
         }
         self.entries = 0;
     }
-}
 
-impl<S: Strategy, W: Watch> World<S, W> {
     /// A PE took an interrupt instead of letting its guest act. The limit, if no guest ever acts again.
     ///
     /// What a PE does then is decided by whose turn it is, who waits, and what its MPUs hold: by nothing from outside where no
     /// timer is armed and no kick on its way. A PE that stands as it stood before therefore goes through the same turns again.
-    pub(super) fn starved(&mut self, pe: usize) -> Option<Limit> {
-        self.starved.entries += 1;
-        if self.starved.entries < SUSPICIOUS {
+    pub(super) fn interrupted<S>(
+        &mut self,
+        machine: &Machine,
+        hyp: &Hypervisor<S>,
+        rule: &Scheduler,
+        pe: usize,
+    ) -> Option<Limit> {
+        self.entries += 1;
+        if self.entries < SUSPICIOUS {
             return None;
         }
-        let Scheduler::RoundRobin { quantum } = self.config.scheduler else { return None };
-        let kicked = self.machine.pes.iter().any(Pe::is_kicked);
-        if kicked || self.hyp.core.pes.iter().any(|state| state.queue.has_timers()) {
+        let Scheduler::RoundRobin { quantum } = *rule else { return None };
+        let kicked = machine.pes().iter().any(Pe::is_kicked);
+        if kicked || hyp.has_timers() {
             return None;
         }
-        let (machine, standing) = (self.machine.pes.get(pe)?, self.hyp.core.pes.get(pe)?);
-        let began =
-            machine.next_interrupt().filter(|_| machine.physical_interrupt().is_some())?.saturating_sub(quantum);
-        self.starved.pes.resize(self.machine.pes.len(), Turns::default());
-        self.starved.pes.get_mut(pe)?.turn(standing, machine.clock.saturating_sub(began));
-        let turns = self.machine.pes.iter().zip(&self.starved.pes);
-        let mut live = turns.filter(|(state, _)| due(state).is_some()).map(|(_, turns)| turns);
+        let (state, standing) = (machine.pe(pe)?, hyp.state_of(pe)?);
+        let began = state.next_interrupt().filter(|_| state.physical_interrupt().is_some())?.saturating_sub(quantum);
+        self.pes.resize(machine.pes().len(), Turns::default());
+        self.pes.get_mut(pe)?.turn(standing, state.clock.saturating_sub(began));
+        let turns = machine.pes().iter().zip(&self.pes);
+        let mut live = turns.filter(|(state, _)| state.due().is_some()).map(|(_, turns)| turns);
         if !live.clone().all(|turns| turns.recurred) {
             return None;
         }

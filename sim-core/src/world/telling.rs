@@ -1,10 +1,11 @@
 //! What a world tells whoever watches it. All of it is asked for only where somebody does.
 
+use super::World;
 use super::watch::{Standing, Told, Watch, Watched};
-use super::{World, vcpu_ref};
 use crate::convention::{Arch, Cause};
 use crate::hyp::Hypervisor;
-use crate::hyp::domain::{RunState, VcpuId};
+use crate::hyp::domain::{RunState, VcpuId, vcpu_of};
+use crate::hyp::entry::{Entry, Exception};
 use crate::hyp::strategy::Strategy;
 use crate::machine::Cpu;
 use crate::machine::pe::Running;
@@ -24,17 +25,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Tells what happens now on a PE.
     fn tell(&mut self, pe: usize, what: Told) {
-        let now = self.machine.pes.get(pe).map_or(0, |state| state.clock);
+        let now = self.machine.now(pe);
         self.watch.tell(now, pe, what);
     }
 
     /// Tells what each PE went through before time began, and what it has enabled now.
     pub(super) fn tell_boot(&mut self) {
-        for pe in 0..self.machine.pes.len() {
-            for phase in self.hyp.core.plan.boot().phases(pe) {
+        for pe in 0..self.machine.pes().len() {
+            for phase in self.hyp.region_plan().boot().phases(pe) {
                 self.watch.tell(0, pe, Told::Booted(phase.used));
             }
-            if let Some(view) = self.hyp.core.pes.get(pe).map(|state| &state.view) {
+            if let Some(view) = self.hyp.view_on(pe) {
                 let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
                 self.watch.tell(0, pe, Told::Hypervisor(now));
             }
@@ -43,14 +44,14 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Tells where every vCPU stands before the first of them runs.
     pub(super) fn tell_vcpus(&mut self) {
-        let vcpus: Vec<_> = self.hyp.core.domains.iter().map(|(id, state)| (state.pe, id)).collect();
+        let vcpus: Vec<_> = self.hyp.vcpus().map(|(id, state)| (state.pe, id)).collect();
         for (pe, id) in vcpus {
             self.tell_standing(pe, id);
         }
     }
 
     fn tell_standing(&mut self, pe: usize, id: VcpuId) {
-        let Some(state) = self.hyp.core.domains.vcpu(id) else { return };
+        let Some(state) = self.hyp.vcpu(id) else { return };
         let standing = match state.run {
             RunState::Offline => Standing::Off,
             RunState::Blocked => Standing::Blocked,
@@ -63,8 +64,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Who runs on a PE, before it acts and after.
     pub(super) fn handling(&self, pe: usize) -> Handling {
-        let Running::Guest(guest) = self.machine.pes.get(pe)?.running else { return None };
-        self.machine.guests().get(guest).map(|slot| (vcpu_ref(slot.key()), slot.in_handler()))
+        let Running::Guest(guest) = self.machine.pe(pe)?.running else { return None };
+        self.machine.guests().get(guest).map(|slot| (vcpu_of(slot.key()), slot.in_handler()))
     }
 
     /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.
@@ -73,7 +74,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             self.watch.tell(start, pe, Told::Handler(vcpu, true));
         }
         if trapped {
-            self.watch.tell(start, pe, Told::Entered(self.on_behalf));
+            self.watch.tell(start, pe, Told::Entered(self.accounting.on_behalf()));
         }
     }
 
@@ -86,9 +87,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Shows who entered EL2 with which registers.
-    pub(super) fn show_entry(&mut self, pe: usize, cause: Cause) {
-        if let Some(state) = self.machine.pes.get(pe) {
-            let vcpu = self.on_behalf.vcpu;
+    pub(super) fn show_entry(&mut self, pe: usize, entry: Entry, vcpu: Option<VcpuRef>) {
+        if let Some(state) = self.machine.pe(pe) {
+            let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
             let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
             let number = state.pmsa().number(frame);
             self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
@@ -99,11 +100,11 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub(super) fn tell_left(&mut self, pe: usize, before: Option<VcpuRef>) {
         let runs = self.handling(pe).map(|(vcpu, _)| vcpu);
         if let Some(before) = before.filter(|before| Some(*before) != runs)
-            && let Some(id) = self.hyp.core.domains.id(before.domain, before.vcpu)
+            && let Some(id) = self.hyp.vcpu_id(before.domain, before.vcpu)
         {
             self.tell_standing(pe, id);
         }
-        if let Some(state) = self.machine.pes.get(pe) {
+        if let Some(state) = self.machine.pe(pe) {
             self.watch.see(pe, Seen::Left(runs, &state.frame));
         }
         self.tell(pe, Told::Left(runs));
@@ -111,7 +112,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Tells of hazards that were not told yet.
     pub(super) fn tell_hazards(&mut self) {
-        while let Some(hazard) = self.machine.hazards.get(self.hazards_told).copied() {
+        while let Some(hazard) = self.machine.hazards().get(self.hazards_told).copied() {
             self.hazards_told += 1;
             self.tell(hazard.pe, Told::Hazard(hazard.kind));
         }

@@ -1,17 +1,7 @@
 //! Mixes: rounds of steps that are drawn one after the other, so that a long mix takes no more memory than a short one.
 
-use super::Step;
+use super::op::{Part, Step};
 use alloc::rc::Rc;
-
-/// One of the things that a round of a mix may be.
-#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// How often it is drawn, against the weights of the others.
-    pub weight: u32,
-    /// What is done when it is drawn.
-    pub steps: Rc<[Step]>,
-}
 
 /// `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]

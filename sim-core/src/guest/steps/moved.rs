@@ -1,8 +1,7 @@
 //! A program for a domain whose RAM lies elsewhere: addresses in it move along. Raw hypercalls stay as they are, for nobody
 //! knows which of their arguments are addresses.
 
-use super::mix::Part;
-use super::{Op, Step};
+use super::{Op, Part, Step};
 use alloc::rc::Rc;
 
 /// Steps with every address that they name as `to` has it.

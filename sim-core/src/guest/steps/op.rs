@@ -1,6 +1,5 @@
 //! What steps can say.
 
-use super::mix::Part;
 use crate::outcome::{Expected, StepId};
 use crate::platform::Width;
 use alloc::rc::Rc;
@@ -151,6 +150,16 @@ impl Op {
     pub const fn making(op: evtchn::op::Op, variable: usize) -> Self {
         Self::Event(EventStep { op, from: None, keep: Some(variable) })
     }
+}
+
+/// One of the things that a round of a mix may be.
+#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How often it is drawn, against the weights of the others.
+    pub weight: u32,
+    /// What is done when it is drawn.
+    pub steps: Rc<[Step]>,
 }
 
 /// One step.

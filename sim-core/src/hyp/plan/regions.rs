@@ -1,6 +1,6 @@
 //! What each view maps, for whom, and with which rights; and how that becomes regions.
 
-use super::{Needs, PlannedPin, PlannedRegion};
+use super::planned::{Needs, PlannedPin, PlannedRegion};
 use crate::layout::{HypDevices, Layout, Owner, PAGE_SIZE, Placement, Span};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Mapping};

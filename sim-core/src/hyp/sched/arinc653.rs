@@ -117,7 +117,8 @@ pub struct Cycle {
 
 impl Cycle {
     /// The frames of one PE out of a checked schedule.
-    pub(in crate::hyp) fn new(frames: &[MinorFrame], domains: &Domains, pe: usize) -> Self {
+    #[must_use]
+    pub fn new(frames: &[MinorFrame], domains: &Domains, pe: usize) -> Self {
         let mut end = 0u64;
         let mine = frames.iter().filter(|minor| minor.pe == pe).map(|minor| {
             end = end.saturating_add(minor.runtime);
