@@ -91,6 +91,11 @@ pub struct Source {
     /// The scenario file.
     pub scenario: PathBuf,
 
+    /// The board in this file, in the place of the scenario's: TOML with the keys of a scenario's table board
+    /// (docs/scenarios.md).
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+
     /// Change a key of the scenario, e.g. `placement=pool`, `el2_regions=16`, `domain.0.ram.0.size=0x1000`.
     #[arg(
         long = "set",
@@ -235,6 +240,10 @@ pub struct SweepGrid {
     #[arg(long, value_name = "KEY=RANGE")]
     pub vary: Vec<String>,
 
+    /// The board in this file, as run --board takes it.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+
     /// Change a key of the scenario in every cell, as run --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
@@ -316,6 +325,10 @@ pub struct Report {
     /// Of sweeps: show only rows with this value of a varied key.
     #[arg(long = "where", value_name = "KEY=VALUE")]
     pub only: Vec<String>,
+
+    /// Of scenarios: the board in this file, as compare --board takes it.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
 
     /// Of scenarios: change a key, as compare --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]

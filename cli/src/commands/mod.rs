@@ -21,7 +21,7 @@ use crate::profile::ProfileError;
 use crate::render::picture::DrawError;
 use crate::replay::ReplayError;
 use crate::report::ReportError;
-use crate::scenario::{LoadError, Scenario};
+use crate::scenario::{BoardFile, LoadError, Scenario};
 use crate::shown;
 use crate::strategy::{self, StrategyError};
 use crate::sweep::{NoRun, SweepError};
@@ -260,7 +260,13 @@ fn stop_on_signals(stop: &'static AtomicBool) -> Result<(), CommandError> {
 }
 
 fn load(source: &Source) -> Result<Scenario, CommandError> {
-    Ok(Scenario::load(&source.scenario, &source.sets)?)
+    let board = board_file(source.board.as_deref())?;
+    Ok(Scenario::load_on(&source.scenario, board.as_ref(), &source.sets)?)
+}
+
+/// What `--board` names.
+fn board_file(path: Option<&Path>) -> Result<Option<BoardFile>, CommandError> {
+    Ok(path.map(BoardFile::read).transpose()?)
 }
 
 /// Runs a scenario under a strategy that is called `name`, which `watch` is told of: the scenario as that strategy runs it,

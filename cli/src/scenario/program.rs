@@ -9,7 +9,7 @@ use super::number::{self, Number};
 use super::raw::Key;
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawBindInterdomain, RawBindVirq, RawExpect, RawPortStep, RawStep};
-use super::source::Sources;
+use super::source::{Source, Sources};
 use super::{Program, StepSource, single};
 use crate::{near, shown};
 use evtchn::abi::DOMID_SELF;
@@ -65,7 +65,10 @@ impl<'a> Book<'a> {
                 line: place.as_ref().map_or(1, |place| place.line),
                 column: place.as_ref().map_or(1, |place| place.column),
                 text: shown::line(&self.sources.excerpt(span)).into_owned(),
-                set: place.and_then(|place| place.set).map(str::to_owned),
+                set: place.and_then(|place| match place.origin {
+                    Source::Set(set) => Some(set.to_owned()),
+                    Source::File(_) => None,
+                }),
             });
             self.last = Some(span.clone());
         }

@@ -1,6 +1,7 @@
 //! A scenario file as it is written: every key, nothing checked beyond types. What can be wrong keeps its span.
 
 use super::number::Number;
+use super::raw_board::RawBoard;
 use super::raw_step::{NumberOrName, RawStep};
 use super::ring::RawRing;
 use serde::Deserialize;
@@ -92,7 +93,7 @@ choice!(RawAccess { Rw = "rw", Ro = "ro", RwEl1 = "rw-el1", RoEl1 = "ro-el1" });
 pub(super) struct RawScenario {
     pub(super) name: Maybe<String>,
     pub(super) description: Option<String>,
-    pub(super) board: Maybe<String>,
+    pub(super) board: Maybe<RawBoard>,
     pub(super) pes: Maybe<Number>,
     pub(super) el2_regions: Maybe<Number>,
     pub(super) el1_regions: Maybe<Number>,
@@ -215,6 +216,9 @@ pub(super) struct RawDevice {
     pub(super) size: Spanned<Number>,
     pub(super) domains: Spanned<Vec<Spanned<Number>>>,
     pub(super) console: Maybe<Number>,
+    #[serde(default)]
+    pub(super) passthrough: bool,
+    pub(super) shared: Maybe<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use super::grid::Grid;
 use crate::judgement::NotSetUp;
 use crate::profile::Profile;
 use crate::render::compare::{failed, not_set_up};
-use crate::scenario::{LoadError, Scenario};
+use crate::scenario::{BoardFile, LoadError, Scenario};
 use crate::words;
 use sim_core::outcome::{Outcome, Report};
 use std::path::Path;
@@ -45,6 +45,8 @@ pub struct Cells<'a> {
     pub path: &'a Path,
     /// Its text.
     pub text: &'a str,
+    /// `--board`.
+    pub board: Option<&'a BoardFile>,
     /// `--set`.
     pub sets: &'a [String],
     /// What operations cost in every cell.
@@ -64,7 +66,7 @@ impl Cells<'_> {
             for value in &axis.values {
                 let mut sets = self.sets.to_vec();
                 sets.push(format!("{}={value}", axis.key));
-                Scenario::check_keys(self.path, self.text, &sets).map_err(|error| SweepError::Key {
+                Scenario::check_keys(self.path, self.text, self.board, &sets).map_err(|error| SweepError::Key {
                     key: axis.key.clone(),
                     value: value.clone(),
                     error: Box::new(error),
@@ -79,7 +81,7 @@ impl Cells<'_> {
         let varied = self.grid.values(cell).filter(|(axis, _)| axis.is_of_scenario());
         let varied = varied.map(|(axis, value)| format!("{}={value}", axis.key));
         let sets: Vec<String> = self.sets.iter().cloned().chain(varied).collect();
-        Ok(Scenario::from_text(self.path, self.text, &sets)?.costing(self.profile.clone()))
+        Ok(Scenario::from_text_on(self.path, self.text, self.board, &sets)?.costing(self.profile.clone()))
     }
 
     /// Runs one cell of that system.

@@ -6,23 +6,21 @@
 
 #![allow(clippy::result_large_err, reason = "a layout is checked once, before anything runs")]
 
-mod board;
 mod check;
 mod emulated;
 mod error;
 mod image;
 mod pages;
-mod presets;
-mod span;
+mod passthrough;
 
-pub use board::{Board, Device, PA_BITS};
+pub use boards::{Board, BoardError, Gic, ImageSizes, Kind, Memory, PA_BITS, Part, Span, Timers, Uart};
 pub use emulated::EmulatedDevice;
 pub use error::{Item, LayoutError};
-pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
+pub use image::{BootImage, BootSizes, Image};
 #[cfg(feature = "sim")]
 pub(crate) use pages::CONTROL_BLOCK_STRIDE;
 pub use pages::GuestPages;
-pub use span::Span;
+pub use passthrough::PassthroughDevice;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -180,6 +178,8 @@ pub struct LayoutParts {
     pub shared: Vec<SharedMemory>,
     /// Devices that the hypervisor plays.
     pub emulated: Vec<EmulatedDevice>,
+    /// Devices of the board that are passed through to domains.
+    pub passthrough: Vec<PassthroughDevice>,
 }
 
 /// Who owns an address.
@@ -211,6 +211,8 @@ pub enum Owner {
     Shared(usize),
     /// The emulated device at that position: nothing is there.
     Emulated(usize),
+    /// The device at that position that is passed through.
+    Passthrough(usize),
     /// Nobody.
     Nobody,
 }
@@ -249,6 +251,7 @@ impl Layout {
         let mut owners = check::owners(&parts, heap, pool)?;
         check::sections(&parts)?;
         emulated::check(&parts)?;
+        passthrough::check(&parts)?;
         let pages = pages::assign(&parts, pool, before)?;
         if let Some(pool) = pool {
             pages::mark_pool(pool, &pages, &mut owners);
@@ -295,7 +298,7 @@ impl Layout {
     /// The EL2 stack of a PE.
     #[must_use]
     pub fn stack(&self, pe: usize) -> Option<Span> {
-        check::stack(&self.parts.image, self.parts.board.pes, pe)
+        check::stack(&self.parts, pe)
     }
 
     /// Who owns `address`, and the whole range so owned.
@@ -328,5 +331,12 @@ impl Layout {
     pub fn ram_bank(&self, position: usize, address: u64) -> Option<Span> {
         let domain = self.parts.domains.get(position)?;
         domain.ram.iter().find(|bank| bank.contains(address)).copied()
+    }
+
+    /// The same, if the domain may hand pages of it over to the hypervisor, which touches them on any PE: not if it is one
+    /// PE's TCM.
+    #[must_use]
+    pub fn common_bank(&self, position: usize, address: u64) -> Option<Span> {
+        self.ram_bank(position, address).filter(|bank| self.parts.board.reached_by_every_pe(bank).is_some())
     }
 }

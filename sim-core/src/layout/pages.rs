@@ -162,11 +162,11 @@ pub(super) fn assign(
     Ok(all)
 }
 
-/// Pages in the first RAM bank: the guest's scratch memory first, as much per vCPU as a `vcpu_info` takes; then
-/// `shared_info`; then `vcpu_info`.
+/// Pages in the first RAM bank that every PE reaches: room for the guest's scratch memory first, as much per vCPU as a
+/// `vcpu_info` takes; then `shared_info`; then `vcpu_info`.
 fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
     let domain = parts.domains.get(position)?;
-    let bank = domain.ram.first()?;
+    let bank = domain.ram.iter().find(|bank| parts.board.reached_by_every_pe(bank).is_some())?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
     let bytes = bytes_for(domain.vcpus.len(), VCPU_INFO_STRIDE)?;
     let page = first.checked_add(bytes)?;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// A non-empty range of addresses with an inclusive limit, as PRBAR and PRLAR have it.
-#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     base: u64,
@@ -83,7 +83,8 @@ impl Span {
     /// This range widened to whole 4 KiB pages.
     #[must_use]
     pub const fn page_rounded(&self) -> Self {
-        Self { base: self.base & !(super::PAGE_SIZE - 1), limit: self.limit | (super::PAGE_SIZE - 1) }
+        const PAGE: u64 = 4096;
+        Self { base: self.base & !(PAGE - 1), limit: self.limit | (PAGE - 1) }
     }
 
     /// What is left of this range without `hole`: the part below and the part above.
