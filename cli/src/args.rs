@@ -240,10 +240,6 @@ pub struct SweepGrid {
     #[arg(long, value_name = "KEY=RANGE")]
     pub vary: Vec<String>,
 
-    /// The board in this file, as run --board takes it.
-    #[arg(long, value_name = "FILE")]
-    pub board: Option<PathBuf>,
-
     /// Change a key of the scenario in every cell, as run --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
@@ -283,6 +279,11 @@ pub struct SweepGrid {
     /// Say nothing about progress.
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// The board in this file, as run --board takes it.
+    // Beside --set in the help, and last here, so that the options of all commands keep their order there.
+    #[arg(long, value_name = "FILE", display_order = 2)]
+    pub board: Option<PathBuf>,
 }
 
 /// `sweep merge`.

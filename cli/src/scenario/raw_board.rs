@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for RawBoard {
         impl<'de> Visitor<'de> for Either {
             type Value = RawBoard;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a preset's name or a table")
+                f.write_str("a string (a preset's name) or a table")
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<RawBoard, E> {
                 Ok(RawBoard::Name(name.to_owned()))
