@@ -87,7 +87,8 @@ rules = { sync = "cse", write_order = "program", s2_xn = "bit-0", vm_without_m =
     assert_eq!((board.name.as_str(), board.pes, board.el2_regions, board.el1_regions), ("two-banks", 2, 16, 16));
     assert_eq!((board.pa_bits, board.vmid_bits, board.image_base), (40, 16, 0x1000_0000));
     let memory: Vec<_> = board.memory.iter().map(|memory| (memory.name.as_str(), memory.kind)).collect();
-    let kinds = [("DRAM", Kind::Ram), ("SRAM", Kind::Ram), ("TCM0", Kind::Tcm { pe: 0 }), ("peripherals", Kind::Device)];
+    let kinds =
+        [("DRAM", Kind::Ram), ("SRAM", Kind::Ram), ("TCM0", Kind::Tcm { pe: 0 }), ("peripherals", Kind::Device)];
     assert_eq!(memory, kinds);
     let image = board.image;
     assert_eq!((image.text, image.rodata, image.data, image.stack), (0x40000, 0x20000, 0x20000, 0x2000));
@@ -212,42 +213,99 @@ type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
 const BAD: &[Case<'_>] = &[
     // Ranges of one board.
-    ("base = 0x80000000, size = 0x00400000", "base = 0x1ffff000, size = 0x2000", "0x1ffff000", &["DRAM", "SRAM", "overlap"]),
+    (
+        "base = 0x80000000, size = 0x00400000",
+        "base = 0x1ffff000, size = 0x2000",
+        "0x1ffff000",
+        &["DRAM", "SRAM", "overlap"],
+    ),
     ("base = 0xaf000000", "base = 0x9d000000", "0x9d000000, size = 0x200000", &["the GIC", "\"uart1\"", "overlap"]),
     ("base = 0x9c000000, size", "base = 0xe0008000, size", "0xe0008000", &["TCM0", "peripherals", "overlap"]),
     // Beyond the last address, and PEs that are not there.
-    ("base = 0xe0000000, size = 0x00010000 },\n", "base = 0x10000000000, size = 0x10000 },\n", "0x10000000000", &[
-        "TCM0", "ends above 0xffffffffff", "expected no address above 0xffffffffff", "pa_bits",
-    ]),
-    ("kind = \"tcm\", pe = 0", "kind = \"tcm\", pe = 2", "2, base", &["the TCM of PE 2", "the board has 2", "expected 0 to 1"]),
+    (
+        "base = 0xe0000000, size = 0x00010000 },\n",
+        "base = 0x10000000000, size = 0x10000 },\n",
+        "0x10000000000",
+        &["TCM0", "ends above 0xffffffffff", "expected no address above 0xffffffffff", "pa_bits"],
+    ),
+    (
+        "kind = \"tcm\", pe = 0",
+        "kind = \"tcm\", pe = 2",
+        "2, base",
+        &["the TCM of PE 2", "the board has 2", "expected 0 to 1"],
+    ),
     ("kind = \"tcm\", pe = 0", "kind = \"tcm\"", "\"tcm\"", &["missing key `pe`", "TCM0"]),
     ("name = \"DRAM\", kind", "pe = 1, name = \"DRAM\", kind", "1, name", &["is of a PE, and no TCM"]),
     // Keys.
     ("pmsa = \"pmsav8-64\"\n", "", "[board]", &["missing key `pmsa`"]),
-    (", redistributors = ", ", redistributor = ", "redistributor =", &["unknown key `redistributor`", "did you mean `redistributors`"]),
+    (
+        ", redistributors = ",
+        ", redistributor = ",
+        "redistributor =",
+        &["unknown key `redistributor`", "did you mean `redistributors`"],
+    ),
     ("kind = \"device\"", "kind = \"devices\"", "\"devices\"", &["unknown word `devices`", "did you mean `device`"]),
     ("pa_bits = 40", "pa_bits = 41", "41", &["pa_bits is 41", "no such size"]),
     ("stack = 0x2000", "stack = 0x2001", "0x2001", &["stack is 0x2001", "expected a multiple of 64"]),
     ("el2_regions = 16", "el2_regions = 256", "256", &["el2_regions is 256", "expected 1 to 255"]),
     // Memory of domains.
-    ("pe = 0\nprogram", "pe = 1\nprogram", "{ base = 0xe0000000, size = 0x00010000 }]", &[
-        "RAM bank 1 of control", "the TCM of PE 0", "vCPU 0 of control is on PE 1",
-    ]),
-    ("base = 0x16000000", "base = 0x9c000000", "{ base = 0x9c000000, size = 0x01000000 }", &[
-        "RAM bank 0 of logger", "is not inside the board's memory (0x10000000-0x1fffffff, 0x80000000-0x803fffff and",
-    ]),
-    ("base = 0x80300000\nsize", "base = 0xe0000000\nsize", "0xe0000000\nsize", &["mail", "TCM of PE 0", "vCPU 0 of logger is on PE 1"]),
-    ("heap = { base = 0x18000000, size = 0x01000000 }", "heap = { base = 0xe0000000, size = 0x10000 }", "{ base = 0xe0000000, size = 0x10000 }", &[
-        "the heap", "is not inside the board's memory (0x10000000-0x1fffffff and 0x80000000-0x803fffff)",
-    ]),
-    ("name = \"control\"\n", "name = \"control\"\nshared_info = 0xe0001000\n", "0xe0001000\n", &["is in the TCM of one PE"]),
+    (
+        "pe = 0\nprogram",
+        "pe = 1\nprogram",
+        "{ base = 0xe0000000, size = 0x00010000 }]",
+        &["RAM bank 1 of control", "the TCM of PE 0", "vCPU 0 of control is on PE 1"],
+    ),
+    (
+        "base = 0x16000000",
+        "base = 0x9c000000",
+        "{ base = 0x9c000000, size = 0x01000000 }",
+        &["RAM bank 0 of logger", "is not inside the board's memory (0x10000000-0x1fffffff, 0x80000000-0x803fffff and"],
+    ),
+    (
+        "base = 0x80300000\nsize",
+        "base = 0xe0000000\nsize",
+        "0xe0000000\nsize",
+        &["mail", "TCM of PE 0", "vCPU 0 of logger is on PE 1"],
+    ),
+    (
+        "heap = { base = 0x18000000, size = 0x01000000 }",
+        "heap = { base = 0xe0000000, size = 0x10000 }",
+        "{ base = 0xe0000000, size = 0x10000 }",
+        &["the heap", "is not inside the board's memory (0x10000000-0x1fffffff and 0x80000000-0x803fffff)"],
+    ),
+    (
+        "name = \"control\"\n",
+        "name = \"control\"\nshared_info = 0xe0001000\n",
+        "0xe0001000\n",
+        &["is in the TCM of one PE"],
+    ),
     // Devices.
-    ("base = 0x9d000000\nsize", "base = 0x9c010000\nsize", "0x9c010000\nsize = 0x1000\npassthrough = true\ndomains = [2]", &["\"can0\"", "\"uart1\"", "overlap"]),
-    ("domains = [1]\n", "domains = [1, 2]\n", "[1, 2]\n\n[[device]]", &["passed through to 2 domains", "shared = true"]),
-    ("base = 0x9c010000\nsize", "base = 0xb0000000\nsize", "0xb0000000\nsize", &["is not device memory of board two-banks", "kind \"device\""]),
+    (
+        "base = 0x9d000000\nsize",
+        "base = 0x9c010000\nsize",
+        "0x9c010000\nsize = 0x1000\npassthrough = true\ndomains = [2]",
+        &["\"can0\"", "\"uart1\"", "overlap"],
+    ),
+    (
+        "domains = [1]\n",
+        "domains = [1, 2]\n",
+        "[1, 2]\n\n[[device]]",
+        &["passed through to 2 domains", "shared = true"],
+    ),
+    (
+        "base = 0x9c010000\nsize",
+        "base = 0xb0000000\nsize",
+        "0xb0000000\nsize",
+        &["is not device memory of board two-banks", "kind \"device\""],
+    ),
     ("base = 0x9c010000\nsize", "base = 0x9c090000\nsize", "0x9c090000\nsize", &["the UART", "can0", "overlap"]),
     ("domains = [1]\n", "domains = [1]\nconsole = 0\n", "0\n\n[[device]]", &["passed through", "console"]),
-    ("passthrough = true\ndomains = [1]\n", "shared = true\ndomains = [1]\n", "true\ndomains = [1]", &["emulated device `can0`", "shared"]),
+    (
+        "passthrough = true\ndomains = [1]\n",
+        "shared = true\ndomains = [1]\n",
+        "true\ndomains = [1]",
+        &["emulated device `can0`", "shared"],
+    ),
 ];
 
 /// Line and column, from 1.
@@ -273,7 +331,8 @@ fn bad_boards_are_refused_with_the_place_and_what_was_expected() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     // Two domains that share a device on purpose.
     let shared = OWN.replace("domains = [1]\n", "domains = [1, 2]\nshared = true\n");
-    let shared = shared.replace("{ read = { at = 0x9c010000, expect = \"stage-2\" } }", "{ read = { at = 0x9c010000, expect = 0 } }");
+    let shared = shared
+        .replace("{ read = { at = 0x9c010000, expect = \"stage-2\" } }", "{ read = { at = 0x9c010000, expect = 0 } }");
     assert_eq!(run(&good(&shared, &[]), "map-page").outcome, Outcome::Completed);
 }
 

@@ -91,12 +91,7 @@ fn shard(args: &crate::args::SweepGrid) -> Result<Shard, SweepError> {
     }))
 }
 
-fn about(
-    args: &crate::args::SweepGrid,
-    grid: &Grid,
-    (text, board): (&str, Option<&BoardFile>),
-    shard: Shard,
-) -> About {
+fn about(args: &crate::args::SweepGrid, grid: &Grid, (text, board): (&str, Option<&BoardFile>), shard: Shard) -> About {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let strategies = grid.axes().iter().find(|axis| axis.key == STRATEGY).map(|axis| axis.values.join(","));
     let varied = args.vary.iter().filter(|argument| !argument.trim_start().starts_with("strategy=")).cloned();

@@ -8,12 +8,7 @@ use sim_core::outcome::VcpuRef;
 use std::path::Path;
 
 /// Loads a scenario for a board: what that board has is put in first, then `sets`.
-pub fn load(
-    path: &Path,
-    board: Option<&BoardFile>,
-    sets: &[String],
-    target: Target,
-) -> Result<Scenario, CommandError> {
+pub fn load(path: &Path, board: Option<&BoardFile>, sets: &[String], target: Target) -> Result<Scenario, CommandError> {
     let text = Scenario::text(path)?;
     if board.is_some() && !target.sets().is_empty() {
         return Err(target.unfit("it is a board of its own; leave --board out").into());

@@ -6,8 +6,8 @@ use mpu_model::{Attrs, DefaultMap, Pmsa, Region, RegionError, Rules};
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{
-    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement, Sections, Span, Timers, Uart,
-    VcpuLayout,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Sections, Span, Timers, Uart, VcpuLayout,
 };
 
 use super::format::DomainHeader;

@@ -5,11 +5,12 @@ use super::error::Problem;
 use super::name;
 use super::number::{Number, given, optional, within};
 use super::range::{maybe_range, range, span};
-use super::raw::{Key, RawDefaultMap, RawScenario, RawSync, RawWriteOrder, Table};
+use super::raw::RawScenario;
 use super::raw_board::{
-    RawBoard, RawBoardTable, RawCodes, RawCrossing, RawEl0WithoutM, RawHpfar, RawKind, RawMemory, RawMixed, RawPmsa,
-    RawRules, RawS2Xn, RawTimers, RawUart, RawVmWithoutM,
+    RawBoard, RawBoardTable, RawCodes, RawCrossing, RawDefaultMap, RawEl0WithoutM, RawHpfar, RawKind, RawMemory,
+    RawMixed, RawPmsa, RawRules, RawS2Xn, RawSync, RawTimers, RawUart, RawVmWithoutM, RawWriteOrder,
 };
+use super::table::{Key, Table};
 use crate::near;
 use mpu_model::{
     Crossing, DefaultMap, El0WithoutM, GRANULE, HpfarRule, MixedAttributes, Pmsa, Rules, S2XnModel, StatusCodes,
@@ -42,7 +43,8 @@ pub(super) fn board(raw: &RawScenario) -> Result<Board, Problem> {
     if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
         board.memory = vec![Memory::ram(memory)];
     }
-    let bits = |key, what, of_board: u8| optional(key, what, 0..=u8::MAX.into(), of_board.into()).map(|bits| bits as u8);
+    let bits =
+        |key, what, of_board: u8| optional(key, what, 0..=u8::MAX.into(), of_board.into()).map(|bits| bits as u8);
     board.pa_bits = bits(raw.pa_bits.as_ref(), "pa_bits", board.pa_bits)?;
     board.vmid_bits = bits(raw.vmid_bits.as_ref(), "vmid_bits", board.vmid_bits)?;
     if let Some(span) = maybe_range("the UART", raw.uart.as_ref())? {

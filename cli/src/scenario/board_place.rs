@@ -95,8 +95,7 @@ pub(super) fn help(error: &BoardError) -> Option<String> {
 
 /// What to do about an address that the board does not have.
 pub(super) fn too_high(longer: bool) -> String {
-    match longer {
-        true => "move it, or say pa_bits = .. (up to 52) if the part has longer addresses".to_owned(),
-        false => "move it".to_owned(),
-    }
+    let text =
+        if longer { "move it, or say pa_bits = .. (up to 52) if the part has longer addresses" } else { "move it" };
+    text.to_owned()
 }

@@ -7,15 +7,10 @@ use super::range::span;
 use super::raw::{RawDevice, RawScenario};
 use sim_core::layout::{EmulatedDevice, PassthroughDevice};
 
-/// The devices of one kind, in the order of the file.
-pub(super) fn of_kind(raw: &RawScenario, passthrough: bool) -> impl Iterator<Item = &RawDevice> {
-    raw.device.iter().map(|found| &found.get_ref().0).filter(move |device| device.passthrough == passthrough)
-}
-
 /// Devices that the hypervisor plays.
 pub(super) fn emulated(raw: &RawScenario, ids: &Ids) -> Result<Vec<EmulatedDevice>, Problem> {
     let mut names = Names::new("emulated devices");
-    for device in of_kind(raw, false) {
+    for device in raw.devices(false) {
         name::check(&device.name)?;
         names.take(device.name.get_ref(), device.name.span())?;
         if let Some(shared) = &device.shared {
@@ -33,19 +28,21 @@ pub(super) fn emulated(raw: &RawScenario, ids: &Ids) -> Result<Vec<EmulatedDevic
             console: device.console.as_ref().map(|offset| offset.get_ref().0),
         })
     };
-    of_kind(raw, false).map(device).collect()
+    raw.devices(false).map(device).collect()
 }
 
 /// Devices of the board's that domains drive themselves.
 pub(super) fn passthrough(raw: &RawScenario, ids: &Ids) -> Result<Vec<PassthroughDevice>, Problem> {
     let mut names = Names::new("devices that are passed through");
-    for device in of_kind(raw, true) {
+    for device in raw.devices(true) {
         name::check(&device.name)?;
         names.take(device.name.get_ref(), device.name.span())?;
         if let Some(console) = &device.console {
             let title = format!("device `{}` is passed through, and has a register `console`", device.name.get_ref());
             let problem = Problem::new(title).at(console.span(), "expected no such key");
-            return Err(problem.help("what is written to a device that is passed through does not come to the hypervisor"));
+            return Err(
+                problem.help("what is written to a device that is passed through does not come to the hypervisor")
+            );
         }
     }
     let device = |device: &RawDevice| {
@@ -57,5 +54,5 @@ pub(super) fn passthrough(raw: &RawScenario, ids: &Ids) -> Result<Vec<Passthroug
             shared: device.shared.as_ref().is_some_and(|shared| *shared.get_ref()),
         })
     };
-    of_kind(raw, true).map(device).collect()
+    raw.devices(true).map(device).collect()
 }

@@ -129,15 +129,7 @@ impl Excerpt {
             Source::Set(set) => (Some(shown::line(set).into_owned()), "--set".to_owned()),
             Source::File(path) => (None, shown::path(path)),
         };
-        Some(Self {
-            set,
-            path,
-            line: place.line,
-            column: place.column,
-            text,
-            range,
-            label: cut(label),
-        })
+        Some(Self { set, path, line: place.line, column: place.column, text, range, label: cut(label) })
     }
 
     fn same_line(&self, other: &Self) -> bool {
@@ -230,12 +222,7 @@ impl LoadError {
     }
 }
 
-fn add<'a>(
-    group: Group<'a>,
-    at: &'a Excerpt,
-    kind: AnnotationKind,
-    near: &[&'a Excerpt],
-) -> Group<'a> {
+fn add<'a>(group: Group<'a>, at: &'a Excerpt, kind: AnnotationKind, near: &[&'a Excerpt]) -> Group<'a> {
     let path = at.path.as_str();
     let Some(text) = &at.text else {
         let origin = Origin::path(path).line(at.line).char_column(at.column);

@@ -4,7 +4,7 @@
 //!
 //! 1. `source`: the file, the `--set` arguments and a board's file (`board_file`), as one run of bytes that spans point into.
 //! 2. `sets`: the files are parsed, and `--set` edits the tree.
-//! 3. `raw`, `raw_board`, `raw_step`, `raw_poll`, `number`: the tree becomes tables with types; what `serde` says is worded in
+//! 3. `raw`, `raw_board`, `raw_step`, `raw_poll`, `table`, `number`: the tree becomes tables with types; what `serde` says is worded in
 //!    `diagnose`. `ring` puts domains, channels and programs behind those of the file.
 //! 4. `system`, `board`, `domains`, `devices`, `range`: tables become a checked [`Layout`]; `place` and `board_place` find the
 //!    line for what its check says.
@@ -35,6 +35,7 @@ mod sets;
 mod single;
 mod source;
 mod system;
+mod table;
 
 pub use board_file::BoardFile;
 pub(crate) use diagnose::parsed;
@@ -42,9 +43,9 @@ pub use error::LoadError;
 pub(crate) use error::Problem;
 pub(crate) use name::check as check_name;
 pub(crate) use number::{Number, text as number, within};
-pub(crate) use raw::{Maybe, Table};
 pub(crate) use sets::document;
 pub(crate) use source::Sources;
+pub(crate) use table::{Maybe, Table};
 
 use crate::profile::Profile;
 use crate::shown;

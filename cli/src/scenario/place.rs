@@ -1,11 +1,12 @@
 //! Where in the file the parts of a layout stand, for errors that are found once all of it is known.
 
 use super::board_place;
-use super::devices;
 use super::error::Problem;
 use super::number::Number;
-use super::raw::{Key, RawDomain, RawRange, RawScenario, Table};
+use super::range::RawRange;
+use super::raw::{RawDomain, RawScenario};
 use super::raw_board::{RawBoard, RawBoardTable};
+use super::table::{Key, Table};
 use mpu_model::GRANULE;
 use sim_core::layout::{BoardError, Item, Layout, LayoutError, PAGE_SIZE, Placement};
 use std::ops::Range;
@@ -50,11 +51,11 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
             Some((&shared.base, &shared.size))
         }
         Item::Emulated { index, .. } => {
-            let device = devices::of_kind(raw, false).nth(*index)?;
+            let device = raw.devices(false).nth(*index)?;
             Some((&device.base, &device.size))
         }
         Item::Passthrough { index, .. } => {
-            let device = devices::of_kind(raw, true).nth(*index)?;
+            let device = raw.devices(true).nth(*index)?;
             Some((&device.base, &device.size))
         }
         Item::BootModules => raw.sections.as_ref()?.get_ref().boot_modules.as_ref().map(of),
@@ -110,11 +111,11 @@ fn span(raw: &RawScenario, item: &Item) -> At {
         Item::Heap => Some(raw.heap.span()),
         // A pool that is not declared is cut from the heap.
         Item::Pool => key(raw.pool.as_ref()).or_else(|| Some(raw.heap.span())),
-        Item::Uart => key(raw.uart.as_ref()).or_else(|| {
-            of_board_or_its_name(raw, |table| Some(table.uarts.get_ref().first()?.get_ref().base.span()))
-        }),
-        Item::Gic => key(raw.gic.as_ref())
-            .or_else(|| of_board_or_its_name(raw, |table| Some(table.gic.get_ref().base.span()))),
+        Item::Uart => key(raw.uart.as_ref())
+            .or_else(|| of_board_or_its_name(raw, |table| Some(table.uarts.get_ref().first()?.get_ref().base.span()))),
+        Item::Gic => {
+            key(raw.gic.as_ref()).or_else(|| of_board_or_its_name(raw, |table| Some(table.gic.get_ref().base.span())))
+        }
         Item::Ram { domain: position, bank, .. } => domain(raw, *position)?.get_ref().ram.get(*bank).map(Spanned::span),
         Item::Shared { .. } | Item::Emulated { .. } | Item::Passthrough { .. } | Item::El1Region { .. } => {
             numbers(raw, item).map(|(base, _)| base.span())
@@ -167,7 +168,7 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
             None => problem,
         },
         LayoutError::NoSuchRegister { item: Item::Emulated { index, .. }, .. } => {
-            let console = devices::of_kind(raw, false).nth(*index).and_then(|device| key(device.console.as_ref()));
+            let console = raw.devices(false).nth(*index).and_then(|device| key(device.console.as_ref()));
             at(problem, console.or(here), "outside of the device")
         }
         LayoutError::BeyondBoard { memory, .. } => {
@@ -197,7 +198,7 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
         }
         LayoutError::NoDevice { .. } => at(problem, here, "no device of the board's"),
         LayoutError::DeviceOfSeveral { item: Item::Passthrough { index, .. }, .. } => {
-            let domains = devices::of_kind(raw, true).nth(*index).map(|device| device.domains.span());
+            let domains = raw.devices(true).nth(*index).map(|device| device.domains.span());
             at(problem, domains, "expected one domain's id")
         }
         LayoutError::TooManyDomains { item: Item::Domain { domain: position, .. }, .. } => {
@@ -285,9 +286,11 @@ fn help(error: &LayoutError) -> Option<String> {
         LayoutError::Board(error) => return board_place::help(error),
         LayoutError::BeyondAddressSpace { longer, .. } => board_place::too_high(*longer),
         LayoutError::FarTcm { tcm, .. } => format!("use memory that every PE reaches, or put the vCPU on PE {tcm}"),
-        LayoutError::NoDevice { .. } => "pass through what lies in a range of the board's memory of kind \"device\", or a UART \
+        LayoutError::NoDevice { .. } => {
+            "pass through what lies in a range of the board's memory of kind \"device\", or a UART \
                                          but the console"
-            .to_owned(),
+                .to_owned()
+        }
         LayoutError::DeviceOfSeveral { .. } => "say shared = true if they are to share it".to_owned(),
         LayoutError::TooManyDomains { longer: true, .. } => {
             "use fewer domains, or say vmid_bits = 16 if the part has such VMIDs".to_owned()

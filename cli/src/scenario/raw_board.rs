@@ -1,12 +1,16 @@
 //! A board as it is written: in a file of its own, or in a scenario's table `[board]`. Nothing is checked beyond types.
 
 use super::number::Number;
-use super::raw::{Maybe, RawDefaultMap, RawRange, RawSync, RawWriteOrder, Table, choice};
+use super::range::RawRange;
+use super::table::{Maybe, Table, choice};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use toml::Spanned;
 
+choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
+choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
+choice!(RawWriteOrder { EnablesFirst = "enables-first", Program = "program" });
 choice!(RawPmsa { V64 = "pmsav8-64", V32 = "pmsav8-32" });
 choice!(RawKind { Ram = "ram", Tcm = "tcm", Flash = "flash", Device = "device" });
 choice!(RawS2Xn { Either = "either-bit", Xnx = "xnx", Bit1 = "bit-1", Bit0 = "bit-0" });

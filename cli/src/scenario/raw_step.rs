@@ -1,8 +1,8 @@
 //! Steps of programs as they are written.
 
 use super::number::Number;
-use super::raw::{Maybe, Table, choice};
 use super::raw_poll::RawPoll;
+use super::table::{Maybe, Table, choice};
 use evtchn::op::Op as EventOp;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};

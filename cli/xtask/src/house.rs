@@ -29,13 +29,8 @@ const fn room(folder: &'static str, floor: u8) -> Room {
 }
 
 /// Every crate that ships, from the bottom.
-const HOUSE: &[Room] = &[
-    room("mpu-model", 0),
-    room("evtchn", 0),
-    room("sim-core/boards", 1),
-    room("sim-core", 2),
-    room("cli", 3),
-];
+const HOUSE: &[Room] =
+    &[room("mpu-model", 0), room("evtchn", 0), room("sim-core/boards", 1), room("sim-core", 2), room("cli", 3)];
 
 /// One crate as it is.
 #[derive(Debug)]

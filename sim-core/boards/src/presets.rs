@@ -157,10 +157,7 @@ impl Board {
             image: ImageSizes::ORDINARY,
             console: uart("uart", preset.uart)?,
             other_uarts: preset.other_uarts.iter().map(|(name, found)| uart(name, *found)).collect::<Option<_>>()?,
-            gic: Gic {
-                span: Span::with_size(preset.gic.0, preset.gic.1)?,
-                redistributors: Some(REDISTRIBUTORS),
-            },
+            gic: Gic { span: Span::with_size(preset.gic.0, preset.gic.1)?, redistributors: Some(REDISTRIBUTORS) },
             timers: Timers { frequency: preset.frequency, control, ..Timers::of(preset.pmsa) },
             pmsa: preset.pmsa,
             rules: (preset.rules)(),

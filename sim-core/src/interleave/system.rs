@@ -166,7 +166,7 @@ fn layout(placement: Placement) -> Result<Layout, NoSystem> {
         domains: (0..RAM.len()).filter_map(domain).collect(),
         shared: Vec::new(),
         emulated: Vec::new(),
-            passthrough: Vec::new(),
+        passthrough: Vec::new(),
     };
     Layout::new(parts).map_err(|error| NoSystem::Layout(Box::new(error)))
 }

@@ -1,9 +1,11 @@
 //! The checks behind [`super::Layout::new`].
 
+use super::devices::EmulatedDevice;
 use super::error::{Item, LayoutError};
-use super::{Image, LayoutParts, Owner, Span};
+use super::image::Image;
+use super::parts::{LayoutParts, Owner};
 use alloc::vec::Vec;
-use boards::Kind;
+use boards::{Kind, Span};
 use mpu_model::{GRANULE, Pmsa};
 
 /// The stack of `pe`: they fill the end of the data part, PE 0's first.
@@ -155,7 +157,8 @@ fn in_memory(parts: &LayoutParts, item: &Item, span: Span) -> Result<(), LayoutE
     }
     let Some(tcm) = board.tcm_of(&span) else { return Ok(()) };
     let planned = domains.iter().filter_map(|domain| Some((*domain, parts.domains.get(*domain)?)));
-    let mut vcpus = planned.flat_map(|(at, domain)| domain.vcpus.iter().enumerate().map(move |vcpu| (at, domain, vcpu)));
+    let mut vcpus =
+        planned.flat_map(|(at, domain)| domain.vcpus.iter().enumerate().map(move |vcpu| (at, domain, vcpu)));
     vcpus.find(|(.., (_, vcpu))| vcpu.pe != tcm).map_or(Ok(()), |(domain, planned, (vcpu, found))| {
         let who = Item::Vcpu { domain, name: planned.name.clone(), vcpu };
         Err(LayoutError::FarTcm { item: item.clone(), span, tcm, vcpu: who, pe: found.pe })
@@ -246,6 +249,36 @@ pub(super) fn sections(parts: &LayoutParts) -> Result<(), LayoutError> {
                 return Err(LayoutError::OutsideSection { item, span, section, section_span });
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sizes and registers of emulated devices.
+pub(super) fn emulated(parts: &LayoutParts) -> Result<(), LayoutError> {
+    for (index, device) in parts.emulated.iter().enumerate() {
+        let item = || Item::Emulated { index, name: device.name.clone() };
+        let size = device.span.size();
+        if size > EmulatedDevice::MOST {
+            return Err(LayoutError::DeviceTooLarge { item: item(), size, most: EmulatedDevice::MOST });
+        }
+        if let Some(offset) = device.console.filter(|offset| *offset >= size) {
+            return Err(LayoutError::NoSuchRegister { item: item(), offset, size });
+        }
+    }
+    Ok(())
+}
+
+/// That each device that is passed through is one of the board's, and one domain's unless it is said that several share it. Addresses of their own
+/// were checked with those of all owners.
+pub(super) fn passthrough(parts: &LayoutParts) -> Result<(), LayoutError> {
+    for (index, device) in parts.passthrough.iter().enumerate() {
+        let item = || Item::Passthrough { index, name: device.name.clone() };
+        if !parts.board.has_device(&device.span) {
+            return Err(LayoutError::NoDevice { item: item(), span: device.span, board: parts.board.name.clone() });
+        }
+        if device.domains.len() > 1 && !device.shared {
+            return Err(LayoutError::DeviceOfSeveral { item: item(), count: device.domains.len() });
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! What can be wrong with a layout, and the parts of one by name.
 
-use boards::{Board, BoardError, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::{Board, BoardError, Span};
 use core::fmt::{self, Write};
 use thiserror::Error;
 

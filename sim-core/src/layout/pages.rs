@@ -2,8 +2,9 @@
 
 use super::check;
 use super::error::LayoutError;
-use super::{Layout, LayoutParts, Owner, PAGE_SIZE, Placement, Span};
+use super::parts::{LayoutParts, Owner, PAGE_SIZE, Placement};
 use alloc::vec::Vec;
+use boards::Span;
 
 /// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
 const VCPU_INFO_STRIDE: u64 = 64;
@@ -98,12 +99,12 @@ fn place(pool: Span, size: u64, taken: &[Span]) -> Option<Span> {
 pub(super) fn assign(
     parts: &LayoutParts,
     pool: Option<Span>,
-    before: Option<&Layout>,
+    before: Option<(&LayoutParts, &[GuestPages])>,
 ) -> Result<Vec<GuestPages>, LayoutError> {
     let stays = |position: usize| {
-        let before = before?;
-        let same = before.parts.domains.get(position) == parts.domains.get(position);
-        before.pages.get(position).filter(|pages| same && pages.own_pool.is_some())
+        let (before, pages) = before?;
+        let same = before.domains.get(position) == parts.domains.get(position);
+        pages.get(position).filter(|pages| same && pages.own_pool.is_some())
     };
     let mut taken: Vec<Span> = (0..parts.domains.len()).filter_map(|at| stays(at)?.own_pool).collect();
     let mut all = Vec::with_capacity(parts.domains.len());

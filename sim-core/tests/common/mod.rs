@@ -58,7 +58,7 @@ pub(crate) fn thread_2022() -> LayoutParts {
         domains: vec![domain1, domain2],
         shared: Vec::new(),
         emulated: Vec::new(),
-            passthrough: Vec::new(),
+        passthrough: Vec::new(),
     }
 }
 

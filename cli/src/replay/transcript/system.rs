@@ -7,8 +7,8 @@ use mpu_model::{DefaultMap, Pmsa, Region, Rules};
 use serde_json::Value;
 use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
-    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement, Sections, Span, Timers, Uart,
-    VcpuLayout,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Sections, Span, Timers, Uart, VcpuLayout,
 };
 
 use super::record::Record;

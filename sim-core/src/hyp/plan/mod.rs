@@ -7,7 +7,9 @@
 
 mod regions;
 
-pub use regions::{ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_DEVICE, GUEST_RAM, GUEST_RODATA, MAIR, PRIVATE, RODATA, TEXT};
+pub use regions::{
+    ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_DEVICE, GUEST_RAM, GUEST_RODATA, MAIR, PRIVATE, RODATA, TEXT,
+};
 
 use super::boot::BootPlan;
 use crate::layout::{Layout, Owner, Span};
