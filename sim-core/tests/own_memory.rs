@@ -1,6 +1,8 @@
 //! Memory that only one PE reaches, and devices that are passed through: what a layout takes, what hypercalls refuse, and what is
 //! left when a domain goes.
 
+#![allow(clippy::result_large_err, reason = "a layout is checked once")]
+
 use crate::common::{builtin, domain, expecting, ping_pong, span, step, thread_2022, world};
 use evtchn::{Errno, Policy};
 use sim_core::guest::steps::{Op, Step};
