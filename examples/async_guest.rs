@@ -70,6 +70,7 @@ fn system() -> Option<Layout> {
         domains: vec![domain],
         shared: Vec::new(),
         emulated: Vec::new(),
+        passthrough: Vec::new(),
     };
     Layout::new(parts).ok()
 }

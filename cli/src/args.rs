@@ -91,6 +91,11 @@ pub struct Source {
     /// The scenario file.
     pub scenario: PathBuf,
 
+    /// The board in this file, in the place of the scenario's: TOML with the keys of a scenario's table board
+    /// (docs/scenarios.md).
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+
     /// Change a key of the scenario, e.g. `placement=pool`, `el2_regions=16`, `domain.0.ram.0.size=0x1000`.
     #[arg(
         long = "set",
@@ -274,6 +279,11 @@ pub struct SweepGrid {
     /// Say nothing about progress.
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// The board in this file, as run --board takes it.
+    // Beside --set in the help, and last here, so that the options of all commands keep their order there.
+    #[arg(long, value_name = "FILE", display_order = 2)]
+    pub board: Option<PathBuf>,
 }
 
 /// `sweep merge`.
@@ -316,6 +326,10 @@ pub struct Report {
     /// Of sweeps: show only rows with this value of a varied key.
     #[arg(long = "where", value_name = "KEY=VALUE")]
     pub only: Vec<String>,
+
+    /// Of scenarios: the board in this file, as compare --board takes it.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
 
     /// Of scenarios: change a key, as compare --set does.
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -355,7 +355,7 @@ fn agree(shape: &Shape) {
         csv::Reader::from_reader(csv.as_bytes()).deserialize().map(Result::unwrap).collect();
     let grid = Grid::new(vec![Axis::strategies(&names).unwrap()]).unwrap();
     let profile = Profile::default();
-    let cells = Cells { path, text: &text, sets: &[], profile: &profile, grid: &grid };
+    let cells = Cells { path, text: &text, board: None, sets: &[], profile: &profile, grid: &grid };
     for (at, said) in all.iter().enumerate() {
         assert_eq!(compared["runs"][at], said.run, "{}", said.name);
         let cell = cells.one(at as u64, &campaign::sweep::simulate);

@@ -4,6 +4,7 @@
 mod agreement;
 mod boards;
 mod fuzz;
+mod own_boards;
 mod parity;
 mod replay_refuses;
 mod replay_vectors;

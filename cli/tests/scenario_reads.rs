@@ -12,7 +12,7 @@ use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::arinc653::MinorFrame;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::When;
-use sim_core::layout::{HypDevices, Image, Placement, Span};
+use sim_core::layout::{HypDevices, Image, Memory, Placement, Span};
 use sim_core::outcome::Expected::{self, Fault, Rc, StageOne, StageTwo, Success, Value};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -127,8 +127,8 @@ virq = 13
     let board = scenario.layout.board();
     assert_eq!((board.pes, board.el2_regions, board.el1_regions), (3, 20, 10));
     assert_eq!((board.pa_bits, board.vmid_bits), (44, 16));
-    assert_eq!((&*board.memory, board.image_base), (&[span(0x1000_0000, 0x7000_0000)][..], 0x1000_0000));
-    assert_eq!((board.uart.span, board.gic.span), (span(0x8000_0000, 0x1000), span(0x9000_0000, 0x1000)));
+    assert_eq!((&*board.memory, board.image_base), (&[Memory::ram(span(0x1000_0000, 0x7000_0000))][..], 0x1000_0000));
+    assert_eq!((board.console.span, board.gic.span), (span(0x8000_0000, 0x1000), span(0x9000_0000, 0x1000)));
     let parts = scenario.layout.parts();
     let boot = &parts.image.boot;
     let sizes =

@@ -5,7 +5,7 @@ use sim_core::hyp::strategy::Builtin;
 use sim_core::outcome::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     "thread-2022",
     "thread-2022-one-pe",
     "fvp-2023",
@@ -18,6 +18,7 @@ const ALL: [&str; 12] = [
     "ring",
     "trap-mix",
     "fixed-frames",
+    "own-board",
 ];
 const WORKING: [&str; 4] = ["map-page", "switch-view", "hybrid", "enable-mask"];
 

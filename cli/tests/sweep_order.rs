@@ -50,9 +50,15 @@ fn seeds(count: u64, to: &Path, open: Open, stop: &AtomicBool, simulate: &impl S
     let axes =
         vec![Axis::parse(&format!("seed=0..{}", count - 1)).unwrap(), Axis::strategies(&["naive".into()]).unwrap()];
     let grid = Grid::new(axes).unwrap();
-    let cells = Cells { path: Path::new(RING), text: &text, sets: &[], profile: &profile, grid: &grid };
-    let asked = Asked { scenario: "ring.toml".into(), set: Vec::new(), vary: Vec::new(), profile: "counts".into() };
-    let about = About::new(asked, &grid, grid.id(&text, &[]), Shard::WHOLE);
+    let cells = Cells { path: Path::new(RING), text: &text, board: None, sets: &[], profile: &profile, grid: &grid };
+    let asked = Asked {
+        scenario: "ring.toml".into(),
+        board: None,
+        set: Vec::new(),
+        vary: Vec::new(),
+        profile: "counts".into(),
+    };
+    let about = About::new(asked, &grid, grid.id(&text, None, &[]), Shard::WHOLE);
     let sweep = Sweep { cells, shard: Shard::WHOLE, jobs: THREADS, stop };
     let target = Target::parse(to).unwrap();
     let mut output = Output::open(target, open, &about, columns(&grid), sweep.mine()).unwrap();

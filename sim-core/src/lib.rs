@@ -11,7 +11,8 @@
 //! * [`outcome`]: typed results. [`layout`]: who owns which addresses. [`platform`]: the seam between hypervisor and
 //!   hardware. [`convention`]: what guests and hypervisor agree on.
 //!
-//! The crates `evtchn` (the event-channel ABI) and `mpu-model` (the rule book of the MPU) stand below all of it.
+//! The crates `evtchn` (the event-channel ABI), `mpu-model` (the rule book of the MPU) and `boards` (what a board is) stand below
+//! all of it.
 //!
 //! Feature `sim` (on by default) brings [`machine`], [`guest`] and [`world`]; a build without it proves that the hypervisor
 //! never leans on the simulator.

@@ -10,7 +10,10 @@ use sim_core::hyp::Hypervisor;
 use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::plan::GUEST_RAM;
 use sim_core::hyp::sched::Scheduler;
-use sim_core::layout::{Board, EmulatedDevice, Item, Layout, LayoutError, LayoutParts, PA_BITS, SharedMemory, Span};
+use sim_core::layout::{
+    Board, BoardError, BootSizes, EmulatedDevice, Image, Item, Kind, Layout, LayoutError, LayoutParts, Memory, PA_BITS,
+    SharedMemory, Span,
+};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Expected, Outcome};
@@ -22,7 +25,7 @@ fn two_domains(name: &str) -> LayoutParts {
     let mut parts = thread_2022();
     parts.board = Board::preset(name).unwrap();
     parts.board.pes = 2;
-    parts.image = parts.board.image(parts.board.boot_sizes()).unwrap();
+    parts.image = Image::on(&parts.board, BootSizes::on(&parts.board)).unwrap();
     on_own_memory(&mut parts);
     parts
 }
@@ -52,7 +55,7 @@ fn every_preset_runs_two_domains_and_is_the_part_of_its_name() {
             (_, V32) => Rules::pmsav8_32(),
             (_, V64) => Rules::default(),
         };
-        assert_eq!((board.rules, board.default_map), (rules, rules.default_map), "{name}");
+        assert_eq!(board.rules, rules, "{name}");
         let config = Config { rules, ..Config::default() };
         let report = ping_pong(system, builtin("map-page"), 3, config);
         assert_eq!((report.outcome, report.events.lost, report.hazards), (Outcome::Completed, 0, Vec::new()), "{name}");
@@ -61,7 +64,7 @@ fn every_preset_runs_two_domains_and_is_the_part_of_its_name() {
 
 #[test]
 fn memory_of_a_part_is_where_the_part_has_it() {
-    let memory = |name: &str| Board::preset(name).unwrap().memory;
+    let memory = |name: &str| Board::preset(name).unwrap().ranges(|kind| kind == Kind::Ram).collect::<Vec<_>>();
     assert_eq!(memory("s32z"), [span(0x3178_0000, 0x10_0000), span(0x3210_0000, 0x70_0000)]);
     assert_eq!(memory("an536"), [span(0x1000_0000, 0x8_0000), span(0x2000_0000, 0xc000_0000)]);
     assert_eq!(memory("rcar-s4"), [span(0x4800_0000, 0x7800_0000), span(0xeb20_0000, 0x18_0000)]);
@@ -88,21 +91,21 @@ fn an_image_that_no_bank_has_room_for_goes_into_several() {
     for pes in [1, 6] {
         let mut board = Board::preset("sr6p7").unwrap();
         board.pes = pes;
-        let image = board.image(board.boot_sizes()).unwrap();
+        let image = Image::on(&board, BootSizes::on(&board)).unwrap();
         let boot = &image.boot;
         let parts = [image.text, image.rodata, image.data, boot.init_text, boot.init_data, boot.device_tree];
         for (at, part) in parts.iter().enumerate() {
-            assert!(board.memory_of(part).is_some(), "{part}");
+            assert!(board.reached_by_every_pe(part).is_some(), "{part}");
             assert!(parts.iter().skip(at + 1).all(|other| !other.overlaps(part)), "{part}");
         }
         assert_eq!((image.text.base(), boot.ro_after_init), (board.image_base, None));
     }
     // Where there is one range, all of it is in a row; asked for ro-after-init, it says what is in the way.
     let board = Board::preset("fvp-baser").unwrap();
-    assert_eq!(board.image(board.boot_sizes()), sim_core::layout::Image::at(board.image_base, 1));
+    assert_eq!(Image::on(&board, BootSizes::on(&board)), Image::at(board.image_base, 1));
     let mut parts = two_domains("sr6p7");
-    let sizes = sim_core::layout::BootSizes { ro_after_init: 0x4000, ..parts.board.boot_sizes() };
-    parts.image = parts.board.image(sizes).unwrap();
+    let sizes = BootSizes { ro_after_init: 0x4000, ..BootSizes::on(&parts.board) };
+    parts.image = Image::on(&parts.board, sizes).unwrap();
     assert!(matches!(Layout::new(parts), Err(LayoutError::Apart { item: Item::RoAfterInit, .. })));
 }
 
@@ -121,7 +124,7 @@ const PUTS: [Put; 10] = [
     ("EL1 region 0", |parts, span| {
         parts.domains[0].vcpus[0].el1_regions = vec![Region::new(span.base(), span.limit(), GUEST_RAM).unwrap()];
     }),
-    ("the UART", |parts, span| parts.board.uart.span = span),
+    ("the UART", |parts, span| parts.board.console.span = span),
     ("the GIC", |parts, span| parts.board.gic.span = span),
     ("the device tree", |parts, span| parts.image.boot.device_tree = span),
     ("the boot modules", |parts, span| parts.sections.boot_modules = Some(span)),
@@ -141,7 +144,7 @@ fn every_range_is_held_to_the_physical_address_size() {
         // As much memory as can be asked about: one granule less than the architecture has.
         let board = |parts: &mut LayoutParts, memory: Span| {
             parts.board.pa_bits = pa_bits;
-            parts.board.memory = vec![memory];
+            parts.board.memory = vec![Memory::ram(memory)];
         };
         for (what, put) in PUTS {
             let with = |base: u64| {
@@ -172,7 +175,7 @@ fn every_range_is_held_to_the_physical_address_size() {
         };
         assert_eq!(with(1 << pa_bits), Ok(()));
         let error = with((1 << pa_bits) + 0x40).unwrap_err();
-        assert!(matches!(error, LayoutError::BeyondAddressSpace { item: Item::Memory, .. }), "{error}");
+        assert!(matches!(error, LayoutError::Board(BoardError::BeyondAddressSpace { .. })), "{error}");
     }
 }
 
@@ -185,17 +188,17 @@ fn sizes_that_the_architecture_has_not_are_refused() {
                 parts.board.pmsa = pmsa;
                 parts.board.pa_bits = 32;
                 change(&mut parts.board);
-                parts.board.memory = vec![span(0, 0x8000_0000)];
+                parts.board.memory = vec![Memory::ram(span(0, 0x8000_0000))];
                 Layout::new(parts).map(drop)
             };
             let addresses = with(&|board| board.pa_bits = bits);
             let there_is = if pmsa == Pmsa::V32 { bits == 32 } else { PA_BITS.contains(&bits) };
             assert_eq!(addresses.is_ok(), there_is, "{pmsa:?}: {bits}");
-            assert!(there_is || matches!(addresses, Err(LayoutError::PaBits { .. })));
+            assert!(there_is || matches!(addresses, Err(LayoutError::Board(BoardError::PaBits { .. }))));
             let vmids = with(&|board| board.vmid_bits = bits);
             let there_is = bits == 8 || (bits == 16 && pmsa == Pmsa::V64);
             assert_eq!(vmids.is_ok(), there_is, "{pmsa:?}: {bits}");
-            assert!(there_is || matches!(vmids, Err(LayoutError::VmidBits { .. })));
+            assert!(there_is || matches!(vmids, Err(LayoutError::Board(BoardError::VmidBits { .. }))));
         }
     }
 }

@@ -105,8 +105,8 @@ fn preset(name: &str, pes: usize) -> LayoutParts {
     let mut parts = thread_2022();
     parts.board = Board::preset(name).unwrap();
     parts.board.pes = pes;
-    parts.board.default_map = mpu_model::DefaultMap::RwNoExec;
-    parts.image = parts.board.image(parts.board.boot_sizes()).unwrap();
+    parts.board.rules.default_map = mpu_model::DefaultMap::RwNoExec;
+    parts.image = Image::on(&parts.board, BootSizes::on(&parts.board)).unwrap();
     on_own_memory(&mut parts);
     parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = 0);
     parts
@@ -137,8 +137,8 @@ fn every_board_boots_every_pe_and_no_write_uncovers_or_overlaps() {
                     let mut parts = preset(name, pes);
                     parts.placement = placement;
                     parts.hyp_devices = devices;
-                    let sizes = BootSizes { bss, ..parts.board.boot_sizes() };
-                    parts.image = parts.board.image(sizes).unwrap();
+                    let sizes = BootSizes { bss, ..BootSizes::on(&parts.board) };
+                    parts.image = Image::on(&parts.board, sizes).unwrap();
                     parts.image.boot.early_uart = early_uart;
                     for strategy in Builtin::NAMES {
                         let done = boots(parts.clone(), builtin(strategy));

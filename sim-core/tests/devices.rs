@@ -146,7 +146,7 @@ fn a_device_takes_addresses_that_nobody_has() {
         parts.emulated.iter_mut().for_each(change);
         Layout::new(parts).unwrap_err()
     };
-    let uart = thread_2022().board.uart.span.base();
+    let uart = thread_2022().board.console.span.base();
     for taken in [0x3000_0000, 0x5000_0000, 0x0020_0000, uart] {
         let error = with(&|device| device.span = span(taken, 0x40));
         assert!(matches!(error, LayoutError::Overlap { .. }), "{error}");

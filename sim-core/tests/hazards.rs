@@ -124,6 +124,6 @@ fn devices_outside_the_view_make_the_last_words_a_second_fault() {
     let report = ping_pong(parts.clone(), builtin("naive"), 5, Config::default());
     let Outcome::HypervisorFault(fault) = &report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!(fault.owner, Owner::Ram(1), "the first fault is the one reported");
-    assert_eq!(fault.recursive.unwrap().syndrome.far, parts.board.uart.span.base());
+    assert_eq!(fault.recursive.unwrap().syndrome.far, parts.board.console.span.base());
     assert!(matches!(fault.view, ViewId::Guest(0)));
 }

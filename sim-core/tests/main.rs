@@ -21,6 +21,7 @@ mod interleave;
 mod isolation;
 mod lifecycle;
 mod oracle;
+mod own_memory;
 mod pin;
 mod reach;
 mod refusal;

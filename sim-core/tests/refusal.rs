@@ -112,7 +112,7 @@ fn a_gap_in_which_a_device_is_is_not_named() {
     parts.domains[0].ram = banks;
     let small = why(&parts, &builtin("naive"), 9).change.close_gaps;
     assert_eq!(small, Some((1, 0x8_0000)));
-    parts.board.uart.span = span(0x3010_0000, 0x1000);
+    parts.board.console.span = span(0x3010_0000, 0x1000);
     let refused = why(&parts, &builtin("naive"), 9);
     assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
     // An emulated device keeps its own gap and no other.

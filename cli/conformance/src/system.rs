@@ -8,8 +8,8 @@ use mpu_model::{Attrs, DefaultMap, Pmsa, Region, RegionError, Rules};
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{
-    Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
-    VcpuLayout,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Sections, Span, Timers, Uart, VcpuLayout,
 };
 
 /// Bytes of argument blocks per vCPU: a block of at most 64 bytes, then the list of ports of a poll.
@@ -102,23 +102,24 @@ impl Ground {
     /// The layout of the first domains.
     pub(super) fn layout(&self, domains: &[DomainHeader]) -> Result<Layout, String> {
         let image = Image::at(self.image, self.pes).ok_or("the image has no place")?;
-        let device = |name: &str, span: Span| Device { name: name.into(), span };
         let [uart, gic] = self.devices;
         let board = Board {
             name: "replay".into(),
             pes: self.pes,
             el2_regions: self.el2_regions,
             el1_regions: 4,
-            memory: vec![self.memory],
+            memory: vec![Memory::ram(self.memory)],
             pa_bits: if self.pmsa == Pmsa::V32 { 32 } else { 52 },
             vmid_bits: 8,
             image_base: self.image,
-            uart: device("uart", uart),
-            gic: device("gic", gic),
-            // Known, so that `background` can be asked too.
-            default_map: DefaultMap::RwNoExec,
+            image: ImageSizes::ORDINARY,
+            console: Uart::new("uart", uart),
+            other_uarts: Vec::new(),
+            gic: Gic { span: gic, redistributors: None },
+            timers: Timers::of(self.pmsa),
             pmsa: self.pmsa,
-            rules: Rules::default(),
+            // Known, so that `background` can be asked too.
+            rules: Rules { default_map: DefaultMap::RwNoExec, ..Rules::default() },
         };
         let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
         let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;
@@ -133,6 +134,7 @@ impl Ground {
             domains,
             shared: Vec::new(),
             emulated: Vec::new(),
+            passthrough: Vec::new(),
         };
         Layout::new(parts).map_err(|error| error.to_string())
     }

@@ -3,12 +3,12 @@
 use super::error::Problem;
 use super::number::{self, Number, given, optional};
 use super::range::{range, span};
-use super::raw::{RawAccess, RawDevice, RawDomain, RawRegion, RawScenario, RawScheduler, RawVcpu, Table};
+use super::raw::{RawAccess, RawDomain, RawRegion, RawScenario, RawScheduler, RawVcpu};
 use super::{name, place};
 use evtchn::DomId;
 use mpu_model::{Ap, Attrs, Region, RegionError, Shareability, Xn};
 use sim_core::hyp::plan::ATTR_NORMAL;
-use sim_core::layout::{DomainLayout, EmulatedDevice, SharedMemory, VcpuLayout};
+use sim_core::layout::{DomainLayout, SharedMemory, VcpuLayout};
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -50,17 +50,17 @@ impl Ids {
 }
 
 /// Refuses the second use of a name.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     what: &'static str,
     used: HashMap<&'a str, Range<usize>>,
 }
 
 impl<'a> Names<'a> {
-    fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str) -> Self {
         Self { what, used: HashMap::new() }
     }
 
-    fn take(&mut self, name: &'a str, at: Range<usize>) -> Result<(), Problem> {
+    pub(super) fn take(&mut self, name: &'a str, at: Range<usize>) -> Result<(), Problem> {
         match self.used.insert(name, at.clone()) {
             None => Ok(()),
             Some(first) => Err(Problem::new(format!("two {} have the name `{name}`", self.what))
@@ -188,29 +188,8 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
         .collect()
 }
 
-/// Devices that the hypervisor plays.
-pub(super) fn emulated(raw: &RawScenario, ids: &Ids) -> Result<Vec<EmulatedDevice>, Problem> {
-    let mut names = Names::new("emulated devices");
-    let device = |found: &'_ Spanned<Table<RawDevice>>| {
-        let raw = &found.get_ref().0;
-        let what = format!("emulated device `{}`", raw.name.get_ref());
-        Ok(EmulatedDevice {
-            name: raw.name.get_ref().clone(),
-            span: span(&what, &raw.base, &raw.size)?,
-            domains: positions(&what, &raw.domains, ids)?,
-            console: raw.console.as_ref().map(|offset| offset.get_ref().0),
-        })
-    };
-    for found in &raw.device {
-        let name = &found.get_ref().0.name;
-        name::check(name)?;
-        names.take(name.get_ref(), name.span())?;
-    }
-    raw.device.iter().map(device).collect()
-}
-
 /// Positions of the domains that have something, each named once.
-fn positions(what: &str, found: &Spanned<Vec<Spanned<Number>>>, ids: &Ids) -> Result<Vec<usize>, Problem> {
+pub(super) fn positions(what: &str, found: &Spanned<Vec<Spanned<Number>>>, ids: &Ids) -> Result<Vec<usize>, Problem> {
     let mut domains: Vec<usize> = Vec::new();
     for id in found.get_ref() {
         let position = ids.position(id)?;

@@ -1,6 +1,6 @@
 //! What is wrong with a scenario, and how that is shown.
 
-use super::source::Sources;
+use super::source::{Source, Sources};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 use std::path::Path;
@@ -43,6 +43,15 @@ impl Problem {
     #[must_use]
     pub fn and(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
         self.0.others.push((span, label.into()));
+        self
+    }
+
+    /// The same in a text that starts so far behind the start of the sources.
+    pub(super) fn moved(mut self, by: usize) -> Self {
+        let spans = self.0.at.iter_mut().chain(self.0.others.iter_mut().map(|(span, _)| span));
+        for span in spans {
+            *span = span.start + by..span.end + by;
+        }
         self
     }
 
@@ -104,8 +113,10 @@ fn shown_line(line: &str, part: &Range<usize>) -> (Option<String>, Range<usize>)
 /// A line with something to point at.
 #[derive(Clone, Debug)]
 struct Excerpt {
-    /// The `--set` argument; `None`: a line of the file.
+    /// The `--set` argument; `None`: a line of a file.
     set: Option<String>,
+    /// What stands before the line: the file, or `--set`.
+    path: String,
     line: usize,
     column: usize,
     /// The line; `None`: too long to show.
@@ -119,18 +130,15 @@ impl Excerpt {
         let place = sources.place(span)?;
         let (text, range) =
             if place.text.len() > LINE_SHOWN { (None, place.range) } else { shown_line(place.text, &place.range) };
-        Some(Self {
-            set: place.set.map(|set| shown::line(set).into_owned()),
-            line: place.line,
-            column: place.column,
-            text,
-            range,
-            label: cut(label),
-        })
+        let (set, path) = match place.origin {
+            Source::Set(set) => (Some(shown::line(set).into_owned()), "--set".to_owned()),
+            Source::File(path) => (None, shown::path(path)),
+        };
+        Some(Self { set, path, line: place.line, column: place.column, text, range, label: cut(label) })
     }
 
     fn same_line(&self, other: &Self) -> bool {
-        (self.line, &self.set) == (other.line, &other.set)
+        (self.line, &self.set, &self.path) == (other.line, &other.set, &other.path)
     }
 }
 
@@ -149,7 +157,7 @@ impl Report {
             Some(Excerpt { set: Some(set), .. }) => {
                 format!("--set {}: {}", cut(set), self.title)
             }
-            Some(at) => format!("{}:{}:{}: {}", self.path, at.line, at.column, self.title),
+            Some(at) => format!("{}:{}:{}: {}", at.path, at.line, at.column, self.title),
             None => format!("{}: {}", self.path, self.title),
         }
     }
@@ -181,7 +189,7 @@ impl LoadError {
         &self.report.title
     }
 
-    /// Line and column, from 1, of what is wrong: in the file, or in the `--set` argument.
+    /// Line and column, from 1, of what is wrong: in a file, or in the `--set` argument.
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
         self.report.primary.as_ref().map(|at| (at.line, at.column))
@@ -207,8 +215,8 @@ impl LoadError {
         if let Some(primary) = &report.primary {
             // Marks in one line are shown on one line.
             let (near, far): (Vec<&Excerpt>, _) = report.others.iter().partition(|other| other.same_line(primary));
-            error = add(error, report, primary, AnnotationKind::Primary, &near);
-            error = far.into_iter().fold(error, |error, other| add(error, report, other, AnnotationKind::Context, &[]));
+            error = add(error, primary, AnnotationKind::Primary, &near);
+            error = far.into_iter().fold(error, |error, other| add(error, other, AnnotationKind::Context, &[]));
         } else {
             error = error.element(Origin::path(report.path.as_str()));
         }
@@ -219,14 +227,8 @@ impl LoadError {
     }
 }
 
-fn add<'a>(
-    group: Group<'a>,
-    report: &'a Report,
-    at: &'a Excerpt,
-    kind: AnnotationKind,
-    near: &[&'a Excerpt],
-) -> Group<'a> {
-    let path = if at.set.is_some() { "--set" } else { report.path.as_str() };
+fn add<'a>(group: Group<'a>, at: &'a Excerpt, kind: AnnotationKind, near: &[&'a Excerpt]) -> Group<'a> {
+    let path = at.path.as_str();
     let Some(text) = &at.text else {
         let origin = Origin::path(path).line(at.line).char_column(at.column);
         return group.element(origin).element(Level::NOTE.message(at.label.as_str()));

@@ -1,8 +1,8 @@
 //! What steps are expected to give.
 
 use super::error::Problem;
-use super::raw::Key;
 use super::raw_step::RawExpect;
+use super::table::Key;
 use evtchn::Errno;
 use sim_core::guest::steps::Op;
 use sim_core::outcome::Expected;

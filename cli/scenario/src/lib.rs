@@ -2,11 +2,12 @@
 //!
 //! [`Scenario::load`] goes through these rooms, one after the other:
 //!
-//! 1. `source`: the file and the `--set` arguments, as one run of bytes that spans point into.
-//! 2. `sets`: the file is parsed, and `--set` edits the tree.
-//! 3. `raw`, `raw_step`, `raw_event`, `raw_poll`, `raw_value`, `number`: the tree becomes tables with types; what `serde` says is worded in `diagnose`.
-//!    `ring` puts domains, channels and programs behind those of the file.
-//! 4. `system`, `domains`, `range`: tables become a checked [`Layout`]; `place` finds the line for what its check says.
+//! 1. `source`: the file, the `--set` arguments and a board's file (`board_file`), as one run of bytes that spans point into.
+//! 2. `sets`: the files are parsed, and `--set` edits the tree.
+//! 3. `raw`, `raw_board`, `raw_step`, `raw_event`, `raw_poll`, `raw_value`, `table`, `number`: the tree becomes tables with types; what
+//!    `serde` says is worded in `diagnose`. `ring` puts domains, channels and programs behind those of the file.
+//! 4. `system`, `board`, `domains`, `devices`, `range`: tables become a checked [`Layout`]; `place` and `board_place` find the
+//!    line for what its check says.
 //! 5. `links`: channels and timers. `frames`: the fixed schedule. `program`, `single`, `expect`: steps become what guests carry out.
 //! 6. `error`: anything wrong on the way, shown at its place.
 //!
@@ -14,6 +15,10 @@
 
 #![forbid(unsafe_code)]
 
+mod board;
+mod board_file;
+mod board_place;
+mod devices;
 mod diagnose;
 mod domains;
 mod error;
@@ -27,6 +32,7 @@ pub mod profile;
 mod program;
 mod range;
 mod raw;
+mod raw_board;
 mod raw_event;
 mod raw_poll;
 mod raw_step;
@@ -37,15 +43,17 @@ mod single;
 mod source;
 pub mod strategy;
 mod system;
+mod table;
 
+pub use board_file::BoardFile;
 pub(crate) use diagnose::parsed;
 pub use error::{LoadError, Problem};
 pub(crate) use name::check as check_name;
 pub use number::text as number;
 pub(crate) use number::{Number, within};
-pub(crate) use raw::{Maybe, Table};
 pub use sets::document;
 pub use source::Sources;
+pub(crate) use table::{Maybe, Table};
 
 use crate::profile::Profile;
 use mpu_model::Pmsa;
@@ -137,6 +145,11 @@ impl Scenario {
         Self::from_text(path, &Self::text(path)?, sets)
     }
 
+    /// The same on a board of its own file, if one is given, in the place of the board that the scenario names or describes.
+    pub fn load_on(path: &Path, board: Option<&BoardFile>, sets: &[String]) -> Result<Self, LoadError> {
+        Self::from_text_on(path, &Self::text(path)?, board, sets)
+    }
+
     /// Reads a file's text.
     pub fn text(path: &Path) -> Result<String, LoadError> {
         read(path, "scenario")
@@ -144,17 +157,29 @@ impl Scenario {
 
     /// Checks a file's text, with `sets` put in first. `path` names it in messages.
     pub fn from_text(path: &Path, text: &str, sets: &[String]) -> Result<Self, LoadError> {
+        Self::from_text_on(path, text, None, sets)
+    }
+
+    /// The same on a board of its own file.
+    pub fn from_text_on(
+        path: &Path,
+        text: &str,
+        board: Option<&BoardFile>,
+        sets: &[String],
+    ) -> Result<Self, LoadError> {
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
             return Err(too_large(path, "scenario"));
         }
-        let sources = Sources::new(path, text, sets);
-        checked(&sources, text, sets).map_err(|problem| problem.found_in(&sources))
+        let texts = Texts { text, board: board.map(BoardFile::text), sets };
+        let sources = Sources::with_board(path, text, board.map(BoardFile::path_and_text), sets);
+        checked(&sources, texts).map_err(|problem| problem.found_in(&sources))
     }
 
     /// Whether all keys are known and have values of the kind they take; a system that cannot be is not found here.
-    pub fn check_keys(path: &Path, text: &str, sets: &[String]) -> Result<(), LoadError> {
-        let sources = Sources::new(path, text, sets);
-        raw(&sources, text, sets).map(drop).map_err(|problem| problem.found_in(&sources))
+    pub fn check_keys(path: &Path, text: &str, board: Option<&BoardFile>, sets: &[String]) -> Result<(), LoadError> {
+        let texts = Texts { text, board: board.map(BoardFile::text), sets };
+        let sources = Sources::with_board(path, text, board.map(BoardFile::path_and_text), sets);
+        raw(&sources, texts).map(drop).map_err(|problem| problem.found_in(&sources))
     }
 
     /// This scenario as `strategy` runs it: with `shared_info` and `vcpu_info` where that strategy needs them, or else where the
@@ -256,10 +281,22 @@ pub fn read(path: &Path, what: &str) -> Result<String, LoadError> {
     })
 }
 
-/// The tables of a file with `sets` put in, and what `[ring]` stands for.
-fn raw(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<RawScenario, Problem> {
-    let mut document = sets::document(text)?;
-    for (index, set) in sets.iter().enumerate() {
+/// What a scenario is made of.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    text: &'a str,
+    /// Of the board's file.
+    board: Option<&'a str>,
+    sets: &'a [String],
+}
+
+/// The tables of a file with the board and then `sets` put in, and what `[ring]` stands for.
+fn raw(sources: &Sources<'_>, texts: Texts<'_>) -> Result<RawScenario, Problem> {
+    let mut document = sets::document(texts.text)?;
+    if let Some(board) = texts.board {
+        sets::put_board(document.get_mut(), board, sources.board_start())?;
+    }
+    for (index, set) in texts.sets.iter().enumerate() {
         sets::apply(document.get_mut(), set, sources.set_start(index))?;
     }
     let raw = RawScenario::deserialize(toml::de::Deserializer::from(document));
@@ -268,8 +305,8 @@ fn raw(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<RawScenario
     Ok(raw)
 }
 
-fn checked(sources: &Sources<'_>, text: &str, sets: &[String]) -> Result<Scenario, Problem> {
-    let raw = raw(sources, text, sets)?;
+fn checked(sources: &Sources<'_>, texts: Texts<'_>) -> Result<Scenario, Problem> {
+    let raw = raw(sources, texts)?;
     let ids = domains::Ids::new(&raw);
     let layout = system::layout(&raw, &ids)?;
     let channels = links::Channels::new(&raw, &ids, &layout)?;
@@ -331,7 +368,7 @@ mod tests {
         let rows = [
             ("size of a scenario or profile file", words::bytes(MAX_BYTES)),
             ("levels of arrays, tables and parts of a key (`--set` too)", diagnose::MAX_LEVELS.to_string()),
-            ("PEs", system::MAX_PES.to_string()),
+            ("PEs", board::MAX_PES.to_string()),
             ("EL2 or EL1 regions", mpu_model::MAX_REGIONS.to_string()),
             (
                 "domains; their ids",

@@ -1,7 +1,7 @@
 //! Numbers as scenario files write them.
 
 use super::error::Problem;
-use super::raw::Key;
+use super::table::Key;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 use std::ops::RangeInclusive;

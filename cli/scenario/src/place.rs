@@ -1,10 +1,14 @@
 //! Where in the file the parts of a layout stand, for errors that are found once all of it is known.
 
+use super::board_place;
 use super::error::Problem;
 use super::number::Number;
-use super::raw::{Key, RawDomain, RawRange, RawScenario, Table};
+use super::range::RawRange;
+use super::raw::{RawDomain, RawScenario};
+use super::raw_board::{RawBoard, RawBoardTable};
+use super::table::{Key, Table};
 use mpu_model::GRANULE;
-use sim_core::layout::{Item, Layout, LayoutError, PAGE_SIZE, Placement};
+use sim_core::layout::{BoardError, Item, Layout, LayoutError, PAGE_SIZE, Placement};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -32,20 +36,29 @@ fn numbers<'a>(raw: &'a RawScenario, item: &Item) -> Option<(&'a Spanned<Number>
     match item {
         Item::Heap => Some(of(&raw.heap)),
         Item::Pool => raw.pool.as_ref().map(of),
-        Item::Uart => raw.uart.as_ref().map(of),
+        Item::Uart => raw.uart.as_ref().map(of).or_else(|| {
+            let uart = &table(raw)?.uarts.get_ref().first()?.get_ref().0;
+            Some((&uart.base, &uart.size))
+        }),
         Item::DeviceTree => raw.device_tree.as_ref().map(of),
-        Item::Gic => raw.gic.as_ref().map(of),
+        Item::Gic => raw.gic.as_ref().map(of).or_else(|| {
+            let gic = &table(raw)?.gic.get_ref().0;
+            Some((&gic.base, &gic.size))
+        }),
         Item::Ram { domain: position, bank, .. } => Some(of(domain(raw, *position)?.get_ref().ram.get(*bank)?)),
         Item::Shared { index, .. } => {
             let shared = &raw.shared.get(*index)?.get_ref().0;
             Some((&shared.base, &shared.size))
         }
         Item::Emulated { index, .. } => {
-            let device = &raw.device.get(*index)?.get_ref().0;
+            let device = raw.devices(false).nth(*index)?;
+            Some((&device.base, &device.size))
+        }
+        Item::Passthrough { index, .. } => {
+            let device = raw.devices(true).nth(*index)?;
             Some((&device.base, &device.size))
         }
         Item::BootModules => raw.sections.as_ref()?.get_ref().boot_modules.as_ref().map(of),
-        Item::Memory => raw.memory.as_ref().map(of),
         Item::El1Region { domain: position, vcpu, slot, .. } => {
             let vcpu = domain(raw, *position)?.get_ref().vcpu.get(*vcpu)?;
             let region = &vcpu.get_ref().el1_mpu.get(*slot)?.get_ref().0;
@@ -66,27 +79,47 @@ fn image_part(raw: &RawScenario, item: &Item) -> At {
     })
 }
 
+/// The board's table, if it is one of the file's own.
+fn table(raw: &RawScenario) -> Option<&RawBoardTable> {
+    match raw.board.as_ref()?.get_ref() {
+        RawBoard::Table(table) => Some(table),
+        RawBoard::Name(_) => None,
+    }
+}
+
+/// A place in the board's table, or where the board is named.
+fn of_board_or_its_name(raw: &RawScenario, place: impl Fn(&RawBoardTable) -> At) -> At {
+    table(raw).and_then(place).or_else(|| key(raw.board.as_ref()))
+}
+
+/// Where the board's memory is said.
+fn memory(raw: &RawScenario) -> At {
+    key(raw.memory.as_ref()).or_else(|| of_board_or_its_name(raw, |table| Some(table.memory.span())))
+}
+
 /// Where an item stands, or what it follows from.
 fn span(raw: &RawScenario, item: &Item) -> At {
-    let board = || key(raw.board.as_ref());
+    let image_base = || {
+        let of_board = |table: &RawBoardTable| Some(table.image.get_ref().base.span());
+        key(raw.image_base.as_ref()).or_else(|| of_board_or_its_name(raw, of_board))
+    };
     match item {
-        Item::Text | Item::Rodata | Item::Data => key(raw.image_base.as_ref()).or_else(board),
-        Item::RoAfterInit | Item::InitText | Item::InitData | Item::Bss => {
-            let part = || image_part(raw, item);
-            part().or_else(|| key(raw.image_base.as_ref())).or_else(board)
-        }
+        Item::Text | Item::Rodata | Item::Data => image_base(),
+        Item::RoAfterInit | Item::InitText | Item::InitData | Item::Bss => image_part(raw, item).or_else(image_base),
         // One that is not declared lies behind the image.
-        Item::DeviceTree => key(raw.device_tree.as_ref()).or_else(|| key(raw.image_base.as_ref())).or_else(board),
+        Item::DeviceTree => key(raw.device_tree.as_ref()).or_else(image_base),
         Item::Heap => Some(raw.heap.span()),
         // A pool that is not declared is cut from the heap.
         Item::Pool => key(raw.pool.as_ref()).or_else(|| Some(raw.heap.span())),
-        Item::Uart => key(raw.uart.as_ref()).or_else(board),
-        Item::Gic => key(raw.gic.as_ref()).or_else(board),
+        Item::Uart => key(raw.uart.as_ref())
+            .or_else(|| of_board_or_its_name(raw, |table| Some(table.uarts.get_ref().first()?.get_ref().base.span()))),
+        Item::Gic => {
+            key(raw.gic.as_ref()).or_else(|| of_board_or_its_name(raw, |table| Some(table.gic.get_ref().base.span())))
+        }
         Item::Ram { domain: position, bank, .. } => domain(raw, *position)?.get_ref().ram.get(*bank).map(Spanned::span),
-        Item::Shared { .. } | Item::Emulated { .. } | Item::El1Region { .. } => {
+        Item::Shared { .. } | Item::Emulated { .. } | Item::Passthrough { .. } | Item::El1Region { .. } => {
             numbers(raw, item).map(|(base, _)| base.span())
         }
-        Item::Memory => key(raw.memory.as_ref()).or_else(board),
         Item::Section(name) => section(raw, name),
         Item::BootModules => key(raw.sections.as_ref()?.get_ref().boot_modules.as_ref()),
         Item::Granted { domain: position, .. } | Item::Domain { domain: position, .. } => {
@@ -110,12 +143,8 @@ fn section(raw: &RawScenario, name: &str) -> At {
 
 /// What a layout's check found, at its place.
 pub(super) fn problem(raw: &RawScenario, error: &LayoutError) -> Problem {
-    let text = error.to_string();
     // Some of the texts end in what to do.
-    let (title, advice) = match text.split_once("; ") {
-        Some((title, advice)) => (title.to_owned(), Some(advice.to_owned())),
-        None => (text, None),
-    };
+    let (title, advice) = board_place::split(error);
     let problem = located(raw, error, Problem::new(title));
     match help(error).or(advice) {
         Some(help) => problem.help(help),
@@ -127,6 +156,7 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
     let item = error.item();
     let here = span(raw, &item);
     match error {
+        LayoutError::Board(error) => of_board(raw, error, problem),
         LayoutError::Overlap { .. } => overlap(raw, error, problem),
         LayoutError::Unaligned { span, .. } => match numbers(raw, &item) {
             Some((base, _)) if span.base() % GRANULE != 0 => problem.at(base.span(), "not a multiple of 64 (0x40)"),
@@ -138,28 +168,39 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
             None => problem,
         },
         LayoutError::NoSuchRegister { item: Item::Emulated { index, .. }, .. } => {
-            let console = raw.device.get(*index).and_then(|device| key(device.get_ref().console.as_ref()));
+            let console = raw.devices(false).nth(*index).and_then(|device| key(device.console.as_ref()));
             at(problem, console.or(here), "outside of the device")
         }
         LayoutError::BeyondBoard { memory, .. } => {
             let problem = at(problem, here, "outside");
             let memory: Vec<String> = memory.iter().map(ToString::to_string).collect();
-            match key(raw.memory.as_ref()).or_else(|| key(raw.board.as_ref())) {
+            match self::memory(raw) {
                 Some(board) => problem.and(board, format!("the board's memory is {}", memory.join(", "))),
                 None => problem,
             }
         }
         LayoutError::BeyondAddressSpace { limit, pa_bits, .. } => {
             let problem = at(problem, here.clone(), &format!("expected no address above {limit:#x}"));
-            match key(raw.pa_bits.as_ref()).or_else(|| key(raw.board.as_ref())) {
+            match pa_bits_of(raw) {
                 Some(board) if here != Some(board.clone()) => {
                     problem.and(board, format!("physical addresses have {pa_bits} bits here"))
                 }
                 _ => problem,
             }
         }
-        LayoutError::PaBits { .. } => at(problem, key(raw.pa_bits.as_ref()), "no such size"),
-        LayoutError::VmidBits { .. } => at(problem, key(raw.vmid_bits.as_ref()), "no such size"),
+        LayoutError::FarTcm { tcm, vcpu: Item::Vcpu { domain: position, vcpu, .. }, .. } => {
+            let problem = at(problem, here, &format!("the TCM of PE {tcm}"));
+            let vcpu = domain(raw, *position).and_then(|domain| domain.get_ref().vcpu.get(*vcpu));
+            match vcpu.map(|vcpu| key(vcpu.get_ref().pe.as_ref()).unwrap_or_else(|| header(vcpu))) {
+                Some(pe) => problem.and(pe, "this vCPU is elsewhere"),
+                None => problem,
+            }
+        }
+        LayoutError::NoDevice { .. } => at(problem, here, "no device of the board's"),
+        LayoutError::DeviceOfSeveral { item: Item::Passthrough { index, .. }, .. } => {
+            let domains = raw.devices(true).nth(*index).map(|device| device.domains.span());
+            at(problem, domains, "expected one domain's id")
+        }
         LayoutError::TooManyDomains { item: Item::Domain { domain: position, .. }, .. } => {
             at(problem, domain(raw, *position).map(header), "the first one too many")
         }
@@ -179,6 +220,40 @@ fn located(raw: &RawScenario, error: &LayoutError, problem: Problem) -> Problem 
             at(problem, domain(raw, *position).map(header), "this domain")
         }
         _ => at(problem, here, ""),
+    }
+}
+
+/// Where the size of physical addresses is said.
+fn pa_bits_of(raw: &RawScenario) -> At {
+    let of_table = |table: &RawBoardTable| key(table.pa_bits.as_ref()).or_else(|| Some(table.pmsa.span()));
+    key(raw.pa_bits.as_ref()).or_else(|| of_board_or_its_name(raw, of_table))
+}
+
+/// What is wrong with a board that the scenario's own keys have changed: at those keys, or where the board is named.
+fn of_board(raw: &RawScenario, error: &BoardError, problem: Problem) -> Problem {
+    match error {
+        BoardError::PaBits { .. } => at(problem, pa_bits_of(raw), "no such size"),
+        BoardError::VmidBits { .. } => {
+            at(problem, key(raw.vmid_bits.as_ref()).or_else(|| key(raw.board.as_ref())), "no such size")
+        }
+        BoardError::BeyondAddressSpace { limit, pa_bits, .. } => {
+            let here = memory(raw);
+            let problem = at(problem, here.clone(), &format!("expected no address above {limit:#x}"));
+            match pa_bits_of(raw) {
+                Some(board) if here != Some(board.clone()) => {
+                    problem.and(board, format!("physical addresses have {pa_bits} bits here"))
+                }
+                _ => problem,
+            }
+        }
+        BoardError::NoSuchPe { .. } => {
+            let problem = at(problem, memory(raw), "has a TCM of a PE that is not there");
+            match key(raw.pes.as_ref()) {
+                Some(pes) => problem.and(pes, "so many PEs"),
+                None => problem,
+            }
+        }
+        _ => at(problem, memory(raw), ""),
     }
 }
 
@@ -208,10 +283,15 @@ fn help(error: &LayoutError) -> Option<String> {
         LayoutError::BeyondBoard { .. } => {
             "move it, or say where the board's memory is: memory = { base = .., size = .. }".to_owned()
         }
-        LayoutError::BeyondAddressSpace { longer: true, .. } => {
-            "move it, or say pa_bits = .. (up to 52) if the part has longer addresses".to_owned()
+        LayoutError::Board(error) => return board_place::help(error),
+        LayoutError::BeyondAddressSpace { longer, .. } => board_place::too_high(*longer),
+        LayoutError::FarTcm { tcm, .. } => format!("use memory that every PE reaches, or put the vCPU on PE {tcm}"),
+        LayoutError::NoDevice { .. } => {
+            "pass through what lies in a range of the board's memory of kind \"device\", or a UART \
+                                         but the console"
+                .to_owned()
         }
-        LayoutError::BeyondAddressSpace { longer: false, .. } => "move it".to_owned(),
+        LayoutError::DeviceOfSeveral { .. } => "say shared = true if they are to share it".to_owned(),
         LayoutError::TooManyDomains { longer: true, .. } => {
             "use fewer domains, or say vmid_bits = 16 if the part has such VMIDs".to_owned()
         }
@@ -295,6 +375,9 @@ fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Probl
     let bank = layout.ram_bank(position, *start);
     if !bank.is_some_and(|bank| bank.contains(last)) {
         return problem("is not in its RAM", "expected an address in the domain's own RAM");
+    }
+    if layout.common_bank(position, *start).is_none() {
+        return problem("is in the TCM of one PE", "expected memory that the hypervisor reaches on every PE");
     }
     if *len == PAGE_SIZE && start % PAGE_SIZE != 0 {
         return problem("does not start a page", "expected a multiple of 4096 (0x1000)");

@@ -6,11 +6,11 @@ use super::error::Problem;
 use super::expect::{Planned, called, nothing_to_expect};
 use super::links::{self, Channels};
 use super::number::{self, Number};
-use super::raw::Key;
 use super::raw_event::{self, Given, RawEvent};
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawPortStep, RawStep};
-use super::source::Sources;
+use super::source::{Source, Sources};
+use super::table::Key;
 use super::{Program, StepSource, single};
 use evtchn::abi::DOMID_SELF;
 use evtchn::op::{Kind, Returns};
@@ -66,7 +66,10 @@ impl<'a> Book<'a> {
                 line: place.as_ref().map_or(1, |place| place.line),
                 column: place.as_ref().map_or(1, |place| place.column),
                 text: shown::line(&self.sources.excerpt(span)).into_owned(),
-                set: place.and_then(|place| place.set).map(str::to_owned),
+                set: place.and_then(|place| match place.origin {
+                    Source::Set(set) => Some(set.to_owned()),
+                    Source::File(_) => None,
+                }),
             });
             self.last = Some(span.clone());
         }

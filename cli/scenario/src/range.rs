@@ -2,9 +2,18 @@
 
 use super::error::Problem;
 use super::number::Number;
-use super::raw::{Key, RawRange, Table};
+use super::table::{Key, Table};
+use serde::Deserialize;
 use sim_core::layout::Span;
 use toml::Spanned;
+
+/// A range as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRange {
+    pub(super) base: Spanned<Number>,
+    pub(super) size: Spanned<Number>,
+}
 
 /// The addresses of a range; not empty, and inside 64 bits.
 pub(super) fn span(what: &str, base: &Spanned<Number>, size: &Spanned<Number>) -> Result<Span, Problem> {

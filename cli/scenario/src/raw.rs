@@ -1,90 +1,18 @@
 //! A scenario file as it is written: every key, nothing checked beyond types. What can be wrong keeps its span.
 
 use super::number::Number;
+use super::range::RawRange;
+use super::raw_board::{RawBoard, RawDefaultMap, RawSync, RawWriteOrder};
 use super::raw_step::{NumberOrName, RawStep};
 use super::ring::RawRing;
+use super::table::{Maybe, Table, choice};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Deref;
 use toml::Spanned;
-
-/// A key that may be left out.
-pub(crate) type Maybe<T> = Option<Spanned<T>>;
-
-/// A key that may be left out, as functions take it.
-pub(super) type Key<'a, T> = Option<&'a Spanned<T>>;
-
-/// A table and nothing else: `serde` would take an array for a struct as well.
-#[derive(Debug)]
-pub(crate) struct Table<T>(pub(crate) T);
-
-impl<T> Deref for Table<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Only<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
-            type Value = Table<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Table<T>, A::Error> {
-                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Table)
-            }
-        }
-        deserializer.deserialize_any(Only(PhantomData))
-    }
-}
-
-/// A word out of a few.
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum $name { $($variant),+ }
-
-        impl $name {
-            /// Every word, in the order of the documentation.
-            pub(super) const WORDS: &[&str] = &[$($word),+];
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Word;
-                impl serde::de::Visitor<'_> for Word {
-                    type Value = $name;
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        write!(f, "one of \"{}\"", $name::WORDS.join("\", \""))
-                    }
-                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
-                        match word {
-                            $($word => Ok($name::$variant),)+
-                            _ => Err(E::unknown_variant(word, $name::WORDS)),
-                        }
-                    }
-                }
-                deserializer.deserialize_str(Word)
-            }
-        }
-    };
-}
-pub(super) use choice;
 
 choice!(RawScheduler { Null = "null", RoundRobin = "rr", Arinc653 = "arinc653" });
 choice!(RawPlacement { GuestRam = "guest-ram", Pool = "pool", Heap = "heap" });
-choice!(RawDefaultMap { None = "none", Rw = "rw", Rwx = "rwx" });
 choice!(RawDevices { Fixed = "fixed", Switched = "switched" });
 choice!(RawWhen { Entry = "entry", Lazy = "lazy" });
-choice!(RawSync { DsbCse = "dsb+cse", Cse = "cse" });
-choice!(RawWriteOrder { EnablesFirst = "enables-first", Program = "program" });
 choice!(RawAccess { Rw = "rw", Ro = "ro", RwEl1 = "rw-el1", RoEl1 = "ro-el1" });
 
 #[derive(Debug, Deserialize)]
@@ -92,7 +20,7 @@ choice!(RawAccess { Rw = "rw", Ro = "ro", RwEl1 = "rw-el1", RoEl1 = "ro-el1" });
 pub(super) struct RawScenario {
     pub(super) name: Maybe<String>,
     pub(super) description: Option<String>,
-    pub(super) board: Maybe<String>,
+    pub(super) board: Maybe<RawBoard>,
     pub(super) pes: Maybe<Number>,
     pub(super) el2_regions: Maybe<Number>,
     pub(super) el1_regions: Maybe<Number>,
@@ -138,11 +66,11 @@ pub(super) struct RawScenario {
     pub(super) ring: Maybe<Table<RawRing>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawRange {
-    pub(super) base: Spanned<Number>,
-    pub(super) size: Spanned<Number>,
+impl RawScenario {
+    /// The devices that are passed through, or those that the hypervisor plays, in the order of the file.
+    pub(super) fn devices(&self, passthrough: bool) -> impl Iterator<Item = &RawDevice> {
+        self.device.iter().map(|found| &found.get_ref().0).filter(move |device| device.passthrough == passthrough)
+    }
 }
 
 /// Sizes of the parts of the image that boot has.
@@ -215,6 +143,9 @@ pub(super) struct RawDevice {
     pub(super) size: Spanned<Number>,
     pub(super) domains: Spanned<Vec<Spanned<Number>>>,
     pub(super) console: Maybe<Number>,
+    #[serde(default)]
+    pub(super) passthrough: bool,
+    pub(super) shared: Maybe<bool>,
 }
 
 #[derive(Debug, Deserialize)]

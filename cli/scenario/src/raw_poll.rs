@@ -1,8 +1,8 @@
 //! The step `poll` as it is written: a list of ports, or a table with that and more.
 
 use super::number::Number;
-use super::raw::Maybe;
 use super::raw_value::{NumberOrName, RawExpect};
+use super::table::Maybe;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};

@@ -1,10 +1,10 @@
 //! Steps of programs as they are written.
 
 use super::number::Number;
-use super::raw::{Maybe, Table, choice};
 use super::raw_event::{self, EventOf, RawEvent};
 use super::raw_poll::RawPoll;
 pub(super) use super::raw_value::{NumberOrName, RawExpect};
+use super::table::{Maybe, Table, choice};
 use evtchn::op::{Argument, Kind as ArgumentKind, Op as EventOp, Returns, Shape};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};

@@ -11,9 +11,11 @@
 
 use super::error::Problem;
 use super::number::{Number, given, optional};
-use super::raw::{Maybe, RawChannel, RawDomain, RawEnd, RawRange, RawScenario, RawVcpu, Table, choice};
+use super::range::RawRange;
+use super::raw::{RawChannel, RawDomain, RawEnd, RawScenario, RawVcpu};
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawExpandArray, RawInitControl, RawPortStep, RawRepeat, RawStep};
+use super::table::{Maybe, Table, choice};
 use evtchn::op::Op as EventOp;
 use serde::Deserialize;
 use std::ops::{Range, RangeInclusive};

@@ -101,6 +101,15 @@ fn moved(value: Value<'_>, by: usize) -> Value<'_> {
     Spanned::new(span.start + by..span.end + by, inner)
 }
 
+/// Puts a board's file in the place of what the scenario says of its board; the text's first byte has the offset `start`.
+pub(super) fn put_board<'a>(root: &mut DeTable<'a>, text: &'a str, start: usize) -> Result<(), Problem> {
+    let board = document(text).map_err(|problem| problem.moved(start))?;
+    let whole = board.span();
+    let board = moved(Spanned::new(whole, DeValue::Table(board.into_inner())), start);
+    insert(root, &Segment { name: "board", span: start..start }, board);
+    Ok(())
+}
+
 fn insert<'a>(table: &mut DeTable<'a>, key: &Segment<'a>, value: Value<'a>) {
     // Removed first: an existing key would keep its own span.
     table.remove(key.name);

@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::expect::{Planned, called, nothing_to_expect, refusal, result};
 use super::number::{self, Number};
-use super::raw::Key;
 use super::raw_step::{Plain, RawExecute, RawExpandArray, RawExpect, RawHypercall, RawInitControl, RawRead, RawWrite};
+use super::table::Key;
 use sim_core::convention::{Arch, TAG};
 use sim_core::guest::steps::Op;
 use sim_core::layout::{Board, PAGE_SIZE};

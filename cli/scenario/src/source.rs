@@ -1,7 +1,7 @@
-//! Where things stand: the file and the `--set` arguments as one run of bytes.
+//! Where things stand: the file, the `--set` arguments and a board's file as one run of bytes.
 //!
-//! The parser's spans count bytes of the file. Values from `--set` are put into the same tree, with spans that start
-//! behind the file's last byte, so one kind of span points anywhere and no error loses its place.
+//! The parser's spans count bytes of the file. Values from `--set` and of a board's file are put into the same tree, with spans
+//! that start behind the file's last byte, so one kind of span points anywhere and no error loses its place.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,9 +9,19 @@ use std::path::Path;
 /// Bytes between two counts of characters.
 const STRIDE: usize = 4096;
 
+/// Where a text is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source<'a> {
+    /// A file: the scenario's, or the board's.
+    File(&'a Path),
+    /// A `--set` argument, which is the text.
+    Set(&'a str),
+}
+
 /// One text that spans may point into.
 #[derive(Debug)]
 struct Part<'a> {
+    origin: Source<'a>,
     /// Offset of its first byte in the common run.
     start: usize,
     text: &'a str,
@@ -22,7 +32,7 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(start: usize, text: &'a str) -> Self {
+    fn new(start: usize, origin: Source<'a>, text: &'a str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(newlines).collect();
         let mut seen = 0;
@@ -33,7 +43,7 @@ impl<'a> Part<'a> {
         };
         let mut chars: Vec<usize> = text.as_bytes().chunks(STRIDE).map(count).collect();
         chars.push(seen);
-        Self { start, text, lines, chars }
+        Self { origin, start, text, lines, chars }
     }
 
     /// Characters before byte `at`.
@@ -50,7 +60,7 @@ fn starts(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
-/// The file's text and the `--set` arguments.
+/// The file's text, the `--set` arguments, and the text of a board's file.
 #[derive(Debug)]
 pub struct Sources<'a> {
     path: &'a Path,
@@ -60,8 +70,8 @@ pub struct Sources<'a> {
 /// A place in one of the texts.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
-    /// The `--set` argument; `None`: the file.
-    pub(super) set: Option<&'a str>,
+    /// The file or the argument.
+    pub(super) origin: Source<'a>,
     /// Its line, from 1.
     pub(super) line: usize,
     /// Its character in the line, from 1.
@@ -76,11 +86,23 @@ impl<'a> Sources<'a> {
     /// A file's text and the arguments that edit it.
     #[must_use]
     pub fn new(path: &'a Path, text: &'a str, sets: &'a [String]) -> Self {
+        Self::with_board(path, text, None, sets)
+    }
+
+    /// The same with a board's file: its path and its text.
+    pub(super) fn with_board(
+        path: &'a Path,
+        text: &'a str,
+        board: Option<(&'a Path, &'a str)>,
+        sets: &'a [String],
+    ) -> Self {
         let mut start = 0;
-        let texts = std::iter::once(text).chain(sets.iter().map(String::as_str));
+        let file = (Source::File(path), text);
+        let sets = sets.iter().map(|set| (Source::Set(set), set.as_str()));
+        let texts = std::iter::once(file).chain(sets).chain(board.map(|(path, text)| (Source::File(path), text)));
         let parts = texts
-            .map(|text| {
-                let part = Part::new(start, text);
+            .map(|(origin, text)| {
+                let part = Part::new(start, origin, text);
                 // One byte apart, so that the end of one text is not the start of the next.
                 start += text.len() + 1;
                 part
@@ -98,14 +120,19 @@ impl<'a> Sources<'a> {
         self.parts.get(index + 1).map_or(0, |part| part.start)
     }
 
-    fn part(&self, offset: usize) -> Option<(usize, &Part<'a>)> {
+    /// Offset of the first byte of the board's file, which is the last text if there is one.
+    pub(super) fn board_start(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.start)
+    }
+
+    fn part(&self, offset: usize) -> Option<&Part<'a>> {
         let index = self.parts.partition_point(|part| part.start <= offset).checked_sub(1)?;
-        Some((index, self.parts.get(index)?))
+        self.parts.get(index)
     }
 
     /// Where the first line of `span` is.
     pub(super) fn place(&self, span: &Range<usize>) -> Option<Place<'a>> {
-        let (index, part) = self.part(span.start)?;
+        let part = self.part(span.start)?;
         let start = (span.start - part.start).min(part.text.len());
         let line = part.lines.partition_point(|line| *line <= start);
         let line_start = line.checked_sub(1).and_then(|at| part.lines.get(at)).copied()?;
@@ -116,7 +143,7 @@ impl<'a> Sources<'a> {
         let from = (start - line_start).min(text.len());
         let to = span.end.saturating_sub(part.start + line_start).clamp(from, text.len());
         Some(Place {
-            set: (index > 0).then_some(part.text),
+            origin: part.origin,
             line,
             column: part.chars_before(line_start + from) - part.chars_before(line_start) + 1,
             text,
@@ -128,7 +155,7 @@ impl<'a> Sources<'a> {
     pub(super) fn excerpt(&self, span: &Range<usize>) -> String {
         /// Characters shown.
         const SHOWN: usize = 100;
-        let Some((_, part)) = self.part(span.start) else {
+        let Some(part) = self.part(span.start) else {
             return String::new();
         };
         let (start, end) = (span.start - part.start, span.end.saturating_sub(part.start));
@@ -186,8 +213,20 @@ mod tests {
         let sources = Sources::new(Path::new("x"), "t", &sets);
         let start = sources.set_start(1);
         let place = sources.place(&(start + 2..start + 4)).unwrap();
-        assert_eq!((place.set, place.column, place.range), (Some("b=22"), 3, 2..4));
-        assert_eq!(sources.place(&(1..1)).unwrap().set, None, "the file's end is still the file");
+        assert_eq!((place.origin, place.column, place.range), (Source::Set("b=22"), 3, 2..4));
+        let end = sources.place(&(1..1)).unwrap();
+        assert_eq!(end.origin, Source::File(Path::new("x")), "the file's end is still the file");
+    }
+
+    #[test]
+    fn a_boards_file_has_lines_of_its_own() {
+        let sets = ["a=1".to_owned()];
+        let board = (Path::new("b"), "name = 1\npes = 2\n");
+        let sources = Sources::with_board(Path::new("x"), "t", Some(board), &sets);
+        let start = sources.board_start();
+        let place = sources.place(&(start + 9..start + 12)).unwrap();
+        assert_eq!((place.origin, place.line, place.column), (Source::File(board.0), 2, 1));
+        assert_eq!(sources.place(&(start - 1..start)).unwrap().origin, Source::Set("a=1"));
     }
 
     #[test]

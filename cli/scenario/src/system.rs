@@ -2,29 +2,25 @@
 
 use super::domains::{self, Ids};
 use super::error::Problem;
-use super::number::{Number, given, optional};
+use super::number::{given, optional};
 use super::range::{maybe_range, range};
-use super::raw::{RawDefaultMap, RawDevices, RawPlacement, RawScenario, RawScheduler, RawSync, RawWhen, RawWriteOrder};
-use super::{frames, place};
+use super::raw::{RawDevices, RawPlacement, RawScenario, RawScheduler, RawWhen};
+use super::{board, devices, frames, place};
 use evtchn::{DomId, Policy};
-use mpu_model::{DefaultMap, GRANULE, Rules, SyncRule, WriteOrder};
+use mpu_model::{GRANULE, Rules};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Settings, When};
-use sim_core::layout::{Board, Device, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
+use sim_core::layout::{Board, BootSizes, HypDevices, Image, Layout, LayoutParts, Placement, Sections};
 use sim_core::world::Config;
-use toml::Spanned;
-use words::near;
 
-/// More PEs than any part of this class has.
-pub(super) const MAX_PES: u64 = 64;
 /// Cycles of a turn under `rr` unless the file says otherwise.
 const DEFAULT_QUANTUM: u64 = 1000;
-/// Bytes that no part of an image reaches: less than its rodata has, which gives ro-after-init up.
+/// Bytes that no part of what boot has reaches.
 const MAX_PART: u64 = 0x3_ffc0;
 
 /// Everything but programs, channels and timers.
 pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
-    let board = board(raw)?;
+    let board = board::board(raw)?;
     let image = image(raw, &board)?;
     // First, as all that follows goes by domain ids.
     let domains = domains::domains(raw)?;
@@ -44,7 +40,8 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
         sections: sections(raw)?,
         domains,
         shared: domains::shared(raw, ids)?,
-        emulated: domains::emulated(raw, ids)?,
+        emulated: devices::emulated(raw, ids)?,
+        passthrough: devices::passthrough(raw, ids)?,
         board,
     };
     let layout = Layout::new(parts).map_err(|error| place::problem(raw, &error))?;
@@ -53,54 +50,19 @@ pub(super) fn layout(raw: &RawScenario, ids: &Ids) -> Result<Layout, Problem> {
     Ok(layout)
 }
 
-fn board(raw: &RawScenario) -> Result<Board, Problem> {
-    let name = raw.board.as_ref().map_or("fvp-baser", |name| name.get_ref());
-    let unknown = || {
-        let names: Vec<String> = Board::preset_names().into_iter().map(str::to_owned).collect();
-        let at = raw.board.as_ref().map_or(0..0, Spanned::span);
-        let problem = Problem::new(format!("unknown board `{name}`")).at(at, "no preset has this name");
-        problem.help(near::known_names("boards", name, &names))
-    };
-    let mut board = Board::preset(name).ok_or_else(unknown)?;
-    let regions = |key, what, preset: u8| optional(key, what, 1..=255, preset.into()).map(|count| count as u8);
-    board.pes = usize::try_from(optional(raw.pes.as_ref(), "pes", 1..=MAX_PES, 1)?).unwrap_or(1);
-    board.el2_regions = regions(raw.el2_regions.as_ref(), "el2_regions", board.el2_regions)?;
-    board.el1_regions = regions(raw.el1_regions.as_ref(), "el1_regions", board.el1_regions)?;
-    board.image_base = given(raw.image_base.as_ref(), Number(board.image_base)).0;
-    board.default_map = match raw.default_map.as_ref().map(Spanned::get_ref) {
-        None => board.default_map,
-        Some(RawDefaultMap::None) => DefaultMap::None,
-        Some(RawDefaultMap::Rw) => DefaultMap::RwNoExec,
-        Some(RawDefaultMap::Rwx) => DefaultMap::Rwx,
-    };
-    if let Some(memory) = maybe_range("the board's memory", raw.memory.as_ref())? {
-        board.memory = vec![memory];
-    }
-    let bits = |key, what, preset: u8| optional(key, what, 0..=u8::MAX.into(), preset.into()).map(|bits| bits as u8);
-    board.pa_bits = bits(raw.pa_bits.as_ref(), "pa_bits", board.pa_bits)?;
-    board.vmid_bits = bits(raw.vmid_bits.as_ref(), "vmid_bits", board.vmid_bits)?;
-    let replace = |device: &mut Device, what, key| -> Result<(), Problem> {
-        if let Some(span) = maybe_range(what, key)? {
-            device.span = span;
-        }
-        Ok(())
-    };
-    replace(&mut board.uart, "the UART", raw.uart.as_ref())?;
-    replace(&mut board.gic, "the GIC", raw.gic.as_ref())?;
-    Ok(board)
-}
-
 fn image(raw: &RawScenario, board: &Board) -> Result<Image, Problem> {
-    let mut sizes = board.boot_sizes();
+    let mut sizes = BootSizes::on(board);
     if let Some(given) = &raw.image {
         let image = &given.get_ref().0;
         let size = |key, what, least, preset| optional(key, what, least..=MAX_PART, preset);
-        sizes.ro_after_init = size(image.ro_after_init.as_ref(), "ro_after_init", 0, sizes.ro_after_init)?;
+        // Rodata gives it up, and keeps something.
+        let most = MAX_PART.min(board.image.rodata.saturating_sub(GRANULE));
+        sizes.ro_after_init = optional(image.ro_after_init.as_ref(), "ro_after_init", 0..=most, sizes.ro_after_init)?;
         sizes.init_text = size(image.init_text.as_ref(), "init_text", GRANULE, sizes.init_text)?;
         sizes.init_data = size(image.init_data.as_ref(), "init_data", GRANULE, sizes.init_data)?;
         sizes.bss = size(image.bss.as_ref(), "bss", 0, sizes.bss)?;
     }
-    let mut image = board.image(sizes).ok_or_else(|| {
+    let mut image = Image::on(board, sizes).ok_or_else(|| {
         let problem = Problem::new("the hypervisor's image runs past the end of the address space");
         match &raw.image_base {
             Some(base) => problem.at(base.span(), "from here"),
@@ -131,6 +93,7 @@ fn sections(raw: &RawScenario) -> Result<Sections, Problem> {
 pub(super) fn config(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Config, Problem> {
     let quantum = optional(raw.quantum.as_ref(), "quantum", 1..=u64::MAX, DEFAULT_QUANTUM)?;
     let defaults = Config::default();
+    let rules = layout.board().rules;
     let hardware_domain = raw.hardware_domain.as_ref().map(|id| ids.position(id).map(|_| id.get_ref().0));
     Ok(Config {
         scheduler: match given(raw.scheduler.as_ref(), RawScheduler::Null) {
@@ -139,15 +102,9 @@ pub(super) fn config(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Co
             RawScheduler::Arinc653 => Scheduler::Arinc653(frames::schedule(raw, ids, layout)?),
         },
         rules: Rules {
-            sync: match given(raw.sync.as_ref(), RawSync::DsbCse) {
-                RawSync::DsbCse => SyncRule::DsbThenContextSync,
-                RawSync::Cse => SyncRule::ContextSyncOnly,
-            },
-            order: match given(raw.write_order.as_ref(), RawWriteOrder::EnablesFirst) {
-                RawWriteOrder::EnablesFirst => WriteOrder::EnablesFirst,
-                RawWriteOrder::Program => WriteOrder::Program,
-            },
-            ..layout.board().rules
+            sync: board::sync(raw.sync.as_ref(), rules.sync),
+            order: board::write_order(raw.write_order.as_ref(), rules.order),
+            ..rules
         },
         step_limit: optional(raw.step_limit.as_ref(), "step_limit", 1..=u64::MAX, defaults.step_limit)?,
         policy: Policy { hardware_domain: hardware_domain.transpose()?.map(|id| DomId(id as u16)), silo: raw.silo },

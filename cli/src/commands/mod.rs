@@ -27,7 +27,7 @@ use clap::builder::Styles;
 use conformance::ReplayError;
 use scenario::profile::ProfileError;
 use scenario::strategy::StrategyError;
-use scenario::{LoadError, Scenario, strategy};
+use scenario::{BoardFile, LoadError, Scenario, strategy};
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
@@ -277,7 +277,13 @@ fn stop_on_signals(stop: &'static AtomicBool) -> Result<(), CommandError> {
 }
 
 fn load(source: &Source) -> Result<Scenario, CommandError> {
-    Ok(Scenario::load(&source.scenario, &source.sets)?)
+    let board = board_file(source.board.as_deref())?;
+    Ok(Scenario::load_on(&source.scenario, board.as_ref(), &source.sets)?)
+}
+
+/// What `--board` names.
+fn board_file(path: Option<&Path>) -> Result<Option<BoardFile>, CommandError> {
+    Ok(path.map(BoardFile::read).transpose()?)
 }
 
 /// Writes a whole file, which is no directory and not standard output.

@@ -1,6 +1,6 @@
 //! `mpusim parity`.
 
-use super::{CommandError, Done, Io};
+use super::{CommandError, Done, Io, board_file};
 use crate::args::{Parity, Source};
 use crate::parity::xen::OnXen;
 use crate::parity::{Beside, Compared, Difference, Images, xen};
@@ -11,10 +11,11 @@ use words::shown;
 
 /// Runs a scenario here and on a board or on Xen, and compares what is told of both.
 pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {
-    let Source { scenario, sets } = &args.source;
+    let Source { scenario, board, sets } = &args.source;
+    let board = board_file(board.as_deref())?;
     let scenario = match args.target {
-        Beside::Board(target) => parity::load(scenario, sets, target)?,
-        Beside::Xen => Scenario::load(scenario, sets)?,
+        Beside::Board(target) => parity::load(scenario, board.as_ref(), sets, target)?,
+        Beside::Xen => Scenario::load_on(scenario, board.as_ref(), sets)?,
     };
     let images = Images(args.images.clone());
     let (text, same) = match args.target {

@@ -38,13 +38,14 @@ fn idle(args: &Report, inputs: &[Input]) -> Result<(), ReportError> {
     match () {
         () if args.x.is_some() && !any(true) => refuse("--x", no_sweep),
         () if !args.only.is_empty() && !any(true) => refuse("--where", no_sweep),
+        () if args.board.is_some() && !any(false) => refuse("--board", no_scenario),
         () if !args.sets.is_empty() && !any(false) => refuse("--set", no_scenario),
         () => Ok(()),
     }
 }
 
 fn compared(args: &Report, path: &Path) -> Result<Compared, CommandError> {
-    let source = Source { scenario: path.into(), sets: args.sets.clone() };
+    let source = Source { scenario: path.into(), board: args.board.clone(), sets: args.sets.clone() };
     let scenario = load(&source)?.costing(profile::choose(&args.costs.profile)?);
     let mut rows = Vec::with_capacity(args.strategies.len());
     let mut strategies = Vec::with_capacity(args.strategies.len());
@@ -54,7 +55,8 @@ fn compared(args: &Report, path: &Path) -> Result<Compared, CommandError> {
         strategies.push(strategy);
     }
     let sets = args.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]);
-    let words = std::iter::once(path.display().to_string()).chain(sets).collect();
+    let board = args.board.iter().flat_map(|board| ["--board".to_owned(), board.display().to_string()]);
+    let words = std::iter::once(path.display().to_string()).chain(board).chain(sets).collect();
     let profile = args.costs.profile.clone();
     Ok(Compared { scenario, seed: args.seed, rows, strategies, source: words, profile })
 }

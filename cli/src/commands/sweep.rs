@@ -5,8 +5,9 @@ use crate::args::{Merge, Sweep, SweepCommand};
 use crate::output;
 use crate::progress::Swept;
 use campaign::sweep::{self, About, Asked, Axis, Cells, End, Grid, Open, Output, STRATEGY, Shard, SweepError, Target};
-use scenario::{Scenario, profile};
+use scenario::{BoardFile, Scenario, profile};
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use words::Palette;
 
@@ -33,10 +34,12 @@ fn run(args: &crate::args::SweepGrid) -> Result<Done, CommandError> {
     let grid = grid(args)?;
     let text = Scenario::text(&args.scenario)?;
     let profile = profile::choose(&args.profile)?;
-    let cells = Cells { path: &args.scenario, text: &text, sets: &args.sets, profile: &profile, grid: &grid };
+    let board = super::board_file(args.board.as_deref())?;
+    let (path, sets) = (&args.scenario, &args.sets);
+    let cells = Cells { path, text: &text, board: board.as_ref(), sets, profile: &profile, grid: &grid };
     cells.check()?;
     let shard = shard(args)?;
-    let about = about(args, &grid, &text, shard);
+    let about = about(args, &grid, (&text, board.as_ref()), shard);
     let sweep = sweep::Sweep { cells, shard, jobs: args.jobs.unwrap_or(0), stop: &STOP };
     let open = match (args.resume, args.force) {
         (true, _) => Open::Resume,
@@ -86,14 +89,16 @@ fn shard(args: &crate::args::SweepGrid) -> Result<Shard, SweepError> {
     }))
 }
 
-fn about(args: &crate::args::SweepGrid, grid: &Grid, text: &str, shard: Shard) -> About {
-    let name = args.scenario.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+fn about(args: &crate::args::SweepGrid, grid: &Grid, (text, board): (&str, Option<&BoardFile>), shard: Shard) -> About {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let strategies = grid.axes().iter().find(|axis| axis.key == STRATEGY).map(|axis| axis.values.join(","));
     let varied = args.vary.iter().filter(|argument| !argument.trim_start().starts_with("strategy=")).cloned();
     let vary = varied.chain(strategies.map(|names| format!("{STRATEGY}={names}"))).collect();
     // A profile that is a file is part of the sweep by its name; its figures are in no row but as what they add up to.
     let profile = args.profile.clone();
-    About::new(Asked { scenario: name, set: args.sets.clone(), vary, profile }, grid, grid.id(text, &args.sets), shard)
+    let (scenario, set) = (name(&args.scenario), args.sets.clone());
+    let asked = Asked { scenario, board: board.map(|board| name(board.path())), set, vary, profile };
+    About::new(asked, grid, grid.id(text, board.map(BoardFile::text), &args.sets), shard)
 }
 
 fn merge(args: &Merge) -> Result<Done, CommandError> {

@@ -1,16 +1,19 @@
 //! A scenario as a board takes it: with what that board has instead of what the file says.
 
 use super::{ParityError, Target};
-use scenario::Scenario;
+use scenario::{BoardFile, Scenario};
 use sim_core::outcome::VcpuRef;
 use std::path::Path;
 
 /// Loads a scenario for a board: what that board has is put in first, then `sets`.
-pub fn load(path: &Path, sets: &[String], target: Target) -> Result<Scenario, ParityError> {
+pub fn load(path: &Path, board: Option<&BoardFile>, sets: &[String], target: Target) -> Result<Scenario, ParityError> {
     let text = Scenario::text(path)?;
-    let with = |board: &[&str]| {
-        let all: Vec<String> = board.iter().map(|set| (*set).to_owned()).chain(sets.iter().cloned()).collect();
-        Scenario::from_text(path, &text, &all)
+    if board.is_some() && !target.sets().is_empty() {
+        return Err(target.unfit("it is a board of its own; leave --board out").into());
+    }
+    let with = |has: &[&str]| {
+        let all: Vec<String> = has.iter().map(|set| (*set).to_owned()).chain(sets.iter().cloned()).collect();
+        Scenario::from_text_on(path, &text, board, &all)
     };
     let has = target.sets();
     let failed = match with(has) {

@@ -184,6 +184,9 @@ impl Target {
         if layout.board().pmsa != pmsa {
             return Err(self.unfit(format!("its MPUs are of the other width; expected board = \"{preset}\"")));
         }
+        if let Some(device) = layout.parts().passthrough.first() {
+            return Err(self.unfit(format!("its devices are its own; leave {} out", device.name)));
+        }
         let mut loads = vec![self.system(system, layout, folder)?];
         loads.extend(self.guests(own.memory, programs, layout, folder, &images.file(own.guest)?)?);
         for (_, address) in &mut loads {

@@ -147,6 +147,7 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
             format!("shared memory {name}")
         }
         Owner::Emulated(index) => format!("emulated device {}", emulated(layout, index)),
+        Owner::Passthrough(index) => format!("device {}", passthrough(layout, index)),
         Owner::Nobody => "nobody".into(),
     }
 }
@@ -163,6 +164,7 @@ pub fn short_owner(layout: &Layout, owned: Owner) -> String {
         Owner::Granted(position) | Owner::ReadOnly(position) => format!("frame {}", domain(layout, position)),
         Owner::Shared(index) => layout.parts().shared.get(index).map_or("?", |shared| &shared.name).into(),
         Owner::Emulated(index) => emulated(layout, index).into(),
+        Owner::Passthrough(index) => passthrough(layout, index).into(),
         other => owner(layout, other),
     }
 }
@@ -171,6 +173,12 @@ pub fn short_owner(layout: &Layout, owned: Owner) -> String {
 #[must_use]
 pub fn emulated(layout: &Layout, index: usize) -> &str {
     layout.parts().emulated.get(index).map_or("?", |device| &device.name)
+}
+
+/// The name of a device that is passed through.
+#[must_use]
+pub fn passthrough(layout: &Layout, index: usize) -> &str {
+    layout.parts().passthrough.get(index).map_or("?", |device| &device.name)
 }
 
 /// Several owners of one merged region.

@@ -32,14 +32,15 @@ const fn room(folder: &'static str, floor: u8) -> Room {
 const HOUSE: &[Room] = &[
     room("mpu-model", 0),
     room("evtchn", 0),
-    room("sim-core", 1),
-    room("cli/words", 2),
-    room("cli/scenario", 3),
-    room("cli/analysis", 4),
-    room("cli/conformance", 4),
-    room("cli/campaign", 5),
-    room("cli/report", 6),
-    room("cli", 7),
+    room("sim-core/boards", 1),
+    room("sim-core", 2),
+    room("cli/words", 3),
+    room("cli/scenario", 4),
+    room("cli/analysis", 5),
+    room("cli/conformance", 5),
+    room("cli/campaign", 6),
+    room("cli/report", 7),
+    room("cli", 8),
 ];
 
 /// One crate as it is.

@@ -155,7 +155,7 @@ impl Draft<'_> {
         self.map(boot.init_text, TEXT);
         self.map(self.init_data(), PRIVATE);
         if boot.early_uart {
-            self.map(self.layout.board().uart.span, DEVICE);
+            self.map(self.layout.board().console.span, DEVICE);
         }
         // Nothing is watched while the MPU is off: the whole table is one step.
         let words = self.table.iter().map(|(_, region, _)| region.words()).collect();
@@ -181,7 +181,7 @@ impl Draft<'_> {
         self.begin(BootPhase::Devices);
         let board = self.layout.board();
         // The early UART is mapped already: this is a second reference, for the driver.
-        self.map(board.uart.span, DEVICE);
+        self.map(board.console.span, DEVICE);
         self.map(board.gic.span, DEVICE);
     }
 
@@ -191,7 +191,7 @@ impl Draft<'_> {
         let boot = &image.boot;
         self.unmap(boot.device_tree);
         if boot.early_uart {
-            self.unmap(self.layout.board().uart.span);
+            self.unmap(self.layout.board().console.span);
         }
         if boot.ro_after_init.is_some() {
             self.resize(self.variables(), End::Base(image.data.base()));
@@ -215,7 +215,7 @@ impl Draft<'_> {
             self.unmap(heap);
         }
         if self.layout.parts().hyp_devices == HypDevices::Switched {
-            self.unmap(self.layout.board().uart.span);
+            self.unmap(self.layout.board().console.span);
             self.unmap(self.layout.board().gic.span);
         }
         for (slot, planned) in (0..).zip(fixed) {

@@ -242,7 +242,7 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
         let within = match layout.pages(dom.get()).and_then(|pages| pages.own_pool) {
             // Under placements `pool` and `heap` only the domain's own pages are taken.
             Some(own) => Some(own),
-            None => layout.ram_bank(dom.get(), gaddr),
+            None => layout.common_bank(dom.get(), gaddr),
         };
         let within = within.filter(|within| within.covers(&span)).ok_or(Errno::EINVAL)?;
         let wanted = Wanted { span, within, device: false };

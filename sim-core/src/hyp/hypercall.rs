@@ -128,7 +128,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Err(Errno::ENOSYS.into());
         }
         count &= 0xffff_ffff;
-        let uart = self.core.layout.board().uart.span;
+        let uart = self.core.layout.board().console.span;
         let mut cx = Cx { core: &mut self.core, p };
         while count > 0 {
             let mut chunk = [0; CONSOLE_CHUNK as usize];

@@ -35,6 +35,14 @@ pub enum CreateError {
         /// The PE.
         pe: usize,
     },
+    /// Its memory could not be cleared here.
+    #[error("its memory {span} is the TCM of PE {tcm}, which no other PE can clear; create it on that PE")]
+    FarTcm {
+        /// The range.
+        span: Span,
+        /// The PE that has the TCM.
+        tcm: usize,
+    },
     /// Frames are fixed, and none is for it.
     #[error("the schedule is fixed and has no frame for it; scheduler \"rr\" takes domains at any time")]
     NoFrame,
@@ -48,7 +56,7 @@ impl CreateError {
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::Layout(_) | Self::NoFrame => Errno::EINVAL,
+            Self::Layout(_) | Self::FarTcm { .. } | Self::NoFrame => Errno::EINVAL,
             Self::Refused(_) => Errno::ENOMEM,
             Self::PeTaken { .. } => Errno::EBUSY,
             Self::Tables(errno) => *errno,
@@ -73,6 +81,11 @@ impl<S: Strategy> Hypervisor<S> {
         }
         if matches!(self.core.scheduler, Scheduler::Arinc653(_)) {
             return Ok(Err(CreateError::NoFrame));
+        }
+        let board = self.core.layout.board();
+        let tcm = |span: &Span| Some((*span, board.tcm_of(span).filter(|tcm| *tcm != p.pe())?));
+        if let Some((span, tcm)) = planned.ram.iter().find_map(tcm) {
+            return Ok(Err(CreateError::FarTcm { span, tcm }));
         }
         let back = self.view(p);
         let mut parts = self.core.layout.parts().clone();
@@ -192,6 +205,7 @@ impl<S: Strategy> Hypervisor<S> {
         // Whoever takes the position next is somebody else.
         parts.shared.iter_mut().for_each(|shared| shared.domains.retain(|of| *of != position));
         parts.emulated.iter_mut().for_each(|device| device.domains.retain(|of| *of != position));
+        parts.passthrough.iter_mut().for_each(|device| device.domains.retain(|of| *of != position));
         // Less of what fits fits as well.
         let (layout, plan) = self.plan(parts).map_err(|error| error.errno())?;
         self.replace(p, layout, plan).map_err(Stop::Fault)?;

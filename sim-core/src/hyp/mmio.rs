@@ -33,7 +33,7 @@ impl<S: Strategy> Hypervisor<S> {
         bytes.iter_mut().zip(value).for_each(|(to, from)| *to = from);
         let console = self.core.layout.parts().emulated.get(at).and_then(|device| device.console);
         if console == Some(offset) {
-            let uart = self.core.layout.board().uart.span;
+            let uart = self.core.layout.board().console.span;
             Cx { core: &mut self.core, p }.device_write(uart, 0, value[0])?;
             p.event(Event::Console(value[0]));
         }

@@ -155,7 +155,7 @@ pub(super) fn domain(position: usize) -> Option<DomainLayout> {
 fn layout(placement: Placement) -> Result<Layout, NoSystem> {
     let mut board = Board::preset("fvp-baser").ok_or(NoSystem::Lacks("its board"))?;
     board.pes = PES;
-    board.default_map = DefaultMap::RwNoExec;
+    board.rules.default_map = DefaultMap::RwNoExec;
     let parts = LayoutParts {
         image: Image::at(board.image_base, board.pes).ok_or(NoSystem::Lacks("an image"))?,
         board,
@@ -167,6 +167,7 @@ fn layout(placement: Placement) -> Result<Layout, NoSystem> {
         domains: (0..RAM.len()).filter_map(domain).collect(),
         shared: Vec::new(),
         emulated: Vec::new(),
+        passthrough: Vec::new(),
     };
     Layout::new(parts).map_err(|error| NoSystem::Layout(Box::new(error)))
 }

@@ -1,14 +1,18 @@
 //! The checks behind [`super::Layout::new`].
 
+use super::devices::EmulatedDevice;
 use super::error::{Item, LayoutError};
-use super::{Image, LayoutParts, Owner, STACK_SIZE, Span};
+use super::image::Image;
+use super::parts::{LayoutParts, Owner};
 use alloc::vec::Vec;
+use boards::{Kind, Span};
 use mpu_model::{GRANULE, Pmsa};
 
 /// The stack of `pe`: they fill the end of the data part, PE 0's first.
-pub(super) fn stack(image: &Image, pes: usize, pe: usize) -> Option<Span> {
-    let from_top = u64::try_from(pes.checked_sub(pe)?).ok()?.checked_mul(STACK_SIZE)?;
-    Span::with_size(image.data.limit().checked_add(1)?.checked_sub(from_top)?, STACK_SIZE)
+pub(super) fn stack(parts: &LayoutParts, pe: usize) -> Option<Span> {
+    let (image, pes, size) = (&parts.image, parts.board.pes, parts.board.image.stack);
+    let from_top = u64::try_from(pes.checked_sub(pe)?).ok()?.checked_mul(size)?;
+    Span::with_size(image.data.limit().checked_add(1)?.checked_sub(from_top)?, size)
         .filter(|stack| pe < pes && image.data.covers(stack))
 }
 
@@ -96,16 +100,12 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
     let mut all = claims(parts, heap, pool);
     let boot = &parts.image.boot;
     let inside = boot.ro_after_init.map(|span| (span, Item::RoAfterInit, None));
-    for (span, item, owner) in all.iter().chain(&inside).chain([&(boot.device_tree, Item::DeviceTree, None)]) {
+    for (span, item, _) in all.iter().chain(&inside).chain([&(boot.device_tree, Item::DeviceTree, None)]) {
         if span.base() % GRANULE != 0 || span.limit() % GRANULE != GRANULE - 1 {
             return Err(LayoutError::Unaligned { item: item.clone(), span: *span });
         }
         addressable(parts, item, *span)?;
-        let device = matches!(owner, Some(Owner::Uart | Owner::Gic | Owner::Emulated(_)));
-        if !device && parts.board.memory_of(span).is_none() {
-            let memory = parts.board.memory.clone();
-            return Err(LayoutError::BeyondBoard { item: item.clone(), span: *span, memory });
-        }
+        in_memory(parts, item, *span)?;
     }
     all.sort_by_key(|(span, ..)| *span);
     for pair in all.windows(2) {
@@ -128,6 +128,43 @@ pub(super) fn owners(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Res
     Ok(owners)
 }
 
+/// That an item lies in memory of a kind that it can be in, which all PEs that use it reach.
+fn in_memory(parts: &LayoutParts, item: &Item, span: Span) -> Result<(), LayoutError> {
+    let board = &parts.board;
+    let one_pe = board.pes == 1;
+    // A domain's RAM, and memory that domains share, may be the TCM of the PE that runs them.
+    let domains = match item {
+        Item::Uart | Item::Gic | Item::Emulated { .. } | Item::Passthrough { .. } => return Ok(()),
+        Item::Ram { domain, .. } => core::slice::from_ref(domain),
+        Item::Shared { index, .. } => parts.shared.get(*index).map_or(&[][..], |shared| &shared.domains),
+        _ => &[],
+    };
+    // What is only read can be in flash.
+    let read_only = match item {
+        Item::Text | Item::InitText | Item::DeviceTree => true,
+        Item::Rodata => parts.image.boot.ro_after_init.is_none(),
+        _ => false,
+    };
+    let takes = |kind: Kind| match kind {
+        Kind::Ram => true,
+        Kind::Tcm { .. } => one_pe || !domains.is_empty(),
+        Kind::Flash => read_only,
+        Kind::Device => false,
+    };
+    if !board.memory_of(&span).is_some_and(|memory| takes(memory.kind)) {
+        let memory = board.ranges(takes).collect();
+        return Err(LayoutError::BeyondBoard { item: item.clone(), span, memory });
+    }
+    let Some(tcm) = board.tcm_of(&span) else { return Ok(()) };
+    let planned = domains.iter().filter_map(|domain| Some((*domain, parts.domains.get(*domain)?)));
+    let mut vcpus =
+        planned.flat_map(|(at, domain)| domain.vcpus.iter().enumerate().map(move |vcpu| (at, domain, vcpu)));
+    vcpus.find(|(.., (_, vcpu))| vcpu.pe != tcm).map_or(Ok(()), |(domain, planned, (vcpu, found))| {
+        let who = Item::Vcpu { domain, name: planned.name.clone(), vcpu };
+        Err(LayoutError::FarTcm { item: item.clone(), span, tcm, vcpu: who, pe: found.pe })
+    })
+}
+
 /// Every range somebody claims; without an owner it is only kept free of others.
 fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Item, Option<Owner>)> {
     let mut all = alloc::vec![
@@ -135,7 +172,7 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         (parts.image.rodata, Item::Rodata, Some(Owner::Rodata)),
         (parts.image.data, Item::Data, Some(Owner::Data)),
         (heap, Item::Heap, Some(Owner::Heap)),
-        (parts.board.uart.span, Item::Uart, Some(Owner::Uart)),
+        (parts.board.console.span, Item::Uart, Some(Owner::Uart)),
         (parts.board.gic.span, Item::Gic, Some(Owner::Gic)),
     ];
     all.extend(pool.map(|pool| (pool, Item::Pool, Some(Owner::Pool(None)))));
@@ -169,11 +206,15 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         let item = Item::Emulated { index, name: device.name.clone() };
         all.push((device.span, item, Some(Owner::Emulated(index))));
     }
+    for (index, device) in parts.passthrough.iter().enumerate() {
+        let item = Item::Passthrough { index, name: device.name.clone() };
+        all.push((device.span, item, Some(Owner::Passthrough(index))));
+    }
     all
 }
 
 fn split_data(parts: &LayoutParts, data: Span, owners: &mut Vec<(Span, Owner)>) {
-    let Some(first) = stack(&parts.image, parts.board.pes, 0) else {
+    let Some(first) = stack(parts, 0) else {
         owners.push((data, Owner::Data));
         return;
     };
@@ -181,7 +222,7 @@ fn split_data(parts: &LayoutParts, data: Span, owners: &mut Vec<(Span, Owner)>) 
         owners.push((variables, Owner::Data));
     }
     for pe in 0..parts.board.pes {
-        owners.extend(stack(&parts.image, parts.board.pes, pe).map(|stack| (stack, Owner::Stack(pe))));
+        owners.extend(stack(parts, pe).map(|stack| (stack, Owner::Stack(pe))));
     }
 }
 
@@ -199,7 +240,7 @@ pub(super) fn sections(parts: &LayoutParts) -> Result<(), LayoutError> {
     for (span, item, owner) in claims(parts, parts.heap, None) {
         let (section, section_span) = match owner {
             Some(Owner::Ram(_)) => ("guest-memory", sections.guest_memory),
-            Some(Owner::Uart | Owner::Gic) => ("device-memory", sections.device_memory),
+            Some(Owner::Uart | Owner::Gic | Owner::Passthrough(_)) => ("device-memory", sections.device_memory),
             Some(Owner::Shared(_)) => ("shared-memory", sections.shared_memory),
             _ => continue,
         };
@@ -208,6 +249,36 @@ pub(super) fn sections(parts: &LayoutParts) -> Result<(), LayoutError> {
                 return Err(LayoutError::OutsideSection { item, span, section, section_span });
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sizes and registers of emulated devices.
+pub(super) fn emulated(parts: &LayoutParts) -> Result<(), LayoutError> {
+    for (index, device) in parts.emulated.iter().enumerate() {
+        let item = || Item::Emulated { index, name: device.name.clone() };
+        let size = device.span.size();
+        if size > EmulatedDevice::MOST {
+            return Err(LayoutError::DeviceTooLarge { item: item(), size, most: EmulatedDevice::MOST });
+        }
+        if let Some(offset) = device.console.filter(|offset| *offset >= size) {
+            return Err(LayoutError::NoSuchRegister { item: item(), offset, size });
+        }
+    }
+    Ok(())
+}
+
+/// That each device that is passed through is one of the board's, and one domain's unless it is said that several share it. Addresses of their own
+/// were checked with those of all owners.
+pub(super) fn passthrough(parts: &LayoutParts) -> Result<(), LayoutError> {
+    for (index, device) in parts.passthrough.iter().enumerate() {
+        let item = || Item::Passthrough { index, name: device.name.clone() };
+        if !parts.board.has_device(&device.span) {
+            return Err(LayoutError::NoDevice { item: item(), span: device.span, board: parts.board.name.clone() });
+        }
+        if device.domains.len() > 1 && !device.shared {
+            return Err(LayoutError::DeviceOfSeveral { item: item(), count: device.domains.len() });
         }
     }
     Ok(())

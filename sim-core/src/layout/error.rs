@@ -1,10 +1,9 @@
 //! What can be wrong with a layout, and the parts of one by name.
 
-use super::{Board, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::{Board, BoardError, Span};
 use core::fmt::{self, Write};
-use mpu_model::Pmsa;
 use thiserror::Error;
 
 /// A part of a layout, named so that whoever read it from a file can point at the place.
@@ -33,8 +32,6 @@ pub enum Item {
     Pool,
     /// The board as a whole.
     Board,
-    /// The board's memory.
-    Memory,
     /// A section, by its name.
     Section(&'static str),
     /// A region of a vCPU's EL1 MPU.
@@ -89,6 +86,13 @@ pub enum Item {
         /// Its name.
         name: String,
     },
+    /// A device that is passed through.
+    Passthrough {
+        /// Its position.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
     /// The boot modules' section.
     BootModules,
     /// A domain as a whole.
@@ -123,7 +127,6 @@ impl fmt::Display for Item {
             Self::Heap => f.write_str("the heap"),
             Self::Pool => f.write_str("the pool"),
             Self::Board => f.write_str("the board"),
-            Self::Memory => f.write_str("the board's memory"),
             Self::Section(name) => write!(f, "the {name} section"),
             Self::El1Region { name, vcpu, slot, .. } => write!(f, "EL1 region {slot} of vCPU {vcpu} of {name}"),
             Self::Uart => f.write_str("the UART"),
@@ -133,6 +136,7 @@ impl fmt::Display for Item {
             Self::ReadOnly { name, .. } => write!(f, "the read-only frame of {name}"),
             Self::Shared { name, .. } => write!(f, "shared memory {name:?}"),
             Self::Emulated { name, .. } => write!(f, "emulated device {name:?}"),
+            Self::Passthrough { name, .. } => write!(f, "device {name:?}"),
             Self::BootModules => f.write_str("the boot modules"),
             Self::Domain { name, .. } => write!(f, "domain {name}"),
             Self::Vcpu { name, vcpu, .. } => write!(f, "vCPU {vcpu} of {name}"),
@@ -144,6 +148,9 @@ impl fmt::Display for Item {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LayoutError {
+    /// The board itself.
+    #[error(transparent)]
+    Board(#[from] BoardError),
     /// Two owners of one address.
     #[error("{a} ({a_span}) and {b} ({b_span}) overlap; give each its own addresses")]
     Overlap {
@@ -165,6 +172,38 @@ pub enum LayoutError {
         span: Span,
         /// The board's memory.
         memory: Vec<Span>,
+    },
+    /// Memory that a vCPU which uses it does not reach.
+    #[error("{item} ({span}) is in the TCM of PE {tcm}, and {vcpu} is on PE {pe}, which does not reach it")]
+    FarTcm {
+        /// What.
+        item: Item,
+        /// Its range.
+        span: Span,
+        /// The PE that has the TCM.
+        tcm: usize,
+        /// The vCPU.
+        vcpu: Item,
+        /// Its PE.
+        pe: usize,
+    },
+    /// A device to be passed through where the board has none.
+    #[error("{item} ({span}) is not device memory of board {board}; it is passed through, so it has to be there")]
+    NoDevice {
+        /// What.
+        item: Item,
+        /// Its range.
+        span: Span,
+        /// The board.
+        board: String,
+    },
+    /// A device that is passed through to several domains without anybody having said so.
+    #[error("{item} is passed through to {count} domains, and is not said to be shared")]
+    DeviceOfSeveral {
+        /// What.
+        item: Item,
+        /// How many domains have it.
+        count: usize,
     },
     /// A range that no region can describe exactly.
     #[error("{item} ({span}) is not on 64-byte granules; base and size must be multiples of 64")]
@@ -191,28 +230,6 @@ pub enum LayoutError {
         pa_bits: u8,
         /// Whether the architecture has longer addresses.
         longer: bool,
-    },
-    /// A size of physical addresses that there is not.
-    #[error("pa_bits is {bits}; {}", match .pmsa {
-        Pmsa::V32 => "PMSAv8-32 has addresses of 32 bits",
-        Pmsa::V64 => "expected one of 32, 36, 40, 42, 44, 48 and 52, the sizes of ID_AA64MMFR0_EL1.PARange",
-    })]
-    PaBits {
-        /// The size.
-        bits: u8,
-        /// The architecture.
-        pmsa: Pmsa,
-    },
-    /// A size of VMIDs that there is not.
-    #[error("vmid_bits is {bits}; {}", match .pmsa {
-        Pmsa::V32 => "PMSAv8-32 has VMIDs of 8 bits",
-        Pmsa::V64 => "expected 8 or 16, the sizes of ID_AA64MMFR1_EL1.VMIDBits",
-    })]
-    VmidBits {
-        /// The size.
-        bits: u8,
-        /// The architecture.
-        pmsa: Pmsa,
     },
     /// More domains than the board can tell apart.
     #[error(
@@ -379,6 +396,9 @@ impl LayoutError {
         match self {
             Self::Overlap { b: item, .. }
             | Self::BeyondBoard { item, .. }
+            | Self::FarTcm { item, .. }
+            | Self::NoDevice { item, .. }
+            | Self::DeviceOfSeveral { item, .. }
             | Self::Unaligned { item, .. }
             | Self::BeyondAddressSpace { item, .. }
             | Self::TooManyDomains { item, .. }
@@ -395,7 +415,7 @@ impl LayoutError {
             | Self::NoRoomForPages { item } => item.clone(),
             Self::HeapTooSmall { .. } => Item::Heap,
             Self::PoolTooSmall { .. } => Item::Pool,
-            Self::PaBits { .. } | Self::VmidBits { .. } => Item::Board,
+            Self::Board(_) => Item::Board,
         }
     }
 }

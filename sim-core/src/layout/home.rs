@@ -48,7 +48,11 @@ pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
     let bank = layout.domains().get(position)?.ram.first()?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
     let scratch = first.checked_add(u64::from(vcpu) * SCRATCH)?;
-    let (blocks, event_words) = fifo_pages(layout, position, first)?;
+    // A first bank that is one PE's TCM has scratch memory, and no page that is handed over.
+    let common =
+        layout.domains().get(position)?.ram.iter().find(|bank| layout.common_bank(position, bank.base()).is_some());
+    let pages_from = common.unwrap_or(bank).base().checked_next_multiple_of(PAGE_SIZE)?;
+    let (blocks, event_words) = fifo_pages(layout, position, pages_from)?;
     Some(Home {
         vcpu,
         shared_info: pages.shared_info,

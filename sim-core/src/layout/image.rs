@@ -1,13 +1,8 @@
 //! The hypervisor's image, and what of it is there for boot only.
 
-use super::Span;
+use alloc::vec::Vec;
+use boards::{Board, ImageSizes, Kind, Span};
 use mpu_model::GRANULE;
-
-/// Bytes of stack each PE has at EL2, at the end of the image's data.
-pub const STACK_SIZE: u64 = 0x4000;
-const TEXT_SIZE: u64 = 0x8_0000;
-const RODATA_SIZE: u64 = 0x4_0000;
-const VARIABLES_SIZE: u64 = 0x4_0000;
 
 /// The hypervisor's image: where each part is loaded. The data part ends in one stack per PE.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
@@ -67,12 +62,14 @@ impl Default for BootSizes {
 }
 
 impl BootSizes {
-    /// The default where the image of `pes` PEs goes into these ranges of memory. Ro-after-init data lies between rodata and
-    /// variables, so there is none if no range has room for both.
-    pub(super) fn in_memory(pes: usize, memory: &[Span]) -> Self {
+    /// The default on a board. Ro-after-init data is the end of rodata and lies before the variables, so there is none if no
+    /// range of RAM has room for both, or if it would leave rodata nothing.
+    #[must_use]
+    pub fn on(board: &Board) -> Self {
         let sizes = Self::default();
-        let both = data_size(pes).and_then(|size| size.checked_add(RODATA_SIZE));
-        let room = both.is_some_and(|both| memory.iter().any(|memory| memory.size() >= both));
+        let both = board.image.data_and_stacks(board.pes).and_then(|size| size.checked_add(board.image.rodata));
+        let room = both.is_some_and(|both| ram(board).any(|range| range.size() >= both));
+        let room = room && board.image.rodata > sizes.ro_after_init;
         Self { ro_after_init: if room { sizes.ro_after_init } else { 0 }, ..sizes }
     }
 }
@@ -89,14 +86,23 @@ impl Image {
     /// also for init text, init data or a device tree of no size, and for more `ro_after_init` than leaves rodata a granule.
     #[must_use]
     pub fn with(base: u64, pes: usize, sizes: BootSizes) -> Option<Self> {
-        Self::in_memory(base, pes, sizes, &[])
+        Self::in_memory(base, (ImageSizes::ORDINARY, pes), sizes, &[])
     }
 
-    /// The same in these ranges of memory: see [`super::Board::image`].
-    pub(super) fn in_memory(base: u64, pes: usize, sizes: BootSizes, memory: &[Span]) -> Option<Self> {
+    /// The image on a board, with its sizes and from its image base on. A part for which the range of RAM has no more room goes
+    /// to the start of the next range that has. `None`: see [`Image::with`].
+    #[must_use]
+    pub fn on(board: &Board, sizes: BootSizes) -> Option<Self> {
+        let mut memory: Vec<Span> = ram(board).collect();
+        memory.sort();
+        Self::in_memory(board.image_base, (board.image, board.pes), sizes, &memory)
+    }
+
+    /// `memory` is in address order.
+    fn in_memory(base: u64, (parts, pes): (ImageSizes, usize), sizes: BootSizes, memory: &[Span]) -> Option<Self> {
         let room = Room(memory);
-        let text = Span::with_size(base, TEXT_SIZE)?;
-        let (rodata, data) = room.pair(text, RODATA_SIZE, data_size(pes)?)?;
+        let text = Span::with_size(base, parts.text)?;
+        let (rodata, data) = room.pair(text, parts.rodata, parts.data_and_stacks(pes)?)?;
         let ro_after_init = match sizes.ro_after_init {
             0 => None,
             size => {
@@ -115,9 +121,9 @@ impl Image {
     }
 }
 
-/// Bytes of the data part: variables, and a stack for each PE.
-fn data_size(pes: usize) -> Option<u64> {
-    STACK_SIZE.checked_mul(u64::try_from(pes).ok()?)?.checked_add(VARIABLES_SIZE)
+/// Where parts of an image are put of themselves.
+fn ram(board: &Board) -> impl Iterator<Item = Span> + '_ {
+    board.ranges(|kind| kind == Kind::Ram)
 }
 
 /// Ranges of memory that parts are put into one after the other.

@@ -6,27 +6,23 @@
 
 #![allow(clippy::result_large_err, reason = "a layout is checked once, before anything runs")]
 
-mod board;
 mod check;
-mod emulated;
+mod devices;
 mod error;
 mod home;
 mod image;
-mod owner;
 mod pages;
 mod parts;
-mod presets;
-mod span;
 
-pub use board::{Board, Device, PA_BITS};
-pub use emulated::EmulatedDevice;
+pub use boards::{Board, BoardError, Gic, ImageSizes, Kind, Memory, PA_BITS, Part, Span, Timers, Uart};
+pub use devices::{EmulatedDevice, PassthroughDevice};
 pub use error::{Item, LayoutError};
 pub use home::{Home, home};
-pub use image::{BootImage, BootSizes, Image, STACK_SIZE};
-pub use owner::Owner;
-pub use pages::{GuestPages, PAGE_SIZE};
-pub use parts::{DomainLayout, HypDevices, LayoutParts, Placement, Sections, SharedMemory, VcpuLayout};
-pub use span::Span;
+pub use image::{BootImage, BootSizes, Image};
+pub use pages::GuestPages;
+pub use parts::{
+    DomainLayout, HypDevices, LayoutParts, Owner, PAGE_SIZE, Placement, Sections, SharedMemory, VcpuLayout,
+};
 
 use alloc::vec::Vec;
 
@@ -63,7 +59,8 @@ impl Layout {
         };
         let mut owners = check::owners(&parts, heap, pool)?;
         check::sections(&parts)?;
-        emulated::check(&parts.emulated)?;
+        check::emulated(&parts)?;
+        check::passthrough(&parts)?;
         let pages = pages::assign(&parts, pool, before.map(|before| (&before.parts, before.pages.as_slice())))?;
         if let Some(pool) = pool {
             pages::mark_pool(pool, &pages, &mut owners);
@@ -110,7 +107,7 @@ impl Layout {
     /// The EL2 stack of a PE.
     #[must_use]
     pub fn stack(&self, pe: usize) -> Option<Span> {
-        check::stack(&self.parts.image, self.parts.board.pes, pe)
+        check::stack(&self.parts, pe)
     }
 
     /// Who owns `address`, and the whole range so owned.
@@ -143,5 +140,12 @@ impl Layout {
     pub fn ram_bank(&self, position: usize, address: u64) -> Option<Span> {
         let domain = self.parts.domains.get(position)?;
         domain.ram.iter().find(|bank| bank.contains(address)).copied()
+    }
+
+    /// The same, if the domain may hand pages of it over to the hypervisor, which touches them on any PE: not if it is one
+    /// PE's TCM.
+    #[must_use]
+    pub fn common_bank(&self, position: usize, address: u64) -> Option<Span> {
+        self.ram_bank(position, address).filter(|bank| self.parts.board.reached_by_every_pe(bank).is_some())
     }
 }

@@ -2,11 +2,9 @@
 
 use super::check;
 use super::error::LayoutError;
-use super::{LayoutParts, Owner, Placement, Span};
+use super::parts::{LayoutParts, Owner, PAGE_SIZE, Placement};
 use alloc::vec::Vec;
-
-/// Xen's page size; frame numbers count these.
-pub const PAGE_SIZE: u64 = 4096;
+use boards::Span;
 
 /// Bytes between two `vcpu_info` in one page: 48 used, on a granule of their own.
 const VCPU_INFO_STRIDE: u64 = 64;
@@ -165,11 +163,11 @@ pub(super) fn assign(
     Ok(all)
 }
 
-/// Pages in the first RAM bank: the guest's scratch memory first, as much per vCPU as a `vcpu_info` takes; then
-/// `shared_info`; then `vcpu_info`.
+/// Pages in the first RAM bank that every PE reaches: room for the guest's scratch memory first, as much per vCPU as a
+/// `vcpu_info` takes; then `shared_info`; then `vcpu_info`.
 fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
     let domain = parts.domains.get(position)?;
-    let bank = domain.ram.first()?;
+    let bank = domain.ram.iter().find(|bank| parts.board.reached_by_every_pe(bank).is_some())?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
     let bytes = bytes_for(domain.vcpus.len(), VCPU_INFO_STRIDE)?;
     let page = first.checked_add(bytes)?;

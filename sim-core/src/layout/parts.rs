@@ -1,13 +1,15 @@
-//! A system as an integrator asks for it, unchecked.
+//! What is asked for: the system as an integrator writes it down, unchecked.
 
-use super::board::Board;
-use super::emulated::EmulatedDevice;
+use super::devices::{EmulatedDevice, PassthroughDevice};
 use super::image::Image;
-use super::span::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::{Board, Span};
 use evtchn::DomId;
 use mpu_model::{Region, Sctlr};
+
+/// Xen's page size; frame numbers count these.
+pub const PAGE_SIZE: u64 = 4096;
 
 /// Where `shared_info` and `vcpu_info` live.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
@@ -157,4 +159,41 @@ pub struct LayoutParts {
     pub shared: Vec<SharedMemory>,
     /// Devices that the hypervisor plays.
     pub emulated: Vec<EmulatedDevice>,
+    /// Devices of the board that are passed through to domains.
+    pub passthrough: Vec<PassthroughDevice>,
+}
+
+/// Who owns an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The hypervisor's code.
+    Text,
+    /// The hypervisor's constants.
+    Rodata,
+    /// The hypervisor's variables.
+    Data,
+    /// The EL2 stack of that PE.
+    Stack(usize),
+    /// The hypervisor's heap.
+    Heap,
+    /// The pool; the position of the domain whose page it is, if any.
+    Pool(Option<usize>),
+    /// The console.
+    Uart,
+    /// The interrupt controller.
+    Gic,
+    /// RAM of the domain at that position.
+    Ram(usize),
+    /// The frame granted to the domain at that position for `shared_info`.
+    Granted(usize),
+    /// The frame that the domain at that position can only read.
+    ReadOnly(usize),
+    /// The static shared memory at that position.
+    Shared(usize),
+    /// The emulated device at that position: nothing is there.
+    Emulated(usize),
+    /// The device at that position that is passed through.
+    Passthrough(usize),
+    /// Nobody.
+    Nobody,
 }

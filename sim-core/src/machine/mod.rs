@@ -17,7 +17,7 @@ pub use run::{GuestSlot, Refusal, Stop};
 
 use crate::convention::Frame;
 use crate::guest::{Guest, Mark};
-use crate::layout::{Layout, Span};
+use crate::layout::{Kind, Layout, Span};
 use crate::outcome::{Counts, El2Fault, HazardReport};
 use crate::platform::Event;
 use alloc::boxed::Box;
@@ -74,8 +74,9 @@ impl Machine {
 
     fn with(mut spare: Vec<Pe>, layout: &Layout, rules: Rules, costs: Costs) -> Self {
         let board = layout.board();
-        let rules = Rules { default_map: board.default_map, ..rules };
+        let rules = Rules { default_map: board.rules.default_map, ..rules };
         let image = &layout.parts().image;
+        let passed = layout.parts().passthrough.iter().map(|device| device.span);
         let pes = (0..board.pes)
             .map(|pe| {
                 let mut state = match spare.pop() {
@@ -94,11 +95,11 @@ impl Machine {
             .collect();
         Self {
             pes,
-            ram: Ram::new(&board.memory),
+            ram: Ram::new(board.ranges(|kind| kind != Kind::Device).collect()),
             console: Vec::new(),
             hazards: Vec::new(),
             attributes: attributes::Known::default(),
-            devices: alloc::vec![board.uart.span, board.gic.span],
+            devices: [board.console.span, board.gic.span].into_iter().chain(passed).collect(),
             guests: Vec::new(),
             rules,
             costs,

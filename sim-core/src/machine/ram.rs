@@ -55,8 +55,8 @@ struct Place {
 impl Ram {
     /// Memory at `spans`, all zero.
     #[must_use]
-    pub fn new(spans: &[Span]) -> Self {
-        Self { spans: spans.to_vec(), parts: Vec::new(), frames: Vec::new(), writes: 0 }
+    pub const fn new(spans: Vec<Span>) -> Self {
+        Self { spans, parts: Vec::new(), frames: Vec::new(), writes: 0 }
     }
 
     /// Whether all of `size` bytes from `address` are memory.
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_across_frames_and_directories() {
         let base = 0x2000_0000;
-        let mut ram = Ram::new(&[Span::with_size(base, 0x1000_0000).unwrap()]);
+        let mut ram = Ram::new(Vec::from([Span::with_size(base, 0x1000_0000).unwrap()]));
         for address in [base, base + 0xffc, base + 0x1f_fffd, base + 0xfff_fff8] {
             assert_eq!(ram.read(address, 8), 0);
             ram.write(address, 8, 0x1122_3344_5566_7788);
@@ -223,7 +223,7 @@ mod tests {
     fn memory_is_sparse_over_all_of_the_address_space() {
         let span = |base, size| Span::with_size(base, size).unwrap();
         let spans = [span(0, 0x8000_0000), span(1 << 40, 1 << 20), span(1 << 48, (1 << 52) - (1 << 48))];
-        let mut ram = Ram::new(&spans);
+        let mut ram = Ram::new(Vec::from(spans));
         let addresses =
             [(1 << 52) - 8, 0x1000, 1 << 40, (1 << 48) + 0x7ff8, 0x7fff_fff8, (1 << 51) - 4, (1 << 34) * 7 + (1 << 48)];
         for (value, address) in (1..).zip(addresses) {
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_last_write_to_a_frame_is_known() {
-        let mut ram = Ram::new(&[Span::with_size(0, 0x10_0000).unwrap()]);
+        let mut ram = Ram::new(Vec::from([Span::with_size(0, 0x10_0000).unwrap()]));
         ram.write(0x1000, 4, 1);
         let before = ram.writes();
         assert!(ram.written(0x1ffc) <= before && ram.written(0x2000) == 0);

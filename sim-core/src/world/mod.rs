@@ -431,7 +431,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if matches!(fault.kind, FaultKind::OwnImage(_)) {
             return None;
         }
-        let uart = self.hyp.layout().board().uart.span;
+        let uart = self.hyp.layout().board().console.span;
         let said = panic::report(&mut self.cpu(fault.pe).1, uart);
         said.err().and_then(|_| self.machine.faults().1)
     }

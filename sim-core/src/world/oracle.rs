@@ -6,7 +6,7 @@
 //! two are compared whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies,
 //! plans and the slot driver have no say in it: a mistake in any of them shows here.
 
-use crate::layout::{Layout, Owner, SharedMemory, Span};
+use crate::layout::{Layout, LayoutParts, Owner, PassthroughDevice, SharedMemory, Span};
 use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::{Breach, BreachKind};
@@ -47,6 +47,7 @@ struct Right {
     /// The layout that they are right by, as far as it bears on them.
     owners: Vec<(Span, Owner)>,
     shared: Vec<SharedMemory>,
+    passthrough: Vec<PassthroughDevice>,
     /// Whose view it is, with which `SCTLR_EL2`.
     views: Vec<(usize, u64, Regions)>,
 }
@@ -54,10 +55,11 @@ struct Right {
 impl Right {
     /// Those of another layout are no longer.
     fn follow(&mut self, layout: &Layout) {
-        let shared = &layout.parts().shared;
-        if self.owners != layout.owners() || self.shared != *shared {
+        let LayoutParts { shared, passthrough, .. } = layout.parts();
+        if self.owners != layout.owners() || self.shared != *shared || self.passthrough != *passthrough {
             self.owners = layout.owners().to_vec();
             self.shared.clone_from(shared);
+            self.passthrough.clone_from(passthrough);
             self.views.clear();
         }
     }
@@ -178,6 +180,10 @@ fn rights(layout: &Layout, domain: usize, owner: Owner) -> Option<Rights> {
         Owner::ReadOnly(of) if of == domain => Some([true, false, false]),
         Owner::Granted(of) | Owner::Pool(Some(of)) if of == domain => Some([true, true, false]),
         Owner::Shared(index) if shares(index) => Some([true, true, false]),
+        Owner::Passthrough(index) => {
+            let device = layout.parts().passthrough.get(index)?;
+            device.domains.contains(&domain).then_some([true, true, false])
+        }
         _ => None,
     }
 }

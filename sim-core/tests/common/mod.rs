@@ -40,7 +40,7 @@ pub(crate) fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
 pub(crate) fn thread_2022() -> LayoutParts {
     let mut board = Board::preset("fvp-baser").unwrap();
     board.pes = 2;
-    board.default_map = mpu_model::DefaultMap::RwNoExec;
+    board.rules.default_map = mpu_model::DefaultMap::RwNoExec;
     let mut domain1 = domain(1, &[span(0x3000_0000, 0x1f00_0000)], &[0]);
     domain1.shared_info = Some(0x3001_0000);
     domain1.vcpu_info = vec![0x3001_2000];
@@ -58,6 +58,7 @@ pub(crate) fn thread_2022() -> LayoutParts {
         domains: vec![domain1, domain2],
         shared: Vec::new(),
         emulated: Vec::new(),
+        passthrough: Vec::new(),
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn el2(scenario: &Scenario, plan: &Plan, view: ViewId) -> Result<Box<
     let needed = u8::try_from(plan.region_needs().needed()).unwrap_or(u8::MAX);
     let regions = plan.el2_regions().max(needed);
     let slots = plan.slots(plan.view(view)).map(|(slot, planned)| (slot, planned.words));
-    let rules = Rules { default_map: scenario.layout.board().default_map, ..scenario.config.rules };
+    let rules = Rules { default_map: scenario.layout.board().rules.default_map, ..scenario.config.rules };
     programmed(Mpu::new(Level::El2, regions, rules), slots, view::sctlr())
 }
 

@@ -11,6 +11,9 @@ pub struct About {
     mpusim: String,
     /// The scenario file's name.
     scenario: String,
+    /// The name of the board's file (`--board`); absent: none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    board: Option<String>,
     /// `--set`.
     set: Vec<String>,
     /// `--vary`, and the strategies.
@@ -19,7 +22,7 @@ pub struct About {
     profile: String,
     /// Cells of the whole grid.
     cells: u64,
-    /// Identifies the grid: a hash of the scenario's text and all of the above.
+    /// Identifies the grid: a hash of the scenario's and the board's text and all of the above.
     grid: String,
     /// Which part; absent: the whole.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +34,8 @@ pub struct About {
 pub struct Asked {
     /// The scenario file's name.
     pub scenario: String,
+    /// The name of the board's file.
+    pub board: Option<String>,
     /// `--set`.
     pub set: Vec<String>,
     /// `--vary`, and the strategies.
@@ -43,10 +48,11 @@ impl About {
     /// The first line of a sweep.
     #[must_use]
     pub fn new(asked: Asked, grid: &Grid, id: GridId, shard: Shard) -> Self {
-        let Asked { scenario, set, vary, profile } = asked;
+        let Asked { scenario, board, set, vary, profile } = asked;
         Self {
             mpusim: env!("CARGO_PKG_VERSION").into(),
             scenario,
+            board,
             set,
             vary,
             profile,
@@ -70,7 +76,8 @@ impl About {
         };
         let profile = (self.profile != "counts").then(|| self.profile.clone());
         let start = ["mpusim", "sweep", &self.scenario].map(str::to_owned);
-        let options = [option("--set", &self.set), option("--vary", &self.vary)].concat();
+        let board = option("--board", self.board.as_slice());
+        let options = [board, option("--set", &self.set), option("--vary", &self.vary)].concat();
         start.into_iter().chain(options).chain(option("--profile", profile.as_slice())).collect()
     }
 
@@ -98,6 +105,7 @@ impl About {
         let pairs = [
             ("by mpusim", self.mpusim.clone(), other.mpusim.clone()),
             ("from scenario", self.scenario.clone(), other.scenario.clone()),
+            ("with --board", self.board.clone().unwrap_or_default(), other.board.clone().unwrap_or_default()),
             ("with --set", self.set.join(" "), other.set.join(" ")),
             ("with --vary", self.vary.join(" "), other.vary.join(" ")),
             ("with --profile", self.profile.clone(), other.profile.clone()),

@@ -5,7 +5,7 @@ use super::columns::{self, Row, Value};
 use super::grid::Grid;
 use analysis::judgement::NotSetUp;
 use scenario::profile::Profile;
-use scenario::{LoadError, Scenario, strategy};
+use scenario::{BoardFile, LoadError, Scenario, strategy};
 use sim_core::outcome::{Outcome, Report};
 use std::path::Path;
 
@@ -49,6 +49,8 @@ pub struct Cells<'a> {
     pub path: &'a Path,
     /// Its text.
     pub text: &'a str,
+    /// `--board`.
+    pub board: Option<&'a BoardFile>,
     /// `--set`.
     pub sets: &'a [String],
     /// What operations cost in every cell.
@@ -68,7 +70,7 @@ impl Cells<'_> {
             for value in &axis.values {
                 let mut sets = self.sets.to_vec();
                 sets.push(format!("{}={value}", axis.key));
-                Scenario::check_keys(self.path, self.text, &sets).map_err(|error| SweepError::Key {
+                Scenario::check_keys(self.path, self.text, self.board, &sets).map_err(|error| SweepError::Key {
                     key: axis.key.clone(),
                     value: value.clone(),
                     error: Box::new(error),
@@ -83,7 +85,7 @@ impl Cells<'_> {
         let varied = self.grid.values(cell).filter(|(axis, _)| axis.is_of_scenario());
         let varied = varied.map(|(axis, value)| format!("{}={value}", axis.key));
         let sets: Vec<String> = self.sets.iter().cloned().chain(varied).collect();
-        Ok(Scenario::from_text(self.path, self.text, &sets)?.costing(self.profile.clone()))
+        Ok(Scenario::from_text_on(self.path, self.text, self.board, &sets)?.costing(self.profile.clone()))
     }
 
     /// Runs one cell of that system.

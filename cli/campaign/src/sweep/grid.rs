@@ -91,10 +91,13 @@ impl Grid {
 
     /// What identifies this grid over a scenario's text and the changes made to it.
     #[must_use]
-    pub fn id(&self, text: &str, sets: &[String]) -> GridId {
+    pub fn id(&self, text: &str, board: Option<&str>, sets: &[String]) -> GridId {
         let mut hash = Fnv::default();
         hash.text(env!("CARGO_PKG_VERSION"));
         hash.text(text);
+        if let Some(board) = board {
+            hash.text(board);
+        }
         hash.number(sets.len() as u64);
         for set in sets {
             hash.text(set);
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn the_id_depends_on_everything_that_decides_rows() {
         let sets = ["a=1".to_owned()];
-        let of = |axes: &[&str], text: &str, sets: &[String]| grid(axes).id(text, sets);
+        let of = |axes: &[&str], text: &str, sets: &[String]| grid(axes).id(text, None, sets);
         let first = of(&["k=1..2"], "t", &sets);
         assert_eq!(first, of(&["k=1,2"], "t", &sets), "however the values were said");
         let others = [of(&["k=1..3"], "t", &sets), of(&["l=1..2"], "t", &sets), of(&["k=1..2"], "u", &sets)];

@@ -6,8 +6,8 @@ use mpu_model::{DefaultMap, Pmsa, Region, Rules};
 use serde_json::Value;
 use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
-    Board, Device, DomainLayout, HypDevices, Image, Layout, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
-    VcpuLayout,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Sections, Span, Timers, Uart, VcpuLayout,
 };
 use std::path::Path;
 
@@ -93,16 +93,18 @@ impl System {
             pes: 1,
             el2_regions: u8::try_from(regions).unwrap_or(u8::MAX),
             el1_regions: 2,
-            memory: vec![Span::new(RAM, gic.limit()).ok_or("memory ends")?],
+            memory: vec![Memory::ram(Span::new(RAM, gic.limit()).ok_or("memory ends")?)],
             pa_bits: 52,
             vmid_bits: 8,
             image_base,
-            uart: Device { name: "uart".into(), span: uart },
-            gic: Device { name: "gic".into(), span: gic },
-            // Known, so that `background` can be asked too.
-            default_map: DefaultMap::RwNoExec,
+            image: ImageSizes::ORDINARY,
+            console: Uart::new("uart", uart),
+            other_uarts: Vec::new(),
+            gic: Gic { span: gic, redistributors: None },
+            timers: Timers::of(Pmsa::V64),
             pmsa: Pmsa::V64,
-            rules: Rules::default(),
+            // Known, so that `background` can be asked too.
+            rules: Rules { default_map: DefaultMap::RwNoExec, ..Rules::default() },
         };
         let domains = (0..).zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
         let parts = LayoutParts {
@@ -116,6 +118,7 @@ impl System {
             domains: domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?,
             shared: Vec::new(),
             emulated: Vec::new(),
+            passthrough: Vec::new(),
         };
         Layout::new(parts).map_err(|error| error.to_string())
     }

@@ -40,6 +40,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
     if let Some(device) = parts.emulated.first() {
         return Err(unfit(format!("Xen plays no devices of a scenario's; leave {} out", device.name)));
     }
+    if let Some(device) = parts.passthrough.first() {
+        return Err(unfit(format!("its devices are its own; leave {} out", device.name)));
+    }
     if !scenario.config.timers.is_empty() {
         return Err(unfit("Xen has no timers of a scenario's; leave them out"));
     }

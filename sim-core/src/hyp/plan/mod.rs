@@ -9,7 +9,9 @@ mod planned;
 mod regions;
 
 pub use planned::{Needs, PlannedPin, PlannedRegion};
-pub use regions::{ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_RAM, GUEST_RODATA, MAIR, PRIVATE, RODATA, TEXT};
+pub use regions::{
+    ATTR_DEVICE, ATTR_NORMAL, DEVICE, GUEST_DATA, GUEST_DEVICE, GUEST_RAM, GUEST_RODATA, MAIR, PRIVATE, RODATA, TEXT,
+};
 
 use super::boot::BootPlan;
 use crate::layout::{Layout, Owner, Span};
@@ -94,7 +96,7 @@ impl Plan {
             boot: BootPlan::default(),
             pmsa: layout.board().pmsa,
             el2_regions: layout.board().el2_regions,
-            default_map: layout.board().default_map != DefaultMap::None,
+            default_map: layout.board().rules.default_map != DefaultMap::None,
         };
         let idle = plan.idle.regions.iter().enumerate();
         let tail: Vec<_> = idle.map(|(at, planned)| (plan.view_slot(ViewId::Idle, at), planned.words)).collect();

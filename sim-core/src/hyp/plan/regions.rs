@@ -30,6 +30,8 @@ pub const DEVICE: Attrs = attrs(Ap::RwPrivileged, Xn::Never, ATTR_DEVICE);
 pub const GUEST_RAM: Attrs = attrs(Ap::RwAll, Xn::Exec, ATTR_NORMAL);
 /// Shared memory and a guest's own pool pages in its own view.
 pub const GUEST_DATA: Attrs = attrs(Ap::RwAll, Xn::Never, ATTR_NORMAL);
+/// A device that is passed through, in its domain's view.
+pub const GUEST_DEVICE: Attrs = attrs(Ap::RwAll, Xn::Never, ATTR_DEVICE);
 
 /// What a guest can only read.
 pub const GUEST_RODATA: Attrs = attrs(Ap::RoAll, Xn::Never, ATTR_NORMAL);
@@ -65,9 +67,9 @@ fn planned(Mapping { region, owner }: Mapping<Owner>) -> PlannedRegion {
 
 fn devices(layout: &Layout) -> impl Iterator<Item = Mapping<Owner>> {
     let board = layout.board();
-    [(&board.uart, Owner::Uart), (&board.gic, Owner::Gic)]
+    [(board.console.span, Owner::Uart), (board.gic.span, Owner::Gic)]
         .into_iter()
-        .filter_map(|(device, owner)| mapping(device.span, DEVICE, owner))
+        .filter_map(|(span, owner)| mapping(span, DEVICE, owner))
 }
 
 /// Whether the heap is cut up in guests' views, because their pages are in it, and so cannot be fixed.
@@ -120,6 +122,10 @@ fn open_to(layout: &Layout, domain: usize, owner: Owner) -> Option<Attrs> {
         Owner::Granted(of) | Owner::Pool(Some(of)) if of == domain => Some(GUEST_DATA),
         Owner::ReadOnly(of) if of == domain => Some(GUEST_RODATA),
         Owner::Shared(index) if shares(index) => Some(GUEST_DATA),
+        Owner::Passthrough(index) => {
+            let device = layout.parts().passthrough.get(index)?;
+            device.domains.contains(&domain).then_some(GUEST_DEVICE)
+        }
         _ => None,
     }
 }

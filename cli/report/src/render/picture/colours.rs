@@ -37,6 +37,7 @@ pub(super) fn of(owner: Owner) -> Colour {
         }
         // Nothing is there but a trap.
         Owner::Emulated(_) => ("#f1e3d3", None),
+        Owner::Passthrough(_) => ("#cfd8e3", None),
         Owner::Nobody => ("#ffffff", None),
     };
     Colour { fill, band, ink: ink(fill) }
@@ -80,7 +81,8 @@ mod tests {
     #[test]
     fn text_can_be_read_on_every_colour() {
         let hypervisor = [Owner::Text, Owner::Rodata, Owner::Data, Owner::Heap, Owner::Pool(None)];
-        let others = [Owner::Uart, Owner::Gic, Owner::Shared(0), Owner::Emulated(0), Owner::Nobody];
+        let others =
+            [Owner::Uart, Owner::Gic, Owner::Shared(0), Owner::Emulated(0), Owner::Passthrough(0), Owner::Nobody];
         for owner in hypervisor.into_iter().chain(others).chain((0..9).map(Owner::Ram)) {
             let colour = of(owner);
             let (fill, ink) = (exact_luminance(colour.fill), exact_luminance(colour.ink));

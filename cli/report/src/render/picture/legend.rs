@@ -65,7 +65,8 @@ fn rank(owner: Owner) -> (u8, usize) {
             (8, domain)
         }
         Owner::Emulated(index) => (9, index),
-        Owner::Nobody => (10, 0),
+        Owner::Passthrough(index) => (10, index),
+        Owner::Nobody => (11, 0),
     }
 }
 

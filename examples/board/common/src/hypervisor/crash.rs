@@ -32,7 +32,7 @@ pub(super) fn report<B: Board>(p: &mut Pe<B>, running: &mut Running<B::Rule>, el
     // There is nobody to tell of a console that fails.
     let _ = writeln!(out, "# PE 0 took an exception to EL2 from EL2, at the instruction at {elr:#010x}");
     let _ = write::<B>(&mut out, running, esr, far);
-    let Ok(()) = panic::report(p, running.hyp.core.layout.board().uart.span);
+    let Ok(()) = panic::report(p, running.hyp.core.layout.board().console.span);
 }
 
 fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, far: u64) -> core::fmt::Result {

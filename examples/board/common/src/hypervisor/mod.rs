@@ -158,7 +158,7 @@ pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
     B::open_interrupts();
     // Nobody saves them, so guests that share the PE would read each other's.
     B::lend_floating_point(hyp.core.domains.iter().count() <= 1);
-    B::open_console(hyp.core.layout.board().uart.span.base());
+    B::open_console(hyp.core.layout.board().console.span.base());
     let mut p = voice.platform(&mut pe);
     let Ok(()) = hyp.boot(&mut p);
     let memory = hyp.core.layout.heap();

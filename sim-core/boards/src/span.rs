@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// A non-empty range of addresses with an inclusive limit, as PRBAR and PRLAR have it.
-#[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     base: u64,
