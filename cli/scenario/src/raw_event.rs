@@ -1,8 +1,8 @@
 //! Steps that are an operation of `event_channel_op`: a key for each of its arguments, `as` for the port that it makes, `expect`.
 
 use super::number::Number;
-use super::table::Maybe;
 use super::raw_value::{NumberOrName, RawExpect};
+use super::table::Maybe;
 use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind, Returns, Shape};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
