@@ -1,12 +1,21 @@
 //! What was typed. Nothing here touches the world.
+//!
+//! `shared` is what several commands take, `values` reads single values; `many` is `sweep` and `fuzz`, `replay` the command of that name.
+
+mod many;
+mod replay;
+mod shared;
+mod values;
 
 use crate::parity::Beside;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use conformance::MAX_PES;
+pub use many::{Fuzz, Merge, Sweep, SweepCommand, SweepGrid};
 use mpu_model::AccessKind;
+pub use replay::{ArchArg, PlacementArg, Replay, SyncArg};
 use scenario::strategy;
+pub use shared::{Color, Format, ProfileArg, Source};
 use std::path::PathBuf;
-use std::time::Duration;
+use values::{address, size};
 
 /// Simulate a Xen-like hypervisor on Armv8-R MPUs.
 ///
@@ -26,27 +35,6 @@ pub struct Cli {
     /// When to use colour.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
     pub color: Color,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
-    #[value(help = "On a terminal, unless NO_COLOR is set")]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs; stable, described in docs/json.md.
-    Json,
 }
 
 /// How to print a comparison.
@@ -83,35 +71,6 @@ pub enum Command {
     Replay(Replay),
     /// Play random hypercall sequences against a second implementation of the ABI; a failing one is shrunk and written down.
     Fuzz(Fuzz),
-}
-
-/// Which scenario, and how it is changed.
-#[derive(Debug, Args)]
-pub struct Source {
-    /// The scenario file.
-    pub scenario: PathBuf,
-
-    /// The board in this file, in the place of the scenario's: TOML with the keys of a scenario's table board
-    /// (docs/scenarios.md).
-    #[arg(long, value_name = "FILE")]
-    pub board: Option<PathBuf>,
-
-    /// Change a key of the scenario, e.g. `placement=pool`, `el2_regions=16`, `domain.0.ram.0.size=0x1000`.
-    #[arg(
-        long = "set",
-        value_name = "KEY=VALUE",
-        help = "Change a key of the scenario, e.g. placement=pool, el2_regions=16, domain.0.ram.0.size=0x1000"
-    )]
-    pub sets: Vec<String>,
-}
-
-/// What operations cost.
-#[derive(Debug, Args)]
-pub struct ProfileArg {
-    /// The profile of cycle costs: counts, r52-s32z, r82-assumed, or a TOML file (docs/profiles.md); with what is
-    /// changed of it behind a colon: r52-s32z:barrier-share=60, counts:dsb=212,isb=10.
-    #[arg(long, value_name = "NAME|FILE", default_value = "counts")]
-    pub profile: String,
 }
 
 /// `run`.
@@ -203,109 +162,6 @@ pub struct Compare {
     /// the layout grants.
     #[arg(long)]
     pub paranoid: bool,
-}
-
-/// `sweep`.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Sweep {
-    /// What to do but sweep.
-    #[command(subcommand)]
-    pub command: Option<SweepCommand>,
-
-    /// What to sweep.
-    #[command(flatten)]
-    pub grid: Option<SweepGrid>,
-}
-
-/// What else there is to do with sweeps.
-#[derive(Debug, Subcommand)]
-pub enum SweepCommand {
-    /// Put the files of all shards together into the file of the whole.
-    Merge(Merge),
-}
-
-/// What to sweep.
-#[derive(Debug, Args)]
-pub struct SweepGrid {
-    /// The scenario file.
-    pub scenario: PathBuf,
-
-    /// The profile of cycle costs, as run --profile takes it.
-    #[arg(long, value_name = "NAME|FILE", default_value = "counts")]
-    pub profile: String,
-
-    /// Vary a key of the scenario, or strategy, or seed: 1..16, 2..64:2 (a step), 16,20,24 or a mixture. Several
-    /// give every combination; the first changes slowest.
-    #[arg(long, value_name = "KEY=RANGE")]
-    pub vary: Vec<String>,
-
-    /// Change a key of the scenario in every cell, as run --set does.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub sets: Vec<String>,
-
-    /// The strategies, separated by commas, each as run --strategy takes it.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = strategy::SWEPT
-    )]
-    pub strategies: Vec<String>,
-
-    /// Run only shard I of N, from 1/N to N/N [default: as `SLURM_ARRAY_TASK_ID` or `JOB_COMPLETION_INDEX` says, else all].
-    #[arg(
-        long,
-        value_name = "I/N",
-        help = "Run only shard I of N, from 1/N to N/N [default: as SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX says, else all]"
-    )]
-    pub shard: Option<String>,
-
-    /// The file for the rows: .csv or .jsonl; - is standard output, as CSV.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-
-    /// Go on with a file that an interrupted sweep left; start it if there is none.
-    #[arg(long, conflicts_with = "force")]
-    pub resume: bool,
-
-    /// Replace the file if it is there.
-    #[arg(long)]
-    pub force: bool,
-
-    /// Threads [default: one for each processor].
-    #[arg(long, value_name = "N", value_parser = jobs)]
-    pub jobs: Option<usize>,
-
-    /// Say nothing about progress.
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// The board in this file, as run --board takes it.
-    // Beside --set in the help, and last here, so that the options of all commands keep their order there.
-    #[arg(long, value_name = "FILE", display_order = 2)]
-    pub board: Option<PathBuf>,
-}
-
-/// `sweep merge`.
-#[derive(Debug, Args)]
-pub struct Merge {
-    /// The file of each shard.
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
-
-    /// The file for all rows, with the ending that the shards' files have.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-
-    /// Replace the file if it is there.
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// As many threads as make sense on any machine.
-fn jobs(text: &str) -> Result<usize, String> {
-    let found = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
-    found.ok_or_else(|| "expected a number of threads from 1 to 1024".into())
 }
 
 /// `report`.
@@ -457,180 +313,6 @@ pub enum KnownView {
     Idle,
     /// All domains' memory, for EL2 alone; of strategies that load it.
     Hypervisor,
-}
-
-fn address(text: &str) -> Result<u64, String> {
-    let expected = "expected an address such as 0x20010030, from 0 to 0xffff_ffff_ffff_ffff";
-    scenario::number(text).ok_or_else(|| expected.into())
-}
-
-/// As many bytes as a region can hold.
-fn size(text: &str) -> Result<u64, String> {
-    let most = mpu_model::PA_LIMIT + 1;
-    let found = scenario::number(text).filter(|size| (1..=most).contains(size));
-    found.ok_or_else(|| format!("expected a number of bytes from 1 to {most:#x}"))
-}
-
-/// `replay`.
-#[derive(Debug, Args)]
-pub struct Replay {
-    /// Vector files, or folders of them.
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
-
-    /// The strategy, as run --strategy takes it.
-    #[arg(long, default_value = "map-page")]
-    pub strategy: String,
-
-    /// Replay under every strategy that can, in all forms; those that cannot are listed with the reason.
-    #[arg(long, conflicts_with_all = ["strategy", "placement", "xen_transcript"])]
-    pub every_strategy: bool,
-
-    /// PEs of the machine; vCPU v of the n-th domain lives on PE (n + v) modulo this.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=MAX_PES as i64))]
-    pub pes: u8,
-
-    /// Where `shared_info` and what domains hand over live [default: where the strategy needs it, else guest-ram].
-    #[arg(
-        long,
-        value_enum,
-        help = "Where shared_info and what domains hand over live [default: where the strategy needs it, else guest-ram]"
-    )]
-    pub placement: Option<PlacementArg>,
-
-    /// What brings a register write into force: a DSB and a context synchronisation event, or the latter alone.
-    #[arg(long, value_enum, default_value_t = SyncArg::DsbCse)]
-    pub sync: SyncArg,
-
-    /// The architecture of the PEs and their MPUs.
-    #[arg(long, value_enum, default_value_t = ArchArg::V64)]
-    pub arch: ArchArg,
-
-    /// The files are transcripts of a running Xen: compare every record, and tell known differences from others.
-    #[arg(long, conflicts_with = "skip_unsupported")]
-    pub xen_transcript: bool,
-
-    /// Leave out files that need something unsupported, and count them, instead of refusing.
-    #[arg(long)]
-    pub skip_unsupported: bool,
-
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-/// `fuzz`.
-#[derive(Debug, Args)]
-pub struct Fuzz {
-    /// Decides every case.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-
-    /// Play races between PEs instead: what guests and other PEs do between two accesses of a hypercall, small races in every
-    /// order and large ones in orders that are drawn (docs/fuzzing.md).
-    #[arg(long, group = "races", conflicts_with_all = ["first", "steps", "shard", "output"])]
-    pub interleave: bool,
-
-    /// Only this race; several with commas.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "interleave")]
-    pub case: Vec<String>,
-
-    /// Play the race in this file, with --interleave, or a schedule of it again, with --replay (docs/fuzzing.md).
-    #[arg(long, value_name = "FILE", requires = "races")]
-    pub race: Option<PathBuf>,
-
-    /// Play the schedule of a race again, whose token a failure printed.
-    #[arg(long, value_name = "TOKEN", group = "races", conflicts_with_all = [
-        "interleave", "seed", "cases", "first", "time", "steps", "strategies", "shard", "jobs", "output"
-    ])]
-    pub replay: Option<String>,
-
-    /// How many cases to play [default: 10000]; with --interleave, schedules of each large race under each strategy [default: 200].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "time")]
-    pub cases: Option<u64>,
-
-    /// Number of the first case: with --cases 1, the only one.
-    #[arg(long, default_value_t = 0)]
-    pub first: u64,
-
-    /// How long to play, e.g. 60s, 10m, 2h.
-    #[arg(long, value_parser = duration)]
-    pub time: Option<Duration>,
-
-    /// Steps of each case.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub steps: u16,
-
-    /// The strategies to draw from, as run --strategy takes them [default: all that reach other domains' memory].
-    #[arg(long, value_delimiter = ',')]
-    pub strategies: Vec<String>,
-
-    /// Only this part of the cases, for job arrays: i/n with i from 1 to n.
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<String>,
-
-    /// Threads [default: one for each processor].
-    #[arg(long, value_parser = jobs)]
-    pub jobs: Option<usize>,
-
-    /// The folder that a failing case is written to, as a vector file that replay takes.
-    #[arg(short, long, value_name = "FOLDER", default_value = "fuzz-failures")]
-    pub output: PathBuf,
-
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-
-    /// No progress on standard error.
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
-/// A time span: a number and s, m or h.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a time such as 60s, 10m or 2h, of at least 1s and at most 8760h".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-    let seconds = number.checked_mul(seconds).filter(|seconds| (1..=8760 * 3600).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
-}
-
-/// Where `shared_info` and what domains hand over live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PlacementArg {
-    /// In the guests' own memory.
-    GuestRam,
-    /// In a range beside the heap.
-    Pool,
-    /// At the top of the heap.
-    Heap,
-}
-
-/// What brings a register write into force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SyncArg {
-    /// A DSB, then a context synchronisation event.
-    #[value(name = "dsb+cse")]
-    DsbCse,
-    /// A context synchronisation event alone.
-    Cse,
-}
-
-/// The architecture of PEs and MPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ArchArg {
-    /// Armv8-R `AArch64`.
-    #[value(name = "pmsav8-64", help = "Armv8-R AArch64")]
-    V64,
-    /// Armv8-R `AArch32`.
-    #[value(name = "pmsav8-32", help = "Armv8-R AArch32")]
-    V32,
 }
 
 #[cfg(test)]

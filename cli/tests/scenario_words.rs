@@ -295,7 +295,7 @@ fn names_that_do_not_show_as_one_line_are_refused_at_their_line() {
 fn the_readmes_name_every_feature_of_their_crates() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut seen = 0;
-    for name in ["mpu-model", "evtchn", "sim-core", "cli"] {
+    for name in ["mpu-model", "evtchn", "sim-core/boards", "sim-core", "cli"] {
         let read = |file| std::fs::read_to_string(root.join(name).join(file)).unwrap();
         let (manifest, readme): (toml::Table, String) =
             (toml::from_str(&read("Cargo.toml")).unwrap(), read("README.md"));

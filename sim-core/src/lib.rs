@@ -2,7 +2,6 @@
 //!
 //! The floors, from the top; each imports only what stands below it:
 //!
-//! * `interleave` (feature of that name) puts the two halves together too, and plays races between PEs in every order.
 //! * [`world`] puts the two halves together and runs them.
 //! * [`hyp`] is the hypervisor: trap entry, hypercalls, domains, scheduler, slot driver, strategies. The same source runs on
 //!   hardware. [`machine`] beside it is a software Armv8-R machine: PEs, memory, MPUs, interrupts, clocks. Neither
@@ -30,8 +29,6 @@ pub mod export;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod hyp;
-#[cfg(feature = "interleave")]
-pub mod interleave;
 pub mod layout;
 #[cfg(feature = "sim")]
 pub mod machine;

@@ -17,7 +17,6 @@ mod formulas;
 mod hazards;
 mod hypercalls;
 mod injection;
-mod interleave;
 mod isolation;
 mod lifecycle;
 mod oracle;

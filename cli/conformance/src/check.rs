@@ -3,39 +3,11 @@
 
 use super::diff::Difference;
 use super::rig::Rig;
+use super::watch::{Regions, View};
 use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::outcome::ViewId;
-use sim_core::world::oracle::Oracle;
-use std::collections::BTreeMap;
-
-/// The regions that are enabled.
-type Regions = Vec<RegionWords>;
-
-/// A guest view.
-#[derive(Debug)]
-struct View {
-    /// As it was left to first, sorted.
-    first: Regions,
-    /// The same by slot, as last seen. Slots may differ from time to time, where views stay programmed.
-    last: Regions,
-}
-
-/// What was seen so far.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    oracle: Oracle,
-    /// By PE and domain.
-    views: BTreeMap<(usize, usize), View>,
-}
-
-impl Watch {
-    /// Domains came or went, so views are others now.
-    pub(super) fn forget(&mut self) {
-        self.views.clear();
-    }
-}
 
 impl Rig {
     /// The first thing that does not hold.

@@ -60,6 +60,7 @@ pub(super) fn arguments(op: &Op, bad: Option<BadArg>) -> Map<String, Value> {
 }
 
 /// What an operation gave.
+#[must_use]
 pub fn output(op: &Op, output: Output) -> Value {
     match (output, op.shape().returns) {
         (Output::Port(port), Returns::Port { name, .. }) => json!({ name: port.0 }),

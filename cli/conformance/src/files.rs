@@ -5,6 +5,7 @@ use super::format::{self, MAX_FILE, Recording};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
 
 /// What the paths named come to.
 #[derive(Debug, Default)]
@@ -24,8 +25,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found, ReplayError> {
         return Err(ReplayError::NoPaths);
     }
     for path in paths {
-        let meta = fs::metadata(path).map_err(|source| io(path, source))?;
-        if meta.is_dir() {
+        if is_folder(path)? {
             folder(path, &mut found)?;
         } else {
             // Whatever is wrong with a file that was named, its parser says.
@@ -37,11 +37,8 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found, ReplayError> {
 }
 
 fn folder(path: &Path, found: &mut Found) -> Result<(), ReplayError> {
-    let mut all = Vec::new();
-    collect(path, &mut all)?;
-    all.sort();
     let before = found.files.len() + found.mpu.len();
-    for file in all {
+    for file in below(path)? {
         match recording(&file)? {
             Recording::Events => found.files.push(file),
             Recording::Mpu => found.mpu.push(file),
@@ -54,18 +51,25 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), ReplayError> {
     Ok(())
 }
 
-/// Every `*.jsonl` below. Links to folders are not followed, so there is an end.
-fn collect(path: &Path, all: &mut Vec<PathBuf>) -> Result<(), ReplayError> {
-    for entry in fs::read_dir(path).map_err(|source| io(path, source))? {
-        let entry = entry.map_err(|source| io(path, source))?;
-        let (kind, below) = (entry.file_type().map_err(|source| io(path, source))?, entry.path());
-        if kind.is_dir() {
-            collect(&below, all)?;
-        } else if below.extension().is_some_and(|extension| extension == "jsonl") {
-            all.push(below);
+/// Whether a path that was named is a folder, or a link to one.
+pub(super) fn is_folder(path: &Path) -> Result<bool, ReplayError> {
+    fs::metadata(path).map(|found| found.is_dir()).map_err(|source| io(path, source))
+}
+
+/// Every `*.jsonl` below a folder, sorted by path. Links to folders below it are not followed.
+pub(super) fn below(folder: &Path) -> Result<Vec<PathBuf>, ReplayError> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(folder) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).to_owned();
+            ReplayError::Io { path, source: error.into() }
+        })?;
+        if !entry.file_type().is_dir() && entry.path().extension().is_some_and(|extension| extension == "jsonl") {
+            found.push(entry.into_path());
         }
     }
-    Ok(())
+    found.sort();
+    Ok(found)
 }
 
 /// What a file records. A first line that cannot be read is an error: it may be a spoilt header.

@@ -134,6 +134,37 @@ pub enum Op {
 }
 
 impl Op {
+    /// The domain that a step creates.
+    #[must_use]
+    pub fn created(&self) -> Option<DomainHeader> {
+        match *self {
+            Self::DomainCreate {
+                dom,
+                vcpus,
+                privileged,
+                max_evtchn_port,
+                gfn_base,
+                nr_pages,
+                target,
+                shared_info_placed,
+            } => {
+                let privileged = privileged != 0;
+                let id = dom;
+                Some(DomainHeader {
+                    id,
+                    vcpus,
+                    privileged,
+                    max_evtchn_port,
+                    gfn_base,
+                    nr_pages,
+                    target,
+                    shared_info_placed,
+                })
+            }
+            _ => None,
+        }
+    }
+
     /// The operation of that name with these arguments.
     fn read(name: &str, arguments: Map<String, Value>) -> Result<Self, serde_json::Error> {
         use serde::de::Error;
@@ -150,6 +181,7 @@ impl Op {
     }
 
     /// Its name and its arguments; those that it does not have are null, or not there.
+    #[must_use]
     pub fn told(&self) -> (String, Map<String, Value>) {
         if let Self::Event { op, bad_arg } = self {
             return (op.name().to_owned(), event::arguments(op, *bad_arg));
@@ -166,6 +198,7 @@ impl Op {
     }
 
     /// The port that it made, out of what it gave.
+    #[must_use]
     pub fn made(&self, out: &Value) -> Option<u64> {
         let name = match self {
             Self::Event { op, .. } => match op.shape().returns {
@@ -179,6 +212,7 @@ impl Op {
     }
 
     /// The frame that it hands over, if it is of those that hand one over.
+    #[must_use]
     pub fn frame(&self) -> Option<u64> {
         match *self {
             Self::Event { op, .. } => op.value(Kind::Frame),

@@ -1,76 +1,16 @@
 //! What guests do on their own: plain accesses to memory they share with the hypervisor, two-level ABI and `vcpu_info`.
 
-use super::format::{DomainHeader, Op};
+use super::format::Op;
+use super::guest_state::{GuestDomain, GuestVcpu};
 use super::rig::{Rig, Trouble};
-use super::system::Ground;
-use evtchn::abi::{self, TWO_LEVEL_PORTS, shared_info, vcpu_info};
+use evtchn::abi::{TWO_LEVEL_PORTS, shared_info, vcpu_info};
 use serde_json::{Value, json};
 use sim_core::guest::{Action, AtomicOp};
 use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
 
-/// What a domain remembers of itself: where it put things, as far as the hypervisor agreed.
-#[derive(Debug)]
-pub(super) struct GuestDomain {
-    /// Its position in the layout.
-    pub(super) position: usize,
-    /// Its `shared_info`, if that is in a page it can touch.
-    shared_info: Option<u64>,
-    pub(super) vcpus: Vec<GuestVcpu>,
-    /// Pages of event words, in order.
-    pub(super) pages: Vec<u64>,
-    /// How often handlers of Xen-owned ports ran in it.
-    pub(super) xen_hits: u64,
-}
-
-/// What a vCPU remembers of itself.
-#[derive(Debug, Clone, Default)]
-pub(super) struct GuestVcpu {
-    /// Its argument blocks.
-    pub(super) arguments: u64,
-    /// The `vcpu_info` that it registered.
-    pub(super) registered: Option<u64>,
-    /// Its FIFO control block.
-    pub(super) block: Option<u64>,
-    /// Queues it found ready.
-    pub(super) ready: u32,
-    /// Where it goes on in each queue.
-    pub(super) heads: [u32; abi::fifo::QUEUES as usize],
-    /// Event interrupts since the last dump.
-    pub(super) kicks: u64,
-}
-
 /// What one guest step gives.
 pub(super) type Out = Result<Value, Trouble>;
-
-impl GuestDomain {
-    /// `shared_info`: where it is, unless the domain has yet to say where it is to be.
-    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
-        let vcpu = |vcpu: u64| GuestVcpu { arguments: ground.arguments(position, vcpu as u32), ..GuestVcpu::default() };
-        Self { position, shared_info, vcpus: (0..domain.vcpus).map(vcpu).collect(), pages: Vec::new(), xen_hits: 0 }
-    }
-
-    /// `shared_info` is in this page from now on, or in none that the domain can touch.
-    pub(super) fn place_shared_info(&mut self, page: Option<u64>) {
-        self.shared_info = page;
-    }
-
-    /// Where a vCPU's `vcpu_info` is, if it has one of its own: where it registered it, whatever became of `shared_info`, else
-    /// in `shared_info` if there is a place for it.
-    fn info(&self, vcpu: u32) -> Option<u64> {
-        let legacy = || self.shared_info.filter(|_| vcpu < shared_info::LEGACY_VCPUS);
-        self.vcpus.get(vcpu as usize)?.registered.or_else(legacy)
-    }
-
-    /// Back to two-level: what FIFO left is forgotten.
-    pub(super) fn forget_fifo(&mut self) {
-        self.pages.clear();
-        for vcpu in &mut self.vcpus {
-            (vcpu.block, vcpu.ready) = (None, 0);
-            vcpu.heads = Default::default();
-        }
-    }
-}
 
 /// One word with a bit for each of 64 ports.
 struct Bit {

@@ -1,39 +1,9 @@
 //! Domains that steps create and end.
 
-use super::format::{self, DomainHeader, MAX_DOMAINS, Op};
+use super::format::{self, MAX_DOMAINS, Op};
 use super::rig::{Rig, Trouble};
 use evtchn::Errno;
 use sim_core::hyp::lifecycle::CreateError;
-
-/// The domain that a step creates.
-pub(super) fn created(op: &Op) -> Option<DomainHeader> {
-    match *op {
-        Op::DomainCreate {
-            dom,
-            vcpus,
-            privileged,
-            max_evtchn_port,
-            gfn_base,
-            nr_pages,
-            target,
-            shared_info_placed,
-        } => {
-            let privileged = privileged != 0;
-            let id = dom;
-            Some(DomainHeader {
-                id,
-                vcpus,
-                privileged,
-                max_evtchn_port,
-                gfn_base,
-                nr_pages,
-                target,
-                shared_info_placed,
-            })
-        }
-        _ => None,
-    }
-}
 
 impl Rig {
     /// Ends a domain.
@@ -68,7 +38,7 @@ impl Rig {
 
     /// Creates a domain.
     pub(super) fn create(&mut self, op: &Op) -> Result<Result<(), Errno>, Trouble> {
-        let Some(domain) = created(op) else {
+        let Some(domain) = op.created() else {
             return Ok(Err(Errno::EINVAL));
         };
         format::check_domain(&domain).map_err(|(expected, got)| Trouble::Step(format!("{got}, not {expected}")))?;

@@ -1,12 +1,11 @@
 //! A file's system while it is replayed: the machine, the hypervisor, and what each guest remembers of itself.
 
-use super::check::Watch;
 use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
-use super::guest::GuestDomain;
-use super::lifecycle;
+use super::guest_state::GuestDomain;
 use super::pe::{ForcedPe, Tamper};
 use super::setting::Setting;
 use super::system::Ground;
+use super::watch::Watch;
 use evtchn::{Caller, DomIdx, Errno, EventChannels, Policy, Stop, Vcpu};
 use mpu_model::{Pmsa, Rules};
 use sim_core::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
@@ -91,7 +90,7 @@ impl Rig {
             return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
         }
         // One that cannot be is told when its step comes.
-        let created = steps.iter().filter_map(|step| lifecycle::created(&step.op));
+        let created = steps.iter().filter_map(|step| step.op.created());
         let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
         let ground = Ground::above(header.domains.iter().chain(&created), most, setting)
             .ok_or("the domains leave no room in memory")?;

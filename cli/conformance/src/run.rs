@@ -3,8 +3,8 @@
 use super::diff::{self, Difference};
 use super::error::{Place, ReplayError};
 use super::format::{self, Actor, Outcome as StepOutcome, Step};
+use super::outcome::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
 use super::rig::{Rig, Trouble};
-use super::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
 use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Owner;

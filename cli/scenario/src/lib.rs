@@ -4,7 +4,7 @@
 //!
 //! 1. `source`: the file, the `--set` arguments and a board's file (`board_file`), as one run of bytes that spans point into.
 //! 2. `sets`: the files are parsed, and `--set` edits the tree.
-//! 3. `raw`, `raw_board`, `raw_step`, `raw_event`, `raw_poll`, `raw_value`, `table`, `number`: the tree becomes tables with types; what
+//! 3. `raw`, `raw_board`, `raw_step`, `raw_event`, `raw_poll`, `raw_ring`, `raw_value`, `table`, `number`: the tree becomes tables with types; what
 //!    `serde` says is worded in `diagnose`. `ring` puts domains, channels and programs behind those of the file.
 //! 4. `system`, `board`, `domains`, `devices`, `range`: tables become a checked [`Layout`]; `place` and `board_place` find the
 //!    line for what its check says.
@@ -24,6 +24,7 @@ mod domains;
 mod error;
 mod expect;
 mod frames;
+mod guest_program;
 mod links;
 mod name;
 mod number;
@@ -35,6 +36,7 @@ mod raw;
 mod raw_board;
 mod raw_event;
 mod raw_poll;
+mod raw_ring;
 mod raw_step;
 mod raw_value;
 mod ring;
@@ -48,6 +50,7 @@ mod table;
 pub use board_file::BoardFile;
 pub(crate) use diagnose::parsed;
 pub use error::{LoadError, Problem};
+pub use guest_program::{Program, StepSource};
 pub(crate) use name::check as check_name;
 pub use number::text as number;
 pub(crate) use number::{Number, within};
@@ -60,7 +63,7 @@ use mpu_model::Pmsa;
 use raw::RawScenario;
 use serde::Deserialize;
 use sim_core::guest::Guest;
-use sim_core::guest::steps::{Step, StepGuest};
+use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::strategy::{Settings, Strategy};
 use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement};
 use sim_core::outcome::StepId;
@@ -98,32 +101,6 @@ pub struct Scenario {
     pub programs: Vec<Program>,
     /// Where each step stands; [`sim_core::outcome::StepId`] counts these.
     pub steps: Vec<StepSource>,
-}
-
-/// The program of one vCPU.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// Position of the domain.
-    pub domain: usize,
-    /// The vCPU in the domain.
-    pub vcpu: u32,
-    /// What it does.
-    pub steps: Rc<[Step]>,
-    /// How many port variables the steps use.
-    pub variables: usize,
-}
-
-/// Where a step stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepSource {
-    /// Its line, from 1.
-    pub line: usize,
-    /// Its column in characters, from 1.
-    pub column: usize,
-    /// Its text on one line, cut if long.
-    pub text: String,
-    /// The `--set` argument it came from; `None`: line and column are the file's.
-    pub set: Option<String>,
 }
 
 impl Scenario {

@@ -4,14 +4,15 @@ mod mix;
 
 use super::error::Problem;
 use super::expect::{Planned, called, nothing_to_expect};
+use super::guest_program::{Program, StepSource};
 use super::links::{self, Channels};
 use super::number::{self, Number};
 use super::raw_event::{self, Given, RawEvent};
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawPortStep, RawStep};
+use super::single;
 use super::source::{Source, Sources};
 use super::table::Key;
-use super::{Program, StepSource, single};
 use evtchn::abi::DOMID_SELF;
 use evtchn::op::{Kind, Returns};
 use sim_core::guest::steps::{EventStep, MAX_POLLED, Op, PortRef, Step};

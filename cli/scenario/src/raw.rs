@@ -3,8 +3,8 @@
 use super::number::Number;
 use super::range::RawRange;
 use super::raw_board::{RawBoard, RawDefaultMap, RawSync, RawWriteOrder};
+use super::raw_ring::RawRing;
 use super::raw_step::{NumberOrName, RawStep};
-use super::ring::RawRing;
 use super::table::{Maybe, Table, choice};
 use serde::Deserialize;
 use toml::Spanned;

@@ -14,10 +14,10 @@ use super::number::{Number, given, optional};
 use super::range::RawRange;
 use super::raw::{RawChannel, RawDomain, RawEnd, RawScenario, RawVcpu};
 use super::raw_poll::RawPoll;
+use super::raw_ring::{RawAbi, RawRing};
 use super::raw_step::{NumberOrName, Plain, PortOp, RawExpandArray, RawInitControl, RawPortStep, RawRepeat, RawStep};
-use super::table::{Maybe, Table, choice};
+use super::table::Table;
 use evtchn::op::Op as EventOp;
-use serde::Deserialize;
 use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
@@ -33,24 +33,6 @@ const SEND: PortOp = PortOp::Event(EventOp::Send { port: 0 });
 
 /// Laps of the token before further vCPUs begin.
 const LAPS: u64 = 2;
-
-choice!(
-    /// The event-channel ABI that the domains use.
-    RawAbi { TwoLevel = "2l", Fifo = "fifo" }
-);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawRing {
-    domains: Maybe<Number>,
-    vcpus: Maybe<Number>,
-    rounds: Maybe<Number>,
-    abi: Maybe<RawAbi>,
-    base: Maybe<Number>,
-    ram_size: Maybe<Number>,
-    gap: Maybe<Number>,
-    compute: Maybe<Number>,
-}
 
 /// The table, checked.
 struct Ring {

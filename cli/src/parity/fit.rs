@@ -9,7 +9,7 @@ use std::path::Path;
 pub fn load(path: &Path, board: Option<&BoardFile>, sets: &[String], target: Target) -> Result<Scenario, ParityError> {
     let text = Scenario::text(path)?;
     if board.is_some() && !target.sets().is_empty() {
-        return Err(target.unfit("it is a board of its own; leave --board out").into());
+        return Err(target.unfit("it is a board of its own; leave --board out"));
     }
     let with = |has: &[&str]| {
         let all: Vec<String> = has.iter().map(|set| (*set).to_owned()).chain(sets.iter().cloned()).collect();

@@ -10,7 +10,7 @@ const INTID_MASK: u64 = 0xffff_ffff;
 
 impl Pe {
     /// `ICC_IAR1_EL1` read at EL1: the pending interrupt becomes active.
-    pub(crate) fn acknowledge_virtual(&mut self) -> u64 {
+    pub fn acknowledge_virtual(&mut self) -> u64 {
         if !self.virtual_interrupt() {
             return intid::SPURIOUS;
         }
@@ -20,7 +20,7 @@ impl Pe {
 
     /// `ICC_EOIR1_EL1` written at EL1: the active interrupt ends. False: the list register has none of that number that is
     /// active.
-    pub(crate) fn end_virtual(&mut self, intid: u64) -> bool {
+    pub fn end_virtual(&mut self, intid: u64) -> bool {
         let active = self.list_register & INTID_MASK == intid && self.list_register & list_register::ACTIVE != 0;
         if active {
             self.list_register &= !list_register::ACTIVE;

@@ -1,17 +1,11 @@
-//! What is looked at after a step beside its result: memory, who sleeps, hazards.
+//! What is looked at after a step beside its result: memory, who sleeps.
 
-use super::play::{Player, Wrong};
-use conformance::rig::Rig;
+use super::play::Player;
 use conformance::wording as replayed;
 use evtchn::Object;
 use evtchn::abi::{self, shared_info};
 use sim_core::hyp::domain::RunState;
 use sim_core::layout::PAGE_SIZE;
-
-/// The first hazard that is not the strategy's own.
-pub(super) fn hazard(rig: &Rig) -> Option<Wrong> {
-    rig.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
-}
 
 impl Player<'_> {
     /// The first word that hypervisor and guests share and the model has otherwise, in a sentence. Only pages written since the

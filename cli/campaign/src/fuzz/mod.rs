@@ -7,7 +7,7 @@
 //! - `tamper`: cases in which guests write to shared memory while the hypervisor works on it.
 //! - `shrink`: a failing case made small. `vector`: written down as a file that `replay` takes.
 //! - `races`: what other PEs do between two accesses of a hypercall.
-//! - `campaign`: many cases in parallel, told in order. `progress`: who is told meanwhile. `render`: the result for people.
+//! - `campaign`: many cases in parallel, told in order. `progress`: who is told meanwhile. `summary`: what came of them. `render`: the result for people.
 
 mod campaign;
 mod case;
@@ -24,36 +24,23 @@ mod recipe;
 mod render;
 mod shrink;
 mod source;
+mod summary;
 mod tamper;
 mod vector;
 
-pub use campaign::{Campaign, End, Failure, FuzzError, Limit, Summary};
+pub use campaign::{Campaign, FuzzError, Limit};
 use case::Case;
 pub use pairs::{Pair, Reached};
 pub use play::Wrong;
 use play::{Course, play};
 pub use progress::Progress;
-pub use recipe::Recipe;
+pub use recipe::{Recipe, STRATEGIES};
 pub use render::render;
 use sim_core::machine::Machine;
 pub use source::{Bytes, Seeded, Source};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The strategies that a campaign draws from by default: all that reach other domains' memory and come without a known hazard.
-pub const STRATEGIES: [&str; 11] = [
-    "map-page",
-    "map-page:2",
-    "pin",
-    "switch-view",
-    "switch-view:lazy",
-    "hybrid",
-    "enable-mask",
-    "ku-window",
-    "background",
-    "xen-pool",
-    "static-map",
-];
+pub use summary::{End, Failure, Summary};
 
 /// What is wrong with the case that `source` decides, if anything. For fuzz engines: a panic is theirs to see.
 pub fn check(source: &mut impl Source, recipe: &Recipe) -> Option<Wrong> {

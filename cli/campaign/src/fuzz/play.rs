@@ -2,7 +2,6 @@
 
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
-use super::look::hazard;
 use super::pairs::Reached;
 use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
 use conformance::rig::{Rig, Trouble};
@@ -344,4 +343,9 @@ impl<'a> Player<'a> {
         }
         self.rig.machine.pes.iter().for_each(|pe| mix(pe.clock));
     }
+}
+
+/// The first hazard that is not the strategy's own.
+pub(super) fn hazard(rig: &Rig) -> Option<Wrong> {
+    rig.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
 }

@@ -1,6 +1,5 @@
 //! What cases are made of: strategies, domains, and how often each kind of step comes.
 
-use super::STRATEGIES;
 use super::case::Kind;
 use super::events::EVENTS;
 use super::source::Source;
@@ -9,6 +8,21 @@ use conformance::format::DomainHeader;
 use scenario::strategy;
 use scenario::strategy::StrategyError;
 use sim_core::hyp::strategy::Settings;
+
+/// The strategies that a campaign draws from by default: all that reach other domains' memory and come without a known hazard.
+pub const STRATEGIES: [&str; 11] = [
+    "map-page",
+    "map-page:2",
+    "pin",
+    "switch-view",
+    "switch-view:lazy",
+    "hybrid",
+    "enable-mask",
+    "ku-window",
+    "background",
+    "xen-pool",
+    "static-map",
+];
 
 /// What cases are made of.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! The result of a campaign for people and for programs.
 
-use super::campaign::{End, Failure, Summary};
 use super::pairs::Pair;
 use super::play::Wrong;
+use super::summary::{End, Failure, Summary};
 use conformance::wording::difference;
 use serde_json::{Value, json};
 use std::fmt::Write;

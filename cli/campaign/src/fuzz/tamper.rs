@@ -5,8 +5,7 @@
 //! kept apart; PEs told of events; words accessed in pages handed over and nowhere else; and no event takes longer for it.
 
 use super::case::{Case, Kind, Num, Planned, op_of};
-use super::look::hazard;
-use super::play::{Wrong, fault, header};
+use super::play::{Wrong, fault, hazard, header};
 use super::source::Source;
 use conformance::Difference;
 use conformance::format::{Actor, Op, Outcome, Step};

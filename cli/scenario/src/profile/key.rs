@@ -1,6 +1,6 @@
 //! The figures that a profile has, by name.
 
-use super::raw::RawFigure;
+use super::raw_figure::RawFigure;
 use serde::Deserialize;
 use sim_core::machine::clock::Costs;
 use toml::Spanned;

@@ -1,50 +1,22 @@
 //! Profiles: what each operation costs in cycles, and where each figure comes from. `docs/profiles.md` has the format.
 //!
-//! The machine adds up a bare [`Costs`]; names and provenance stay here. `key` lists the figures, `raw` is the file as
+//! The machine adds up a bare [`Costs`]; names and provenance stay here. `key` lists the figures, `raw` and `raw_figure` are the file as
 //! written, `read` checks it, `choose` finds the profile that the command line names.
 
 mod choose;
 mod key;
+mod provenance;
 mod raw;
+mod raw_figure;
 mod read;
 
 pub use choose::{ProfileError, SHIPPED, choose};
 pub use key::Key;
-use serde::{Deserialize, Serialize};
+pub use provenance::Provenance;
 use sim_core::machine::clock::Costs;
 
 /// The most cycles a figure may say: with it, no run of this machine overflows its clocks.
 pub const MAX_CYCLES: u64 = 1_000_000;
-
-/// How far a figure can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provenance {
-    /// A unit of counting: no claim about any core.
-    Counted,
-    /// Measured by whoever wrote the profile.
-    Measured,
-    /// Taken from something published.
-    Published,
-    /// One of several figures that explain a published or measured sum as well.
-    Fitted,
-    /// A guess.
-    Assumed,
-}
-
-impl Provenance {
-    /// As a profile file has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Measured => "measured",
-            Self::Published => "published",
-            Self::Fitted => "fitted",
-            Self::Assumed => "assumed",
-        }
-    }
-}
 
 /// What one operation costs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! A profile file as it is written.
 
-use super::Provenance;
 use super::key::RawFigures;
 use crate::{Maybe, Number, Table};
 use serde::Deserialize;
@@ -13,15 +12,6 @@ pub(super) struct RawProfile {
     pub(super) about: String,
     pub(super) figures: Spanned<Table<RawFigures>>,
     pub(super) fit: Maybe<Table<RawFit>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawFigure {
-    pub(super) cycles: Maybe<Number>,
-    pub(super) provenance: Spanned<Provenance>,
-    pub(super) source: Option<String>,
-    pub(super) range: Maybe<[Spanned<Number>; 2]>,
 }
 
 #[derive(Debug, Deserialize)]

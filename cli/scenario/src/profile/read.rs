@@ -1,7 +1,8 @@
 //! A profile file's text, checked.
 
 use super::key::RawFigures;
-use super::raw::{RawFigure, RawFit, RawProfile};
+use super::raw::{RawFit, RawProfile};
+use super::raw_figure::RawFigure;
 use super::{Figure, Fit, Key, MAX_CYCLES, Profile, Provenance};
 use crate::{LoadError, Number, Problem, Sources, Table, check_name, parsed, within};
 use std::ops::Range;

@@ -3,12 +3,12 @@
 //! A step is a word or a table that begins with one, as in scenarios. What is wrong is told with the line it stands in.
 
 use super::step::{ACTS, SETUP, Step, Value, array, number, table, text, unknown, wrong};
+use crate::interleave::{
+    Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, ScriptCall, Who, domain_of, id_of,
+};
 use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind};
 use scenario::{LoadError, Problem, Sources};
-use sim_core::interleave::{
-    Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, ScriptCall, Who, domain_of, id_of,
-};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::Spanned;

@@ -3,13 +3,13 @@
 use super::super::{End, Progress, STRATEGIES};
 use super::file::Own;
 use super::wording;
+use crate::interleave::{
+    Candidate, Case, Exhaustive, FEW, PES, Pct, Pick, Played, Replay, Token, TokenError, Under, Who, cases, play,
+};
 use rayon::prelude::*;
 use scenario::strategy;
 use scenario::strategy::StrategyError;
 use sim_core::hyp::strategy::{Builtin, Settings};
-use sim_core::interleave::{
-    Candidate, Case, Exhaustive, FEW, PES, Pct, Pick, Played, Replay, Token, TokenError, Under, Who, cases, play,
-};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,10 +1,10 @@
 //! What happened in a schedule, and what is wrong with it, for people.
 
+use crate::interleave::{Call, Differs, Footprint, Happening, Lost, Played, System, Tool, Wrong};
 use conformance::refusal_words;
 use evtchn::VirqKind;
 use evtchn::op::Op;
 use sim_core::guest::{Action, AtomicOp};
-use sim_core::interleave::{Call, Differs, Footprint, Happening, Lost, Played, System, Tool, Wrong};
 use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
 

@@ -2,17 +2,16 @@
 
 use super::call::Call;
 use super::crew::{Tool, Work};
+use super::place::{CONTROL, PES, domain_of, id_of};
 use super::programs::{self, Handler, guest};
 use super::schedule::Who;
-use super::system::{CONTROL, NoSystem, PES, System, domain_of, id_of};
-use crate::guest::{Action, Home};
-use alloc::collections::VecDeque;
-use alloc::rc::Rc;
-use alloc::string::String;
-use alloc::vec::Vec;
+use super::system::{NoSystem, System};
 use core::cell::Cell;
 use evtchn::abi::fifo::MASKED;
 use evtchn::op::Op;
+use sim_core::guest::{Action, Home};
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// A port as a script has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! Races between PEs: what they once found stays fixed, and every order of every small one is well.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use evtchn::{Errno, Object};
-use sim_core::hyp::strategy::{Builtin, Settings};
-use sim_core::interleave::{
+use campaign::interleave::{
     Allowed, Case, Exhaustive, FEW, Footprint, Happening, InTurn, Pct, Pick, Played, Replay, Token, Under, cases,
     pair_name, pairs, play,
 };
+use evtchn::{Errno, Object};
+use sim_core::hyp::strategy::{Builtin, Settings};
 use std::collections::BTreeSet;
 
 fn builtin(strategy: &str) -> Builtin {

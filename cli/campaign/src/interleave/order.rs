@@ -16,17 +16,17 @@
 
 use super::call::Call;
 use super::crew::{Happening, Tool};
+use super::place::{domain_of, id_of};
 use super::schedule::Who;
-use super::system::{System, domain_of, id_of};
-use crate::guest::Action;
-use crate::layout::PAGE_SIZE;
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use super::system::System;
 use evtchn::abi::fifo::{LINK_MASK, LINKED};
 use evtchn::abi::{control_block, vcpu_info};
 use evtchn::model::{Dom, Model, State};
 use evtchn::op::Op;
 use evtchn::{Binding, Errno};
+use sim_core::guest::Action;
+use sim_core::layout::PAGE_SIZE;
+use std::collections::BTreeMap;
 
 /// In what a schedule differs from the hypercalls one after the other, in order of their ends.
 #[derive(Clone, Debug, PartialEq)]

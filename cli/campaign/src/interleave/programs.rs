@@ -3,14 +3,14 @@
 use super::crew::Work;
 use super::schedule::Who;
 use super::system::{NoSystem, System};
-use crate::guest::asynch::{AsyncGuest, Env};
-use crate::guest::consumer::{Consumer, Step};
-use crate::guest::fifo::{self, Structures};
-use crate::guest::{Action, AtomicOp, Home, Input};
-use crate::platform::Width;
 use core::future::Future;
 use evtchn::abi::fifo::{BUSY, MASKED, PENDING};
 use evtchn::abi::shared_info;
+use sim_core::guest::asynch::{AsyncGuest, Env};
+use sim_core::guest::consumer::{Consumer, Step};
+use sim_core::guest::fifo::{self, Structures};
+use sim_core::guest::{Action, AtomicOp, Home, Input};
+use sim_core::platform::Width;
 
 /// An actor that runs this program, and this handler at each event interrupt that it takes.
 pub(super) fn guest<F, H>(program: impl FnOnce(Env) -> F, handler: impl FnMut(Env) -> H + 'static) -> Work

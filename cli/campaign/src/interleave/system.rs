@@ -2,70 +2,37 @@
 //! beside it the reference model with the same state.
 
 use super::call::Call;
+use super::place::{PES, RUNS, SECOND, domain_of, id_of};
 use super::schedule::Who;
-use crate::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
-use crate::guest::{Action, Home, hypercall};
-use crate::hyp::domain::{ENTRY_POINT, RunState, VcpuState};
-use crate::hyp::entry::Next;
-use crate::hyp::sched::Scheduler;
-use crate::hyp::strategy::{Builtin, Strategy};
-use crate::hyp::{Hypervisor, SetupError};
-use crate::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutError, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
-    VcpuLayout,
-};
-use crate::machine::clock::Costs;
-use crate::machine::{Cpu, Faulted, Machine};
-use crate::outcome::ViewId;
-use crate::platform::{Platform, SysReg};
-use crate::world::home;
-use crate::world::oracle::Oracle;
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use evtchn::abi::shared_info;
 use evtchn::model::{Config, Model};
 use evtchn::{DomId, Errno, Object, Policy, Vcpu};
 use mpu_model::{DefaultMap, Rules};
+use sim_core::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
+use sim_core::guest::{Action, Home, hypercall};
+use sim_core::hyp::domain::{ENTRY_POINT, RunState, VcpuState};
+use sim_core::hyp::entry::Next;
+use sim_core::hyp::sched::Scheduler;
+use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::hyp::{Hypervisor, SetupError};
+use sim_core::layout::{
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutError, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
+    VcpuLayout,
+};
+use sim_core::machine::clock::Costs;
+use sim_core::machine::{Cpu, Faulted, Machine};
+use sim_core::outcome::ViewId;
+use sim_core::platform::{Platform, SysReg};
+use sim_core::world::home;
+use sim_core::world::oracle::Oracle;
+use std::collections::BTreeMap;
 
-/// The PE of the sender, which is the domain at 1.
-pub(super) const SENDER: Who = 0;
-/// The PE of the receiver's vCPU 0; the domain at 2.
-pub(super) const RECEIVER: Who = 1;
-/// The PE of the receiver's vCPU 1.
-pub(super) const SECOND: Who = 2;
-/// The PE of the control domain, at 0.
-pub(super) const CONTROL: Who = 3;
-/// PEs there are.
-pub const PES: usize = 4;
-
-/// Domain and vCPU of each PE.
-const RUNS: [(usize, u32); PES] = [(1, 0), (2, 0), (2, 1), (0, 0)];
 /// Where each domain's RAM begins, by position.
 const RAM: [u64; 3] = [0x1000_0000, 0x3000_0000, 0x2000_0000];
 /// Pages of each.
 const PAGES: u64 = 12;
 /// Bytes for an argument block.
 const BLOCK: u64 = 64;
-
-/// The position of the domain that runs on a PE.
-#[must_use]
-pub fn domain_of(pe: Who) -> usize {
-    RUNS.get(pe).map_or(0, |(domain, _)| *domain)
-}
-
-/// The vCPU that runs on a PE.
-pub(super) fn vcpu_of(pe: Who) -> u32 {
-    RUNS.get(pe).map_or(0, |(_, vcpu)| *vcpu)
-}
-
-/// The id of the domain at `position`: the same number.
-#[must_use]
-pub const fn id_of(position: usize) -> u16 {
-    position as u16
-}
 
 /// Why there is no system to run a case on.
 #[derive(Debug, thiserror::Error)]
@@ -364,7 +331,7 @@ impl System {
 
     /// Whether a kick waits for a PE.
     pub(super) fn kicked(&self, pe: Who) -> bool {
-        self.machine.pes.get(pe).is_some_and(crate::machine::pe::Pe::is_kicked)
+        self.machine.pes.get(pe).is_some_and(sim_core::machine::pe::Pe::is_kicked)
     }
 
     /// A PE takes the kick that waits for it.
@@ -409,7 +376,7 @@ impl System {
     }
 
     /// Asks the isolation oracle about a PE.
-    pub(super) fn breach(&mut self, pe: Who) -> Option<crate::outcome::Breach> {
+    pub(super) fn breach(&mut self, pe: Who) -> Option<sim_core::outcome::Breach> {
         let core = &self.hyp.core;
         let state = core.pes.get(pe)?;
         let vcpu = state.queue.current.and_then(|id| core.domains.vcpu(id));

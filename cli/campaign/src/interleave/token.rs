@@ -2,9 +2,6 @@
 //! up to the last that was not simply whoever went before. One more than the last PE is an interrupt that comes in at a check point.
 
 use super::schedule::{Candidate, Pick, Who};
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::str::FromStr;
 

@@ -6,7 +6,6 @@
 //! k decisions.
 
 use super::schedule::{Candidate, Pick, Who};
-use alloc::vec::Vec;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -4,14 +4,10 @@
 //! errno there is.
 
 use super::call::Call;
-use super::cases::{Case, Under, of, quiet, ready};
+use super::case::{Case, Under, of, quiet, ready};
+use super::place::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
-use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use evtchn::abi::virq;
 use evtchn::op::Op;
 

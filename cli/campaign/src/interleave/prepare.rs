@@ -1,18 +1,18 @@
 //! What is set up before anybody races, in the hypervisor and in the reference model alike.
 
+use super::place::{CONTROL, domain_of, id_of, vcpu_of};
 use super::schedule::Who;
 use super::script::Name;
-use super::system::{CONTROL, NoSystem, System, domain_of, id_of, positions, vcpu_of};
-use crate::hyp::guest_mem::Cx;
-use crate::hyp::strategy::Builtin;
-use crate::machine::{Cpu, Faulted};
-use crate::outcome::{Area, ViewId};
-use crate::platform::{Platform, SysReg};
-use alloc::vec::Vec;
+use super::system::{NoSystem, System, positions};
 use evtchn::abi::fifo::{MASKED, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
 use evtchn::op::Op;
 use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, VirqKind, XenHandler, XenPort};
+use sim_core::hyp::guest_mem::Cx;
+use sim_core::hyp::strategy::Builtin;
+use sim_core::machine::{Cpu, Faulted};
+use sim_core::outcome::{Area, ViewId};
+use sim_core::platform::{Platform, SysReg};
 
 /// Says that Xen refused something.
 fn refused(pe: Who, what: &'static str) -> impl Fn(Errno) -> NoSystem {

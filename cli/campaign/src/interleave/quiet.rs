@@ -4,12 +4,11 @@
 //! that is ready, the upcall byte is set, and the event interrupt is on its way.
 
 use super::system::System;
-use crate::hyp::domain::RunState;
-use crate::outcome::Area;
-use alloc::vec::Vec;
 use evtchn::abi::fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING, QUEUES, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
 use evtchn::{AbiKind, DomIdx, Polling, Port, Vcpu, VcpuInfoPlace};
+use sim_core::hyp::domain::RunState;
+use sim_core::outcome::Area;
 
 /// An event that will never be seen, or may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +171,7 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
     let id = core.domains.id(domain, vcpu)?;
     let state = core.domains.vcpu(id).filter(|state| state.run != RunState::Offline)?;
     let here = core.pes.get(state.pe).is_some_and(|pe| pe.queue.current == Some(id));
-    let on_pe = || system.machine.pes.get(state.pe).is_some_and(crate::machine::pe::Pe::virtual_interrupt);
+    let on_pe = || system.machine.pes.get(state.pe).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
     // One that is paused on its PE is told once it runs again.
     let told = if here { on_pe() || state.paused() && state.event_pending } else { state.has_interrupt() };
     (words.upcall && !told).then_some(Lost::NotTold { domain, vcpu })

@@ -1,14 +1,13 @@
 //! Hypercalls that actors make: as argument blocks, and as the reference model has them.
 
+use super::place::{domain_of, id_of, vcpu_of};
 use super::schedule::Who;
-use super::system::{domain_of, id_of, vcpu_of};
-use crate::convention::{XENMEM_ADD_TO_PHYSMAP, nr, sched_cmd};
-use crate::layout::PAGE_SIZE;
-use alloc::vec::Vec;
 use core::fmt;
 use evtchn::abi;
 use evtchn::model::Model;
 use evtchn::op::{Block, Op, Output, Returns};
+use sim_core::convention::{XENMEM_ADD_TO_PHYSMAP, nr, sched_cmd};
+use sim_core::layout::PAGE_SIZE;
 
 /// A hypercall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

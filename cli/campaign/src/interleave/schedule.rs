@@ -1,6 +1,6 @@
 //! Who goes next: what a step of an actor touches, and whoever decides among those that can go.
 
-use crate::guest::Action;
+use sim_core::guest::Action;
 
 /// A PE's number, which names who acts on it.
 pub type Who = usize;
@@ -98,8 +98,8 @@ impl Pick for InTurn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::AtomicOp;
-    use crate::platform::Width;
+    use sim_core::guest::AtomicOp;
+    use sim_core::platform::Width;
 
     fn load(address: u64, width: Width) -> Footprint {
         Footprint::of(Action::Load { address, width }).unwrap_or(Footprint::Own)

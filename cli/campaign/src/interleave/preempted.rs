@@ -1,14 +1,11 @@
 //! Races of preemption: each operation that may come where a reset or a domain's end stopped at a check point.
 
 use super::call::Call;
-use super::cases::{Case, Under, of, quiet, ready};
+use super::case::{Case, Under, of, quiet, ready};
+use super::place::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
-use super::system::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::table::open;
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::vec::Vec;
 use evtchn::op::Op;
 
 /// What comes where a reset or a domain's end was preempted.

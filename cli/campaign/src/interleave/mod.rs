@@ -10,18 +10,20 @@
 //! and nothing else, no event is lost and every queue is whole (`quiet`), and what came of it could have come of
 //! the hypercalls one after the other, by the reference model (`order`).
 //!
-//! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `system` is what cases run on, `prepare` what is set up on it, `call` and
-//! `programs` what actors do. `script` is a race as data, `table` and `preempted` make those of pairs, `cases` has all. `crew` has the actors and the points, `run` plays one schedule.
+//! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `place` says who runs where, `system` is what cases run on, `prepare` what is set up on it, `call` and
+//! `programs` what actors do. `script` is a race as data, `case` a race, `table` and `preempted` make those of pairs, `cases` has all. `crew` has the actors and the points, `run` plays one schedule.
 //!
-//! [`Hypervisor::begin`]: crate::hyp::Hypervisor::begin
-//! [`Hypervisor::go_on`]: crate::hyp::Hypervisor::go_on
+//! [`Hypervisor::begin`]: sim_core::hyp::Hypervisor::begin
+//! [`Hypervisor::go_on`]: sim_core::hyp::Hypervisor::go_on
 
 mod call;
+mod case;
 mod cases;
 mod crew;
 mod exhaustive;
 mod order;
 mod pct;
+mod place;
 mod preempted;
 mod prepare;
 mod programs;
@@ -34,15 +36,17 @@ mod table;
 mod token;
 
 pub use call::Call;
-pub use cases::{Case, FEW, Under, cases};
+pub use case::{Case, FEW, Under};
+pub use cases::cases;
 pub use crew::{Happening, Tool};
 pub use exhaustive::Exhaustive;
 pub use order::Differs;
 pub use pct::Pct;
+pub use place::{PES, domain_of, id_of};
 pub use quiet::Lost;
 pub use run::{Played, Wrong, play};
 pub use schedule::{Candidate, Entry, Footprint, InTurn, Pick, Who};
 pub use script::{Act, Name, Own, Prep, Program, Script, ScriptCall};
-pub use system::{NoSystem, PES, System, domain_of, id_of};
+pub use system::{NoSystem, System};
 pub use table::{Allowed, Between, Event, pair_name, pairs};
 pub use token::{Replay, Token, TokenError};

@@ -1,16 +1,15 @@
 //! Actors: what each PE's vCPU does, its interrupts as hardware has them, and the points inside the hypervisor at which others are let in.
 
 use super::call::Call;
+use super::place::PES;
 use super::schedule::{Candidate, Footprint, Pick, Who};
-use super::system::PES;
-use crate::guest::asynch::AsyncGuest;
-use crate::guest::{Action, CPU_OFF, Guest, Input, Mark};
-use crate::machine::{Cpu, Faulted, Machine, Refusal};
-use crate::platform::over::Over;
-use crate::platform::{Event, Platform, Rmw, Width};
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use evtchn::Route;
+use sim_core::guest::asynch::AsyncGuest;
+use sim_core::guest::{Action, CPU_OFF, Guest, Input, Mark};
+use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
+use sim_core::platform::over::Over;
+use sim_core::platform::{Event, Platform, Rmw, Width};
+use std::collections::VecDeque;
 
 /// What an actor is made of.
 #[derive(Debug)]
@@ -226,7 +225,7 @@ impl Crew<'_> {
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
         let Some(actor) = self.actors.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
-        let pending = machine.pes.get(who).is_some_and(crate::machine::pe::Pe::virtual_interrupt);
+        let pending = machine.pes.get(who).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
         loop {
             let between = !matches!(actor.next, Next::Raise(_));
             let input = if pending && actor.open && actor.held.is_none() && between {

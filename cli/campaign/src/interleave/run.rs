@@ -1,19 +1,19 @@
 //! One schedule of a case, from the first step to the last, and what is looked at on the way.
 
-use super::cases::Case;
+use super::case::Case;
 use super::crew::{Actor, Crew, Gate, Happening, Next, PREEMPTIONS, Tool, Work};
 use super::order::{self, Differs};
+use super::place::{PES, domain_of, id_of};
 use super::quiet::{self, Lost};
 use super::schedule::{Candidate, Entry, Footprint, Pick, Who};
-use super::system::{self, NoSystem, PES, System, id_of};
-use crate::convention::Cause;
-use crate::guest::Action;
-use crate::hyp::entry::Next as Goes;
-use crate::hyp::strategy::{Builtin, Strategy};
-use crate::machine::{Cpu, Faulted, Refusal};
-use crate::outcome::{Breach, El2Fault, HazardKind};
-use alloc::vec::Vec;
+use super::system::{self, NoSystem, System};
 use evtchn::{DomId, Errno, Port, Route, Stop, Vcpu, VirqKind};
+use sim_core::convention::Cause;
+use sim_core::guest::Action;
+use sim_core::hyp::entry::Next as Goes;
+use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::machine::{Cpu, Faulted, Refusal};
+use sim_core::outcome::{Breach, El2Fault, HazardKind};
 
 /// What is wrong with a schedule.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,7 +238,7 @@ impl Run<'_> {
         }
         if self.system.is_to_go_on(who) {
             // The only hypercall of races that has check points.
-            let domain = system::domain_of(who);
+            let domain = domain_of(who);
             let dom = self.system.hyp.core.index(domain);
             let at = dom.and_then(|dom| self.system.hyp.channels.reset_from(dom)).unwrap_or(0);
             self.crew.happened.push(Happening::Preempted(who, domain, at));
@@ -318,7 +318,7 @@ impl Run<'_> {
         self.crew.happened.push(Happening::Asked(who, tool));
         self.crew.preempted = false;
         let (mut gate, hyp, _) = gate(&mut self.system, &mut self.crew, who);
-        let dom = |hyp: &crate::hyp::Hypervisor<Builtin>, position| {
+        let dom = |hyp: &sim_core::hyp::Hypervisor<Builtin>, position| {
             hyp.channels.lookup(DomId(id_of(position))).ok_or(Errno::ESRCH)
         };
         let done = match tool {
@@ -378,9 +378,7 @@ impl Run<'_> {
     fn ended(&self) -> Option<Wrong> {
         let half_way = |actor: &Actor| matches!((&actor.work, actor.next), (Work::Guest(_), Next::Raise(_)));
         let mut actors = self.crew.actors.iter().enumerate().filter(|(_, actor)| half_way(actor));
-        actors
-            .find(|(pe, _)| self.system.hyp.core.index(system::domain_of(*pe)).is_none())
-            .map(|(pe, _)| Wrong::Ended(pe))
+        actors.find(|(pe, _)| self.system.hyp.core.index(domain_of(*pe)).is_none()).map(|(pe, _)| Wrong::Ended(pe))
     }
 
     /// All is over: the isolation oracle looks at every PE.
@@ -394,7 +392,7 @@ fn gate<'a, 'p>(
     system: &'a mut System,
     crew: &'a mut Crew<'p>,
     who: Who,
-) -> (Gate<'a, 'p>, &'a mut crate::hyp::Hypervisor<Builtin>, &'a mut crate::convention::Frame) {
+) -> (Gate<'a, 'p>, &'a mut sim_core::hyp::Hypervisor<Builtin>, &'a mut sim_core::convention::Frame) {
     let cpu = Cpu { machine: &mut system.machine, pe: who };
     (Gate { cpu, crew }, &mut system.hyp, system.frames.get_mut(who).unwrap_or(&mut system.no_frame))
 }

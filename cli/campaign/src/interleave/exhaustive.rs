@@ -4,7 +4,6 @@
 //! that was tried at a decision sleeps in what is tried there after it, until a step comes that it does not commute with.
 
 use super::schedule::{Candidate, Pick};
-use alloc::vec::Vec;
 
 /// A decision on the way to where the search is.
 #[derive(Debug)]
