@@ -119,7 +119,7 @@ fn held(domains: u16, vcpus: usize, channels: u32) -> Result<usize, Box<dyn Erro
         domains: (1..=domains).map(domain).collect::<Result<_, _>>()?,
         shared: Vec::new(),
         emulated: Vec::new(),
-            passthrough: Vec::new(),
+        passthrough: Vec::new(),
     };
     let layout = Layout::new(parts)?;
     let before = HELD.load(Ordering::Relaxed);
