@@ -3,6 +3,7 @@
 use crate::board::{Board, Kind, PA_BITS};
 use crate::error::{BoardError, Part};
 use crate::span::Span;
+use alloc::string::String;
 use alloc::vec::Vec;
 use mpu_model::Pmsa;
 
@@ -17,12 +18,12 @@ impl Board {
         if self.vmid_bits != 8 && (of_32 || self.vmid_bits != 16) {
             return Err(BoardError::VmidBits { bits: self.vmid_bits, pmsa: self.pmsa });
         }
-        let mut parts = self.memory_parts();
-        for ((part, span), memory) in parts.iter().zip(&self.memory) {
-            self.addressable(part, *span)?;
+        for (index, memory) in self.memory.iter().enumerate() {
+            self.addressable(memory.span, || self.memory_part(index))?;
             match memory.kind {
                 Kind::Tcm { pe } if pe >= self.pes => {
-                    return Err(BoardError::NoSuchPe { part: part.clone(), span: *span, pe, pes: self.pes });
+                    let part = self.memory_part(index);
+                    return Err(BoardError::NoSuchPe { part, span: memory.span, pe, pes: self.pes });
                 }
                 _ => {}
             }
@@ -30,7 +31,7 @@ impl Board {
         if self.ranges(|kind| kind == Kind::Ram).next().is_none() {
             return Err(BoardError::NoRam { board: self.name.clone() });
         }
-        disjoint(&mut parts)
+        disjoint(self.memory.len(), |at| self.memory.get(at).map(|memory| memory.span), |at| self.memory_part(at))
     }
 
     /// [`Board::check`], and that UARTs, the GIC and the counter's frame lie at addresses that it has, apart from each other
@@ -40,18 +41,16 @@ impl Board {
         self.check()?;
         let mut parts = self.frame_parts();
         for (part, span) in &parts {
-            self.addressable(part, *span)?;
+            self.addressable(*span, || part.clone())?;
         }
-        let memory = self.memory_parts().into_iter().zip(&self.memory);
-        parts.extend(memory.filter(|(_, memory)| memory.kind != Kind::Device).map(|(part, _)| part));
-        disjoint(&mut parts)
+        let memory = self.memory.iter().enumerate().filter(|(_, memory)| memory.kind != Kind::Device);
+        parts.extend(memory.map(|(index, memory)| (self.memory_part(index), memory.span)));
+        let part = |at: usize| parts.get(at).map_or(Part::Gic, |(part, _)| part.clone());
+        disjoint(parts.len(), |at| parts.get(at).map(|(_, span)| *span), part)
     }
 
-    fn memory_parts(&self) -> Vec<(Part, Span)> {
-        let part = |(index, memory): (usize, &crate::board::Memory)| {
-            (Part::Memory { index, name: memory.name.clone() }, memory.span)
-        };
-        self.memory.iter().enumerate().map(part).collect()
+    fn memory_part(&self, index: usize) -> Part {
+        Part::Memory { index, name: self.memory.get(index).map_or_else(String::new, |memory| memory.name.clone()) }
     }
 
     fn frame_parts(&self) -> Vec<(Part, Span)> {
@@ -61,24 +60,31 @@ impl Board {
         uarts.chain([(Part::Gic, self.gic.span)]).chain(control).collect()
     }
 
-    fn addressable(&self, part: &Part, span: Span) -> Result<(), BoardError> {
+    fn addressable(&self, span: Span, part: impl FnOnce() -> Part) -> Result<(), BoardError> {
         let limit = self.address_limit();
         if span.limit() <= limit {
             return Ok(());
         }
         let (board, pa_bits) = (self.name.clone(), self.pa_bits);
         let longer = limit < self.pmsa.address_limit();
-        Err(BoardError::BeyondAddressSpace { part: part.clone(), span, board, limit, pa_bits, longer })
+        Err(BoardError::BeyondAddressSpace { part: part(), span, board, limit, pa_bits, longer })
     }
 }
 
-/// Sorts the parts by address.
-fn disjoint(parts: &mut [(Part, Span)]) -> Result<(), BoardError> {
-    parts.sort_by_key(|(_, span)| *span);
-    for pair in parts.windows(2) {
-        let [(a, a_span), (b, b_span)] = pair else { continue };
-        if a_span.overlaps(b_span) {
-            return Err(BoardError::Overlap { a: a.clone(), a_span: *a_span, b: b.clone(), b_span: *b_span });
+/// That none of `count` ranges overlaps another; a board has so few that each is held against each, which takes less of an
+/// image's text than sorting them.
+fn disjoint(
+    count: usize,
+    span: impl Fn(usize) -> Option<Span>,
+    part: impl Fn(usize) -> Part,
+) -> Result<(), BoardError> {
+    for one in 0..count {
+        for other in one + 1..count {
+            let (Some(a), Some(b)) = (span(one), span(other)) else { continue };
+            if a.overlaps(&b) {
+                let ((one, a), (other, b)) = if b < a { ((other, b), (one, a)) } else { ((one, a), (other, b)) };
+                return Err(BoardError::Overlap { a: part(one), a_span: a, b: part(other), b_span: b });
+            }
         }
     }
     Ok(())
