@@ -110,11 +110,7 @@ pub fn domain(layout: &Layout, position: usize) -> &str {
 /// Where `shared_info` and `vcpu_info` live, as a scenario file has it.
 #[must_use]
 pub const fn placement(placement: Placement) -> &'static str {
-    match placement {
-        Placement::GuestRam => "guest-ram",
-        Placement::Pool => "pool",
-        Placement::Heap => "heap",
-    }
+    placement.name()
 }
 
 /// A vCPU: `domU1 vCPU 0`.
@@ -127,18 +123,11 @@ pub fn vcpu(layout: &Layout, vcpu: VcpuRef) -> String {
 #[must_use]
 pub fn owner(layout: &Layout, owner: Owner) -> String {
     match owner {
-        Owner::Text => "hypervisor text".into(),
-        Owner::Rodata => "hypervisor rodata".into(),
-        Owner::Data => "hypervisor data".into(),
         Owner::Stack(pe) => format!("hypervisor stack of PE {pe}"),
-        Owner::Heap => "hypervisor heap".into(),
-        Owner::Pool(None) => "pool".into(),
         Owner::Pool(Some(position)) => {
             let of = if layout.parts().placement == Placement::Heap { "heap" } else { "pool" };
             format!("{of} pages of {}", domain(layout, position))
         }
-        Owner::Uart => "UART".into(),
-        Owner::Gic => "GIC".into(),
         Owner::Ram(position) => domain(layout, position).into(),
         Owner::Granted(position) => format!("shared_info frame of {}", domain(layout, position)),
         Owner::ReadOnly(position) => format!("read-only frame of {}", domain(layout, position)),
@@ -148,7 +137,7 @@ pub fn owner(layout: &Layout, owner: Owner) -> String {
         }
         Owner::Emulated(index) => format!("emulated device {}", emulated(layout, index)),
         Owner::Passthrough(index) => format!("device {}", passthrough(layout, index)),
-        Owner::Nobody => "nobody".into(),
+        alone => alone.place().0.into(),
     }
 }
 

@@ -34,8 +34,8 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory { name, .. } if name.is_empty() => f.write_str("the board's memory"),
-            Self::Memory { name, .. } => write!(f, "the board's memory {name:?}"),
-            Self::Uart { name, .. } => write!(f, "the board's UART {name:?}"),
+            Self::Memory { name, .. } => write!(f, "the board's memory \"{name}\""),
+            Self::Uart { name, .. } => write!(f, "the board's UART \"{name}\""),
             Self::Gic => f.write_str("the GIC"),
             Self::TimerControl => f.write_str("the timers' control frame"),
         }

@@ -49,7 +49,7 @@ pub enum SetupError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// `shared_info` and `vcpu_info` are not where the strategy needs them.
-    #[error("strategy {strategy} stands on placement {needed:?}, and the layout has {found:?}")]
+    #[error("strategy {strategy} stands on placement {}, and the layout has {}", .needed.name(), .found.name())]
     Placement {
         /// The strategy.
         strategy: &'static str,

@@ -24,6 +24,18 @@ pub enum Placement {
     Heap,
 }
 
+impl Placement {
+    /// As a scenario file has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GuestRam => "guest-ram",
+            Self::Pool => "pool",
+            Self::Heap => "heap",
+        }
+    }
+}
+
 /// Whether the hypervisor's own devices are mapped in every view.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -196,4 +208,29 @@ pub enum Owner {
     Passthrough(usize),
     /// Nobody.
     Nobody,
+}
+
+impl Owner {
+    /// What it is in few words, and which one: a PE, or a position. Images without much text have this instead of `Debug`.
+    #[must_use]
+    pub const fn place(self) -> (&'static str, Option<usize>) {
+        match self {
+            Self::Text => ("hypervisor text", None),
+            Self::Rodata => ("hypervisor rodata", None),
+            Self::Data => ("hypervisor data", None),
+            Self::Stack(pe) => ("hypervisor stack of PE", Some(pe)),
+            Self::Heap => ("hypervisor heap", None),
+            Self::Pool(None) => ("pool", None),
+            Self::Pool(Some(domain)) => ("pool page of domain", Some(domain)),
+            Self::Uart => ("UART", None),
+            Self::Gic => ("GIC", None),
+            Self::Ram(domain) => ("RAM of domain", Some(domain)),
+            Self::Granted(domain) => ("shared_info frame of domain", Some(domain)),
+            Self::ReadOnly(domain) => ("read-only frame of domain", Some(domain)),
+            Self::Shared(index) => ("shared memory", Some(index)),
+            Self::Emulated(index) => ("emulated device", Some(index)),
+            Self::Passthrough(index) => ("device", Some(index)),
+            Self::Nobody => ("nobody", None),
+        }
+    }
 }

@@ -4,8 +4,10 @@ use super::pe::{Pe, isb};
 use super::{Board, Running, current};
 use crate::semihosting;
 use core::fmt::Write;
+use evtchn::Object;
 use mpu_model::{MpuReg, Pmsa};
 use sim_core::hyp::panic;
+use sim_core::outcome::ViewId;
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
 
@@ -45,15 +47,34 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
         esr & 0x3f,
         esr >> 6 & 1
     )?;
-    writeln!(out, "#   {address}={far:#010x}, owner {:?}", core.layout.owner(far).0)?;
+    write!(out, "#   {address}={far:#010x}, owner ")?;
+    place(out, core.layout.owner(far).0.place())?;
     if let Some((area, offset)) = running.hyp.object_at(far) {
-        writeln!(out, "#   object {:?} of domain {:?}, offset {offset:#x}", area.object, area.domain)?;
+        let object = match area.object {
+            Object::SharedInfo => ("shared_info", None),
+            Object::VcpuInfo(vcpu) => ("vcpu_info of vCPU", Some(vcpu.0 as usize)),
+            Object::ControlBlock(vcpu) => ("control block of vCPU", Some(vcpu.0 as usize)),
+            Object::EventArray(page) => ("page of event words", Some(page as usize)),
+        };
+        write!(out, "#   object at offset {offset:#x}: ")?;
+        place(out, object)?;
+        if let Some(domain) = area.domain {
+            writeln!(out, "#   it is domain {domain}'s")?;
+        }
     }
     if let Some(vcpu) = current(&running.hyp) {
         writeln!(out, "#   on behalf of vCPU {} of domain {}", vcpu.vcpu, vcpu.domain)?;
     }
     if let Some(pe) = core.pes.first() {
-        writeln!(out, "#   view in force {:?}:", pe.view.current())?;
+        write!(out, "#   view in force: ")?;
+        place(
+            out,
+            match pe.view.current() {
+                ViewId::Idle => ("idle", None),
+                ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
+                ViewId::Hypervisor => ("hypervisor", None),
+            },
+        )?;
         for slot in pe.view.enabled().iter() {
             B::write(SysReg::El2(MpuReg::Prselr), slot.into());
             isb();
@@ -62,4 +83,12 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
         }
     }
     Ok(())
+}
+
+/// Writes the end of a line: what, and which one.
+fn place(out: &mut impl Write, (what, which): (&str, Option<usize>)) -> core::fmt::Result {
+    match which {
+        Some(which) => writeln!(out, "{what} {which}"),
+        None => writeln!(out, "{what}"),
+    }
 }

@@ -103,16 +103,19 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
     // SAFETY: the loader put it there, and the linker keeps everything else away.
     let bytes = unsafe { core::slice::from_raw_parts(B::SYSTEM.0 as *const u8, B::SYSTEM.1) };
     let system: System = export::unpack(bytes).unwrap_or_else(|why| refuse(why));
-    let layout = Layout::new(system.parts.clone()).unwrap_or_else(|why| refuse(why));
+    // The host checked the layout before it packed it, by the same code, and has the words for what is wrong with one: 3 KiB of text.
+    let Ok(layout) = Layout::new(system.parts.clone()) else {
+        refuse("the layout does not hold together; mpusim view tells what is wrong with the scenario's");
+    };
     let Some(strategy) = B::rule(&system) else {
         refuse(format_args!("strategy {} is not linked into this image", system.strategy));
     };
     if layout.board().pmsa != B::PMSA || layout.board().pes != 1 {
-        refuse(format_args!("this is one PE of board {:?}; expected that board, and pes = 1", B::PRESET));
+        refuse(format_args!("this is one PE of board \"{}\"; expected that board, and pes = 1", B::PRESET));
     }
     if layout.parts().image.boot.device_tree.base() != B::SYSTEM.0 as u64 {
         refuse(format_args!(
-            "the layout has the hypervisor's image elsewhere; expected the one of board = {:?}",
+            "the layout has the hypervisor's image elsewhere; expected the one of board = \"{}\"",
             B::PRESET
         ));
     }
