@@ -1,7 +1,7 @@
 //! The operations of `event_channel_op` as typed values: the one place that knows their names, arguments and blocks.
 //!
 //! An [`Op`] is what a guest asks for. [`Op::emit`] writes it as the argument block that a guest would, [`Op::parse`] reads a
-//! block as the hypervisor does, and an [`Output`] is what comes back, written into the block ([`Op::put`]) and read out of it
+//! block as the hypervisor does, and an [`Output`] is what comes back, written into the block and read out of it
 //! ([`Op::output`]). Whoever has operations as text, as JSON or as random numbers goes by [`SHAPES`]: a [`Shape`] has the
 //! names of the arguments and what each of them is, in the order in which [`Shape::op`] takes them. An operation that is added
 //! here is one for all of these.
@@ -228,7 +228,7 @@ macro_rules! operations {
                     }
                 };
                 match *self {
-                    $( Self::$name { $($field),* } => { $( push($field.widen()); )* } )*
+                    $( Self::$name { $($field),* } => { $( push($field.to_number()); )* } )*
                 }
                 values.into_iter().take(count)
             }

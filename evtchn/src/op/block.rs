@@ -13,7 +13,7 @@ pub(super) trait Field: Copy {
     fn put(self, block: &mut Block, at: usize);
     /// From a number of any width, cut as a C assignment cuts it.
     fn cut(value: u64) -> Self;
-    fn widen(self) -> u64;
+    fn to_number(self) -> u64;
 }
 
 impl Block {
@@ -67,7 +67,7 @@ impl Field for u16 {
         value as Self
     }
 
-    fn widen(self) -> u64 {
+    fn to_number(self) -> u64 {
         self.into()
     }
 }
@@ -85,7 +85,7 @@ impl Field for u32 {
         value as Self
     }
 
-    fn widen(self) -> u64 {
+    fn to_number(self) -> u64 {
         self.into()
     }
 }
@@ -104,7 +104,7 @@ impl Field for u64 {
         value
     }
 
-    fn widen(self) -> u64 {
+    fn to_number(self) -> u64 {
         self
     }
 }
