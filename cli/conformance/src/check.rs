@@ -7,26 +7,27 @@ use super::watch::{Regions, View};
 use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
+use sim_core::layout::PeId;
 use sim_core::outcome::ViewId;
 
 impl Rig {
     /// The first thing that does not hold.
     pub fn check(&mut self) -> Option<Difference> {
-        (0..self.machine.pes.len()).find_map(|pe| {
+        self.machine.pes.ids().find_map(|pe| {
             let found = self.isolation(pe).or_else(|| self.regions(pe)).or_else(|| self.untold(pe));
             found.map(|(field, expected, got)| Difference { field: format!("{field} on PE {pe}"), expected, got })
         })
     }
 
     /// The domain whose view is in force on a PE.
-    fn left_to(&self, pe: usize) -> Option<usize> {
+    fn left_to(&self, pe: PeId) -> Option<usize> {
         match self.hyp.core.pes.get(pe)?.view.current() {
             ViewId::Guest(domain) => Some(domain),
             _ => None,
         }
     }
 
-    fn isolation(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn isolation(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
         let current = self.hyp.core.pes.get(pe)?.queue.current;
         let vcpu = current.and_then(|id| self.hyp.core.domains.vcpu(id));
         let runs =
@@ -36,7 +37,7 @@ impl Rig {
     }
 
     /// Pins come and stay by design; all else is in a guest's view from the start.
-    fn regions(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn regions(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
         let settled = !self.hyp.core.strategy.needs().pins && self.hyp.core.follows_plan(pe);
         let domain = self.left_to(pe).filter(|_| settled)?;
         let state = self.machine.pes.get(pe)?;
@@ -63,7 +64,7 @@ impl Rig {
         Some(("regions", count(first.len()), format!("{} others: {}", new.len(), new.join(", "))))
     }
 
-    fn untold(&self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn untold(&self, pe: PeId) -> Option<(&'static str, String, String)> {
         let current = self.hyp.core.pes.get(pe)?.queue.current?;
         let vcpu = self.hyp.core.domains.vcpu(current)?;
         let told = pe == self.acts || self.machine.pes.get(pe)?.kicked().is_some();

@@ -17,9 +17,9 @@ impl Rig {
         let mut done = hyp.kill(&mut pe, dom);
         // A forced preemption is the step's result; a vCPU that still ran elsewhere is not.
         let preempted = checks != 0 && self.checks == 0;
-        if self.machine.pes.iter().any(|pe| pe.kicked().is_some()) {
+        if self.machine.pes.values().any(|pe| pe.kicked().is_some()) {
             // PEs that still run it leave it when they take the kick.
-            (0..self.machine.pes.len()).try_for_each(|pe| self.take_kick(pe))?;
+            self.machine.pes.ids().try_for_each(|pe| self.take_kick(pe))?;
             let (mut pe, hyp, _) = self.pe();
             if !preempted {
                 done = done.or_else(|_| hyp.kill(&mut pe, dom));

@@ -16,7 +16,7 @@ use sim_core::hyp::entry::Next;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::Span;
+use sim_core::layout::{PeId, Span};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
 use sim_core::outcome::{Area, ViewId};
@@ -70,7 +70,7 @@ pub struct Rig {
     /// What guests do meanwhile.
     pub tamper: Tamper,
     /// Who acts now: what the hypervisor does on its own it does there.
-    pub(super) acts: usize,
+    pub(super) acts: PeId,
     frames: Vec<Frame>,
     no_frame: Frame,
     pub(super) events: Vec<Event>,
@@ -113,7 +113,7 @@ impl Rig {
             guests: BTreeMap::new(),
             checks: 0,
             tamper: Tamper::default(),
-            acts: 0,
+            acts: PeId::PRIMARY,
             frames: vec![Frame::default(); setting.pes],
             no_frame: Frame::default(),
             events: Vec::new(),
@@ -128,7 +128,7 @@ impl Rig {
     }
 
     fn boot(&mut self) -> Result<(), Faulted> {
-        (0..self.frames.len()).try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
+        self.machine.pes.ids().try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
     }
 
     /// Each domain with how often the handler of Xen's own ports ran in it.
@@ -168,7 +168,7 @@ impl Rig {
         let (pe, frames) = (self.acts, &mut self.frames);
         let cpu = Cpu { machine: &mut self.machine, pe };
         // There is a frame for each PE, and all that act are PEs.
-        let frame = frames.get_mut(pe).unwrap_or(&mut self.no_frame);
+        let frame = frames.get_mut(pe.get()).unwrap_or(&mut self.no_frame);
         (ForcedPe { cpu, checks: &mut self.checks, tamper: Some(&mut self.tamper) }, &mut self.hyp, frame)
     }
 
@@ -190,7 +190,7 @@ impl Rig {
     }
 
     /// Moves on to a PE. The one left behind goes back to its vCPU, as from an interrupt, if events came for that meanwhile.
-    fn act_on(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn act_on(&mut self, pe: PeId) -> Result<(), Faulted> {
         let vcpu = self.current().and_then(|id| self.hyp.core.domains.vcpu(id));
         if pe != self.acts && vcpu.is_some_and(|vcpu| vcpu.event_pending) {
             self.enter(Cause::Irq)?;
@@ -208,7 +208,7 @@ impl Rig {
     }
 
     /// Lets a PE take the kick that waits for it, if one does.
-    pub(super) fn take_kick(&mut self, pe: usize) -> Result<(), Faulted> {
+    pub(super) fn take_kick(&mut self, pe: PeId) -> Result<(), Faulted> {
         let Some(state) = self.machine.pes.get_mut(pe) else { return Ok(()) };
         let Some(at) = state.kicked() else { return Ok(()) };
         state.clock = state.clock.max(at);
@@ -254,7 +254,7 @@ impl Rig {
             // Somebody else was given the PE; the result is in the registers of who called.
             self.run_vcpu(id)?;
         }
-        let frame = self.frames.get(self.acts).copied().unwrap_or_default();
+        let frame = self.frames.get(self.acts.get()).copied().unwrap_or_default();
         let [x0, ..] = frame.x;
         Ok(if frame.elr == PC { PREEMPTED } else { x0.cast_signed() })
     }

@@ -6,6 +6,7 @@ use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::outcome::VcpuRef;
 use crate::platform::{Platform, SysReg, list_register};
 use alloc::vec::Vec;
+use boards::PeId;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
 
 /// A vCPU, by its place in [`Domains`].
@@ -47,7 +48,7 @@ pub struct VcpuState {
     /// Its number in the domain.
     pub index: u32,
     /// The PE it runs on.
-    pub pe: usize,
+    pub pe: PeId,
     /// Whether it can run.
     pub run: RunState,
     /// Its domain is paused.

@@ -19,6 +19,7 @@ use super::{Core, Hypervisor, inject};
 use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
+use boards::PeId;
 use evtchn::{Route, Stop, Vcpu};
 use mpu_model::Pmsa;
 
@@ -67,7 +68,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// Decodes an entry of a PE for the vCPU that is on it, whose registers `frame` has.
     #[must_use]
-    pub fn decode(&self, pe: usize, cause: Cause, registers: Registers, frame: &Frame) -> Entry {
+    pub fn decode(&self, pe: PeId, cause: Cause, registers: Registers, frame: &Frame) -> Entry {
         let layout = &self.core.layout;
         let device = |access: &Access| access.device(layout, self.core.current_domain(pe)?);
         decode(cause, registers, frame, layout.board().pmsa, device)
@@ -277,7 +278,7 @@ impl<S: Strategy> Hypervisor<S> {
 
 impl<S: Strategy> Core<S> {
     /// Notes whether the guest had interrupts open when it trapped.
-    fn note_mask(&mut self, pe: usize, frame: &Frame) {
+    fn note_mask(&mut self, pe: PeId, frame: &Frame) {
         if let Some(pe) = self.pes.get_mut(pe) {
             pe.interrupts_open = frame.spsr & PSTATE_I == 0;
         }

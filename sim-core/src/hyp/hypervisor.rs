@@ -14,6 +14,7 @@ use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Span};
 use crate::outcome::{Area, BootPhase, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use mpu_model::Vtcr;
 
@@ -70,7 +71,7 @@ pub enum SetupError {
     #[error("PE {pe} has {vcpus} vCPUs and scheduler \"null\" takes one; use \"rr\" or more PEs")]
     TooManyVcpus {
         /// The PE.
-        pe: usize,
+        pe: PeId,
         /// How many are on it.
         vcpus: usize,
     },
@@ -109,7 +110,7 @@ impl<S: Strategy> Hypervisor<S> {
         strategy.planned(&plan);
         plan.boot().check().map_err(|(phase, clash)| SetupError::Boot { phase, clash })?;
         let domains = Domains::new(&layout);
-        let pe = PeState {
+        let state = |_| PeState {
             view: PeView::new(&plan),
             el1_slots: domain::el1_slots(&layout),
             queue: RunQueue::default(),
@@ -119,14 +120,14 @@ impl<S: Strategy> Hypervisor<S> {
             deadline: None,
             booted: 0,
         };
-        let mut pes = alloc::vec![pe; layout.board().pes];
+        let mut pes = PerPe::new(layout.board().pes, state);
         if let Scheduler::Arinc653(frames) = &scheduler {
             arinc653::check(&layout, frames)?;
-            for (number, pe) in pes.iter_mut().enumerate() {
+            for (number, pe) in pes.iter_mut() {
                 pe.queue.cycle = Some(Cycle::new(frames, &domains, number));
             }
         }
-        for pe in 0..pes.len() {
+        for pe in pes.ids() {
             let vcpus = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe).count();
             if scheduler == Scheduler::Null && vcpus > 1 {
                 return Err(SetupError::TooManyVcpus { pe, vcpus });
@@ -195,7 +196,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Lets guests run, who are paused until then. Once is enough.
     pub fn unpause_guests(&mut self) -> Result<(), NotBooted> {
         let core = &mut self.core;
-        for (pe, state) in core.pes.iter().enumerate() {
+        for (pe, state) in core.pes.iter() {
             if let Some(phase) = core.plan.boot().phases(pe).get(state.booted) {
                 return Err(NotBooted { pe, next: phase.used.phase });
             }
@@ -224,7 +225,7 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     /// Arms a timer of a PE that raises a VIRQ.
-    pub fn arm(&mut self, pe: usize, at: u64, timer: VirqTimer) {
+    pub fn arm(&mut self, pe: PeId, at: u64, timer: VirqTimer) {
         if let Some(pe) = self.core.pes.get_mut(pe) {
             pe.queue.arm(at, Timer::Virq(timer));
         }

@@ -18,6 +18,7 @@ use crate::outcome::{Refused, ViewId};
 use crate::platform::{Platform, Width};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::{DomIdx, Errno, Stop, abi};
 
 /// Why a domain cannot be created. Nothing has changed.
@@ -33,7 +34,7 @@ pub enum CreateError {
     #[error("PE {pe} runs a vCPU already, and scheduler \"null\" takes one")]
     PeTaken {
         /// The PE.
-        pe: usize,
+        pe: PeId,
     },
     /// Its memory could not be cleared here.
     #[error("its memory {span} is the TCM of PE {tcm}, which no other PE can clear; create it on that PE")]
@@ -41,7 +42,7 @@ pub enum CreateError {
         /// The range.
         span: Span,
         /// The PE that has the TCM.
-        tcm: usize,
+        tcm: PeId,
     },
     /// Frames are fixed, and none is for it.
     #[error("the schedule is fixed and has no frame for it; scheduler \"rr\" takes domains at any time")]
@@ -256,18 +257,18 @@ impl<S> Core<S> {
     /// Turns a vCPU off for good: it waits for no turn any more.
     pub fn offline(&mut self, id: VcpuId) {
         self.domains.offline(id);
-        for pe in &mut self.pes {
+        for pe in self.pes.values_mut() {
             pe.queue.take(id);
         }
     }
 
     /// A PE that has no room for one of the vCPUs of `planned`.
-    fn taken_pe(&self, planned: &DomainLayout) -> Option<usize> {
+    fn taken_pe(&self, planned: &DomainLayout) -> Option<PeId> {
         if self.scheduler != Scheduler::Null {
             return None;
         }
         let alive = self.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, vcpu)| vcpu.pe);
-        let mut taken: Vec<usize> = alive.collect();
+        let mut taken: Vec<PeId> = alive.collect();
         planned.vcpus.iter().map(|vcpu| vcpu.pe).find(|pe| {
             let again = taken.contains(pe);
             taken.push(*pe);
@@ -298,7 +299,7 @@ impl<S> Core<S> {
     fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: usize) -> bool {
         let mut any = false;
         let here = p.pe();
-        for (number, pe) in self.pes.iter().enumerate() {
+        for (number, pe) in self.pes.iter() {
             let works_for = || pe.queue.current.and_then(|id| self.domains.vcpu(id)).map(|vcpu| vcpu.domain);
             let calls = pe.half_way && works_for() == Some(position);
             if number != here && (calls || pe.view.current() == ViewId::Guest(position)) {
@@ -311,7 +312,7 @@ impl<S> Core<S> {
 
     /// Nothing names the domain any more.
     fn forget(&mut self, position: usize) {
-        for pe in &mut self.pes {
+        for pe in self.pes.values_mut() {
             let of_domain = |id: &VcpuId| self.domains.vcpu(*id).is_some_and(|vcpu| vcpu.domain == position);
             pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
             pe.queue.drop_timers(position, |id| of_domain(&id));

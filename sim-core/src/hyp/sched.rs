@@ -198,6 +198,7 @@ impl RunQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boards::PeId;
 
     const RR: Scheduler = Scheduler::RoundRobin { quantum: 10 };
 
@@ -238,7 +239,7 @@ mod tests {
     fn a_frame_is_its_owner_s_whoever_waits() {
         let mut domains = Vec::new();
         for vcpu in [Some((0, 0)), None, Some((1, 0))] {
-            domains.push(MinorFrame { pe: 0, vcpu, runtime: 10 });
+            domains.push(MinorFrame { pe: PeId::PRIMARY, vcpu, runtime: 10 });
         }
         let (a, b) = (VcpuId(0), VcpuId(1));
         let mut queue =

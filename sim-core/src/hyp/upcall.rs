@@ -3,12 +3,13 @@
 use super::Core;
 use super::domain::{RunState, VcpuId, VcpuState};
 use crate::platform::{Platform, SysReg, list_register};
+use boards::PeId;
 use evtchn::{Caller, DomIdx, Vcpu};
 
 impl<S> Core<S> {
     /// Who runs on a PE, as a caller of hypercalls.
     #[must_use]
-    pub fn caller(&self, pe: usize) -> Option<Caller> {
+    pub fn caller(&self, pe: PeId) -> Option<Caller> {
         let id = self.pes.get(pe)?.queue.current?;
         let vcpu = self.domains.vcpu(id)?;
         Some(Caller { dom: self.index(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
@@ -75,7 +76,7 @@ impl<S> Core<S> {
 
     /// Blocks the current vCPU in a poll; `timeout` is the time at which it is over at the latest, 0 for never. An interrupt
     /// that is masked at the PE does not keep it awake. One that is off stays so.
-    pub(super) fn block_in_poll(&mut self, pe: usize, timeout: u64) {
+    pub(super) fn block_in_poll(&mut self, pe: PeId, timeout: u64) {
         let Some(pe) = self.pes.get_mut(pe) else { return };
         let Some(id) = pe.queue.current else { return };
         let Some(vcpu) = self.domains.vcpu_mut(id).filter(|vcpu| vcpu.run == RunState::Runnable) else { return };
@@ -87,13 +88,13 @@ impl<S> Core<S> {
     }
 
     /// Whether the vCPU that the PE works for goes on after this: it neither sleeps nor is it off or paused.
-    pub(super) fn goes_on(&self, pe: usize) -> bool {
+    pub(super) fn goes_on(&self, pe: PeId) -> bool {
         let current = self.pes.get(pe).and_then(|pe| pe.queue.current);
         current.and_then(|id| self.domains.vcpu(id)).is_some_and(VcpuState::can_run)
     }
 
     /// The current vCPU lets others run first.
-    pub(super) fn give_way(&mut self, pe: usize) {
+    pub(super) fn give_way(&mut self, pe: PeId) {
         if let Some(pe) = self.pes.get_mut(pe) {
             pe.gives_way = true;
         }

@@ -7,6 +7,7 @@ use super::{Faulted, MAX_HAZARDS, Machine};
 use crate::convention::{FSC_EXTERNAL, ec};
 use crate::outcome::{El2Fault, FaultKind, HazardKind, HazardReport, MpuCounts};
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, intid, list_register};
+use boards::PeId;
 use mpu_model::{Access, AccessKind, Denial, El, Hazard, MpuReg, Regime, Syndrome};
 
 /// A synchronous external abort, taken to the level that made the access: nothing answers at the address.
@@ -18,7 +19,7 @@ pub(super) fn external_abort(address: u64, access: AccessKind) -> Syndrome {
 
 impl Machine {
     /// Takes an EL2 exception from EL2: everything stops.
-    pub(super) fn el2_fault(&mut self, pe: usize, kind: FaultKind, hazard: Option<Hazard>) -> Faulted {
+    pub(super) fn el2_fault(&mut self, pe: PeId, kind: FaultKind, hazard: Option<Hazard>) -> Faulted {
         let syndrome = match kind {
             FaultKind::Access(denial) | FaultKind::OwnImage(denial) => Syndrome::el2_own(&denial, self.rules),
             FaultKind::External { address, access } => external_abort(address, access),
@@ -36,14 +37,14 @@ impl Machine {
         Faulted(())
     }
 
-    pub(super) fn note_hazard(&mut self, pe: usize, kind: HazardKind) {
+    pub(super) fn note_hazard(&mut self, pe: PeId, kind: HazardKind) {
         if self.hazards.len() < MAX_HAZARDS {
             self.hazards.push(HazardReport { pe, kind });
         }
     }
 
     /// Checks that EL2 still has what it needs to run; asked after the entry, each MPU register write and each barrier.
-    pub(super) fn probe(&mut self, pe: usize) -> Result<(), Faulted> {
+    pub(super) fn probe(&mut self, pe: PeId) -> Result<(), Faulted> {
         match self.pes.get(pe).and_then(|state| state.el2.failing_probe()) {
             None => Ok(()),
             Some((_, denial)) => Err(self.el2_fault(pe, FaultKind::OwnImage(denial), None)),
@@ -51,7 +52,7 @@ impl Machine {
     }
 
     /// An access of EL2's, as hardware judges it.
-    pub(crate) fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
+    pub(crate) fn el2_access(&mut self, pe: PeId, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(());
         };
@@ -69,7 +70,7 @@ impl Machine {
     }
 
     #[cold]
-    fn denied(&mut self, pe: usize, denial: Denial, hazard: Option<Hazard>) -> Faulted {
+    fn denied(&mut self, pe: PeId, denial: Denial, hazard: Option<Hazard>) -> Faulted {
         if let Some(hazard) = hazard {
             self.note_hazard(pe, HazardKind::Unsynchronised(hazard, denial));
         }
@@ -78,7 +79,7 @@ impl Machine {
 
     /// Follows the attributes with which memory is accessed. The last byte of an unaligned access is taken to be in the
     /// granule of the first.
-    pub(super) fn note_attributes(&mut self, pe: usize, address: u64, access: AccessKind, now: Attributes) {
+    pub(super) fn note_attributes(&mut self, pe: PeId, address: u64, access: AccessKind, now: Attributes) {
         let Some(mark) = self.ram.mark_mut(address) else { return };
         let writes = matches!(access, AccessKind::Write | AccessKind::Rmw);
         if let Some(before) = self.attributes.note(mark, now, writes) {
@@ -118,7 +119,7 @@ pub struct Cpu<'a> {
     /// The machine.
     pub machine: &'a mut Machine,
     /// Which PE of it.
-    pub pe: usize,
+    pub pe: PeId,
 }
 
 impl Cpu<'_> {
@@ -177,7 +178,7 @@ fn counter(counts: &mut MpuCounts, reg: MpuReg) -> Option<&mut u64> {
 impl Platform for Cpu<'_> {
     type Fault = Faulted;
 
-    fn pe(&self) -> usize {
+    fn pe(&self) -> PeId {
         self.pe
     }
 
@@ -295,7 +296,7 @@ impl Platform for Cpu<'_> {
         Ok(old)
     }
 
-    fn kick(&mut self, pe: usize) {
+    fn kick(&mut self, pe: PeId) {
         let cycles = self.machine.costs.kick;
         let Some(state) = self.state() else { return };
         state.charge(|counts| &mut counts.kicks, cycles);

@@ -1,14 +1,14 @@
 //! Guests on PEs: one action at a time, exceptions to EL1 and EL2, and the return from EL2.
 
-use super::attributes;
 use super::bus::external_abort;
 use super::pe::{Pe, Running};
-use super::{Faulted, Machine};
+use super::{Faulted, Machine, attributes};
 use crate::convention::{Arch, Cause, ESR_IL, PSTATE_I, ec};
 use crate::guest::{Action, Guest, Input};
 use crate::outcome::HazardKind;
 use crate::platform::{Width, hcr};
 use alloc::boxed::Box;
+use boards::PeId;
 use core::fmt;
 use mpu_model::{Access, AccessKind, El, GuestDenial, Hcr, Stage, Syndrome, check_guest};
 
@@ -81,7 +81,7 @@ pub enum Stop {
 
 impl Machine {
     /// Lets a PE take an interrupt or its guest act once. An idle PE's clock moves on to the interrupt that ends its sleep.
-    pub fn step(&mut self, pe: usize) -> Result<Stop, Faulted> {
+    pub fn step(&mut self, pe: PeId) -> Result<Stop, Faulted> {
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(Stop::Acted);
         };
@@ -123,7 +123,7 @@ impl Machine {
         self.act(pe, guest, action, again.is_some())
     }
 
-    fn act(&mut self, pe: usize, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
+    fn act(&mut self, pe: PeId, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
         let cost = self.costs.guest_action;
         let Some(state) = self.pes.get_mut(pe) else {
             return Ok(Stop::Acted);
@@ -189,7 +189,7 @@ impl Machine {
         }
     }
 
-    fn done(&mut self, pe: usize, guest: usize, pc: u64, input: Input) {
+    fn done(&mut self, pe: PeId, guest: usize, pc: u64, input: Input) {
         if let Some(state) = self.pes.get_mut(pe) {
             state.frame.elr = pc.wrapping_add(4);
         }
@@ -199,7 +199,7 @@ impl Machine {
     }
 
     /// A memory access of a guest, judged by both stages.
-    fn access(&mut self, pe: usize, guest: usize, pc: u64, action: Action) -> Result<Stop, Faulted> {
+    fn access(&mut self, pe: PeId, guest: usize, pc: u64, action: Action) -> Result<Stop, Faulted> {
         match self.guest_access(pe, action) {
             Ok(value) => self.done(pe, guest, pc, Input::Value(value)),
             Err(Refusal::External(syndrome)) => self.abort_to_el1(pe, guest, pc, syndrome),
@@ -217,7 +217,7 @@ impl Machine {
 
     /// The syndrome of a stage 2 abort with what it tells of the instruction: a load or a store is of x0. An access of
     /// which a later byte was refused is not told.
-    fn told(&mut self, pe: usize, action: Action, syndrome: Syndrome) -> Syndrome {
+    fn told(&mut self, pe: PeId, action: Action, syndrome: Syndrome) -> Syndrome {
         let (Action::Load { address, width } | Action::Store { address, width, .. }) = action else {
             return syndrome;
         };
@@ -232,7 +232,7 @@ impl Machine {
 
     /// Makes one memory access of a guest on the PE, as the views in force judge it, and nothing else: no exception is
     /// taken. Actions that are no accesses give 0.
-    pub fn guest_access(&mut self, pe: usize, action: Action) -> Result<u64, Refusal> {
+    pub fn guest_access(&mut self, pe: PeId, action: Action) -> Result<u64, Refusal> {
         let (addr, width, kind) = match action {
             Action::Store { address, width, .. } => (address, width, AccessKind::Write),
             Action::Atomic { address, width, .. } => (address, width, AccessKind::Rmw),
@@ -277,7 +277,7 @@ impl Machine {
     }
 
     /// A synchronous exception to EL1. The guest's handler skips the instruction and returns.
-    fn abort_to_el1(&mut self, pe: usize, guest: usize, pc: u64, syndrome: Syndrome) {
+    fn abort_to_el1(&mut self, pe: PeId, guest: usize, pc: u64, syndrome: Syndrome) {
         if let Some(state) = self.pes.get_mut(pe) {
             state.esr_el1 = syndrome.esr();
             state.far_el1 = syndrome.far;
@@ -286,14 +286,14 @@ impl Machine {
         self.done(pe, guest, pc, Input::Abort { esr: syndrome.esr(), far: syndrome.far });
     }
 
-    fn trap_from(&mut self, pe: usize, esr: u64, far: u64, elr: u64) -> Result<Stop, Faulted> {
+    fn trap_from(&mut self, pe: PeId, esr: u64, far: u64, elr: u64) -> Result<Stop, Faulted> {
         if let Some(state) = self.pes.get_mut(pe) {
             state.frame.elr = elr;
         }
         self.trap(pe, Cause::Sync, esr, far)
     }
 
-    fn trap(&mut self, pe: usize, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
+    fn trap(&mut self, pe: PeId, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
         if let Some(state) = self.pes.get_mut(pe) {
             state.take_exception(&self.costs);
             if cause == Cause::Sync {
@@ -306,7 +306,7 @@ impl Machine {
     }
 
     /// EL2 is left: by ERET into the guest whose VMID and vCPU number are in force (`guest`), or to sleep.
-    pub fn resume(&mut self, pe: usize, guest: bool) {
+    pub fn resume(&mut self, pe: PeId, guest: bool) {
         let Some(state) = self.pes.get_mut(pe) else {
             return;
         };

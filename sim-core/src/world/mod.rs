@@ -30,6 +30,7 @@ use crate::outcome::{Breach, Counts, El2Fault, FaultKind, Limit, OnBehalf, Outco
 use accounting::{Accounting, Took};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::Policy;
 use mpu_model::Rules;
 use oracle::Oracle;
@@ -61,7 +62,7 @@ pub struct Config {
     /// Channels bound before guests run.
     pub channels: Vec<StaticChannel>,
     /// Timers: PE, time, what they raise.
-    pub timers: Vec<(usize, u64, VirqTimer)>,
+    pub timers: Vec<(PeId, u64, VirqTimer)>,
 }
 
 impl Default for Config {
@@ -131,18 +132,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub fn watched(layout: Layout, strategy: S, config: Config, mut watch: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
-        let pes = machine.pes().len();
         let mut bound = Ok(());
-        for pe in 0..pes {
+        for pe in machine.pes().ids() {
             // A fault here stays in the machine and is what the run reports.
             let cpu = Cpu { machine: &mut machine, pe };
             let _: Result<(), Faulted> = hyp.boot(&mut Watched { cpu, watch: &mut watch, told: false });
             for used in hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used) {
-                tracing::info!(pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
+                tracing::info!(%pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
             }
         }
         for (channel, planned) in config.channels.iter().enumerate() {
-            let cpu = Cpu { machine: &mut machine, pe: 0 };
+            let cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
             let done = hyp.bind_static(&mut Watched { cpu, watch: &mut watch, told: false }, *planned);
             if let Err(evtchn::Stop::Errno(errno)) = done {
                 bound = bound.and(Err(BuildError::Channel { channel, errno }));
@@ -225,13 +225,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.tell_boot();
         }
-        self.accounting.take_events(&mut self.machine, &self.hyp, 0, None, &mut self.watch);
+        self.accounting.take_events(&mut self.machine, &self.hyp, PeId::PRIMARY, None, &mut self.watch);
         self.machine.running()?;
         self.turn_off_the_empty();
         if W::WATCHES {
             self.tell_vcpus();
         }
-        for pe in 0..self.machine.pes().len() {
+        for pe in self.machine.pes().ids() {
             self.leave(pe)?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         }
     }
 
-    fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn leave(&mut self, pe: PeId) -> Result<(), Faulted> {
         let mut frame = self.machine.frame(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let next = hyp.leave(&mut cpu, &mut frame)?;
@@ -259,7 +259,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         Ok(())
     }
 
-    fn resume(&mut self, pe: usize, frame: &Frame, next: Next) {
+    fn resume(&mut self, pe: PeId, frame: &Frame, next: Next) {
         if let Some(state) = self.machine.pe_mut(pe) {
             state.frame = *frame;
         }
@@ -270,17 +270,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Asks the isolation oracle about a PE; the first breach is kept.
-    fn look(&mut self, pe: usize, again: bool) {
+    fn look(&mut self, pe: PeId, again: bool) {
         let runs = running(&self.machine, pe);
         let found = self.oracle.look(self.hyp.layout(), &self.machine, pe, runs, again);
         self.breach = self.breach.or(found);
     }
 
     /// The PE that is furthest behind among those that can act.
-    fn next_pe(&mut self) -> Option<usize> {
-        let mut best: Option<(u64, usize)> = None;
+    fn next_pe(&mut self) -> Option<PeId> {
+        let mut best: Option<(u64, PeId)> = None;
         let mut equals = 0u32;
-        for (pe, state) in self.machine.pes().iter().enumerate() {
+        for (pe, state) in self.machine.pes().iter() {
             let Some(at) = state.due() else { continue };
             match best {
                 Some((earliest, _)) if at > earliest => {}
@@ -305,7 +305,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         self.hyp.online() > 0
     }
 
-    fn step(&mut self, pe: usize) -> Result<Option<Limit>, Faulted> {
+    fn step(&mut self, pe: PeId) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
         let before = self.machine.pe(pe).map(|state| (state.due().unwrap_or(state.clock), state.counts));
         let (start, counts) = before.unwrap_or_default();
@@ -346,7 +346,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Why a PE entered EL2 and for whom, from what the exception left in its registers.
-    fn entered(&mut self, pe: usize, cause: Cause) -> Option<Entry> {
+    fn entered(&mut self, pe: PeId, cause: Cause) -> Option<Entry> {
         let state = self.machine.pe(pe)?;
         let guest = match state.running {
             Running::Guest(guest) => self.machine.guests().get(guest),
@@ -362,9 +362,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
         Some(entry)
     }
 
-    fn trap(&mut self, pe: usize, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
+    fn trap(&mut self, pe: PeId, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
         let OnBehalf { trap, vcpu, .. } = self.accounting.on_behalf();
-        tracing::debug!(pe, start, ?trap, ?vcpu, "EL2 entered");
+        tracing::debug!(%pe, start, ?trap, ?vcpu, "EL2 entered");
         if let Some(state) = self.machine.pe_mut(pe) {
             // One hypervisor lock: who comes while another PE holds it, waits.
             let wait = self.lock_free.saturating_sub(state.clock);
@@ -406,12 +406,12 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// The vCPU whose registers are on a PE.
-    fn on_pe(&self, pe: usize) -> Option<VcpuId> {
+    fn on_pe(&self, pe: PeId) -> Option<VcpuId> {
         self.hyp.current(pe)
     }
 
     /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
-    fn registers<'a>(&'a self, pe: usize, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
+    fn registers<'a>(&'a self, pe: PeId, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
         let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
         left.and_then(|id| self.hyp.vcpu(id)).map_or(on_pe, VcpuState::saved)
     }
@@ -419,7 +419,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Asks about every PE in full, if the run asks at all.
     fn isolation(&mut self) -> Option<Outcome> {
         if self.config.paranoid {
-            for pe in 0..self.machine.pes().len() {
+            for pe in self.machine.pes().ids() {
                 self.look(pe, true);
             }
         }
@@ -439,7 +439,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
 /// The domain, by position, and the vCPU that a PE runs.
 #[must_use]
-pub fn running(machine: &Machine, pe: usize) -> Option<(usize, u32)> {
+pub fn running(machine: &Machine, pe: PeId) -> Option<(usize, u32)> {
     let Running::Guest(guest) = machine.pe(pe)?.running else {
         return None;
     };

@@ -341,7 +341,7 @@ impl<'a> Player<'a> {
         for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
             mix(u64::from(*domain) << 32 | u64::from(*vcpu));
         }
-        self.rig.machine.pes.iter().for_each(|pe| mix(pe.clock));
+        self.rig.machine.pes.values().for_each(|pe| mix(pe.clock));
     }
 }
 

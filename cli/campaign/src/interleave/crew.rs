@@ -1,7 +1,7 @@
 //! Actors: what each PE's vCPU does, its interrupts as hardware has them, and the points inside the hypervisor at which others are let in.
 
 use super::call::Call;
-use super::place::PES;
+use super::place::{PES, pe_of};
 use super::schedule::{Candidate, Footprint, Pick, Who};
 use evtchn::Route;
 use sim_core::guest::asynch::AsyncGuest;
@@ -174,7 +174,7 @@ impl Crew<'_> {
     /// What a guest does next without the hypervisor.
     pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
         let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
-        let (action, pe) = (*action, machine.pes.get_mut(who));
+        let (action, pe) = (*action, machine.pes.get_mut(pe_of(who)));
         let value = match (action, pe) {
             (Action::Acknowledge, Some(pe)) => {
                 let intid = pe.acknowledge_virtual();
@@ -188,7 +188,7 @@ impl Crew<'_> {
                 self.happened.push(Happening::Ended(who));
                 0
             }
-            _ => match machine.guest_access(who, action) {
+            _ => match machine.guest_access(pe_of(who), action) {
                 Ok(value) => {
                     self.happened.push(Happening::Accessed(who, action, value));
                     value
@@ -225,7 +225,7 @@ impl Crew<'_> {
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
         let Some(actor) = self.actors.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
-        let pending = machine.pes.get(who).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
+        let pending = machine.pes.get(pe_of(who)).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
         loop {
             let between = !matches!(actor.next, Next::Raise(_));
             let input = if pending && actor.open && actor.held.is_none() && between {
@@ -263,7 +263,7 @@ pub(super) struct Gate<'a, 'p> {
 impl Gate<'_, '_> {
     /// Before each access and barrier of the hypervisor: accesses of other guests may come first.
     fn point(&mut self, footprint: Footprint) {
-        let me = self.cpu.pe;
+        let me = self.cpu.pe.get();
         loop {
             let mut can: Vec<Candidate> = [Candidate { who: me, footprint }].into();
             can.extend(self.crew.guests(me));
@@ -316,7 +316,7 @@ impl<'a> Over for Gate<'a, '_> {
     /// At a check point an interrupt of this PE may be pending or not.
     fn preemption_due(&mut self) -> bool {
         let due = self.cpu.preemption_due() || {
-            let me = Candidate { who: self.cpu.pe, footprint: Footprint::Own };
+            let me = Candidate { who: self.cpu.pe.get(), footprint: Footprint::Own };
             let interrupt = Candidate { who: INTERRUPT, footprint: Footprint::Preemption };
             self.crew.preemptions > 0 && self.crew.choose(&[me, interrupt]) > 0
         };

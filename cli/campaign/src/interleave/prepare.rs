@@ -1,6 +1,6 @@
 //! What is set up before anybody races, in the hypervisor and in the reference model alike.
 
-use super::place::{CONTROL, domain_of, id_of, vcpu_of};
+use super::place::{CONTROL, domain_of, id_of, pe_of, vcpu_of};
 use super::schedule::Who;
 use super::script::Name;
 use super::system::{NoSystem, System, positions};
@@ -112,12 +112,12 @@ impl System {
     ) -> Result<(), NoSystem> {
         let indices: Vec<Option<DomIdx>> = positions().map(|position| self.hyp.core.index(position)).collect();
         let (mut cpu, hyp, _) = self.pe(pe);
-        let back = hyp.core.pes.get(pe).map_or(ViewId::Idle, |state| state.view.current());
+        let back = hyp.core.pes.get(pe_of(pe)).map_or(ViewId::Idle, |state| state.view.current());
         hyp.core.enter_unasked(&mut cpu)?;
         let index = |position: usize| indices.get(position).copied().flatten().ok_or(Errno::ESRCH);
         let done = work(&mut hyp.channels, &mut Cx { core: &mut hyp.core, p: &mut cpu }, &index);
         hyp.core.leave_to(&mut cpu, back)?;
-        self.machine.resume(pe, true);
+        self.machine.resume(pe_of(pe), true);
         match done {
             Ok(()) => Ok(self.take_kicks()?),
             Err(Stop::Errno(errno)) => Err(refused(pe, what)(errno)),
@@ -147,7 +147,7 @@ impl System {
             let old = self.machine.ram.read(address, 4) as u32;
             self.poke(address, old & !bits);
         }
-        Ok(Cpu { machine: &mut self.machine, pe }.write(SysReg::IchLr0, 0)?)
+        Ok(Cpu { machine: &mut self.machine, pe: pe_of(pe) }.write(SysReg::IchLr0, 0)?)
     }
 
     /// Remembers two ends of something under a name: the PE and the port of each.

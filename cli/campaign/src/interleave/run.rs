@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::crew::{Actor, Crew, Gate, Happening, Next, PREEMPTIONS, Tool, Work};
 use super::order::{self, Differs};
-use super::place::{PES, domain_of, id_of};
+use super::place::{PES, domain_of, id_of, pe_of};
 use super::quiet::{self, Lost};
 use super::schedule::{Candidate, Entry, Footprint, Pick, Who};
 use super::system::{self, NoSystem, System};
@@ -276,7 +276,7 @@ impl Run<'_> {
     fn leave(&mut self, who: Who, rc: Option<i64>) -> Result<(), Faulted> {
         let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
         let goes = hyp.leave(&mut gate, frame)?;
-        self.system.machine.resume(who, goes == Goes::Guest);
+        self.system.machine.resume(pe_of(who), goes == Goes::Guest);
         self.crew.happened.extend(rc.map(|rc| Happening::Returned(who, rc)));
         if !self.system.has_vcpu(who) {
             self.crew.end(who);
@@ -339,7 +339,7 @@ impl Run<'_> {
             }
             Tool::Call(_) | Tool::Virq { .. } | Tool::Notify { .. } => Ok(()),
         };
-        self.system.machine.resume(who, true);
+        self.system.machine.resume(pe_of(who), true);
         let rc = match done {
             Ok(()) => 0,
             Err(Stop::Errno(errno)) => errno.rc(),
@@ -393,6 +393,6 @@ fn gate<'a, 'p>(
     crew: &'a mut Crew<'p>,
     who: Who,
 ) -> (Gate<'a, 'p>, &'a mut sim_core::hyp::Hypervisor<Builtin>, &'a mut sim_core::convention::Frame) {
-    let cpu = Cpu { machine: &mut system.machine, pe: who };
+    let cpu = Cpu { machine: &mut system.machine, pe: pe_of(who) };
     (Gate { cpu, crew }, &mut system.hyp, system.frames.get_mut(who).unwrap_or(&mut system.no_frame))
 }

@@ -2,7 +2,7 @@
 //! beside it the reference model with the same state.
 
 use super::call::Call;
-use super::place::{PES, RUNS, SECOND, domain_of, id_of};
+use super::place::{PES, RUNS, SECOND, domain_of, id_of, pe_of};
 use super::schedule::Who;
 use evtchn::abi::shared_info;
 use evtchn::model::{Config, Model};
@@ -102,7 +102,7 @@ pub(super) fn positions() -> core::ops::Range<usize> {
 pub(super) fn domain(position: usize) -> Option<DomainLayout> {
     let base = *RAM.get(position)?;
     let vcpus = RUNS.iter().enumerate().filter(|(_, (domain, _))| *domain == position);
-    let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe, el1_regions: Vec::new() }).collect();
+    let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe: pe_of(pe), el1_regions: Vec::new() }).collect();
     Some(DomainLayout {
         id: DomId(id_of(position)),
         name: format!("d{position}"),
@@ -187,13 +187,13 @@ impl System {
         (0..RAM.len()).for_each(|position| system.model_domain(&mut model, position));
         system.model = model;
         for pe in 0..PES {
-            system.hyp.boot(&mut Cpu { machine: &mut system.machine, pe })?;
+            system.hyp.boot(&mut Cpu { machine: &mut system.machine, pe: pe_of(pe) })?;
         }
         system.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
         for pe in 0..PES {
             let (mut cpu, hyp, frame) = system.pe(pe);
             let next = hyp.leave(&mut cpu, frame)?;
-            system.machine.resume(pe, next == Next::Guest);
+            system.machine.resume(pe_of(pe), next == Next::Guest);
         }
         Ok(system)
     }
@@ -226,7 +226,7 @@ impl System {
     }
 
     pub(super) fn pe(&mut self, pe: Who) -> (Cpu<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
-        let cpu = Cpu { machine: &mut self.machine, pe };
+        let cpu = Cpu { machine: &mut self.machine, pe: pe_of(pe) };
         // There is a frame for each PE.
         (cpu, &mut self.hyp, self.frames.get_mut(pe).unwrap_or(&mut self.no_frame))
     }
@@ -296,7 +296,7 @@ impl System {
     }
 
     fn vcpu(&self, pe: Who) -> Option<&VcpuState> {
-        let current = self.hyp.core.pes.get(pe)?.queue.current?;
+        let current = self.hyp.core.pes.get(pe_of(pe))?.queue.current?;
         self.hyp.core.domains.vcpu(current)
     }
 
@@ -308,7 +308,7 @@ impl System {
         let (mut cpu, hyp, frame) = self.pe(pe);
         let next = hyp.enter(&mut cpu, Cause::Sync, frame)?;
         let rc = frame.x[0].cast_signed();
-        self.machine.resume(pe, next == Next::Guest);
+        self.machine.resume(pe_of(pe), next == Next::Guest);
         let (expected, port) = call.judge(&mut self.model, pe);
         let made = self.port_at.map_or(0, |at| self.machine.ram.read(at, 4) as u32);
         if rc != 0 || rc != expected || made != port.unwrap_or(0) {
@@ -324,24 +324,24 @@ impl System {
             self.interrupted(pe)?;
             let (mut cpu, hyp, frame) = self.pe(pe);
             let next = hyp.enter(&mut cpu, Cause::Irq, frame)?;
-            self.machine.resume(pe, next == Next::Guest);
+            self.machine.resume(pe_of(pe), next == Next::Guest);
         }
         Ok(())
     }
 
     /// Whether a kick waits for a PE.
     pub(super) fn kicked(&self, pe: Who) -> bool {
-        self.machine.pes.get(pe).is_some_and(sim_core::machine::pe::Pe::is_kicked)
+        self.machine.pes.get(pe_of(pe)).is_some_and(sim_core::machine::pe::Pe::is_kicked)
     }
 
     /// A PE takes the kick that waits for it.
     pub(super) fn interrupted(&mut self, pe: Who) -> Result<(), Faulted> {
-        if let Some(state) = self.machine.pes.get_mut(pe)
+        if let Some(state) = self.machine.pes.get_mut(pe_of(pe))
             && let Some(at) = state.kicked()
         {
             state.clock = state.clock.max(at);
         }
-        self.machine.step(pe).map(drop)
+        self.machine.step(pe_of(pe)).map(drop)
     }
 
     /// Writes a word of memory, before anybody races.
@@ -378,12 +378,12 @@ impl System {
     /// Asks the isolation oracle about a PE.
     pub(super) fn breach(&mut self, pe: Who) -> Option<sim_core::outcome::Breach> {
         let core = &self.hyp.core;
-        let state = core.pes.get(pe)?;
+        let state = core.pes.get(pe_of(pe))?;
         let vcpu = state.queue.current.and_then(|id| core.domains.vcpu(id));
         let runs = match state.view.current() {
             ViewId::Guest(domain) => Some((domain, vcpu.map_or(0, |vcpu| vcpu.index))),
             _ => None,
         };
-        self.oracle.look(&core.layout, &self.machine, pe, runs, false)
+        self.oracle.look(&core.layout, &self.machine, pe_of(pe), runs, false)
     }
 }

@@ -23,7 +23,7 @@ use sim_core::export::{self, System};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::{StepId, VcpuRef};
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
@@ -137,7 +137,7 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
 
 /// Who runs.
 fn current<S>(hyp: &Hypervisor<S>) -> Option<VcpuRef> {
-    let id = hyp.core.pes.first()?.queue.current?;
+    let id = hyp.core.pes[PeId::PRIMARY].queue.current?;
     hyp.core.domains.vcpu(id).map(|vcpu| VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
 }
 
