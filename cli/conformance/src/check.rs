@@ -21,15 +21,15 @@ impl Rig {
 
     /// The domain whose view is in force on a PE.
     fn left_to(&self, pe: PeId) -> Option<usize> {
-        match self.hyp.core.pes.get(pe)?.view.current() {
+        match self.hyp.core.pes[pe].view.current() {
             ViewId::Guest(domain) => Some(domain),
             _ => None,
         }
     }
 
     fn isolation(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let current = self.hyp.core.pes.get(pe)?.queue.current;
-        let vcpu = current.and_then(|id| self.hyp.core.domains.vcpu(id));
+        let current = self.hyp.core.pes[pe].queue.current;
+        let vcpu = current.map(|id| self.hyp.core.domains.vcpu(id));
         let runs =
             self.left_to(pe).map(|domain| (domain, vcpu.filter(|of| of.domain == domain).map_or(0, |of| of.index)));
         let breach = self.watch.oracle.look(&self.hyp.core.layout, &self.machine, pe, runs, false)?;
@@ -40,7 +40,7 @@ impl Rig {
     fn regions(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
         let settled = !self.hyp.core.strategy.needs().pins && self.hyp.core.follows_plan(pe);
         let domain = self.left_to(pe).filter(|_| settled)?;
-        let state = self.machine.pes.get(pe)?;
+        let state = &self.machine.pes[pe];
         let enabled = || state.el2.enabled().map(|(_, words)| words);
         let sorted = || {
             let mut regions: Regions = enabled().collect();
@@ -65,9 +65,9 @@ impl Rig {
     }
 
     fn untold(&self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let current = self.hyp.core.pes.get(pe)?.queue.current?;
-        let vcpu = self.hyp.core.domains.vcpu(current)?;
-        let told = pe == self.acts || self.machine.pes.get(pe)?.kicked().is_some();
+        let current = self.hyp.core.pes[pe].queue.current?;
+        let vcpu = self.hyp.core.domains.vcpu(current);
+        let told = pe == self.acts || self.machine.pes[pe].kicked().is_some();
         let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);
         let id = || self.ids.get(vcpu.domain).copied().unwrap_or_default();
         let got = || format!("none is for the event of domain {} vCPU {}", id(), vcpu.index);

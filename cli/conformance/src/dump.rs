@@ -68,7 +68,7 @@ impl Rig {
         let channels = &self.hyp.channels;
         let info = channels.vcpu_info(dom, Vcpu(vcpu));
         let domains = &self.hyp.core.domains;
-        let state = domains.id(dom.get(), vcpu).and_then(|id| domains.vcpu(id));
+        let state = domains.id(dom.get(), vcpu).map(|id| domains.vcpu(id));
         let polls_for = match channels.polling(dom, Vcpu(vcpu)) {
             Some(Polling::Any) => -1,
             Some(Polling::Port(port)) => i64::from(port.0),

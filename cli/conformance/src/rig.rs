@@ -182,7 +182,7 @@ impl Rig {
         let id = self.hyp.core.domains.id(position, vcpu).ok_or_else(nobody)?;
         self.act_on(self.ground.pe(position, vcpu as usize))?;
         // A vCPU that is on its PE already goes on.
-        let stands = self.hyp.core.pes.get(self.acts).is_some_and(|pe| pe.view.current() == ViewId::Guest(position));
+        let stands = self.hyp.core.pes[self.acts].view.current() == ViewId::Guest(position);
         if self.current() != Some(id) || !stands {
             self.run_vcpu(id)?;
         }
@@ -191,7 +191,7 @@ impl Rig {
 
     /// Moves on to a PE. The one left behind goes back to its vCPU, as from an interrupt, if events came for that meanwhile.
     fn act_on(&mut self, pe: PeId) -> Result<(), Faulted> {
-        let vcpu = self.current().and_then(|id| self.hyp.core.domains.vcpu(id));
+        let vcpu = self.current().map(|id| self.hyp.core.domains.vcpu(id));
         if pe != self.acts && vcpu.is_some_and(|vcpu| vcpu.event_pending) {
             self.enter(Cause::Irq)?;
         }
@@ -209,7 +209,7 @@ impl Rig {
 
     /// Lets a PE take the kick that waits for it, if one does.
     pub(super) fn take_kick(&mut self, pe: PeId) -> Result<(), Faulted> {
-        let Some(state) = self.machine.pes.get_mut(pe) else { return Ok(()) };
+        let state = &mut self.machine.pes[pe];
         let Some(at) = state.kicked() else { return Ok(()) };
         state.clock = state.clock.max(at);
         self.machine.step(pe)?;
@@ -227,7 +227,7 @@ impl Rig {
     }
 
     fn current(&self) -> Option<VcpuId> {
-        self.hyp.core.pes.get(self.acts)?.queue.current
+        self.hyp.core.pes[self.acts].queue.current
     }
 
     /// The caller that the current vCPU is.
@@ -266,7 +266,7 @@ impl Rig {
     ) -> Result<Result<T, Errno>, Faulted> {
         let acts = self.acts;
         let (mut pe, hyp, _) = self.pe();
-        let back = hyp.core.pes.get(acts).map_or(ViewId::Idle, |pe| pe.view.current());
+        let back = hyp.core.pes[acts].view.current();
         hyp.core.enter_unasked(&mut pe)?;
         let done = match work(&mut hyp.channels, Cx { core: &mut hyp.core, p: &mut pe }) {
             Ok(value) => Ok(value),

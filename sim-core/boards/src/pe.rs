@@ -116,17 +116,6 @@ impl<T> PerPe<T> {
     pub fn into_values(self) -> Vec<T> {
         self.0
     }
-
-    /// The value of a PE, if there is such a PE.
-    #[must_use]
-    pub fn get(&self, pe: PeId) -> Option<&T> {
-        self.0.get(pe.get())
-    }
-
-    /// The value of a PE, if there is such a PE.
-    pub fn get_mut(&mut self, pe: PeId) -> Option<&mut T> {
-        self.0.get_mut(pe.get())
-    }
 }
 
 #[expect(clippy::indexing_slicing, reason = "a PE of another board is a mistake of the caller's, as documented")]

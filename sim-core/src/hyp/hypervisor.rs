@@ -170,9 +170,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Takes the PE that `p` is through its next phase of boot, and says which that was; `None`: boot is over.
     pub fn boot_phase<P: Platform>(&mut self, p: &mut P) -> Result<Option<BootPhase>, P::Fault> {
         let (number, plan) = (p.pe(), &self.core.plan);
-        let Some(pe) = self.core.pes.get_mut(number) else {
-            return Ok(None);
-        };
+        let pe = &mut self.core.pes[number];
         let phases = plan.boot().phases(number);
         let Some(phase) = phases.get(pe.booted) else {
             return Ok(None);
@@ -203,9 +201,7 @@ impl<S: Strategy> Hypervisor<S> {
         }
         if !core::mem::replace(&mut core.guests_unpaused, true) {
             for (id, vcpu) in core.domains.iter().filter(|(_, vcpu)| vcpu.can_run()) {
-                if let Some(pe) = core.pes.get_mut(vcpu.pe) {
-                    pe.queue.push(id);
-                }
+                core.pes[vcpu.pe].queue.push(id);
             }
         }
         Ok(())
@@ -226,9 +222,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// Arms a timer of a PE that raises a VIRQ.
     pub fn arm(&mut self, pe: PeId, at: u64, timer: VirqTimer) {
-        if let Some(pe) = self.core.pes.get_mut(pe) {
-            pe.queue.arm(at, Timer::Virq(timer));
-        }
+        self.core.pes[pe].queue.arm(at, Timer::Virq(timer));
     }
 
     /// What lives at `address` for the hypervisor: whose area, which, and the offset in it.

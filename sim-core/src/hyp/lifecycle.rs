@@ -117,10 +117,8 @@ impl<S: Strategy> Hypervisor<S> {
         let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
         core.domains.create(position, vcpus, &core.layout);
         for (vcpu, planned) in (0..).zip(vcpus) {
-            if let (true, Some(id), Some(pe)) =
-                (core.guests_unpaused, core.domains.id(position, vcpu), core.pes.get_mut(planned.pe))
-            {
-                pe.queue.push(id);
+            if let (true, Some(id)) = (core.guests_unpaused, core.domains.id(position, vcpu)) {
+                core.pes[planned.pe].queue.push(id);
             }
         }
         self.scrub(p, position, Span::with_size(shared_info.address, PAGE_SIZE))?;
@@ -152,11 +150,12 @@ impl<S: Strategy> Hypervisor<S> {
         let mut ended = false;
         while let Some(id) = self.core.domains.id(position, index) {
             index += 1;
-            let Some(state) = self.core.domains.vcpu(id).filter(|state| state.run != RunState::Offline) else {
+            let state = self.core.domains.vcpu(id);
+            if state.run == RunState::Offline {
                 continue;
-            };
+            }
             let pe = state.pe;
-            if pe != p.pe() && self.core.pes.get(pe).is_some_and(|pe| pe.queue.current == Some(id)) {
+            if pe != p.pe() && self.core.pes[pe].queue.current == Some(id) {
                 p.kick(pe);
             }
             self.core.offline(id);
@@ -215,7 +214,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// The view that is to be in force again on the PE that `p` is.
     fn view<P: Platform>(&self, p: &P) -> ViewId {
-        self.core.pes.get(p.pe()).map_or(ViewId::Idle, |pe| pe.view.current())
+        self.core.pes[p.pe()].view.current()
     }
 
     fn plan(&self, parts: LayoutParts) -> Result<(Layout, Plan), CreateError> {
@@ -281,8 +280,8 @@ impl<S> Core<S> {
         while let Some(id) = self.domains.id(position, vcpu) {
             vcpu += 1;
             self.domains.set_paused(id, paused);
-            let Some(state) = self.domains.vcpu(id) else { continue };
-            let Some(pe) = self.pes.get_mut(state.pe) else { continue };
+            let state = self.domains.vcpu(id);
+            let pe = &mut self.pes[state.pe];
             let runs_there = pe.queue.current == Some(id);
             match (paused, state.can_run()) {
                 (true, _) => pe.queue.take(id),
@@ -300,7 +299,7 @@ impl<S> Core<S> {
         let mut any = false;
         let here = p.pe();
         for (number, pe) in self.pes.iter() {
-            let works_for = || pe.queue.current.and_then(|id| self.domains.vcpu(id)).map(|vcpu| vcpu.domain);
+            let works_for = || pe.queue.current.map(|id| self.domains.vcpu(id).domain);
             let calls = pe.half_way && works_for() == Some(position);
             if number != here && (calls || pe.view.current() == ViewId::Guest(position)) {
                 p.kick(number);
@@ -313,7 +312,7 @@ impl<S> Core<S> {
     /// Nothing names the domain any more.
     fn forget(&mut self, position: usize) {
         for pe in self.pes.values_mut() {
-            let of_domain = |id: &VcpuId| self.domains.vcpu(*id).is_some_and(|vcpu| vcpu.domain == position);
+            let of_domain = |id: &VcpuId| self.domains.vcpu(*id).domain == position;
             pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
             pe.queue.drop_timers(position, |id| of_domain(&id));
         }

@@ -39,14 +39,14 @@ impl<S> Hypervisor<S> {
 
     /// What the hypervisor keeps for a PE.
     #[must_use]
-    pub fn state_of(&self, pe: PeId) -> Option<&PeState> {
-        self.core.pes.get(pe)
+    pub fn state_of(&self, pe: PeId) -> &PeState {
+        &self.core.pes[pe]
     }
 
     /// The view that a PE has loaded.
     #[must_use]
-    pub fn view_on(&self, pe: PeId) -> Option<&PeView> {
-        self.core.pes.get(pe).map(|pe| &pe.view)
+    pub fn view_on(&self, pe: PeId) -> &PeView {
+        &self.core.pes[pe].view
     }
 
     /// The most regions that were enabled at once on any PE.
@@ -64,7 +64,7 @@ impl<S> Hypervisor<S> {
     /// The vCPU whose registers are on a PE; it may be blocked by now.
     #[must_use]
     pub fn current(&self, pe: PeId) -> Option<VcpuId> {
-        self.core.pes.get(pe)?.queue.current
+        self.core.pes[pe].queue.current
     }
 
     /// A vCPU by the position of its domain and its number.
@@ -75,7 +75,7 @@ impl<S> Hypervisor<S> {
 
     /// The state of a vCPU.
     #[must_use]
-    pub fn vcpu(&self, id: VcpuId) -> Option<&VcpuState> {
+    pub fn vcpu(&self, id: VcpuId) -> &VcpuState {
         self.core.domains.vcpu(id)
     }
 

@@ -78,14 +78,13 @@ impl<S> Core<S> {
 
     /// Position of the domain whose registers are on a PE.
     pub(super) fn current_domain(&self, pe: PeId) -> Option<usize> {
-        let current = self.pes.get(pe)?.queue.current?;
-        self.domains.vcpu(current).map(|vcpu| vcpu.domain)
+        self.pes[pe].queue.current.map(|id| self.domains.vcpu(id).domain)
     }
 
     /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
     #[must_use]
     pub fn follows_plan(&self, pe: PeId) -> bool {
-        self.pes.get(pe).is_some_and(|pe| pe.view.plan() == self.plans)
+        self.pes[pe].view.plan() == self.plans
     }
 
     /// The index in the event-channel tables of the domain at that position.

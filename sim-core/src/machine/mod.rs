@@ -130,26 +130,26 @@ impl Machine {
 
     /// A PE.
     #[must_use]
-    pub fn pe(&self, pe: PeId) -> Option<&Pe> {
-        self.pes.get(pe)
+    pub fn pe(&self, pe: PeId) -> &Pe {
+        &self.pes[pe]
     }
 
     /// A PE.
     #[must_use]
-    pub fn pe_mut(&mut self, pe: PeId) -> Option<&mut Pe> {
-        self.pes.get_mut(pe)
+    pub fn pe_mut(&mut self, pe: PeId) -> &mut Pe {
+        &mut self.pes[pe]
     }
 
-    /// The time of a PE, in cycles; 0 for one that is not there.
+    /// The time of a PE, in cycles.
     #[must_use]
     pub fn now(&self, pe: PeId) -> u64 {
-        self.pes.get(pe).map_or(0, |state| state.clock)
+        self.pes[pe].clock
     }
 
     /// The registers of the guest on a PE.
     #[must_use]
     pub fn frame(&self, pe: PeId) -> Frame {
-        self.pes.get(pe).map_or(Frame::default(), |state| state.frame)
+        self.pes[pe].frame
     }
 
     /// The `size` bytes at `address`, at most 8, as nobody's access: 0 where there is no memory.

@@ -82,9 +82,7 @@ pub enum Stop {
 impl Machine {
     /// Lets a PE take an interrupt or its guest act once. An idle PE's clock moves on to the interrupt that ends its sleep.
     pub fn step(&mut self, pe: PeId) -> Result<Stop, Faulted> {
-        let Some(state) = self.pes.get_mut(pe) else {
-            return Ok(Stop::Acted);
-        };
+        let state = &mut self.pes[pe];
         if state.running == Running::Idle {
             let wakes = state.next_interrupt().unwrap_or(state.clock);
             state.clock = state.clock.max(wakes);
@@ -125,9 +123,7 @@ impl Machine {
 
     fn act(&mut self, pe: PeId, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
         let cost = self.costs.guest_action;
-        let Some(state) = self.pes.get_mut(pe) else {
-            return Ok(Stop::Acted);
-        };
+        let state = &mut self.pes[pe];
         let pc = state.frame.elr;
         state.charge(|counts| &mut counts.guest_actions, if matches!(action, Action::Compute(_)) { 0 } else { cost });
         let value = match action {
@@ -190,9 +186,7 @@ impl Machine {
     }
 
     fn done(&mut self, pe: PeId, guest: usize, pc: u64, input: Input) {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.frame.elr = pc.wrapping_add(4);
-        }
+        self.pes[pe].frame.elr = pc.wrapping_add(4);
         if let Some(slot) = self.guests.get_mut(guest) {
             slot.next = input;
         }
@@ -224,8 +218,8 @@ impl Machine {
         if syndrome.far != address {
             return syndrome;
         }
-        if let (Action::Store { value, .. }, Some(state)) = (action, self.pes.get_mut(pe)) {
-            state.frame.x[0] = value;
+        if let Action::Store { value, .. } = action {
+            self.pes[pe].frame.x[0] = value;
         }
         syndrome.of_plain_access(width.bytes())
     }
@@ -241,9 +235,7 @@ impl Machine {
             _ => return Ok(0),
         };
         let size = width.bytes();
-        let Some(state) = self.pes.get(pe) else {
-            return Ok(0);
-        };
+        let state = &self.pes[pe];
         let access = Access { addr, size, kind, el: El::El1 };
         let verdict = check_guest(Some(&state.el1), &state.el2, Hcr::new_with_raw_value(state.hcr), access);
         let hit = match verdict.result {
@@ -278,28 +270,24 @@ impl Machine {
 
     /// A synchronous exception to EL1. The guest's handler skips the instruction and returns.
     fn abort_to_el1(&mut self, pe: PeId, guest: usize, pc: u64, syndrome: Syndrome) {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.esr_el1 = syndrome.esr();
-            state.far_el1 = syndrome.far;
-            state.el1.context_sync();
-        }
+        let state = &mut self.pes[pe];
+        state.esr_el1 = syndrome.esr();
+        state.far_el1 = syndrome.far;
+        state.el1.context_sync();
         self.done(pe, guest, pc, Input::Abort { esr: syndrome.esr(), far: syndrome.far });
     }
 
     fn trap_from(&mut self, pe: PeId, esr: u64, far: u64, elr: u64) -> Result<Stop, Faulted> {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.frame.elr = elr;
-        }
+        self.pes[pe].frame.elr = elr;
         self.trap(pe, Cause::Sync, esr, far)
     }
 
     fn trap(&mut self, pe: PeId, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.take_exception(&self.costs);
-            if cause == Cause::Sync {
-                state.esr_el2 = esr;
-                state.far_el2 = far;
-            }
+        let state = &mut self.pes[pe];
+        state.take_exception(&self.costs);
+        if cause == Cause::Sync {
+            state.esr_el2 = esr;
+            state.far_el2 = far;
         }
         self.probe(pe)?;
         Ok(Stop::Trap(cause))
@@ -307,9 +295,7 @@ impl Machine {
 
     /// EL2 is left: by ERET into the guest whose VMID and vCPU number are in force (`guest`), or to sleep.
     pub fn resume(&mut self, pe: PeId, guest: bool) {
-        let Some(state) = self.pes.get_mut(pe) else {
-            return;
-        };
+        let state = &mut self.pes[pe];
         if !guest {
             state.running = Running::Idle;
             return;

@@ -17,14 +17,14 @@ pub mod watch;
 use crate::convention::{Cause, Frame};
 use crate::guest::Guest;
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::{VcpuId, VcpuState, vcpu_of, vmid};
+use crate::hyp::domain::{VcpuId, vcpu_of, vmid};
 use crate::hyp::entry::{Entry, Exception, Next, Registers};
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::Layout;
 use crate::machine::clock::Costs;
-use crate::machine::pe::{Pe, Running};
+use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, Machine, Stop};
 use crate::outcome::{Breach, Counts, El2Fault, FaultKind, Limit, OnBehalf, Outcome, Report};
 use accounting::{Accounting, Took};
@@ -193,7 +193,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             // The PE that is furthest behind has no time left, so nobody has.
-            if self.machine.pe(pe).and_then(Pe::due) == Some(u64::MAX) {
+            if self.machine.pe(pe).due() == Some(u64::MAX) {
                 return self.isolation().unwrap_or(Outcome::Limit(Limit::Time));
             }
             if self.accounting.steps() >= self.config.step_limit {
@@ -260,9 +260,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     fn resume(&mut self, pe: PeId, frame: &Frame, next: Next) {
-        if let Some(state) = self.machine.pe_mut(pe) {
-            state.frame = *frame;
-        }
+        self.machine.pe_mut(pe).frame = *frame;
         self.machine.resume(pe, next == Next::Guest);
         if self.config.paranoid {
             self.look(pe, false);
@@ -307,16 +305,16 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     fn step(&mut self, pe: PeId) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
-        let before = self.machine.pe(pe).map(|state| (state.due().unwrap_or(state.clock), state.counts));
-        let (start, counts) = before.unwrap_or_default();
+        let state = self.machine.pe(pe);
+        let (start, counts) = (state.due().unwrap_or(state.clock), state.counts);
         let handling = if W::WATCHES { self.handling(pe) } else { None };
         let stop = self.machine.step(pe);
         let now = self.machine.now(pe);
         let entry = match stop {
             Ok(Stop::Acted) => None,
-            Ok(Stop::Trap(cause)) => self.entered(pe, cause),
+            Ok(Stop::Trap(cause)) => Some(self.entered(pe, cause)),
             // Whatever it was for, EL2 never began with it.
-            Err(_) => self.entered(pe, Cause::Irq),
+            Err(_) => Some(self.entered(pe, Cause::Irq)),
         };
         if W::WATCHES {
             self.tell_begun(pe, start, handling, stop != Ok(Stop::Acted));
@@ -346,8 +344,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Why a PE entered EL2 and for whom, from what the exception left in its registers.
-    fn entered(&mut self, pe: PeId, cause: Cause) -> Option<Entry> {
-        let state = self.machine.pe(pe)?;
+    fn entered(&mut self, pe: PeId, cause: Cause) -> Entry {
+        let state = self.machine.pe(pe);
         let guest = match state.running {
             Running::Guest(guest) => self.machine.guests().get(guest),
             _ => None,
@@ -359,21 +357,20 @@ impl<S: Strategy, W: Watch> World<S, W> {
         };
         let (vcpu, step) = (guest.map(|slot| vcpu_of(slot.key())), guest.and_then(|slot| slot.program().step()));
         self.accounting.entered(OnBehalf { trap: entry.trap, vcpu, args, step });
-        Some(entry)
+        entry
     }
 
     fn trap(&mut self, pe: PeId, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
         let OnBehalf { trap, vcpu, .. } = self.accounting.on_behalf();
         tracing::debug!(%pe, start, ?trap, ?vcpu, "EL2 entered");
-        if let Some(state) = self.machine.pe_mut(pe) {
-            // One hypervisor lock: who comes while another PE holds it, waits.
-            let wait = self.lock_free.saturating_sub(state.clock);
-            if W::WATCHES && wait > 0 {
-                self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
-            }
-            self.accounting.waited(wait);
-            state.clock = state.clock.saturating_add(wait);
+        let state = self.machine.pe_mut(pe);
+        // One hypervisor lock: who comes while another PE holds it, waits.
+        let wait = self.lock_free.saturating_sub(state.clock);
+        if W::WATCHES && wait > 0 {
+            self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
         }
+        self.accounting.waited(wait);
+        state.clock = state.clock.saturating_add(wait);
         if W::WATCHES {
             self.show_entry(pe, entry, vcpu);
         }
@@ -393,9 +390,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.tell_left(pe, vcpu);
         }
-        let Some(state) = self.machine.pe(pe) else {
-            return Ok(());
-        };
+        let state = self.machine.pe(pe);
         self.accounting.left(Took {
             counts: state.counts - before,
             cycles: state.clock.saturating_sub(start),
@@ -413,7 +408,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
     fn registers<'a>(&'a self, pe: PeId, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
         let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
-        left.and_then(|id| self.hyp.vcpu(id)).map_or(on_pe, VcpuState::saved)
+        left.map_or(on_pe, |id| self.hyp.vcpu(id).saved())
     }
 
     /// Asks about every PE in full, if the run asks at all.
@@ -440,7 +435,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 /// The domain, by position, and the vCPU that a PE runs.
 #[must_use]
 pub fn running(machine: &Machine, pe: PeId) -> Option<(usize, u32)> {
-    let Running::Guest(guest) = machine.pe(pe)?.running else {
+    let Running::Guest(guest) = machine.pe(pe).running else {
         return None;
     };
     let vcpu = vcpu_of(machine.guests().get(guest)?.key());

@@ -88,7 +88,7 @@ impl Oracle {
         runs: Option<(usize, u32)>,
         again: bool,
     ) -> Option<Breach> {
-        let state = machine.pe(pe)?;
+        let state = machine.pe(pe);
         let place = &mut self.seen.get_or_insert_with(|| machine.pes().others(|_| Seen::default()))[pe];
         let changes = Some((state.el2.changes(), state.el1.changes()));
         if place.vcpu == runs && place.changes == changes && !again {

@@ -61,7 +61,7 @@ impl Starved {
         if kicked || hyp.has_timers() {
             return None;
         }
-        let (state, standing) = (machine.pe(pe)?, hyp.state_of(pe)?);
+        let (state, standing) = (machine.pe(pe), hyp.state_of(pe));
         let began = state.next_interrupt().filter(|_| state.physical_interrupt().is_some())?.saturating_sub(quantum);
         let pes = self.pes.get_or_insert_with(|| machine.pes().others(|_| Turns::default()));
         pes[pe].turn(standing, state.clock.saturating_sub(began));

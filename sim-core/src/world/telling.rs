@@ -36,10 +36,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
             for phase in self.hyp.region_plan().boot().phases(pe) {
                 self.watch.tell(0, pe, Told::Booted(phase.used));
             }
-            if let Some(view) = self.hyp.view_on(pe) {
-                let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
-                self.watch.tell(0, pe, Told::Hypervisor(now));
-            }
+            let view = self.hyp.view_on(pe);
+            let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
+            self.watch.tell(0, pe, Told::Hypervisor(now));
         }
     }
 
@@ -52,7 +51,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     fn tell_standing(&mut self, pe: PeId, id: VcpuId) {
-        let Some(state) = self.hyp.vcpu(id) else { return };
+        let state = self.hyp.vcpu(id);
         let standing = match state.run {
             RunState::Offline => Standing::Off,
             RunState::Blocked => Standing::Blocked,
@@ -65,7 +64,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Who runs on a PE, before it acts and after.
     pub(super) fn handling(&self, pe: PeId) -> Handling {
-        let Running::Guest(guest) = self.machine.pe(pe)?.running else { return None };
+        let Running::Guest(guest) = self.machine.pe(pe).running else { return None };
         self.machine.guests().get(guest).map(|slot| (vcpu_of(slot.key()), slot.in_handler()))
     }
 
@@ -89,12 +88,11 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Shows who entered EL2 with which registers.
     pub(super) fn show_entry(&mut self, pe: PeId, entry: Entry, vcpu: Option<VcpuRef>) {
-        if let Some(state) = self.machine.pe(pe) {
-            let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
-            let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
-            let number = state.pmsa().number(frame);
-            self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
-        }
+        let state = self.machine.pe(pe);
+        let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
+        let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
+        let number = state.pmsa().number(frame);
+        self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
     }
 
     /// Tells that EL2 was left, and where `before` stands, who ran until then, if somebody else does now.
@@ -105,9 +103,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         {
             self.tell_standing(pe, id);
         }
-        if let Some(state) = self.machine.pe(pe) {
-            self.watch.see(pe, Seen::Left(runs, &state.frame));
-        }
+        self.watch.see(pe, Seen::Left(runs, &self.machine.pe(pe).frame));
         self.tell(pe, Told::Left(runs));
     }
 

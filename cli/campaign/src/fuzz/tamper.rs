@@ -152,7 +152,7 @@ impl Victim<'_> {
     fn vcpu(&self, domain: u16, vcpu: u32) -> Option<&VcpuState> {
         let position = self.rig.position(domain)?;
         let domains = &self.rig.hyp.core.domains;
-        domains.id(position, vcpu).and_then(|id| domains.vcpu(id))
+        domains.id(position, vcpu).map(|id| domains.vcpu(id))
     }
 
     /// A word in a domain's RAM that the hypervisor accessed and that is in no page handed over.

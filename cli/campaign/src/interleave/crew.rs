@@ -174,21 +174,21 @@ impl Crew<'_> {
     /// What a guest does next without the hypervisor.
     pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
         let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
-        let (action, pe) = (*action, machine.pes.get_mut(pe_of(who)));
-        let value = match (action, pe) {
-            (Action::Acknowledge, Some(pe)) => {
-                let intid = pe.acknowledge_virtual();
+        let (action, pe) = (*action, pe_of(who));
+        let value = match action {
+            Action::Acknowledge => {
+                let intid = machine.pes[pe].acknowledge_virtual();
                 self.happened.push(Happening::Acknowledged(who, intid));
                 intid
             }
-            (Action::EndOfInterrupt(intid), Some(pe)) => {
-                if !pe.end_virtual(intid) {
+            Action::EndOfInterrupt(intid) => {
+                if !machine.pes[pe].end_virtual(intid) {
                     self.not_active = self.not_active.or(Some(who));
                 }
                 self.happened.push(Happening::Ended(who));
                 0
             }
-            _ => match machine.guest_access(pe_of(who), action) {
+            _ => match machine.guest_access(pe, action) {
                 Ok(value) => {
                     self.happened.push(Happening::Accessed(who, action, value));
                     value
@@ -225,7 +225,7 @@ impl Crew<'_> {
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
         let Some(actor) = self.actors.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
-        let pending = machine.pes.get(pe_of(who)).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
+        let pending = machine.pes[pe_of(who)].virtual_interrupt();
         loop {
             let between = !matches!(actor.next, Next::Raise(_));
             let input = if pending && actor.open && actor.held.is_none() && between {

@@ -11,7 +11,7 @@ use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, Vir
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::machine::{Cpu, Faulted};
-use sim_core::outcome::{Area, ViewId};
+use sim_core::outcome::Area;
 use sim_core::platform::{Platform, SysReg};
 
 /// Says that Xen refused something.
@@ -112,7 +112,7 @@ impl System {
     ) -> Result<(), NoSystem> {
         let indices: Vec<Option<DomIdx>> = positions().map(|position| self.hyp.core.index(position)).collect();
         let (mut cpu, hyp, _) = self.pe(pe);
-        let back = hyp.core.pes.get(pe_of(pe)).map_or(ViewId::Idle, |state| state.view.current());
+        let back = hyp.core.pes[pe_of(pe)].view.current();
         hyp.core.enter_unasked(&mut cpu)?;
         let index = |position: usize| indices.get(position).copied().flatten().ok_or(Errno::ESRCH);
         let done = work(&mut hyp.channels, &mut Cx { core: &mut hyp.core, p: &mut cpu }, &index);

@@ -169,9 +169,9 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
     }
     let core = &system.hyp.core;
     let id = core.domains.id(domain, vcpu)?;
-    let state = core.domains.vcpu(id).filter(|state| state.run != RunState::Offline)?;
-    let here = core.pes.get(state.pe).is_some_and(|pe| pe.queue.current == Some(id));
-    let on_pe = || system.machine.pes.get(state.pe).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
+    let state = Some(core.domains.vcpu(id)).filter(|state| state.run != RunState::Offline)?;
+    let here = core.pes[state.pe].queue.current == Some(id);
+    let on_pe = || system.machine.pes[state.pe].virtual_interrupt();
     // One that is paused on its PE is told once it runs again.
     let told = if here { on_pe() || state.paused() && state.event_pending } else { state.has_interrupt() };
     (words.upcall && !told).then_some(Lost::NotTold { domain, vcpu })
@@ -181,7 +181,7 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
 fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
     let (core, channels) = (&system.hyp.core, &system.hyp.channels);
     let id = core.domains.id(dom.get(), vcpu)?;
-    let state = core.domains.vcpu(id).filter(|state| state.run == RunState::Blocked)?;
+    let state = Some(core.domains.vcpu(id)).filter(|state| state.run == RunState::Blocked)?;
     let pending = |port: Port| match channels.abi_kind(dom)? {
         AbiKind::TwoLevel => {
             let bit = BitAt::of(port.0);

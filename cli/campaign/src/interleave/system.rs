@@ -296,8 +296,8 @@ impl System {
     }
 
     fn vcpu(&self, pe: Who) -> Option<&VcpuState> {
-        let current = self.hyp.core.pes.get(pe_of(pe))?.queue.current?;
-        self.hyp.core.domains.vcpu(current)
+        let current = self.hyp.core.pes[pe_of(pe)].queue.current?;
+        Some(self.hyp.core.domains.vcpu(current))
     }
 
     /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
@@ -331,14 +331,13 @@ impl System {
 
     /// Whether a kick waits for a PE.
     pub(super) fn kicked(&self, pe: Who) -> bool {
-        self.machine.pes.get(pe_of(pe)).is_some_and(sim_core::machine::pe::Pe::is_kicked)
+        self.machine.pes[pe_of(pe)].is_kicked()
     }
 
     /// A PE takes the kick that waits for it.
     pub(super) fn interrupted(&mut self, pe: Who) -> Result<(), Faulted> {
-        if let Some(state) = self.machine.pes.get_mut(pe_of(pe))
-            && let Some(at) = state.kicked()
-        {
+        let state = &mut self.machine.pes[pe_of(pe)];
+        if let Some(at) = state.kicked() {
             state.clock = state.clock.max(at);
         }
         self.machine.step(pe_of(pe)).map(drop)
@@ -378,8 +377,8 @@ impl System {
     /// Asks the isolation oracle about a PE.
     pub(super) fn breach(&mut self, pe: Who) -> Option<sim_core::outcome::Breach> {
         let core = &self.hyp.core;
-        let state = core.pes.get(pe_of(pe))?;
-        let vcpu = state.queue.current.and_then(|id| core.domains.vcpu(id));
+        let state = &core.pes[pe_of(pe)];
+        let vcpu = state.queue.current.map(|id| core.domains.vcpu(id));
         let runs = match state.view.current() {
             ViewId::Guest(domain) => Some((domain, vcpu.map_or(0, |vcpu| vcpu.index))),
             _ => None,

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn frames_come_round_at_fixed_times() {
-        let (a, b) = (Some(VcpuId(0)), Some(VcpuId(1)));
+        let (a, b) = (Some(VcpuId::at(0)), Some(VcpuId::at(1)));
         let mut cycle = Cycle::of(&[(10, a), (15, None), (35, b)]);
         assert_eq!(cycle.at(100), Some((a, 110)), "the first question begins the first major frame");
         for (now, owner, end) in [
