@@ -79,15 +79,15 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
                 return Err(format!("PE {pe} in {phase}: {broken}"));
             }
             let used = hyp.region_plan().boot().phases(pe)[phases.len()].used;
-            let enabled = hyp.core.pes[pe].view.enabled().len();
-            if (used.phase, used.enabled) != (phase, enabled) || hyp.core.pes[pe].view.peak() < used.peak {
+            let enabled = hyp.view_on(pe).enabled().len();
+            if (used.phase, used.enabled) != (phase, enabled) || hyp.view_on(pe).peak() < used.peak {
                 return Err(format!("PE {pe} in {phase}: {used:?}, and {enabled} are enabled"));
             }
             phases.push(phase);
         }
         let peak = hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used.peak).max();
-        if Some(hyp.core.pes[pe].view.peak()) != peak {
-            return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.core.pes[pe].view.peak()));
+        if Some(hyp.view_on(pe).peak()) != peak {
+            return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.view_on(pe).peak()));
         }
         let el2 = &machine.pes[pe].el2;
         let plan = hyp.region_plan();
@@ -99,7 +99,7 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
             return Err(format!("PE {pe} ends with {el2:?}"));
         }
     }
-    if machine.hazards.is_empty() { Ok(()) } else { Err(format!("{:?}", machine.hazards)) }
+    if machine.hazards().is_empty() { Ok(()) } else { Err(format!("{:?}", machine.hazards())) }
 }
 
 /// The system of the drafts; in the part's own memory where that is elsewhere or less.

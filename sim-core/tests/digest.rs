@@ -140,26 +140,26 @@ impl System {
         }
         self.frame.elr = PC;
         cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG)).unwrap();
-        let before = self.hyp.core.pes[PeId::PRIMARY].queue.current;
+        let before = self.hyp.current(PeId::PRIMARY);
         self.hyp.enter(&mut cpu, Cause::Sync, &mut self.frame).unwrap();
-        let same = self.hyp.core.pes[PeId::PRIMARY].queue.current == before;
+        let same = self.hyp.current(PeId::PRIMARY) == before;
         (same && self.frame.elr == PC).then_some(self.frame.x[0].cast_signed())
     }
 
     /// Everything but the guest's registers, clocks, counters and the console.
     fn digest(&self) -> (String, Vec<u64>) {
-        let core = &self.hyp.core;
-        let pes = core.pes.values().zip(self.machine.pes.values()).map(|(pe, hardware)| {
+        let pes = self.machine.pes().iter().map(|(pe, hardware)| {
+            let pe = self.hyp.state_of(pe);
             let enabled: Vec<_> = hardware.el2.enabled().collect();
             format!("{:?} {:?} {:?} {enabled:?}", pe.queue, pe.view.current(), pe.view.open_windows())
         });
-        let vcpus = core.domains.iter().map(|(_, vcpu)| format!("{:?} {}", vcpu.run, vcpu.event_pending));
+        let vcpus = self.hyp.vcpus().map(|(_, vcpu)| format!("{:?} {}", vcpu.run, vcpu.event_pending));
         let text = format!("{:?}\n{}\n{}", self.hyp.channels, pes.collect::<String>(), vcpus.collect::<String>());
-        let heap = core.layout.heap().base();
+        let heap = self.hyp.layout().heap().base();
         let spans = RAM.iter().flat_map(|base| [span(*base, RAM_SIZE), span(base + READ_ONLY, 0x1000)]);
         let spans = spans.chain([Span::with_size(heap, 0x3000).unwrap()]);
         let words = spans.flat_map(|span| (span.base()..span.limit()).step_by(8));
-        (text, words.map(|at| self.machine.ram.read(at, 8)).collect())
+        (text, words.map(|at| self.machine.look_at(at, 8)).collect())
     }
 }
 
@@ -191,7 +191,7 @@ fn failing_calls_change_nothing(strategy: &str, calls: &[Hypercall]) -> Result<u
             prop_assert_eq!(&before.0, &after.0, "{}: {:?} gave {}", strategy, call, rc);
         }
     }
-    prop_assert!(system.machine.hazards.is_empty(), "{:?}", system.machine.hazards);
+    prop_assert!(system.machine.hazards().is_empty(), "{:?}", system.machine.hazards());
     Ok(failed)
 }
 

@@ -51,9 +51,9 @@ fn a_new_domain_finds_its_memory_cleared() {
         let position =
             hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer()).unwrap().unwrap();
         assert_eq!(position, 2, "{name}");
-        assert_eq!([0x6000_0000, 0x600f_fff8].map(|address| machine.ram.read(address, 8)), [0, 0], "{name}");
-        assert_eq!(hyp.core.pes[PeId::PRIMARY].view.current(), ViewId::Idle, "{name}");
-        assert_eq!(machine.hazards, [], "{name}");
+        assert_eq!([0x6000_0000, 0x600f_fff8].map(|address| machine.look_at(address, 8)), [0, 0], "{name}");
+        assert_eq!(hyp.view_on(PeId::PRIMARY).current(), ViewId::Idle, "{name}");
+        assert_eq!(machine.hazards(), [], "{name}");
     }
 }
 
@@ -69,8 +69,8 @@ fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
     hyp.kill(&mut cpu, second).unwrap();
     assert_eq!((hyp.index(1), hyp.channels.lookup(DomId(2))), (None, None));
     assert_eq!(hyp.layout().owner(0x2000_0000).0, Owner::Nobody);
-    assert_eq!(hyp.core.pes[PeId::new(1)].queue.deadline(), None, "its timer is gone");
-    assert!(!hyp.core.pes[PeId::new(1)].queue.contended(), "nobody of it waits");
+    assert_eq!(hyp.state_of(PeId::new(1)).queue.deadline(), None, "its timer is gone");
+    assert!(!hyp.state_of(PeId::new(1)).queue.contended(), "nobody of it waits");
     // The peer sees its end unbound.
     let first = hyp.index(0).unwrap();
     let left: Vec<_> = hyp.channels.channels(first).map(|used| (used.port, used.status)).collect();

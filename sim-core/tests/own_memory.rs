@@ -201,9 +201,9 @@ fn devices_and_tcms_when_domains_come_and_go() {
     }
     hyp.unpause_guests().unwrap();
     machine.ram.write(TCM, 8, u64::MAX);
-    let gone = hyp.core.index(0).unwrap();
+    let gone = hyp.index(0).unwrap();
     hyp.kill(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, gone).unwrap();
-    assert_eq!(hyp.core.layout.parts().passthrough[0].domains, Vec::<usize>::new());
+    assert_eq!(hyp.layout().parts().passthrough[0].domains, Vec::<usize>::new());
     let newcomer = domain(9, &[span(TCM, 0x1_0000), span(0x4000_0000, 0x10_0000)], &[0]);
     let elsewhere = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::new(1) }, newcomer.clone()).unwrap();
     let error = elsewhere.unwrap_err();
@@ -211,10 +211,10 @@ fn devices_and_tcms_when_domains_come_and_go() {
         (&error, error.errno()),
         (&CreateError::FarTcm { span: span(TCM, 0x1_0000), tcm: PeId::PRIMARY }, Errno::EINVAL)
     );
-    assert_eq!((hyp.core.index(0), machine.ram.read(TCM, 8)), (None, u64::MAX), "nothing changed");
+    assert_eq!((hyp.index(0), machine.look_at(TCM, 8)), (None, u64::MAX), "nothing changed");
     assert_eq!(hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer).unwrap(), Ok(0));
-    assert_eq!(machine.ram.read(TCM, 8), 0);
-    assert_eq!(hyp.core.layout.owner(DEVICES).0, Owner::Passthrough(0));
-    let regions = &hyp.core.plan.view(sim_core::outcome::ViewId::Guest(0)).regions;
+    assert_eq!(machine.look_at(TCM, 8), 0);
+    assert_eq!(hyp.layout().owner(DEVICES).0, Owner::Passthrough(0));
+    let regions = &hyp.region_plan().view(sim_core::outcome::ViewId::Guest(0)).regions;
     assert!(regions.iter().all(|planned| !planned.owners.contains(&Owner::Passthrough(0))));
 }

@@ -3,7 +3,6 @@
 use crate::common::{builtin, domain, span, step, thread_2022, world};
 use sim_core::convention::Frame;
 use sim_core::guest::steps::Op;
-use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{LayoutParts, PeId, SharedMemory, Span};
 use sim_core::machine::Cpu;
@@ -27,7 +26,7 @@ fn copy(world: &mut World<Builtin>, bytes: Span, within: Span) -> Counts {
     let before = world.machine.pes[PeId::PRIMARY].counts;
     let mut into = vec![0; usize::try_from(bytes.size()).unwrap()];
     let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
-    Cx { core: &mut world.hyp.core, p: &mut cpu }.copy_from(bytes, within, &mut into).unwrap();
+    world.hyp.memory(&mut cpu).copy_from(bytes, within, &mut into).unwrap();
     world.machine.pes[PeId::PRIMARY].counts - before
 }
 
@@ -101,10 +100,10 @@ fn a_full_view_closes_the_windows_first() {
     let mut world = running(neighbours(), "hybrid");
     let within = span(0x3010_0000, 0x10_0000);
     copy(&mut world, span(0x3018_0000, 8), within);
-    assert_eq!(world.hyp.core.pes[PeId::PRIMARY].view.open_windows(), 1);
+    assert_eq!(world.hyp.view_on(PeId::PRIMARY).open_windows(), 1);
     let counts = copy(&mut world, span(0x3019_0000, 8), within);
-    assert_eq!(world.hyp.core.pes[PeId::PRIMARY].view.open_windows(), 0);
-    assert_eq!(world.hyp.core.pes[PeId::PRIMARY].view.current(), ViewId::Hypervisor);
+    assert_eq!(world.hyp.view_on(PeId::PRIMARY).open_windows(), 0);
+    assert_eq!(world.hyp.view_on(PeId::PRIMARY).current(), ViewId::Hypervisor);
     // Window and guest's region off in one write; one region for both domains' RAM, which touches.
     assert_eq!((counts.el2.prenr, counts.el2.prbar, counts.el2.prlar), (1, 1, 1));
 }
@@ -129,7 +128,7 @@ fn whatever_is_enabled_at_once_never_overlaps() {
             ranges.sort_unstable();
             assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0), "{name}: {ranges:x?}");
         }
-        assert!(world.machine.hazards.is_empty());
+        assert!(world.machine.hazards().is_empty());
     }
 }
 

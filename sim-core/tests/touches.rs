@@ -6,7 +6,6 @@ use evtchn::op::Op as EventOp;
 use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
 use sim_core::guest::steps::{Op, PortRef, Step};
-use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::hypercall::{Call, Done};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::Builtin;
@@ -195,8 +194,8 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
         let dom = world.hyp.index(1).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         // A port of domU2's that it can lose; making it touches nothing.
-        let mut host = Cx { core: &mut world.hyp.core, p: &mut cpu };
-        world.hyp.channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
+        let (channels, mut host) = world.hyp.tables(&mut cpu);
+        channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
         assert_eq!(work(&mut world).is_err(), faults, "{name}");
         let far = world.machine.faults().0.map(|fault| fault.syndrome.far);
         assert_eq!(far.map(|far| world.hyp.layout().owner(far).0), faults.then_some(owner), "{name}");
@@ -228,7 +227,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
         // The ERET into domU1 and its exception back.
         cpu.isb().unwrap();
         world.hyp.enter_unasked(&mut cpu).unwrap();
-        let caller = world.hyp.core.caller(PeId::PRIMARY).unwrap();
+        let caller = world.hyp.caller(PeId::PRIMARY).unwrap();
         let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [10, block, 0, 0, 0] };
         world.hyp.dispatch(&mut cpu, caller, call).map(|done| assert_eq!(done, Done::Rc(0)))
     };
@@ -263,9 +262,8 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     let dom = second(&world);
     let caller = Caller { dom, vcpu: Vcpu(0) };
     let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
-    let (channels, core) = (&mut world.hyp.channels, &mut world.hyp.core);
-    core.enter_unasked(&mut cpu).unwrap();
-    let mut host = Cx { core, p: &mut cpu };
+    world.hyp.enter_unasked(&mut cpu).unwrap();
+    let (channels, mut host) = world.hyp.tables(&mut cpu);
     channels.init_control(&mut host, caller, Vcpu(0), 0x2002_0000 / 4096, 0).unwrap();
     for page in [0x2003_0000_u64, 0x2003_1000] {
         channels.expand_array(&mut host, caller, page / 4096).unwrap();
@@ -278,19 +276,19 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
         // LINKED, as an event leaves it that the guest has not taken off its queue.
         host.p.machine.ram.write(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
     }
-    core.leave_to(&mut cpu, ViewId::Idle).unwrap();
+    world.hyp.leave_to(&mut cpu, ViewId::Idle).unwrap();
     cpu.isb().unwrap();
 
-    let first = core.domains.id(0, 0).unwrap();
+    let first = world.hyp.vcpu_id(0, 0).unwrap();
     world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
     cpu.isb().unwrap();
     cpu.machine.ram.write(0x3000_8000, 8, 2);
     let before = cpu.machine.pes[PeId::PRIMARY].counts;
     world.hyp.enter_unasked(&mut cpu).unwrap();
-    let caller = world.hyp.core.caller(PeId::PRIMARY).unwrap();
+    let caller = world.hyp.caller(PeId::PRIMARY).unwrap();
     let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
     assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));
-    assert_eq!(cpu.machine.ram.read(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
+    assert_eq!(cpu.machine.look_at(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
     let made = cpu.machine.pes[PeId::PRIMARY].counts - before;
     assert_eq!(
         (made.el2.prbar, made.el2.prlar, made.el2.prenr),

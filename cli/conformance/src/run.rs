@@ -58,7 +58,7 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         }
         steps += 1;
     }
-    let own_hazard = rig.machine.hazards.iter().find(|hazard| rig.is_own(hazard));
+    let own_hazard = rig.machine.hazards().iter().find(|hazard| rig.is_own(hazard));
     let own_hazard = own_hazard.map(|hazard| words::hazard(&hazard.kind));
     let mut hazards = rig.hazards();
     if let (Outcome::Ok, Some(hazard)) = (&outcome, hazards.next()) {
@@ -100,7 +100,7 @@ impl Rig {
 
     /// The hazards that are not the strategy's own.
     pub fn hazards(&self) -> impl Iterator<Item = &HazardReport> {
-        self.machine.hazards.iter().filter(|hazard| !self.is_own(hazard))
+        self.machine.hazards().iter().filter(|hazard| !self.is_own(hazard))
     }
 
     /// Takes a step: its result, its output and what came of it.

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::outcome::{Area, ViewId};
 use crate::platform::Platform;
 use boards::PeId;
-use evtchn::DomIdx;
+use evtchn::{Caller, DomIdx, EventChannels};
 
 impl<S> Hypervisor<S> {
     /// The system, with the domains that are there now.
@@ -67,6 +67,12 @@ impl<S> Hypervisor<S> {
         self.core.pes[pe].queue.current
     }
 
+    /// Who runs on a PE, as a caller of hypercalls.
+    #[must_use]
+    pub fn caller(&self, pe: PeId) -> Option<Caller> {
+        self.core.caller(pe)
+    }
+
     /// A vCPU by the position of its domain and its number.
     #[must_use]
     pub fn vcpu_id(&self, domain: usize, vcpu: u32) -> Option<VcpuId> {
@@ -96,6 +102,11 @@ impl<S> Hypervisor<S> {
         self.core.pes.values().any(|pe| pe.queue.has_timers())
     }
 
+    /// Makes a vCPU that has not run yet start at `entry`, for guests that are images.
+    pub fn start_at(&mut self, id: VcpuId, entry: u64) {
+        self.core.domains.vcpu_mut(id).start_at(entry);
+    }
+
     /// Turns a vCPU off.
     pub fn offline(&mut self, id: VcpuId) {
         self.core.offline(id);
@@ -111,6 +122,11 @@ impl<S: Strategy> Hypervisor<S> {
     /// Ends work at EL2: `view` is in force when it is left.
     pub fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
         self.core.leave_to(p, view)
+    }
+
+    /// The event-channel tables, and what they reach memory and vCPUs by on the PE that `p` is.
+    pub const fn tables<'a, P: Platform>(&'a mut self, p: &'a mut P) -> (&'a mut EventChannels<Area>, Cx<'a, P, S>) {
+        (&mut self.channels, Cx { core: &mut self.core, p })
     }
 
     /// Memory of guests as the hypervisor reaches it on the PE that `p` is.

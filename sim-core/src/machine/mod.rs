@@ -44,9 +44,9 @@ pub struct Machine {
     /// Memory.
     pub ram: Ram,
     /// What was written to the console.
-    pub console: Vec<u8>,
+    console: Vec<u8>,
     /// Uses of the MPU that hardware may answer either way.
-    pub hazards: Vec<HazardReport>,
+    hazards: Vec<HazardReport>,
     attributes: attributes::Known,
     devices: Vec<Span>,
     guests: Vec<GuestSlot>,

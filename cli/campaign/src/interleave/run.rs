@@ -364,7 +364,7 @@ impl Run<'_> {
     /// The first hazard that is not the strategy's own: by the default map memory has other attributes than by regions.
     fn hazard(&self) -> Option<Wrong> {
         let own = |kind: &HazardKind| self.strategy_maps_by_default && matches!(kind, HazardKind::Attributes { .. });
-        let kinds = self.system.machine.hazards.iter().map(|hazard| hazard.kind);
+        let kinds = self.system.machine.hazards().iter().map(|hazard| hazard.kind);
         kinds.clone().find(|kind| !own(kind)).map(Wrong::Hazard)
     }
 
