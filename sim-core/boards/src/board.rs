@@ -1,6 +1,6 @@
 //! Boards: what is soldered down.
 
-use crate::pe::PeId;
+use crate::pe::{self, PeId};
 use crate::span::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -202,6 +202,17 @@ impl Board {
     #[must_use]
     pub fn most_domains(&self) -> usize {
         1_usize.checked_shl(self.vmid_bits.into()).map_or(usize::MAX, |end| end.wrapping_sub(1))
+    }
+
+    /// Its PEs, by number.
+    pub fn pe_ids(&self) -> impl Iterator<Item = PeId> + Clone + use<> {
+        pe::ids(self.pes)
+    }
+
+    /// Whether the board has that PE.
+    #[must_use]
+    pub const fn has_pe(&self, pe: PeId) -> bool {
+        pe.get() < self.pes
     }
 
     /// The range of the memory map that has all of `span`.

@@ -135,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn a_board_has_the_pes_that_it_counts() {
+        let mut board = Board::preset("fvp-baser").unwrap();
+        board.pes = 2;
+        assert_eq!(board.pe_ids().collect::<Vec<_>>(), [PeId::PRIMARY, PeId::new(1)]);
+        assert!(board.has_pe(PeId::new(1)) && !board.has_pe(PeId::new(2)));
+    }
+
+    #[test]
     fn a_tcm_is_of_a_pe_that_is_there() {
         let of = |pe| with(|board| board.memory.push(memory(Kind::Tcm { pe: PeId::new(pe) }, 0xe000_0000, 0x1_0000)));
         assert_eq!(of(0), Ok(()));
