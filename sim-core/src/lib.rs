@@ -2,7 +2,7 @@
 //!
 //! The floors, from the top; each imports only what stands below it:
 //!
-//! * [`world`] puts the two halves together and runs them.
+//! * [`world`] puts the two halves together and runs them to the end; [`harness`] lets whoever holds it drive vCPUs step by step.
 //! * [`hyp`] is the hypervisor: trap entry, hypercalls, domains, scheduler, slot driver, strategies. The same source runs on
 //!   hardware. [`machine`] beside it is a software Armv8-R machine: PEs, memory, MPUs, interrupts, clocks. Neither
 //!   knows the other.
@@ -28,6 +28,8 @@ pub mod convention;
 pub mod export;
 #[cfg(feature = "guest")]
 pub mod guest;
+#[cfg(feature = "sim")]
+pub mod harness;
 pub mod hyp;
 pub mod layout;
 #[cfg(feature = "sim")]

@@ -9,7 +9,7 @@ use super::{Hypervisor, PeState};
 use crate::layout::Layout;
 use crate::outcome::{Area, ViewId};
 use crate::platform::Platform;
-use evtchn::DomIdx;
+use evtchn::{Caller, DomIdx, EventChannels};
 
 impl<S> Hypervisor<S> {
     /// The system, with the domains that are there now.
@@ -22,6 +22,12 @@ impl<S> Hypervisor<S> {
     #[must_use]
     pub const fn region_plan(&self) -> &Plan {
         &self.core.plan
+    }
+
+    /// The rule by which memory is reached.
+    #[must_use]
+    pub const fn strategy(&self) -> &S {
+        &self.core.strategy
     }
 
     /// The index in the event-channel tables of the domain at that position.
@@ -48,6 +54,12 @@ impl<S> Hypervisor<S> {
         self.core.pes.get(pe).map(|pe| &pe.view)
     }
 
+    /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
+    #[must_use]
+    pub fn follows_plan(&self, pe: usize) -> bool {
+        self.core.follows_plan(pe)
+    }
+
     /// The most regions that were enabled at once on any PE.
     #[must_use]
     pub fn most_regions(&self) -> usize {
@@ -64,6 +76,12 @@ impl<S> Hypervisor<S> {
     #[must_use]
     pub fn current(&self, pe: usize) -> Option<VcpuId> {
         self.core.pes.get(pe)?.queue.current
+    }
+
+    /// Who runs on a PE, as a caller of hypercalls.
+    #[must_use]
+    pub fn caller(&self, pe: usize) -> Option<Caller> {
+        self.core.caller(pe)
     }
 
     /// A vCPU by the position of its domain and its number.
@@ -110,6 +128,14 @@ impl<S: Strategy> Hypervisor<S> {
     /// Ends work at EL2: `view` is in force when it is left.
     pub fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
         self.core.leave_to(p, view)
+    }
+
+    /// The event-channel tables, with memory of guests as the hypervisor reaches it on the PE that `p` is.
+    pub const fn channels_and_memory<'a, P: Platform>(
+        &'a mut self,
+        p: &'a mut P,
+    ) -> (&'a mut EventChannels<Area>, Cx<'a, P, S>) {
+        (&mut self.channels, Cx { core: &mut self.core, p })
     }
 
     /// Memory of guests as the hypervisor reaches it on the PE that `p` is.

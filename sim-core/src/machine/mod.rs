@@ -159,6 +159,17 @@ impl Machine {
         self.ram.read(address, size)
     }
 
+    /// Writes the low `size` bytes of `value` to `address`, at most 8, as nobody's access: nothing where there is no memory.
+    pub fn put(&mut self, address: u64, size: usize, value: u64) {
+        self.ram.write(address, size, value);
+    }
+
+    /// Memory.
+    #[must_use]
+    pub const fn memory(&self) -> &Ram {
+        &self.ram
+    }
+
     /// Uses of the MPU that hardware may answer either way, the first of them.
     #[must_use]
     pub fn hazards(&self) -> &[HazardReport] {
