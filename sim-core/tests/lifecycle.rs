@@ -13,6 +13,7 @@ use sim_core::layout::{DomainLayout, EmulatedDevice, Layout, LayoutParts, Owner,
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, Refused, ViewId, WaitsFor};
+use sim_core::platform::Vmid;
 use sim_core::world::oracle::Oracle;
 use sim_core::world::running;
 use sim_core::world::{Config, home};
@@ -129,7 +130,10 @@ fn memory_of_domains_that_come_and_go_is_open_to_its_owner_alone() {
         parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = 0);
         let (mut machine, mut hyp) = booted(parts, name);
         let home = home(hyp.layout(), 0, 0).unwrap();
-        (1..=3).for_each(|vmid| machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from([]), 0))));
+        for position in 0..3 {
+            let vmid = Vmid::of_domain(position).unwrap();
+            machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from([]), 0)));
+        }
         let mut frame = sim_core::convention::Frame::default();
         let mut run = |hyp: &mut Hypervisor<Builtin>, machine: &mut Machine, position: usize| {
             let id = hyp.vcpu_id(position, 0).unwrap();

@@ -12,7 +12,7 @@ use sim_core::layout::{Layout, LayoutParts, Owner, SharedMemory, Span};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, ViewId};
-use sim_core::platform::{Platform, SysReg, hcr};
+use sim_core::platform::{Platform, SysReg, Vmid, hcr};
 use sim_core::world::oracle::Oracle;
 use sim_core::world::running;
 use sim_core::world::{Config, home};
@@ -218,7 +218,8 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
     let mut machine = Machine::new(layout, Rules::default(), Costs::COUNTS);
     let home = home(layout, 0, 0).unwrap();
-    machine.add_guest(1, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
+    let vmid = Vmid::of_domain(0).unwrap();
+    machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
     let mut cpu = Cpu { machine: &mut machine, pe: 0 };
     let mut slots = mpu_model::Slots::new(32);
     for (slot, words) in (0..).zip(regions) {

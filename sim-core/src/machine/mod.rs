@@ -19,7 +19,7 @@ use crate::convention::Frame;
 use crate::guest::{Guest, Mark};
 use crate::layout::{Kind, Layout, Span};
 use crate::outcome::{Counts, El2Fault, HazardReport};
-use crate::platform::Event;
+use crate::platform::{Event, Vmid};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -111,8 +111,8 @@ impl Machine {
         }
     }
 
-    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid` (`VSCTLR_EL2.VMID`).
-    pub fn add_guest(&mut self, vmid: u64, vcpu: u64, program: Box<dyn Guest>) {
+    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid`.
+    pub fn add_guest(&mut self, vmid: Vmid, vcpu: u64, program: Box<dyn Guest>) {
         self.guests.push(GuestSlot::new(vmid, vcpu, program));
         self.guests.sort_by_key(GuestSlot::key);
     }
