@@ -8,14 +8,13 @@ use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs, PRIVATE, Plan};
 use sim_core::hyp::strategy::{Builtin, Reach, Strategy};
 use sim_core::hyp::view::Wanted;
-use sim_core::layout::{Layout, LayoutParts, Owner, SharedMemory, Span};
+use sim_core::layout::{Layout, LayoutParts, Owner, PeId, SharedMemory, Span};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, ViewId};
 use sim_core::platform::{Platform, SysReg, Vmid, hcr};
 use sim_core::world::oracle::Oracle;
-use sim_core::world::running;
-use sim_core::world::{Config, home};
+use sim_core::world::{Config, home, running};
 use std::rc::Rc;
 
 #[test]
@@ -66,7 +65,10 @@ fn breach(wrong: ViewId) -> Breach {
 #[test]
 fn a_neighbours_view_exposes_its_ram() {
     let found = breach(ViewId::Guest(1));
-    assert_eq!((found.pe, found.runs, found.kind, found.owner), (0, Some(0), BreachKind::Exposed, Owner::Ram(1)));
+    assert_eq!(
+        (found.pe, found.runs, found.kind, found.owner),
+        (PeId::PRIMARY, Some(0), BreachKind::Exposed, Owner::Ram(1))
+    );
     assert_eq!((found.span.base(), found.span.limit()), (0x2000_0000, 0x2fff_ffff));
 }
 
@@ -220,16 +222,16 @@ fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
     let home = home(layout, 0, 0).unwrap();
     let vmid = Vmid::of_domain(0).unwrap();
     machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
-    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let mut slots = mpu_model::Slots::new(32);
     for (slot, words) in (0..).zip(regions) {
-        slots.write(&mut *cpu.machine.pes[0].el2, slot, *words).unwrap();
+        slots.write(&mut *cpu.machine.pes[PeId::PRIMARY].el2, slot, *words).unwrap();
     }
-    cpu.machine.pes[0].el2.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();
+    cpu.machine.pes[PeId::PRIMARY].el2.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();
     cpu.write(SysReg::HcrEl2, hcr::VM).unwrap();
     cpu.write(SysReg::VsctlrEl2, 1 << 48).unwrap();
-    machine.pes[0].el2.dsb();
-    machine.resume(0, true);
+    machine.pes[PeId::PRIMARY].el2.dsb();
+    machine.resume(PeId::PRIMARY, true);
     machine
 }
 
@@ -285,7 +287,7 @@ fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
     let mut machine = running_with(&layout, &regions);
     let mut oracle = Oracle::default();
     let mut look = |layout: &Layout, machine: &Machine, domain| {
-        oracle.look(layout, machine, 0, Some((domain, 0)), true).map(|breach| breach.kind)
+        oracle.look(layout, machine, PeId::PRIMARY, Some((domain, 0)), true).map(|breach| breach.kind)
     };
     assert_eq!(look(&layout, &machine, 0), None);
     assert_eq!(look(&layout, &machine, 1), Some(BreachKind::Exposed), "another domain");
@@ -300,11 +302,12 @@ fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
     }
 
     assert_eq!(look(&layout, &machine, 0), None);
-    let set_hcr = |machine: &mut Machine, value| Cpu { machine, pe: 0 }.write(SysReg::HcrEl2, value).unwrap();
+    let set_hcr =
+        |machine: &mut Machine, value| Cpu { machine, pe: PeId::PRIMARY }.write(SysReg::HcrEl2, value).unwrap();
     set_hcr(&mut machine, 0);
     assert_eq!(look(&layout, &machine, 0), Some(BreachKind::Off));
     set_hcr(&mut machine, hcr::VM);
-    machine.pes[0].el2.write(MpuReg::Prselr, 16).unwrap();
+    machine.pes[PeId::PRIMARY].el2.write(MpuReg::Prselr, 16).unwrap();
     assert_eq!(look(&layout, &machine, 0), Some(BreachKind::NotInForce));
 }
 
@@ -317,14 +320,14 @@ proptest! {
         let machine = running_with(&layout, &regions);
         let may = |granule: u64| KINDS.map(|kind| {
             let access = Access { addr: FIRST + granule * 64, size: 4, kind, el: El::El1 };
-            machine.pes[0].el2.check(Regime::Stage2, access).result.is_ok()
+            machine.pes[PeId::PRIMARY].el2.check(Regime::Stage2, access).result.is_ok()
         });
         let wrong = |granule: &u64| may(*granule) != spelled_out(*granule);
         let holds = |words: &&RegionWords, granule: u64| {
             (words.base()..=words.limit()).contains(&(FIRST + granule * 64))
         };
         let twice = |granule: &u64| regions.iter().filter(|words| holds(words, *granule)).count() > 1;
-        let found = Oracle::default().look(&layout, &machine, 0, running(&machine, 0), false);
+        let found = Oracle::default().look(&layout, &machine, PeId::PRIMARY, running(&machine, PeId::PRIMARY), false);
         match found {
             None => prop_assert_eq!((0..GRANULES + 8).find(|granule| wrong(granule) || twice(granule)), None),
             Some(Breach { kind, span, .. }) => {

@@ -10,7 +10,7 @@ use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::hypercall::{Call, Done};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::{HypDevices, LayoutParts, Owner};
+use sim_core::layout::{HypDevices, LayoutParts, Owner, PeId};
 use sim_core::machine::{Cpu, Faulted};
 use sim_core::outcome::{Expected, Outcome, Report, Trap, ViewId};
 use sim_core::platform::{Platform, Width};
@@ -98,7 +98,7 @@ fn boot_binding_touches_the_binder() {
 #[test]
 fn a_timer_s_virq_touches_a_domain_that_does_not_run() {
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: None };
-    let config = Config { timers: vec![(0, 50_000, timer)], ..Config::default() };
+    let config = Config { timers: vec![(PeId::PRIMARY, 50_000, timer)], ..Config::default() };
     let mut first = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     first.extend(setup());
     first.push(step(Op::Wait(PortRef::Variable(0))));
@@ -193,7 +193,7 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
         let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
         let mut world = world(parts.clone(), builtin(name), config, Vec::new());
         let dom = world.hyp.index(1).unwrap();
-        let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         // A port of domU2's that it can lose; making it touches nothing.
         let mut host = Cx { core: &mut world.hyp.core, p: &mut cpu };
         world.hyp.channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
@@ -211,7 +211,7 @@ fn second(world: &World<Builtin>) -> DomIdx {
 fn ending_a_domain_clears_the_pending_bits_of_its_ports() {
     let kill = |world: &mut World<Builtin>| {
         let dom = second(world);
-        world.hyp.kill(&mut Cpu { machine: &mut world.machine, pe: 0 }, dom)
+        world.hyp.kill(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, dom)
     };
     at_el2(kill, Owner::Granted(1));
 }
@@ -222,13 +222,13 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
         let (dom, block) = (second(world), 0x3000_8000);
         world.machine.ram.write(block, 2, 2);
         let first = world.hyp.vcpu_id(0, 0).unwrap();
-        let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         world.hyp.pause(&mut cpu, dom).unwrap();
         world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
         // The ERET into domU1 and its exception back.
         cpu.isb().unwrap();
         world.hyp.enter_unasked(&mut cpu).unwrap();
-        let caller = world.hyp.core.caller(0).unwrap();
+        let caller = world.hyp.core.caller(PeId::PRIMARY).unwrap();
         let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [10, block, 0, 0, 0] };
         world.hyp.dispatch(&mut cpu, caller, call).map(|done| assert_eq!(done, Done::Rc(0)))
     };
@@ -239,7 +239,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
 fn creating_a_domain_clears_its_memory() {
     let create = |world: &mut World<Builtin>| {
         let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0]);
-        let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: 0 }, newcomer);
+        let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, newcomer);
         made.map(|made| assert_eq!(made, Ok(2))).map_err(Stop::Fault)
     };
     at_el2(create, Owner::Ram(2));
@@ -262,7 +262,7 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     let mut world = world(parts, builtin("map-page"), Config::default(), Vec::new());
     let dom = second(&world);
     let caller = Caller { dom, vcpu: Vcpu(0) };
-    let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+    let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
     let (channels, core) = (&mut world.hyp.channels, &mut world.hyp.core);
     core.enter_unasked(&mut cpu).unwrap();
     let mut host = Cx { core, p: &mut cpu };
@@ -285,13 +285,13 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
     cpu.isb().unwrap();
     cpu.machine.ram.write(0x3000_8000, 8, 2);
-    let before = cpu.machine.pes[0].counts;
+    let before = cpu.machine.pes[PeId::PRIMARY].counts;
     world.hyp.enter_unasked(&mut cpu).unwrap();
-    let caller = world.hyp.core.caller(0).unwrap();
+    let caller = world.hyp.core.caller(PeId::PRIMARY).unwrap();
     let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
     assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));
     assert_eq!(cpu.machine.ram.read(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
-    let made = cpu.machine.pes[0].counts - before;
+    let made = cpu.machine.pes[PeId::PRIMARY].counts - before;
     assert_eq!(
         (made.el2.prbar, made.el2.prlar, made.el2.prenr),
         (2, 2, 1),

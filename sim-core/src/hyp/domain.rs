@@ -6,11 +6,20 @@ use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::outcome::VcpuRef;
 use crate::platform::{Platform, SysReg, Vmid, list_register};
 use alloc::vec::Vec;
+use boards::PeId;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
 
-/// A vCPU, by its place in [`Domains`].
+/// A vCPU, by its place in [`Domains`], which alone gives them. A vCPU keeps its place for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VcpuId(pub usize);
+pub struct VcpuId(usize);
+
+#[cfg(test)]
+impl VcpuId {
+    /// The id of a place, for tests that have no domains.
+    pub(super) const fn at(place: usize) -> Self {
+        Self(place)
+    }
+}
 
 /// EL1 registers of a vCPU that does not run.
 #[derive(Clone, Debug)]
@@ -47,7 +56,7 @@ pub struct VcpuState {
     /// Its number in the domain.
     pub index: u32,
     /// The PE it runs on.
-    pub pe: usize,
+    pub pe: PeId,
     /// Whether it can run.
     pub run: RunState,
     /// Its domain is paused.
@@ -240,26 +249,33 @@ impl Domains {
     }
 
     /// A vCPU.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of the domains of another system.
     #[must_use]
-    pub fn vcpu(&self, id: VcpuId) -> Option<&VcpuState> {
-        self.vcpus.get(id.0)
+    #[expect(clippy::indexing_slicing, reason = "vCPUs keep their places, and none goes")]
+    pub fn vcpu(&self, id: VcpuId) -> &VcpuState {
+        &self.vcpus[id.0]
     }
 
     /// A vCPU.
-    pub fn vcpu_mut(&mut self, id: VcpuId) -> Option<&mut VcpuState> {
-        self.vcpus.get_mut(id.0)
+    ///
+    /// # Panics
+    ///
+    /// As [`Domains::vcpu`].
+    #[expect(clippy::indexing_slicing, reason = "vCPUs keep their places, and none goes")]
+    pub fn vcpu_mut(&mut self, id: VcpuId) -> &mut VcpuState {
+        &mut self.vcpus[id.0]
     }
 
     pub(super) fn set_paused(&mut self, id: VcpuId, paused: bool) {
-        if let Some(vcpu) = self.vcpus.get_mut(id.0) {
-            vcpu.paused = paused;
-        }
+        self.vcpu_mut(id).paused = paused;
     }
 
     pub(super) fn offline(&mut self, id: VcpuId) {
-        if let Some(vcpu) = self.vcpus.get_mut(id.0)
-            && vcpu.run != RunState::Offline
-        {
+        let vcpu = self.vcpu_mut(id);
+        if vcpu.run != RunState::Offline {
             vcpu.run = RunState::Offline;
             self.online -= 1;
         }

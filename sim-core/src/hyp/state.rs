@@ -7,6 +7,7 @@ use super::sched::{RunQueue, Scheduler};
 use super::view::PeView;
 use crate::layout::Layout;
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use evtchn::DomIdx;
 use mpu_model::Slots;
 
@@ -56,7 +57,7 @@ pub struct Core<S> {
     /// Domains and vCPUs.
     pub domains: Domains,
     /// Per PE.
-    pub pes: Vec<PeState>,
+    pub pes: PerPe<PeState>,
     /// Of each domain: its index in the event-channel tables.
     pub(super) indices: Vec<Option<DomIdx>>,
     /// Of each domain: whether its `shared_info` has the page it stays in.
@@ -76,15 +77,14 @@ impl<S> Core<S> {
     pub(super) const AT_ONCE: u32 = 64;
 
     /// Position of the domain whose registers are on a PE.
-    pub(super) fn current_domain(&self, pe: usize) -> Option<usize> {
-        let current = self.pes.get(pe)?.queue.current?;
-        self.domains.vcpu(current).map(|vcpu| vcpu.domain)
+    pub(super) fn current_domain(&self, pe: PeId) -> Option<usize> {
+        self.pes[pe].queue.current.map(|id| self.domains.vcpu(id).domain)
     }
 
     /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
     #[must_use]
-    pub fn follows_plan(&self, pe: usize) -> bool {
-        self.pes.get(pe).is_some_and(|pe| pe.view.plan() == self.plans)
+    pub fn follows_plan(&self, pe: PeId) -> bool {
+        self.pes[pe].view.plan() == self.plans
     }
 
     /// The index in the event-channel tables of the domain at that position.

@@ -342,7 +342,7 @@ impl<'a> Player<'a> {
         for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
             digest.number(u64::from(*domain) << 32 | u64::from(*vcpu));
         }
-        self.rig.harness.machine.pes().iter().for_each(|pe| digest.number(pe.clock));
+        self.rig.harness.machine.pes().values().for_each(|pe| digest.number(pe.clock));
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt::Write;
 use evtchn::Object;
 use mpu_model::{MpuReg, Pmsa};
 use sim_core::hyp::panic;
+use sim_core::layout::PeId;
 use sim_core::outcome::ViewId;
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
@@ -65,22 +66,21 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
     if let Some(vcpu) = current(&running.hyp) {
         writeln!(out, "#   on behalf of vCPU {} of domain {}", vcpu.vcpu, vcpu.domain)?;
     }
-    if let Some(pe) = core.pes.first() {
-        write!(out, "#   view in force: ")?;
-        place(
-            out,
-            match pe.view.current() {
-                ViewId::Idle => ("idle", None),
-                ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
-                ViewId::Hypervisor => ("hypervisor", None),
-            },
-        )?;
-        for slot in pe.view.enabled().iter() {
-            B::write(SysReg::El2(MpuReg::Prselr), slot.into());
-            isb();
-            let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
-            writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
-        }
+    let pe = &core.pes[PeId::PRIMARY];
+    write!(out, "#   view in force: ")?;
+    place(
+        out,
+        match pe.view.current() {
+            ViewId::Idle => ("idle", None),
+            ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
+            ViewId::Hypervisor => ("hypervisor", None),
+        },
+    )?;
+    for slot in pe.view.enabled().iter() {
+        B::write(SysReg::El2(MpuReg::Prselr), slot.into());
+        isb();
+        let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
+        writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
     }
     Ok(())
 }

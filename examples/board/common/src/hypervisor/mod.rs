@@ -23,7 +23,7 @@ use sim_core::export::{self, System};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::{StepId, VcpuRef};
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
@@ -128,8 +128,8 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
     let vcpus: Vec<_> = hyp.core.domains.iter().map(|(id, vcpu)| (id, vcpu.domain)).collect();
     for (id, domain) in vcpus {
         let bank = hyp.core.layout.domains().get(domain).and_then(|domain| domain.ram.first()).copied();
-        if let (Some(bank), Some(vcpu)) = (bank, hyp.core.domains.vcpu_mut(id)) {
-            vcpu.start_at(bank.base().wrapping_add(places::IMAGE.into()));
+        if let Some(bank) = bank {
+            hyp.core.domains.vcpu_mut(id).start_at(bank.base().wrapping_add(places::IMAGE.into()));
         }
     }
     (hyp, system)
@@ -137,8 +137,9 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
 
 /// Who runs.
 fn current<S>(hyp: &Hypervisor<S>) -> Option<VcpuRef> {
-    let id = hyp.core.pes.first()?.queue.current?;
-    hyp.core.domains.vcpu(id).map(|vcpu| VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
+    let id = hyp.core.pes[PeId::PRIMARY].queue.current?;
+    let vcpu = hyp.core.domains.vcpu(id);
+    Some(VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
 }
 
 /// What comes after EL2: the guest's registers, or the end if nobody can run. Without time nothing would wake anyone.
