@@ -2,13 +2,13 @@
 //!
 //! The floors, from the top; each imports only what stands below it:
 //!
-//! * [`world`] puts the two halves together and runs them.
+//! * [`world`] puts the two halves together and runs them to the end; [`harness`] lets whoever holds it drive vCPUs step by step.
 //! * [`hyp`] is the hypervisor: trap entry, hypercalls, domains, scheduler, slot driver, strategies. The same source runs on
 //!   hardware. [`machine`] beside it is a software Armv8-R machine: PEs, memory, MPUs, interrupts, clocks. Neither
 //!   knows the other.
 //! * [`guest`]: the programs that run on vCPUs.
 //! * [`outcome`]: typed results. [`layout`]: who owns which addresses. [`platform`]: the seam between hypervisor and
-//!   hardware. [`convention`]: what guests and hypervisor agree on.
+//!   hardware. [`convention`]: what guests and hypervisor agree on. [`splitmix`]: a generator of numbers.
 //!
 //! The crates `evtchn` (the event-channel ABI), `mpu-model` (the rule book of the MPU) and `boards` (what a board is) stand below
 //! all of it.
@@ -28,12 +28,16 @@ pub mod convention;
 pub mod export;
 #[cfg(feature = "guest")]
 pub mod guest;
+#[cfg(feature = "sim")]
+pub mod harness;
 pub mod hyp;
 pub mod layout;
 #[cfg(feature = "sim")]
 pub mod machine;
 pub mod outcome;
 pub mod platform;
+#[cfg(feature = "guest")]
+pub mod splitmix;
 pub mod story;
 #[cfg(feature = "sim")]
 pub mod world;

@@ -6,10 +6,12 @@
 //! a board.
 
 pub mod over;
+mod vmid;
 
 use crate::outcome::ViewId;
 use boards::PeId;
 use mpu_model::MpuReg;
+pub use vmid::Vmid;
 
 /// A system register the hypervisor names. Names and fields are the Arm ARM's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ struct Watch {
 impl<'a> Detour<Cpu<'a>> for Watch {
     fn write(&mut self, cpu: &mut Cpu<'a>, reg: SysReg, value: u64) -> Result<(), Faulted> {
         let done = cpu.write(reg, value);
-        let mpu = &cpu.machine.pes[cpu.pe].el2;
+        let mpu = &cpu.machine.pe(cpu.pe).el2;
         if self.broken.is_some() || mpu.read(MpuReg::Sctlr) & 1 == 0 {
             return done;
         }
@@ -89,7 +89,7 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
         if Some(hyp.view_on(pe).peak()) != peak {
             return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.view_on(pe).peak()));
         }
-        let el2 = &machine.pes[pe].el2;
+        let el2 = &machine.pe(pe).el2;
         let plan = hyp.region_plan();
         // Nobody has handed a page over yet, so that none is pinned.
         let pins: Vec<_> = (0..plan.pins().len()).filter_map(|pin| plan.pin_slot(pin)).collect();

@@ -99,7 +99,7 @@ impl System {
         let policy = Policy { hardware_domain: Some(evtchn::DomId(1)), silo: false };
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let mut hyp = Hypervisor::new(layout, builtin(strategy), scheduler, policy).unwrap();
-        for pe in machine.pes.ids() {
+        for pe in machine.pes().ids() {
             hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
         }
         hyp.bind_static(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, channel()).unwrap();
@@ -149,9 +149,9 @@ impl System {
     /// Everything but the guest's registers, clocks, counters and the console.
     fn digest(&self) -> (String, Vec<u64>) {
         let pes = self.machine.pes().iter().map(|(pe, hardware)| {
-            let pe = self.hyp.state_of(pe);
+            let (state, view) = (self.hyp.state_of(pe), self.hyp.view_on(pe));
             let enabled: Vec<_> = hardware.el2.enabled().collect();
-            format!("{:?} {:?} {:?} {enabled:?}", pe.queue, pe.view.current(), pe.view.open_windows())
+            format!("{:?} {:?} {:?} {enabled:?}", state.queue(), view.current(), view.open_windows())
         });
         let vcpus = self.hyp.vcpus().map(|(_, vcpu)| format!("{:?} {}", vcpu.run, vcpu.event_pending));
         let text = format!("{:?}\n{}\n{}", self.hyp.channels, pes.collect::<String>(), vcpus.collect::<String>());
@@ -177,7 +177,7 @@ fn failing_calls_change_nothing(strategy: &str, calls: &[Hypercall]) -> Result<u
         let at = System::argument(call);
         if let Pointer::Own | Pointer::ReadOnly = call.pointer {
             for (address, word) in (at..).step_by(4).zip(&call.block) {
-                system.machine.ram.write(address, 4, u64::from(*word));
+                system.machine.put(address, 4, u64::from(*word));
             }
         }
         let before = system.digest();

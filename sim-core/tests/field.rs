@@ -89,7 +89,7 @@ fn unpause_before_reorder() {
         let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         let reads = |cpu: &Cpu<'_>| {
             let read = Access { addr: 0x3000_0000, size: 4, kind: AccessKind::Read, el: El::El1 };
-            cpu.machine.pes[PeId::PRIMARY].el2.check(Regime::Stage2, read).result.is_ok()
+            cpu.machine.pe(PeId::PRIMARY).el2.check(Regime::Stage2, read).result.is_ok()
         };
         let mut unpaused = false;
         for phase in plan.boot().phases(PeId::PRIMARY) {

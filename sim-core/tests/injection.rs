@@ -232,7 +232,7 @@ fn a_domain_for_which_there_is_no_room_is_refused_whole_at_every_number_of_regio
         // Three banks apart: a view of three regions.
         let banks = [0x1000_0000, 0x1010_0000, 0x1020_0000].map(|base| span(base, 0x1_0000));
         let before = (world.hyp.vcpus().count(), world.hyp.layout().parts().clone());
-        let regions_before: Vec<_> = world.machine.pes[PeId::PRIMARY].el2.enabled().collect();
+        let regions_before: Vec<_> = world.machine.pe(PeId::PRIMARY).el2.enabled().collect();
         let made = world
             .hyp
             .create_domain(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, domain(3, &banks, &[0]));
@@ -247,7 +247,7 @@ fn a_domain_for_which_there_is_no_room_is_refused_whole_at_every_number_of_regio
                 assert_eq!(before, after, "{name} with {regions} regions: nothing has changed");
                 assert_eq!(
                     regions_before,
-                    world.machine.pes[PeId::PRIMARY].el2.enabled().collect::<Vec<_>>(),
+                    world.machine.pe(PeId::PRIMARY).el2.enabled().collect::<Vec<_>>(),
                     "{name}, {regions}"
                 );
                 assert!(world.hyp.channels.lookup(DomId(3)).is_none());

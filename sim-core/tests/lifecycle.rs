@@ -13,6 +13,7 @@ use sim_core::layout::{DomainLayout, EmulatedDevice, Layout, LayoutParts, Owner,
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, Refused, ViewId, WaitsFor};
+use sim_core::platform::Vmid;
 use sim_core::world::oracle::Oracle;
 use sim_core::world::{Config, home, running};
 use std::rc::Rc;
@@ -25,10 +26,14 @@ fn booted(parts: LayoutParts, strategy: &str) -> (Machine, Hypervisor<Builtin>) 
 }
 
 fn booted_under(parts: LayoutParts, strategy: Builtin) -> (Machine, Hypervisor<Builtin>) {
+    booted_by(parts, strategy, RR)
+}
+
+fn booted_by(parts: LayoutParts, strategy: Builtin, scheduler: Scheduler) -> (Machine, Hypervisor<Builtin>) {
     let layout = Layout::new(parts).unwrap();
     let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
-    let mut hyp = Hypervisor::new(layout, strategy, RR, Policy::default()).unwrap();
-    for pe in machine.pes.ids() {
+    let mut hyp = Hypervisor::new(layout, strategy, scheduler, Policy::default()).unwrap();
+    for pe in machine.pes().ids() {
         hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
     }
     hyp.unpause_guests().unwrap();
@@ -46,7 +51,7 @@ fn a_new_domain_finds_its_memory_cleared() {
         parts.heap = span(0x5000_0000, 0x1000_0000);
         let (mut machine, mut hyp) = booted(parts, name);
         for address in [0x6000_0000, 0x600f_fff8] {
-            machine.ram.write(address, 8, 0x5ec7_e700);
+            machine.put(address, 8, 0x5ec7_e700);
         }
         let position =
             hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer()).unwrap().unwrap();
@@ -69,8 +74,8 @@ fn a_domain_that_is_gone_leaves_its_position_and_nothing_else() {
     hyp.kill(&mut cpu, second).unwrap();
     assert_eq!((hyp.index(1), hyp.channels.lookup(DomId(2))), (None, None));
     assert_eq!(hyp.layout().owner(0x2000_0000).0, Owner::Nobody);
-    assert_eq!(hyp.state_of(PeId::new(1)).queue.deadline(), None, "its timer is gone");
-    assert!(!hyp.state_of(PeId::new(1)).queue.contended(), "nobody of it waits");
+    assert_eq!(hyp.state_of(PeId::new(1)).queue().deadline(), None, "its timer is gone");
+    assert!(!hyp.state_of(PeId::new(1)).queue().contended(), "nobody of it waits");
     // The peer sees its end unbound.
     let first = hyp.index(0).unwrap();
     let left: Vec<_> = hyp.channels.channels(first).map(|used| (used.port, used.status)).collect();
@@ -129,7 +134,10 @@ fn memory_of_domains_that_come_and_go_is_open_to_its_owner_alone() {
         parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = PeId::PRIMARY);
         let (mut machine, mut hyp) = booted(parts, name);
         let home = home(hyp.layout(), 0, 0).unwrap();
-        (1..=3).for_each(|vmid| machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from([]), 0))));
+        for position in 0..3 {
+            let vmid = Vmid::of_domain(position).unwrap();
+            machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from([]), 0)));
+        }
         let mut frame = sim_core::convention::Frame::default();
         let mut run = |hyp: &mut Hypervisor<Builtin>, machine: &mut Machine, position: usize| {
             let id = hyp.vcpu_id(position, 0).unwrap();
@@ -153,7 +161,7 @@ fn memory_of_domains_that_come_and_go_is_open_to_its_owner_alone() {
         run(&mut hyp, &mut machine, 0);
         // And a region of its neighbour's would be seen.
         let stays = Region::new(0x2000_0000, 0x2fff_ffff, GUEST_RAM).unwrap().words();
-        let el2 = &mut machine.pes[PeId::PRIMARY].el2;
+        let el2 = &mut machine.pe_mut(PeId::PRIMARY).el2;
         el2.write(MpuReg::Prselr, 16).unwrap();
         el2.context_sync();
         el2.write(MpuReg::Prbar, stays.prbar).unwrap();
@@ -172,7 +180,7 @@ fn a_domain_without_room_is_refused_and_nothing_changes() {
     parts.board.el2_regions = 9;
     let windows = Settings { windows: 2, ..Settings::default() };
     let (mut machine, mut hyp) = booted_under(parts, Builtin::from_name("hybrid", windows).unwrap());
-    let before = (format!("{:?}", hyp.core), format!("{:?}", hyp.channels), format!("{:?}", machine.pes));
+    let before = (format!("{hyp:?}"), format!("{:?}", machine.pes()));
     let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let refused = hyp.create_domain(&mut cpu, newcomer()).unwrap().unwrap_err();
     let CreateError::Refused(Refused { needs, .. }) = &refused else { panic!("{refused:?}") };
@@ -181,15 +189,14 @@ fn a_domain_without_room_is_refused_and_nothing_changes() {
     let taken = domain(9, &[span(0x2000_0000, 0x1000)], &[0]);
     let refused = hyp.create_domain(&mut cpu, taken).unwrap().unwrap_err();
     assert!(matches!(refused, CreateError::Layout(_)) && refused.errno() == Errno::EINVAL);
-    assert_eq!(before, (format!("{:?}", hyp.core), format!("{:?}", hyp.channels), format!("{:?}", machine.pes)));
+    assert_eq!(before, (format!("{hyp:?}"), format!("{:?}", machine.pes())));
 }
 
 #[test]
 fn the_null_scheduler_takes_one_vcpu_per_pe() {
     let mut parts = thread_2022();
     parts.heap = span(0x5000_0000, 0x1000_0000);
-    let (mut machine, mut hyp) = booted(parts, "map-page");
-    hyp.core.scheduler = Scheduler::Null;
+    let (mut machine, mut hyp) = booted_by(parts, builtin("map-page"), Scheduler::Null);
     let refused = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer()).unwrap();
     assert_eq!(refused, Err(CreateError::PeTaken { pe: PeId::PRIMARY }));
 }
@@ -203,7 +210,7 @@ fn who_runs_elsewhere_is_kicked_before_the_end() {
     let dom = hyp.index(1).unwrap();
     let stop = hyp.kill(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, dom).unwrap_err();
     assert_eq!(stop, Stop::Errno(Errno::ERESTART));
-    assert!(machine.pes[PeId::new(1)].next_interrupt().is_some(), "PE 1 was kicked");
+    assert!(machine.pe(PeId::new(1)).next_interrupt().is_some(), "PE 1 was kicked");
     // The kick takes it out of the guest; then it can end.
     let irq = sim_core::convention::Cause::Irq;
     let next = hyp.enter(&mut Cpu { machine: &mut machine, pe: PeId::new(1) }, irq, &mut frame).unwrap();

@@ -14,6 +14,7 @@ mod exceptions;
 mod field;
 mod fifo;
 mod formulas;
+mod harness;
 mod hazards;
 mod hypercalls;
 mod injection;

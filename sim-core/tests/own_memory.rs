@@ -196,11 +196,11 @@ fn devices_and_tcms_when_domains_come_and_go() {
     let mut machine = Machine::new(&layout, rules, Costs::COUNTS);
     let rr = Scheduler::RoundRobin { quantum: 1000 };
     let mut hyp = Hypervisor::new(layout, builtin("map-page"), rr, Policy::default()).unwrap();
-    for pe in machine.pes.ids() {
+    for pe in machine.pes().ids() {
         hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
     }
     hyp.unpause_guests().unwrap();
-    machine.ram.write(TCM, 8, u64::MAX);
+    machine.put(TCM, 8, u64::MAX);
     let gone = hyp.index(0).unwrap();
     hyp.kill(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, gone).unwrap();
     assert_eq!(hyp.layout().parts().passthrough[0].domains, Vec::<usize>::new());

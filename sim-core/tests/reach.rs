@@ -23,11 +23,11 @@ fn running(parts: LayoutParts, name: &str) -> World<Builtin> {
 
 /// What copying `bytes` from EL2 did.
 fn copy(world: &mut World<Builtin>, bytes: Span, within: Span) -> Counts {
-    let before = world.machine.pes[PeId::PRIMARY].counts;
+    let before = world.machine.pe(PeId::PRIMARY).counts;
     let mut into = vec![0; usize::try_from(bytes.size()).unwrap()];
     let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
     world.hyp.memory(&mut cpu).copy_from(bytes, within, &mut into).unwrap();
-    world.machine.pes[PeId::PRIMARY].counts - before
+    world.machine.pe(PeId::PRIMARY).counts - before
 }
 
 fn neighbours() -> LayoutParts {
@@ -44,7 +44,7 @@ fn a_range_covered_in_part_is_split_and_only_the_rest_is_mapped() {
     assert_eq!((counts.el2.prbar, counts.el2.prlar, counts.el2_accesses), (1, 1, 4));
     // The window starts where the guest's region ends: nothing lies in two regions.
     let (_, words) =
-        world.machine.pes[PeId::PRIMARY].el2.enabled().find(|(_, words)| words.limit() == 0x3010_0fff).unwrap();
+        world.machine.pe(PeId::PRIMARY).el2.enabled().find(|(_, words)| words.limit() == 0x3010_0fff).unwrap();
     assert_eq!(words.base(), 0x3010_0000);
 }
 
@@ -55,7 +55,7 @@ fn a_range_over_several_pages_is_one_mapping() {
     let counts = copy(&mut world, span(0x3018_0ff8, 0x1010), span(0x3010_0000, 0x10_0000));
     assert_eq!((counts.el2.prbar, counts.el2.prlar, counts.el2.prenr), (1, 1, 0));
     let (_, words) =
-        world.machine.pes[PeId::PRIMARY].el2.enabled().find(|(_, words)| words.base() == 0x3018_0000).unwrap();
+        world.machine.pe(PeId::PRIMARY).el2.enabled().find(|(_, words)| words.base() == 0x3018_0000).unwrap();
     assert_eq!(words.limit(), 0x3018_2fff);
 }
 
@@ -116,15 +116,12 @@ fn whatever_is_enabled_at_once_never_overlaps() {
             let (_, within) = world.hyp.layout().owner(address);
             if name == "switch-view" {
                 let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
-                let pe = &mut world.hyp.core.pes[PeId::PRIMARY];
-                pe.view.load(&world.hyp.core.plan, &mut cpu, ViewId::Hypervisor, false).unwrap();
+                world.hyp.leave_to(&mut cpu, ViewId::Hypervisor).unwrap();
+                cpu.isb().unwrap();
             }
             copy(&mut world, span(address, 16), within.unwrap());
-            let mut ranges: Vec<_> = world.machine.pes[PeId::PRIMARY]
-                .el2
-                .enabled()
-                .map(|(_, words)| (words.base(), words.limit()))
-                .collect();
+            let mut ranges: Vec<_> =
+                world.machine.pe(PeId::PRIMARY).el2.enabled().map(|(_, words)| (words.base(), words.limit())).collect();
             ranges.sort_unstable();
             assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0), "{name}: {ranges:x?}");
         }

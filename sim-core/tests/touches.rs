@@ -219,7 +219,7 @@ fn ending_a_domain_clears_the_pending_bits_of_its_ports() {
 fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
     let reset = |world: &mut World<Builtin>| {
         let (dom, block) = (second(world), 0x3000_8000);
-        world.machine.ram.write(block, 2, 2);
+        world.machine.put(block, 2, 2);
         let first = world.hyp.vcpu_id(0, 0).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         world.hyp.pause(&mut cpu, dom).unwrap();
@@ -274,7 +274,7 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     for port in 1..=PORTS {
         channels.close(&mut host, caller, Port(port)).unwrap();
         // LINKED, as an event leaves it that the guest has not taken off its queue.
-        host.p.machine.ram.write(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
+        host.p.machine.put(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
     }
     world.hyp.leave_to(&mut cpu, ViewId::Idle).unwrap();
     cpu.isb().unwrap();
@@ -282,14 +282,14 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     let first = world.hyp.vcpu_id(0, 0).unwrap();
     world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
     cpu.isb().unwrap();
-    cpu.machine.ram.write(0x3000_8000, 8, 2);
-    let before = cpu.machine.pes[PeId::PRIMARY].counts;
+    cpu.machine.put(0x3000_8000, 8, 2);
+    let before = cpu.machine.pe(PeId::PRIMARY).counts;
     world.hyp.enter_unasked(&mut cpu).unwrap();
     let caller = world.hyp.caller(PeId::PRIMARY).unwrap();
     let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
     assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));
     assert_eq!(cpu.machine.look_at(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
-    let made = cpu.machine.pes[PeId::PRIMARY].counts - before;
+    let made = cpu.machine.pe(PeId::PRIMARY).counts - before;
     assert_eq!(
         (made.el2.prbar, made.el2.prlar, made.el2.prenr),
         (2, 2, 1),

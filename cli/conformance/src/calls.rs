@@ -113,7 +113,7 @@ impl Rig {
             // Where the guest can read and not write; what stands there, the control domain put there.
             arguments += self.ground.read_only_distance();
             for (address, word) in (arguments..).step_by(4).zip(call.block.0).take(call.len) {
-                self.machine.ram.write(address, 4, word.into());
+                self.harness.machine.put(address, 4, word.into());
             }
         } else {
             self.write_block(arguments, &call.block, call.len)?;
@@ -177,8 +177,8 @@ impl Rig {
         let arg = if bad == Some(BadArg::In) { NOWHERE } else { arguments };
         let rc = self.hypercall(nr::SCHED_OP, [sched_cmd::POLL.into(), arg, 0, 0, 0])?;
         let position = self.guest(caller.0)?.position;
-        let domains = &self.hyp.core.domains;
-        let state = domains.id(position, caller.1).map(|id| domains.vcpu(id));
+        let hyp = &self.harness.hyp;
+        let state = hyp.vcpu_id(position, caller.1).map(|id| hyp.vcpu(id));
         let blocks = rc == 0 && state.is_some_and(|vcpu| vcpu.run == RunState::Blocked);
         // Where the block could not be read, recordings say nothing.
         let out = if rc == Errno::EFAULT.rc() { json!({}) } else { json!({ "blocked": blocks }) };

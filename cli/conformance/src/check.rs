@@ -8,12 +8,11 @@ use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PeId;
-use sim_core::outcome::ViewId;
 
 impl Rig {
     /// The first thing that does not hold.
     pub fn check(&mut self) -> Option<Difference> {
-        self.machine.pes.ids().find_map(|pe| {
+        self.harness.machine.pes().ids().find_map(|pe| {
             let found = self.isolation(pe).or_else(|| self.regions(pe)).or_else(|| self.untold(pe));
             found.map(|(field, expected, got)| Difference { field: format!("{field} on PE {pe}"), expected, got })
         })
@@ -21,26 +20,19 @@ impl Rig {
 
     /// The domain whose view is in force on a PE.
     fn left_to(&self, pe: PeId) -> Option<usize> {
-        match self.hyp.core.pes[pe].view.current() {
-            ViewId::Guest(domain) => Some(domain),
-            _ => None,
-        }
+        self.harness.runs(pe).map(|(domain, _)| domain)
     }
 
     fn isolation(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let current = self.hyp.core.pes[pe].queue.current;
-        let vcpu = current.map(|id| self.hyp.core.domains.vcpu(id));
-        let runs =
-            self.left_to(pe).map(|domain| (domain, vcpu.filter(|of| of.domain == domain).map_or(0, |of| of.index)));
-        let breach = self.watch.oracle.look(&self.hyp.core.layout, &self.machine, pe, runs, false)?;
-        Some(("isolation", "kept".into(), words::breach(&self.hyp.core.layout, &breach)))
+        let breach = self.harness.breach(&mut self.watch.oracle, pe)?;
+        Some(("isolation", "kept".into(), words::breach(self.harness.hyp.layout(), &breach)))
     }
 
     /// Pins come and stay by design; all else is in a guest's view from the start.
     fn regions(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let settled = !self.hyp.core.strategy.needs().pins && self.hyp.core.follows_plan(pe);
+        let settled = !self.harness.hyp.strategy().needs().pins && self.harness.hyp.follows_plan(pe);
         let domain = self.left_to(pe).filter(|_| settled)?;
-        let state = &self.machine.pes[pe];
+        let state = self.harness.machine.pe(pe);
         let enabled = || state.el2.enabled().map(|(_, words)| words);
         let sorted = || {
             let mut regions: Regions = enabled().collect();
@@ -65,9 +57,8 @@ impl Rig {
     }
 
     fn untold(&self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let current = self.hyp.core.pes[pe].queue.current?;
-        let vcpu = self.hyp.core.domains.vcpu(current);
-        let told = pe == self.acts || self.machine.pes[pe].kicked().is_some();
+        let vcpu = self.harness.on_pe(pe)?;
+        let told = pe == self.acts || self.harness.is_kicked(pe);
         let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);
         let id = || self.ids.get(vcpu.domain).copied().unwrap_or_default();
         let got = || format!("none is for the event of domain {} vCPU {}", id(), vcpu.index);

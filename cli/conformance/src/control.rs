@@ -29,7 +29,7 @@ fn chosen(port: u64) -> Option<Port> {
 impl Rig {
     /// A step of the hypervisor or the control domain; `None` if the operation is not one.
     pub(super) fn control_step(&mut self, actor: Actor, op: &Op) -> Result<Option<Told>, Trouble> {
-        let channels = &mut self.hyp.channels;
+        let channels = &mut self.harness.hyp.channels;
         let lookup =
             |dom: u64, channels: &evtchn::EventChannels<_>| channels.lookup(DomId(dom as u16)).ok_or(Errno::ESRCH);
         Ok(Some(match *op {
@@ -47,23 +47,23 @@ impl Rig {
             }
             Op::Pause { dom } => {
                 let dom = self.lookup(dom);
-                let (mut pe, hyp, _) = self.pe();
+                let (mut pe, hyp) = self.el2();
                 done(dom.and_then(|dom| hyp.pause(&mut pe, dom)))
             }
             Op::Unpause { dom } => {
                 let dom = self.lookup(dom);
-                let (mut pe, hyp, _) = self.pe();
+                let (mut pe, hyp) = self.el2();
                 done(dom.and_then(|dom| hyp.unpause(&mut pe, dom)))
             }
             Op::PollTimeout { dom, vcpu } => {
                 let dom = self.lookup(dom);
-                done(self.at_el2(|channels, mut host| {
+                done(self.on_its_own(|channels, mut host| {
                     channels.poll_timeout(&mut host, dom?, Vcpu(vcpu as u32));
                     Ok(())
                 })?)
             }
             Op::Preempt { n } => {
-                self.checks = n;
+                self.forced.checks = n;
                 done(Ok(()))
             }
             Op::DomainKill { dom, stage: Some(Stage::Begin) } => {
@@ -78,7 +78,7 @@ impl Rig {
 
     fn raise_virq(&mut self, kind: VirqFor, virq: u32, dom: u64, vcpu: Vcpu) -> Result<Told, Trouble> {
         let dom = self.lookup(dom);
-        Ok(done(self.at_el2(|channels, mut host| {
+        Ok(done(self.on_its_own(|channels, mut host| {
             match kind {
                 VirqFor::Vcpu => channels.raise_virq_vcpu(&mut host, dom?, vcpu, virq),
                 VirqFor::Domain => channels.raise_virq_domain(&mut host, dom?, virq),
@@ -97,22 +97,30 @@ impl Rig {
             }
             Op::XenFree { dom, port } => {
                 let (dom, port) = (self.lookup(dom), Port(port as u32));
-                done(self.at_el2(|channels, mut host| channels.xen_free(&mut host, dom?, port).map_err(Stop::Fault))?)
+                done(
+                    self.on_its_own(|channels, mut host| {
+                        channels.xen_free(&mut host, dom?, port).map_err(Stop::Fault)
+                    })?,
+                )
             }
             Op::XenNotify { dom, port } => {
                 let (dom, port) = (self.lookup(dom), Port(port as u32));
-                done(self.at_el2(|channels, mut host| channels.xen_notify(&mut host, dom?, port).map_err(Stop::Fault))?)
+                done(
+                    self.on_its_own(|channels, mut host| {
+                        channels.xen_notify(&mut host, dom?, port).map_err(Stop::Fault)
+                    })?,
+                )
             }
             Op::StaticAllocUnbound { dom, remote_dom, port } => {
                 let (dom, remote) = (self.lookup(dom), DomId(remote_dom as u16));
-                let made = self.at_el2(|channels, mut host| {
+                let made = self.on_its_own(|channels, mut host| {
                     channels.static_alloc_unbound(&mut host, dom?, remote, chosen(port))
                 })?;
                 told(made, |port| json!({ "port": port.0 }))
             }
             Op::StaticBindInterdomain { dom, remote_dom, remote_port, lport } => {
                 let (dom, remote) = (self.lookup(dom), self.lookup(remote_dom));
-                let made = self.at_el2(|channels, mut host| {
+                let made = self.on_its_own(|channels, mut host| {
                     let far = Port(remote_port as u32);
                     channels.static_bind_interdomain(&mut host, dom?, remote?, far, chosen(lport))
                 })?;
@@ -137,7 +145,7 @@ impl Rig {
             Actor::Guest { .. } => Some(self.caller()?.dom),
             Actor::Hypervisor => None,
         };
-        let made = self.at_el2(|channels, mut host| {
+        let made = self.on_its_own(|channels, mut host| {
             let wanted = XenPort { dom: dom?, vcpu, remote_dom, handler };
             channels.xen_alloc_unbound(&mut host, on_behalf, wanted)
         })?;

@@ -15,7 +15,7 @@ const LONGEST_QUEUE: usize = 300;
 impl Rig {
     /// Takes the dump. Counters of event interrupts start anew.
     pub fn dump(&mut self) -> Value {
-        let all: Vec<(DomId, DomIdx)> = self.hyp.channels.domains().collect();
+        let all: Vec<(DomId, DomIdx)> = self.harness.hyp.channels.domains().collect();
         let domains: Vec<Value> = all.into_iter().map(|(id, dom)| self.dump_domain(id, dom)).collect();
         for vcpu in self.guests.values_mut().flat_map(|guest| &mut guest.vcpus) {
             vcpu.kicks = 0;
@@ -24,7 +24,7 @@ impl Rig {
     }
 
     fn dump_domain(&self, id: DomId, dom: DomIdx) -> Value {
-        let channels = &self.hyp.channels;
+        let channels = &self.harness.hyp.channels;
         let fifo = channels.abi_kind(dom) == Some(AbiKind::Fifo);
         let counts = channels.port_counts(dom);
         let shared = channels.shared_info(dom).map_or(0, |area| area.address);
@@ -55,7 +55,7 @@ impl Rig {
     fn bits(&self, address: u64) -> Value {
         let mut ports = Vec::new();
         for word in 0..u64::from(TWO_LEVEL_PORTS / 64) {
-            let mut bits = self.machine.ram.read(address + word * 8, 8);
+            let mut bits = self.harness.machine.look_at(address + word * 8, 8);
             while bits != 0 {
                 ports.push(word * 64 + u64::from(bits.trailing_zeros()));
                 bits &= bits - 1;
@@ -65,10 +65,10 @@ impl Rig {
     }
 
     fn dump_vcpu(&self, id: DomId, dom: DomIdx, vcpu: u32) -> Value {
-        let channels = &self.hyp.channels;
+        let channels = &self.harness.hyp.channels;
         let info = channels.vcpu_info(dom, Vcpu(vcpu));
-        let domains = &self.hyp.core.domains;
-        let state = domains.id(dom.get(), vcpu).map(|id| domains.vcpu(id));
+        let hyp = &self.harness.hyp;
+        let state = hyp.vcpu_id(dom.get(), vcpu).map(|id| hyp.vcpu(id));
         let polls_for = match channels.polling(dom, Vcpu(vcpu)) {
             Some(Polling::Any) => -1,
             Some(Polling::Port(port)) => i64::from(port.0),
@@ -76,7 +76,7 @@ impl Rig {
         };
         let guest = self.guests.get(&id.0).and_then(|guest| guest.vcpus.get(vcpu as usize));
         let place = info.filter(|_| self.visible(dom, vcpu)).map(|info| info.area().address);
-        let read = |offset: u32, size| place.map(|place| self.machine.ram.read(place + u64::from(offset), size));
+        let read = |offset: u32, size| place.map(|place| self.harness.machine.look_at(place + u64::from(offset), size));
         json!({
             "reg": info.is_some_and(evtchn::VcpuInfoPlace::is_registered),
             "blocked": state.is_some_and(|state| state.run == RunState::Blocked),
@@ -91,9 +91,9 @@ impl Rig {
     /// Every event word that is not zero.
     fn words(&self, dom: DomIdx) -> Value {
         let mut words = Vec::new();
-        for (page, area) in (0u64..).zip(self.hyp.channels.event_pages(dom)) {
+        for (page, area) in (0u64..).zip(self.harness.hyp.channels.event_pages(dom)) {
             for pair in 0..u64::from(WORDS_PER_PAGE / 2) {
-                let both = self.machine.ram.read(area.address + pair * 8, 8);
+                let both = self.harness.machine.look_at(area.address + pair * 8, 8);
                 if both == 0 {
                     continue;
                 }
@@ -109,10 +109,10 @@ impl Rig {
     }
 
     fn dump_block(&self, id: DomId, dom: DomIdx, vcpu: u32) -> Value {
-        let Some(block) = self.hyp.channels.control_block(dom, Vcpu(vcpu)) else {
+        let Some(block) = self.harness.hyp.channels.control_block(dom, Vcpu(vcpu)) else {
             return Value::Null;
         };
-        let read = |offset: u32| self.machine.ram.read(block.address + u64::from(offset), 4) as u32;
+        let read = |offset: u32| self.harness.machine.look_at(block.address + u64::from(offset), 4) as u32;
         let heads: Vec<u32> = (0..QUEUES).map(|queue| read(HEAD + queue * 4)).collect();
         let guest = self.guests.get(&id.0).and_then(|guest| guest.vcpus.get(vcpu as usize));
         let held = guest.map(|vcpu| vcpu.heads).unwrap_or_default();
@@ -128,13 +128,13 @@ impl Rig {
 
     /// The ports of a queue from `port` on.
     fn queue(&self, dom: DomIdx, mut port: u32) -> Vec<u32> {
-        let pages = self.hyp.channels.event_pages(dom);
+        let pages = self.harness.hyp.channels.event_pages(dom);
         let mut ports = Vec::new();
         while port != 0 && ports.len() < LONGEST_QUEUE {
             let Some(page) = pages.get((port / WORDS_PER_PAGE) as usize) else {
                 break;
             };
-            let word = self.machine.ram.read(page.address + u64::from(port % WORDS_PER_PAGE * 4), 4) as u32;
+            let word = self.harness.machine.look_at(page.address + u64::from(port % WORDS_PER_PAGE * 4), 4) as u32;
             if word & LINKED == 0 {
                 break;
             }

@@ -54,7 +54,7 @@ impl Rig {
         let Some(address) = self.word(domain, port) else {
             return json!({ "word": null });
         };
-        self.tamper.flips.insert(address, times);
+        self.forced.tamper.flips.insert(address, times);
         json!({})
     }
 

@@ -12,21 +12,22 @@ impl Rig {
             Ok(dom) => dom,
             Err(errno) => return Ok(Err(errno)),
         };
-        let checks = self.checks;
-        let (mut pe, hyp, _) = self.pe();
+        let checks = self.forced.checks;
+        let (mut pe, hyp) = self.el2();
         let mut done = hyp.kill(&mut pe, dom);
         // A forced preemption is the step's result; a vCPU that still ran elsewhere is not.
-        let preempted = checks != 0 && self.checks == 0;
-        if self.machine.pes.values().any(|pe| pe.kicked().is_some()) {
+        let preempted = checks != 0 && self.forced.checks == 0;
+        let mut pes = self.harness.machine.pes().ids();
+        if pes.clone().any(|pe| self.harness.is_kicked(pe)) {
             // PEs that still run it leave it when they take the kick.
-            self.machine.pes.ids().try_for_each(|pe| self.take_kick(pe))?;
-            let (mut pe, hyp, _) = self.pe();
+            pes.try_for_each(|pe| self.harness.deliver(&mut self.forced, pe))?;
+            let (mut pe, hyp) = self.el2();
             if !preempted {
                 done = done.or_else(|_| hyp.kill(&mut pe, dom));
             }
         }
         self.watch.forget();
-        self.machine.resume(self.acts, true);
+        self.harness.machine.resume(self.acts, true);
         match done {
             Ok(()) => {}
             Err(evtchn::Stop::Errno(errno)) => return Ok(Err(errno)),
@@ -48,10 +49,10 @@ impl Rig {
             .find(|position| !taken(position))
             .and_then(|position| self.ground.domain(position, &domain));
         let planned = planned.ok_or_else(|| Trouble::Step("there is no place for another domain".into()))?;
-        let (mut pe, hyp, _) = self.pe();
+        let (mut pe, hyp) = self.el2();
         let made = hyp.create_domain(&mut pe, planned)?;
         self.watch.forget();
-        self.machine.resume(self.acts, true);
+        self.harness.machine.resume(self.acts, true);
         match made {
             Ok(position) => {
                 self.settle(position, &domain);

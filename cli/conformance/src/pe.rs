@@ -1,10 +1,10 @@
-//! The PE that steps run on: the machine's, with preemption forced as the recording says, and words of guests that change just
-//! before the hypervisor looks at them.
+//! What happens on the PE that steps run on beside what the machine does: preemption is forced as the recording says, and words of
+//! guests change just before the hypervisor looks at them.
 
+use sim_core::harness::{AccessOf, Interference};
 use sim_core::layout::Span;
-use sim_core::machine::{Cpu, Faulted};
-use sim_core::platform::over::Over;
-use sim_core::platform::{Platform, Rmw, Width};
+use sim_core::machine::Cpu;
+use sim_core::platform::{Rmw, Width};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a guest on another PE does to a word that the hypervisor is about to access.
@@ -39,9 +39,8 @@ impl Tamper {
     fn flip(&mut self, cpu: &mut Cpu<'_>, address: u64) {
         if let Some(times) = self.flips.get_mut(&address).filter(|times| **times > 0) {
             *times -= 1;
-            let ram = &mut cpu.machine.ram;
-            let word = ram.read(address, 4);
-            ram.write(address, 4, word ^ MEANINGLESS);
+            let word = cpu.machine.look_at(address, 4);
+            cpu.machine.put(address, 4, word ^ MEANINGLESS);
         }
     }
 
@@ -55,69 +54,39 @@ impl Tamper {
             Some(deed) if deed.after > 0 => deed.after -= 1,
             Some(&mut Deed { keep, flip, .. }) => {
                 self.deeds.pop_front();
-                let ram = &mut cpu.machine.ram;
-                let word = ram.read(address, 4) as u32;
-                ram.write(address, 4, u64::from(word & keep ^ flip));
+                let word = cpu.machine.look_at(address, 4) as u32;
+                cpu.machine.put(address, 4, u64::from(word & keep ^ flip));
             }
             None => {}
         }
     }
 }
 
-/// A PE whose n-th preemption check from now says "stop here".
-#[derive(Debug)]
-pub(super) struct ForcedPe<'a> {
-    pub(super) cpu: Cpu<'a>,
-    /// How many checks are left to the one that does; 0: none ever does.
-    pub(super) checks: &'a mut u64,
-    /// Guests that write meanwhile, where there are any.
-    pub(super) tamper: Option<&'a mut Tamper>,
+/// What the hypervisor meets on a PE that it would not meet on the machine alone.
+#[derive(Debug, Default)]
+pub struct Forced {
+    /// How many preemption checks are left to the one that says "stop here"; 0: none ever does.
+    pub(super) checks: u64,
+    /// Guests that write meanwhile.
+    pub tamper: Tamper,
 }
 
-impl<'a> Over for ForcedPe<'a> {
-    type Below = Cpu<'a>;
-
-    fn below(&self) -> &Cpu<'a> {
-        &self.cpu
-    }
-
-    fn below_mut(&mut self) -> &mut Cpu<'a> {
-        &mut self.cpu
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        if width == Width::Word
-            && let Some(tamper) = &mut self.tamper
-        {
-            tamper.before(&mut self.cpu, address);
+impl Interference for Forced {
+    fn before_access(&mut self, cpu: &mut Cpu<'_>, address: u64, access: AccessOf) {
+        if matches!(access, AccessOf::Load(width) | AccessOf::Store(width) if width != Width::Word) {
+            return;
         }
-        self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        if width == Width::Word
-            && let Some(tamper) = &mut self.tamper
-        {
-            tamper.before(&mut self.cpu, address);
+        self.tamper.before(cpu, address);
+        if matches!(access, AccessOf::Atomic(Rmw::CompareExchange { .. })) {
+            self.tamper.flip(cpu, address);
         }
-        self.cpu.store(address, width, value)
     }
 
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        if let Some(tamper) = &mut self.tamper {
-            tamper.before(&mut self.cpu, address);
-            if matches!(op, Rmw::CompareExchange { .. }) {
-                tamper.flip(&mut self.cpu, address);
-            }
-        }
-        self.cpu.rmw(address, op)
-    }
-
-    fn preemption_due(&mut self) -> bool {
-        *self.checks = match *self.checks {
+    fn preemption_due(&mut self, _: &mut Cpu<'_>) -> bool {
+        self.checks = match self.checks {
             0 => return false,
             checks => checks - 1,
         };
-        *self.checks == 0
+        self.checks == 0
     }
 }

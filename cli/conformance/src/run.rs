@@ -9,7 +9,6 @@ use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Owner;
 use sim_core::machine::Refusal;
-use sim_core::outcome::{HazardKind, HazardReport};
 use sim_core::platform::Event;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -58,9 +57,9 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         }
         steps += 1;
     }
-    let own_hazard = rig.machine.hazards().iter().find(|hazard| rig.is_own(hazard));
+    let own_hazard = rig.harness.own_hazards().next();
     let own_hazard = own_hazard.map(|hazard| words::hazard(&hazard.kind));
-    let mut hazards = rig.hazards();
+    let mut hazards = rig.harness.hazards();
     if let (Outcome::Ok, Some(hazard)) = (&outcome, hazards.next()) {
         outcome = Outcome::Hazard { first: words::hazard(&hazard.kind), count: hazards.count() + 1 };
     }
@@ -93,16 +92,6 @@ fn last_lines(text: &str, line: usize) -> Vec<String> {
 }
 
 impl Rig {
-    /// Whether a hazard is the strategy's own: memory reached by the default map has other attributes than by regions.
-    fn is_own(&self, hazard: &HazardReport) -> bool {
-        self.hyp.core.strategy.needs().default_map && matches!(hazard.kind, HazardKind::Attributes { .. })
-    }
-
-    /// The hazards that are not the strategy's own.
-    pub fn hazards(&self) -> impl Iterator<Item = &HazardReport> {
-        self.machine.hazards().iter().filter(|hazard| !self.is_own(hazard))
-    }
-
     /// Takes a step: its result, its output and what came of it.
     pub fn step(&mut self, step: &Step) -> Result<StepOutcome, Trouble> {
         let (rc, out) = if matches!(step.op, format::Op::Dump {}) { (0, self.dump()) } else { self.act(step)? };
@@ -131,14 +120,14 @@ impl Rig {
     /// What the hypervisor told meanwhile: event interrupts where they can be seen, and polls that ended.
     fn collect(&mut self, got: &mut StepOutcome) {
         let mut events = core::mem::take(&mut self.events);
-        self.machine.take_events(&mut events);
+        self.harness.machine.take_events(&mut events);
         for event in events.drain(..) {
             match event {
                 Event::Injected { domain, vcpu } => {
                     let Some(id) = self.ids.get(domain).copied() else {
                         continue;
                     };
-                    let dom = self.hyp.core.index(domain);
+                    let dom = self.harness.hyp.index(domain);
                     if !dom.is_some_and(|dom| self.visible(dom, vcpu)) {
                         continue;
                     }
@@ -163,16 +152,16 @@ impl Rig {
     }
 
     fn fault(&self, line: usize, step: &Step) -> HypervisorFault {
-        let fault = self.machine.faults().0;
+        let fault = self.harness.machine.faults().0;
         let (esr, far) = fault.map_or((0, 0), |fault| (fault.syndrome.esr(), fault.syndrome.far));
-        let owner = match self.hyp.core.layout.owner(far).0 {
+        let owner = match self.harness.hyp.layout().owner(far).0 {
             Owner::Ram(position) | Owner::Granted(position) => {
                 format!("domain {}", self.ids.get(position).copied().unwrap_or_default())
             }
             Owner::Nobody => "nobody".into(),
             _ => "the hypervisor".into(),
         };
-        let object = self.hyp.object_at(far).map(|(area, offset)| format!("{} + {offset:#x}", area.object));
+        let object = self.harness.hyp.object_at(far).map(|(area, offset)| format!("{} + {offset:#x}", area.object));
         HypervisorFault {
             line,
             step: line - 1,

@@ -4,7 +4,7 @@ use super::registers::El1;
 use crate::convention::{Arch, Frame};
 use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::outcome::VcpuRef;
-use crate::platform::{Platform, SysReg, list_register};
+use crate::platform::{Platform, SysReg, Vmid, list_register};
 use alloc::vec::Vec;
 use boards::PeId;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
@@ -177,20 +177,15 @@ impl VcpuState {
         p.write(SysReg::IchLr0, self.el1.list_register)?;
         p.write(SysReg::VmpidrEl2, u64::from(self.index))?;
         // A layout has no more domains than there are VMIDs.
-        p.write(SysReg::VsctlrEl2, vmid(self.domain) << self.pmsa.vmid_shift())
+        let vmid = Vmid::of_domain(self.domain).unwrap_or(Vmid::NOBODY);
+        p.write(SysReg::VsctlrEl2, vmid.to_register(self.pmsa))
     }
-}
-
-/// The VMID of the domain at that position: 0 is left for nobody.
-#[must_use]
-pub fn vmid(position: usize) -> u64 {
-    u64::try_from(position).unwrap_or(u64::MAX).wrapping_add(1)
 }
 
 /// The vCPU that a machine knows by its VMID and its number.
 #[must_use]
-pub fn vcpu_of((vmid, vcpu): (u64, u64)) -> VcpuRef {
-    VcpuRef { domain: usize::try_from(vmid.wrapping_sub(1)).unwrap_or(usize::MAX), vcpu: vcpu as u32 }
+pub fn vcpu_of((vmid, vcpu): (Vmid, u64)) -> VcpuRef {
+    VcpuRef { domain: vmid.domain().unwrap_or(usize::MAX), vcpu: vcpu as u32 }
 }
 
 /// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the

@@ -276,7 +276,7 @@ impl<S: Strategy> Core<S> {
     }
 
     /// Begins work at EL2 as every entry does; also for work that no guest asked for.
-    pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+    pub(super) fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         self.at_once = 0;
         self.with_strategy(p, S::on_entry)
     }
@@ -288,7 +288,7 @@ impl<S: Strategy> Core<S> {
     }
 
     /// Ends work at EL2: `view` is in force when it is left.
-    pub fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
+    pub(super) fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
         self.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
     }
 

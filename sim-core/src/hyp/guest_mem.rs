@@ -15,7 +15,7 @@ use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withhel
 #[derive(Debug)]
 pub struct Cx<'a, P, S> {
     /// The hypervisor's state.
-    pub core: &'a mut Core<S>,
+    pub(super) core: &'a mut Core<S>,
     /// The platform.
     pub p: &'a mut P,
 }

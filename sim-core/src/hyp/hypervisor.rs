@@ -25,7 +25,7 @@ pub const HCR: u64 = hcr::VM | hcr::IMO | hcr::TWI;
 #[derive(Debug)]
 pub struct Hypervisor<S> {
     /// All but the event channels.
-    pub core: Core<S>,
+    pub(super) core: Core<S>,
     /// The event channels of all domains.
     pub channels: EventChannels<Area>,
     /// The domain that owns the hardware, if there is one.

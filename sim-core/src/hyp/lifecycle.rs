@@ -254,7 +254,7 @@ impl<S: Strategy> Hypervisor<S> {
 
 impl<S> Core<S> {
     /// Turns a vCPU off for good: it waits for no turn any more.
-    pub fn offline(&mut self, id: VcpuId) {
+    pub(super) fn offline(&mut self, id: VcpuId) {
         self.domains.offline(id);
         for pe in self.pes.values_mut() {
             pe.queue.take(id);

@@ -25,6 +25,12 @@ impl<S> Hypervisor<S> {
         &self.core.plan
     }
 
+    /// The rule by which memory is reached.
+    #[must_use]
+    pub const fn strategy(&self) -> &S {
+        &self.core.strategy
+    }
+
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
     pub fn index(&self, position: usize) -> Option<DomIdx> {
@@ -47,6 +53,12 @@ impl<S> Hypervisor<S> {
     #[must_use]
     pub fn view_on(&self, pe: PeId) -> &PeView {
         &self.core.pes[pe].view
+    }
+
+    /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
+    #[must_use]
+    pub fn follows_plan(&self, pe: PeId) -> bool {
+        self.core.follows_plan(pe)
     }
 
     /// The most regions that were enabled at once on any PE.

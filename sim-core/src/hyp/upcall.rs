@@ -9,7 +9,7 @@ use evtchn::{Caller, DomIdx, Vcpu};
 impl<S> Core<S> {
     /// Who runs on a PE, as a caller of hypercalls.
     #[must_use]
-    pub fn caller(&self, pe: PeId) -> Option<Caller> {
+    pub(super) fn caller(&self, pe: PeId) -> Option<Caller> {
         let vcpu = self.domains.vcpu(self.pes[pe].queue.current?);
         Some(Caller { dom: self.index(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
     }

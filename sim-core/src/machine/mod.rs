@@ -19,7 +19,7 @@ use crate::convention::Frame;
 use crate::guest::{Guest, Mark};
 use crate::layout::{Kind, Layout, Span};
 use crate::outcome::{Counts, El2Fault, HazardReport};
-use crate::platform::Event;
+use crate::platform::{Event, Vmid};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,9 +40,9 @@ pub struct Faulted(());
 /// The machine.
 pub struct Machine {
     /// The PEs.
-    pub pes: PerPe<Pe>,
+    pes: PerPe<Pe>,
     /// Memory.
-    pub ram: Ram,
+    ram: Ram,
     /// What was written to the console.
     console: Vec<u8>,
     /// Uses of the MPU that hardware may answer either way.
@@ -110,8 +110,8 @@ impl Machine {
         }
     }
 
-    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid` (`VSCTLR_EL2.VMID`).
-    pub fn add_guest(&mut self, vmid: u64, vcpu: u64, program: Box<dyn Guest>) {
+    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid`.
+    pub fn add_guest(&mut self, vmid: Vmid, vcpu: u64, program: Box<dyn Guest>) {
         self.guests.push(GuestSlot::new(vmid, vcpu, program));
         self.guests.sort_by_key(GuestSlot::key);
     }
@@ -156,6 +156,17 @@ impl Machine {
     #[must_use]
     pub fn look_at(&self, address: u64, size: usize) -> u64 {
         self.ram.read(address, size)
+    }
+
+    /// Writes the low `size` bytes of `value` to `address`, at most 8, as nobody's access: nothing where there is no memory.
+    pub fn put(&mut self, address: u64, size: usize, value: u64) {
+        self.ram.write(address, size, value);
+    }
+
+    /// Memory.
+    #[must_use]
+    pub const fn memory(&self) -> &Ram {
+        &self.ram
     }
 
     /// Uses of the MPU that hardware may answer either way, the first of them.

@@ -6,7 +6,7 @@ use super::{Faulted, Machine, attributes};
 use crate::convention::{Arch, Cause, ESR_IL, PSTATE_I, ec};
 use crate::guest::{Action, Guest, Input};
 use crate::outcome::HazardKind;
-use crate::platform::{Width, hcr};
+use crate::platform::{Vmid, Width, hcr};
 use alloc::boxed::Box;
 use boards::PeId;
 use core::fmt;
@@ -14,7 +14,7 @@ use mpu_model::{Access, AccessKind, El, GuestDenial, Hcr, Stage, Syndrome, check
 
 /// A vCPU's program and how far it is.
 pub struct GuestSlot {
-    vmid: u64,
+    vmid: Vmid,
     vcpu: u64,
     program: Box<dyn Guest>,
     /// What the program is to be resumed with.
@@ -28,13 +28,13 @@ pub struct GuestSlot {
 }
 
 impl GuestSlot {
-    pub(super) fn new(vmid: u64, vcpu: u64, program: Box<dyn Guest>) -> Self {
+    pub(super) fn new(vmid: Vmid, vcpu: u64, program: Box<dyn Guest>) -> Self {
         Self { vmid, vcpu, program, next: Input::Value(0), held: None, trapped: None, again: None }
     }
 
     /// VMID and vCPU.
     #[must_use]
-    pub fn key(&self) -> (u64, u64) {
+    pub fn key(&self) -> (Vmid, u64) {
         (self.vmid, self.vcpu)
     }
 
@@ -302,7 +302,7 @@ impl Machine {
         }
         state.charge(|counts| &mut counts.erets, self.costs.eret);
         state.context_sync();
-        let key = (state.vmid().into(), state.vmpidr);
+        let key = (state.vmid(), state.vmpidr);
         let Ok(place) = self.guests.binary_search_by_key(&key, GuestSlot::key) else {
             state.running = Running::Idle;
             return;

@@ -17,7 +17,7 @@ pub mod watch;
 use crate::convention::{Cause, Frame};
 use crate::guest::Guest;
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::{VcpuId, vcpu_of, vmid};
+use crate::hyp::domain::{VcpuId, vcpu_of};
 use crate::hyp::entry::{Entry, Exception, Next, Registers};
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
@@ -25,8 +25,9 @@ use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::Layout;
 use crate::machine::clock::Costs;
 use crate::machine::pe::Running;
-use crate::machine::{Cpu, Faulted, Machine, Stop};
+use crate::machine::{Cpu, Faulted, GuestSlot, Machine, Stop};
 use crate::outcome::{Breach, Counts, El2Fault, FaultKind, Limit, OnBehalf, Outcome, Report};
+use crate::platform::Vmid;
 use accounting::{Accounting, Took};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -172,7 +173,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Puts a program on a vCPU; one without a program is off from the start.
     pub fn add_guest(&mut self, domain: usize, vcpu: u32, program: Box<dyn Guest>) {
-        self.machine.add_guest(vmid(domain), u64::from(vcpu), program);
+        if let Some(vmid) = Vmid::of_domain(domain) {
+            self.machine.add_guest(vmid, u64::from(vcpu), program);
+        }
     }
 
     /// Runs to the end.
@@ -240,9 +243,10 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// vCPUs without a program are off.
     fn turn_off_the_empty(&mut self) {
         let keys: Vec<_> =
-            self.hyp.vcpus().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
+            self.hyp.vcpus().map(|(id, state)| (id, Vmid::of_domain(state.domain), u64::from(state.index))).collect();
         for (id, vmid, vcpu) in keys {
-            if self.machine.guests().binary_search_by_key(&(vmid, vcpu), crate::machine::GuestSlot::key).is_err() {
+            let found = |vmid| self.machine.guests().binary_search_by_key(&(vmid, vcpu), GuestSlot::key).is_ok();
+            if !vmid.is_some_and(found) {
                 self.hyp.offline(id);
             }
         }

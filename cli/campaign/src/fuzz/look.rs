@@ -13,7 +13,7 @@ impl Player<'_> {
     pub(super) fn memory(&mut self) -> Option<String> {
         static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
         for (address, page) in self.written() {
-            let real = self.rig.machine.ram.page(address).unwrap_or(&ZEROS);
+            let real = self.rig.harness.machine.memory().page(address).unwrap_or(&ZEROS);
             if real != page {
                 let at = real.iter().zip(page).position(|(real, page)| real != page).unwrap_or(0);
                 let word = |bytes: &[u8]| {
@@ -23,17 +23,17 @@ impl Player<'_> {
                 return Some(self.word(address + at as u64 / 4 * 4, word(page), word(real)));
             }
         }
-        self.looked = (self.model.memory.writes(), self.rig.machine.ram.writes());
+        self.looked = (self.model.memory.writes(), self.rig.harness.machine.memory().writes());
         None
     }
 
     /// That a word is not as the model has it.
     fn word(&self, at: u64, expected: u32, got: u32) -> String {
-        let hyp = &self.rig.hyp;
+        let hyp = &self.rig.harness.hyp;
         let Some((area, offset)) = hyp.object_at(at) else {
             return format!("the word at {at:#x} is {got:#x}; the model says {expected:#x}");
         };
-        let domain = area.domain.and_then(|position| hyp.core.index(position)).and_then(|dom| hyp.channels.id_of(dom));
+        let domain = area.domain.and_then(|position| hyp.index(position)).and_then(|dom| hyp.channels.id_of(dom));
         let differs = (expected ^ got).trailing_zeros();
         let bit = |array: u32, key| {
             let port = (offset.checked_sub(array.into())? * 8) as u32 + differs;
@@ -46,13 +46,13 @@ impl Player<'_> {
             Object::SharedInfo => bit(shared_info::PENDING, "pending").or_else(|| bit(shared_info::MASK, "masked")),
             Object::EventArray(_) => {
                 let (got, expected) = (replayed::event_word(got), replayed::event_word(expected));
-                let what = words::object(&hyp.core.layout, &area, offset);
+                let what = words::object(hyp.layout(), &area, offset);
                 Some(format!("{what}, at {at:#x}, is {got}; the model says {expected}"))
             }
             Object::VcpuInfo(_) | Object::ControlBlock(_) => None,
         };
         told.unwrap_or_else(|| {
-            let what = words::object(&hyp.core.layout, &area, offset);
+            let what = words::object(hyp.layout(), &area, offset);
             format!("{what}, at {at:#x}, is {got:#x}; the model says {expected:#x}")
         })
     }
@@ -60,7 +60,7 @@ impl Player<'_> {
     /// The model's pages that it or the system wrote to since both were found the same.
     pub(super) fn written(&self) -> impl Iterator<Item = (u64, &[u8; PAGE_SIZE as usize])> {
         let (model, real) = self.looked;
-        let ram = &self.rig.machine.ram;
+        let ram = self.rig.harness.machine.memory();
         let pages = self.model.memory.written();
         let pages = pages.filter(move |(address, _, written)| *written > model || ram.written(*address) > real);
         pages.map(|(address, page, _)| (address, page))
@@ -78,9 +78,9 @@ impl Player<'_> {
 
     /// A vCPU that sleeps and should not, or the reverse.
     pub(super) fn sleep(&self) -> Option<String> {
-        let vcpus = self.rig.hyp.core.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline);
+        let vcpus = self.rig.harness.hyp.vcpus().filter(|(_, vcpu)| vcpu.run != RunState::Offline);
         for (_, vcpu) in vcpus {
-            let dom = self.rig.hyp.core.index(vcpu.domain).and_then(|dom| self.rig.hyp.channels.id_of(dom));
+            let dom = self.rig.harness.hyp.index(vcpu.domain).and_then(|dom| self.rig.harness.hyp.channels.id_of(dom));
             let Some(id) = dom.map(|id| id.0) else { continue };
             let polls = self.model.doms.get(&id).is_some_and(|dom| dom.polls.contains_key(&vcpu.index));
             if polls != (vcpu.run == RunState::Blocked) {

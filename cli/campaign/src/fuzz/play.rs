@@ -3,6 +3,7 @@
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
 use super::pairs::Reached;
+use crate::hash::Fnv;
 use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
 use conformance::rig::{Rig, Trouble};
 use conformance::{Difference, compare, refusal_words};
@@ -79,7 +80,7 @@ pub(crate) struct Course {
     pub(crate) dump: Option<Value>,
     pub(crate) reached: Reached,
     /// Of everything that came back.
-    pub(crate) digest: u64,
+    pub(crate) digest: Fnv,
 }
 
 pub(super) struct Player<'a> {
@@ -104,10 +105,10 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
 
 /// The exception that the hypervisor took from itself.
 pub(super) fn fault(rig: &Rig) -> Wrong {
-    let layout = &rig.hyp.core.layout;
-    Wrong::Fault(rig.machine.faults().0.map_or_else(String::new, |fault| {
+    let layout = rig.harness.hyp.layout();
+    Wrong::Fault(rig.harness.machine.faults().0.map_or_else(String::new, |fault| {
         let far = fault.syndrome.far;
-        let whose = match rig.hyp.object_at(far) {
+        let whose = match rig.harness.hyp.object_at(far) {
             Some((area, offset)) => words::object(layout, &area, offset),
             None => format!("memory of {}", words::owner(layout, layout.owner(far).0)),
         };
@@ -141,13 +142,13 @@ pub(crate) fn play(case: &Case, course: &mut Course, spare: &mut Option<Machine>
             break;
         }
     }
-    *spare = Some(player.rig.machine);
+    *spare = Some(player.rig.harness.machine);
 }
 
 impl<'a> Player<'a> {
     fn new(case: &'a Case, rig: Rig, course: &'a mut Course) -> Self {
-        let ids = case.domains.iter().filter_map(|domain| rig.hyp.channels.lookup(evtchn::DomId(domain.id)));
-        let mut second = ids.filter_map(|dom| rig.hyp.channels.vcpu_info(dom, Vcpu(1)));
+        let ids = case.domains.iter().filter_map(|domain| rig.harness.hyp.channels.lookup(evtchn::DomId(domain.id)));
+        let mut second = ids.filter_map(|dom| rig.harness.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
         let (model, handled) = (Model::new(dummy, Some(0)), BTreeMap::new());
@@ -159,11 +160,11 @@ impl<'a> Player<'a> {
 
     /// The model gets a domain that the hypervisor has.
     fn created(&mut self, domain: &DomainHeader) {
-        let Some(dom) = self.rig.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
-        let shared_info = self.rig.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
-        let accepts = self.rig.accepts(dom.get()).iter().map(|span| (span.base(), span.limit())).collect();
+        let Some(dom) = self.rig.harness.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
+        let shared_info = self.rig.harness.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
+        let accepts = self.rig.harness.hands_over(dom.get()).iter().map(|span| (span.base(), span.limit())).collect();
         self.model.create(domain.id, judge::config(domain, shared_info, accepts));
-        let layout = &self.rig.hyp.core.layout;
+        let layout = self.rig.harness.hyp.layout();
         if layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed) {
             self.model.unplaced(domain.id);
         }
@@ -314,7 +315,7 @@ impl<'a> Player<'a> {
         };
         if !self.model.memory.pages().any(|(page, _)| page == address) {
             let page = self.model.memory.page(address);
-            if let Some(real) = self.rig.machine.ram.page(address) {
+            if let Some(real) = self.rig.harness.machine.memory().page(address) {
                 page.copy_from_slice(real);
             }
         }
@@ -328,7 +329,7 @@ impl<'a> Player<'a> {
         let stale: Vec<u64> = self.written().map(|(address, _)| address).collect();
         for address in stale {
             let page = self.model.memory.page(address);
-            match self.rig.machine.ram.page(address) {
+            match self.rig.harness.machine.memory().page(address) {
                 Some(real) => page.copy_from_slice(real),
                 None => page.fill(0),
             }
@@ -336,16 +337,16 @@ impl<'a> Player<'a> {
     }
 
     fn digest(&mut self, got: &Outcome) {
-        let mut mix = |value: u64| self.course.digest = (self.course.digest ^ value).wrapping_mul(0x100_0000_01b3);
-        mix(got.rc.cast_unsigned());
+        let digest = &mut self.course.digest;
+        digest.number(got.rc.cast_unsigned());
         for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
-            mix(u64::from(*domain) << 32 | u64::from(*vcpu));
+            digest.number(u64::from(*domain) << 32 | u64::from(*vcpu));
         }
-        self.rig.machine.pes.values().for_each(|pe| mix(pe.clock));
+        self.rig.harness.machine.pes().values().for_each(|pe| digest.number(pe.clock));
     }
 }
 
 /// The first hazard that is not the strategy's own.
 pub(super) fn hazard(rig: &Rig) -> Option<Wrong> {
-    rig.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
+    rig.harness.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
 }

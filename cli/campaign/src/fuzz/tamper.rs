@@ -36,18 +36,18 @@ pub(super) fn play(case: &Case, source: &mut impl Source) -> Option<Wrong> {
         Ok(rig) => rig,
         Err(why) => return Some(Wrong::Stuck(why)),
     };
-    let shared_info = |(_, dom)| rig.hyp.channels.shared_info(dom).map(|area| area.address);
-    let shared_infos: Vec<u64> = rig.hyp.channels.domains().filter_map(shared_info).collect();
+    let shared_info = |(_, dom)| rig.harness.hyp.channels.shared_info(dom).map(|area| area.address);
+    let shared_infos: Vec<u64> = rig.harness.hyp.channels.domains().filter_map(shared_info).collect();
     let pages = shared_infos.iter().filter_map(|at| Span::with_size(*at, PAGE_SIZE));
     // Not the memory behind it, where argument blocks are: that stays the guest's own.
-    rig.tamper.shared =
-        (0..case.domains.len()).flat_map(|at| rig.accepts(at).into_iter().take(1)).chain(pages).collect();
+    rig.forced.tamper.shared =
+        (0..case.domains.len()).flat_map(|at| rig.harness.hands_over(at).into_iter().take(1)).chain(pages).collect();
     let made = vec![None; case.steps.len()];
     let handed = shared_infos.iter().map(|at| at / PAGE_SIZE).collect();
     let mut victim = Victim { case, rig, made, handed };
     let steps = taking_up_fifo(case).into_iter().chain(case.steps.iter().cloned());
     steps.into_iter().find_map(|planned| {
-        victim.rig.tamper.deeds = (0..source.below(4)).map(|_| deed(source)).collect();
+        victim.rig.forced.tamper.deeds = (0..source.below(4)).map(|_| deed(source)).collect();
         victim.step(&planned)
     })
 }
@@ -86,7 +86,7 @@ fn deed(source: &mut impl Source) -> Deed {
 impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
-        self.rig.tamper.accessed.clear();
+        self.rig.forced.tamper.accessed.clear();
         let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.rig.step(&step) {
             Ok(got) => got,
@@ -128,13 +128,13 @@ impl Victim<'_> {
                 (Num::Fixed(value), _) => value,
                 (Num::Made(step), _) => self.made.get(step as usize).copied().flatten()?,
                 (Num::Page(page), Actor::Guest { domain, .. }) => {
-                    let accepts = self.rig.accepts(self.rig.position(domain)?);
+                    let accepts = self.rig.harness.hands_over(self.rig.position(domain)?);
                     let (first, pages) = accepts.first().map(|span| (span.base(), span.size() / PAGE_SIZE))?;
                     first / PAGE_SIZE + u64::from(page).checked_rem(pages)?
                 }
                 (Num::Shared, Actor::Guest { domain, .. }) => {
-                    let dom = self.rig.hyp.channels.lookup(evtchn::DomId(domain))?;
-                    self.rig.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
+                    let dom = self.rig.harness.hyp.channels.lookup(evtchn::DomId(domain))?;
+                    self.rig.harness.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
                 }
                 (Num::Page(_) | Num::Shared, Actor::Hypervisor) => return None,
             };
@@ -151,13 +151,13 @@ impl Victim<'_> {
 
     fn vcpu(&self, domain: u16, vcpu: u32) -> Option<&VcpuState> {
         let position = self.rig.position(domain)?;
-        let domains = &self.rig.hyp.core.domains;
-        domains.id(position, vcpu).map(|id| domains.vcpu(id))
+        let hyp = &self.rig.harness.hyp;
+        Some(hyp.vcpu(hyp.vcpu_id(position, vcpu)?))
     }
 
     /// A word in a domain's RAM that the hypervisor accessed and that is in no page handed over.
     fn stray(&self) -> Option<Difference> {
-        let stray = self.rig.tamper.accessed.iter().find(|at| !self.handed.contains(&(*at / PAGE_SIZE)))?;
+        let stray = self.rig.forced.tamper.accessed.iter().find(|at| !self.handed.contains(&(*at / PAGE_SIZE)))?;
         let expected = "words in pages handed over".into();
         Some(Difference { field: "accesses of the hypervisor".into(), expected, got: format!("{stray:#x}") })
     }
@@ -168,7 +168,7 @@ impl Victim<'_> {
             Op::Event { op, .. } => matches!(op, EventOp::Send { .. } | EventOp::Unmask { .. }),
             op => matches!(op, Op::XenNotify { .. }),
         };
-        let count = self.rig.tamper.accessed.len();
+        let count = self.rig.forced.tamper.accessed.len();
         (one && count > MOST_ACCESSES).then(|| Difference {
             field: "accesses for one event".into(),
             expected: format!("at most {MOST_ACCESSES}"),

@@ -6,9 +6,9 @@ use super::schedule::{Candidate, Footprint, Pick, Who};
 use evtchn::Route;
 use sim_core::guest::asynch::AsyncGuest;
 use sim_core::guest::{Action, CPU_OFF, Guest, Input, Mark};
-use sim_core::machine::{Cpu, Faulted, Machine, Refusal};
-use sim_core::platform::over::Over;
-use sim_core::platform::{Event, Platform, Rmw, Width};
+use sim_core::harness::{AccessOf, Interference};
+use sim_core::machine::{Cpu, Machine, Refusal};
+use sim_core::platform::{Event, Platform, Width};
 use std::collections::VecDeque;
 
 /// What an actor is made of.
@@ -174,21 +174,21 @@ impl Crew<'_> {
     /// What a guest does next without the hypervisor.
     pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
         let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
-        let (action, pe) = (*action, pe_of(who));
+        let action = *action;
         let value = match action {
             Action::Acknowledge => {
-                let intid = machine.pes[pe].acknowledge_virtual();
+                let intid = machine.pe_mut(pe_of(who)).acknowledge_virtual();
                 self.happened.push(Happening::Acknowledged(who, intid));
                 intid
             }
             Action::EndOfInterrupt(intid) => {
-                if !machine.pes[pe].end_virtual(intid) {
+                if !machine.pe_mut(pe_of(who)).end_virtual(intid) {
                     self.not_active = self.not_active.or(Some(who));
                 }
                 self.happened.push(Happening::Ended(who));
                 0
             }
-            _ => match machine.guest_access(pe, action) {
+            _ => match machine.guest_access(pe_of(who), action) {
                 Ok(value) => {
                     self.happened.push(Happening::Accessed(who, action, value));
                     value
@@ -225,7 +225,7 @@ impl Crew<'_> {
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
         let Some(actor) = self.actors.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
-        let pending = machine.pes[pe_of(who)].virtual_interrupt();
+        let pending = machine.pe(pe_of(who)).virtual_interrupt();
         loop {
             let between = !matches!(actor.next, Next::Raise(_));
             let input = if pending && actor.open && actor.held.is_none() && between {
@@ -254,83 +254,54 @@ impl Crew<'_> {
     }
 }
 
-/// A PE at EL2, at whose points others are let in.
-pub(super) struct Gate<'a, 'p> {
-    pub(super) cpu: Cpu<'a>,
-    pub(super) crew: &'a mut Crew<'p>,
-}
-
-impl Gate<'_, '_> {
+impl Crew<'_> {
     /// Before each access and barrier of the hypervisor: accesses of other guests may come first.
-    fn point(&mut self, footprint: Footprint) {
-        let me = self.cpu.pe.get();
+    fn point(&mut self, cpu: &mut Cpu<'_>, footprint: Footprint) {
+        let me = cpu.pe.get();
         loop {
             let mut can: Vec<Candidate> = [Candidate { who: me, footprint }].into();
-            can.extend(self.crew.guests(me));
-            let place = self.crew.choose(&can);
+            can.extend(self.guests(me));
+            let place = self.choose(&can);
             match can.get(place) {
-                Some(candidate) if candidate.who != me => self.crew.access(self.cpu.machine, candidate.who),
+                Some(candidate) if candidate.who != me => self.access(cpu.machine, candidate.who),
                 _ => break,
             }
         }
-        self.crew.happened.push(Happening::Worked(me, footprint));
+        self.happened.push(Happening::Worked(me, footprint));
     }
 }
 
-impl<'a> Over for Gate<'a, '_> {
-    type Below = Cpu<'a>;
-
-    fn below(&self) -> &Cpu<'a> {
-        &self.cpu
+impl Interference for Crew<'_> {
+    fn before_barrier(&mut self, cpu: &mut Cpu<'_>) {
+        self.point(cpu, Footprint::Own);
     }
 
-    fn below_mut(&mut self) -> &mut Cpu<'a> {
-        &mut self.cpu
-    }
-
-    fn isb(&mut self) -> Result<(), Faulted> {
-        self.point(Footprint::Own);
-        self.cpu.isb()
-    }
-
-    fn dsb(&mut self) -> Result<(), Faulted> {
-        self.point(Footprint::Own);
-        self.cpu.dsb()
-    }
-
-    fn load(&mut self, address: u64, width: Width) -> Result<u64, Faulted> {
-        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: false });
-        self.cpu.load(address, width)
-    }
-
-    fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Faulted> {
-        self.point(Footprint::Memory { address, bytes: width.bytes(), writes: true });
-        self.cpu.store(address, width, value)
-    }
-
-    fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Faulted> {
-        self.point(Footprint::Memory { address, bytes: Width::Word.bytes(), writes: true });
-        self.cpu.rmw(address, op)
+    fn before_access(&mut self, cpu: &mut Cpu<'_>, address: u64, access: AccessOf) {
+        let (width, writes) = match access {
+            AccessOf::Load(width) => (width, false),
+            AccessOf::Store(width) => (width, true),
+            AccessOf::Atomic(_) => (Width::Word, true),
+        };
+        self.point(cpu, Footprint::Memory { address, bytes: width.bytes(), writes });
     }
 
     /// At a check point an interrupt of this PE may be pending or not.
-    fn preemption_due(&mut self) -> bool {
-        let due = self.cpu.preemption_due() || {
-            let me = Candidate { who: self.cpu.pe.get(), footprint: Footprint::Own };
+    fn preemption_due(&mut self, cpu: &mut Cpu<'_>) -> bool {
+        let due = cpu.preemption_due() || {
+            let me = Candidate { who: cpu.pe.get(), footprint: Footprint::Own };
             let interrupt = Candidate { who: INTERRUPT, footprint: Footprint::Preemption };
-            self.crew.preemptions > 0 && self.crew.choose(&[me, interrupt]) > 0
+            self.preemptions > 0 && self.choose(&[me, interrupt]) > 0
         };
         if due {
-            self.crew.preemptions = self.crew.preemptions.saturating_sub(1);
-            self.crew.preempted = true;
+            self.preemptions = self.preemptions.saturating_sub(1);
+            self.preempted = true;
         }
         due
     }
 
     fn event(&mut self, event: Event) {
         if let Event::XenHandler { domain, port, .. } = event {
-            self.crew.happened.push(Happening::Notified(domain, port));
+            self.happened.push(Happening::Notified(domain, port));
         }
-        self.cpu.event(event);
     }
 }

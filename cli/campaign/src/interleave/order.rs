@@ -408,14 +408,14 @@ impl Search<'_> {
 
     fn memory(&self, model: &Model) -> Option<Differs> {
         model.memory.pages().find_map(|(base, page)| {
-            let real = self.system.machine.ram.page(base);
+            let real = self.system.harness.machine.memory().page(base);
             let same = real.map_or_else(|| page.iter().all(|byte| *byte == 0), |real| real == page);
             if same {
                 return None;
             }
             let words = page.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
             (base..).step_by(4).zip(words).find_map(|(address, expected)| {
-                let word = self.system.machine.ram.read(address, 4) as u32;
+                let word = self.system.harness.machine.look_at(address, 4) as u32;
                 let told = (word | expected == word || !self.queues) && tells(model, address);
                 let bits = if self.queues { u32::MAX } else { !queue_bits(model, address) };
                 ((word ^ expected) & bits != 0 && !told).then_some(Differs::Memory { address, word, expected })
@@ -424,7 +424,7 @@ impl Search<'_> {
     }
 
     fn ports(&self, model: &Model) -> Option<Differs> {
-        let channels = &self.system.hyp.channels;
+        let channels = &self.system.harness.hyp.channels;
         let real = channels.domains().flat_map(|(id, dom)| {
             channels.channels(dom).map(move |used| {
                 let state = match used.status.binding {

@@ -8,6 +8,7 @@ use evtchn::abi::fifo::{MASKED, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
 use evtchn::op::Op;
 use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, VirqKind, XenHandler, XenPort};
+use sim_core::harness::Interfered;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::machine::{Cpu, Faulted};
@@ -93,9 +94,9 @@ impl System {
     pub(super) fn pause(&mut self, position: usize) -> Result<(), NoSystem> {
         let refused = refused(CONTROL, "pause");
         self.model.pause(id_of(position), true).map_err(&refused)?;
-        let dom = self.hyp.core.index(position).ok_or(NoSystem::Lacks("a domain"))?;
-        let (mut cpu, hyp, _) = self.pe(CONTROL);
-        hyp.pause(&mut cpu, dom).map_err(&refused)?;
+        let dom = self.harness.hyp.index(position).ok_or(NoSystem::Lacks("a domain"))?;
+        let mut cpu = Cpu { machine: &mut self.harness.machine, pe: pe_of(CONTROL) };
+        self.harness.hyp.pause(&mut cpu, dom).map_err(&refused)?;
         Ok(self.take_kicks()?)
     }
 
@@ -106,29 +107,22 @@ impl System {
         what: &'static str,
         work: impl FnOnce(
             &mut EventChannels<Area>,
-            &mut Cx<'_, Cpu<'_>, Builtin>,
+            &mut Cx<'_, Interfered<'_, ()>, Builtin>,
             &dyn Fn(usize) -> Result<DomIdx, Errno>,
         ) -> Result<(), Stop<Faulted>>,
     ) -> Result<(), NoSystem> {
-        let indices: Vec<Option<DomIdx>> = positions().map(|position| self.hyp.core.index(position)).collect();
-        let (mut cpu, hyp, _) = self.pe(pe);
-        let back = hyp.core.pes[pe_of(pe)].view.current();
-        hyp.core.enter_unasked(&mut cpu)?;
+        let indices: Vec<Option<DomIdx>> = positions().map(|position| self.harness.hyp.index(position)).collect();
         let index = |position: usize| indices.get(position).copied().flatten().ok_or(Errno::ESRCH);
-        let done = work(&mut hyp.channels, &mut Cx { core: &mut hyp.core, p: &mut cpu }, &index);
-        hyp.core.leave_to(&mut cpu, back)?;
-        self.machine.resume(pe_of(pe), true);
-        match done {
+        match self.harness.on_its_own(&mut (), pe_of(pe), |channels, mut host| work(channels, &mut host, &index))? {
             Ok(()) => Ok(self.take_kicks()?),
-            Err(Stop::Errno(errno)) => Err(refused(pe, what)(errno)),
-            Err(Stop::Fault(fault)) => Err(fault.into()),
+            Err(errno) => Err(refused(pe, what)(errno)),
         }
     }
 
     /// Makes the vCPU on a PE forget all events so far, as if it had handled them: what binding and registering raised.
     pub fn quiet(&mut self, pe: Who) -> Result<(), NoSystem> {
-        let dom = self.hyp.core.index(domain_of(pe)).ok_or(NoSystem::Lacks("a domain"))?;
-        let channels = &self.hyp.channels;
+        let dom = self.harness.hyp.index(domain_of(pe)).ok_or(NoSystem::Lacks("a domain"))?;
+        let channels = &self.harness.hyp.channels;
         let info = channels.vcpu_info(dom, Vcpu(vcpu_of(pe))).ok_or(NoSystem::Lacks("a vcpu_info"))?.area().address;
         let selector = info + u64::from(vcpu_info::PENDING_SEL);
         // In either ABI, what says that a port is pending, and what leads to it.
@@ -144,10 +138,10 @@ impl System {
         let block = channels.control_block(dom, Vcpu(vcpu_of(pe)));
         clear.extend(block.map(|block| (block.address + u64::from(control_block::READY), u32::MAX)));
         for (address, bits) in clear {
-            let old = self.machine.ram.read(address, 4) as u32;
+            let old = self.harness.machine.look_at(address, 4) as u32;
             self.poke(address, old & !bits);
         }
-        Ok(Cpu { machine: &mut self.machine, pe: pe_of(pe) }.write(SysReg::IchLr0, 0)?)
+        Ok(Cpu { machine: &mut self.harness.machine, pe: pe_of(pe) }.write(SysReg::IchLr0, 0)?)
     }
 
     /// Remembers two ends of something under a name: the PE and the port of each.
@@ -170,7 +164,7 @@ impl System {
 
     /// Whether the domain at `position` is on FIFO.
     pub(super) fn is_fifo(&self, position: usize) -> bool {
-        let dom = self.hyp.core.index(position);
-        dom.and_then(|dom| self.hyp.channels.abi_kind(dom)) == Some(AbiKind::Fifo)
+        let dom = self.harness.hyp.index(position);
+        dom.and_then(|dom| self.harness.hyp.channels.abi_kind(dom)) == Some(AbiKind::Fifo)
     }
 }

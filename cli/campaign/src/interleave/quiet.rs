@@ -81,26 +81,26 @@ struct Words {
 
 /// The first that is lost.
 pub(super) fn look(system: &System) -> Option<Lost> {
-    let domains: Vec<DomIdx> = system.hyp.channels.domains().map(|(_, dom)| dom).collect();
+    let domains: Vec<DomIdx> = system.harness.hyp.channels.domains().map(|(_, dom)| dom).collect();
     domains.into_iter().find_map(|dom| {
         let words = words(system, dom);
-        let events = match system.hyp.channels.abi_kind(dom)? {
+        let events = match system.harness.hyp.channels.abi_kind(dom)? {
             AbiKind::TwoLevel => two_level(system, dom, &words),
             AbiKind::Fifo => fifo(system, dom, &words),
         };
-        let vcpus = 0..system.hyp.channels.vcpus(dom).unwrap_or(0);
+        let vcpus = 0..system.harness.hyp.channels.vcpus(dom).unwrap_or(0);
         let told = || words.iter().find_map(|words| upcall(system, dom, words));
         events.or_else(told).or_else(|| vcpus.into_iter().find_map(|vcpu| asleep(system, dom, vcpu)))
     })
 }
 
 fn read(system: &System, area: Area, offset: u32) -> u32 {
-    system.machine.ram.read(area.address + u64::from(offset), 4) as u32
+    system.harness.machine.look_at(area.address + u64::from(offset), 4) as u32
 }
 
 /// Of the vCPUs that have a `vcpu_info`: events for others are lost by the ABI.
 fn words(system: &System, dom: DomIdx) -> Vec<Words> {
-    let channels = &system.hyp.channels;
+    let channels = &system.harness.hyp.channels;
     let vcpus = (0..channels.vcpus(dom).unwrap_or(0)).map(|vcpu| (vcpu, channels.vcpu_info(dom, Vcpu(vcpu))));
     let seen = vcpus.filter_map(|(vcpu, place)| {
         let info = place.filter(|place| !matches!(place, VcpuInfoPlace::Dummy(_)))?.area();
@@ -114,11 +114,11 @@ fn words(system: &System, dom: DomIdx) -> Vec<Words> {
 }
 
 fn ports(system: &System, dom: DomIdx) -> impl Iterator<Item = Port> {
-    system.hyp.channels.channels(dom).filter(|used| !used.xen_owned).map(|used| used.port)
+    system.harness.hyp.channels.channels(dom).filter(|used| !used.xen_owned).map(|used| used.port)
 }
 
 fn two_level(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
-    let area = system.hyp.channels.shared_info(dom)?;
+    let area = system.harness.hyp.channels.shared_info(dom)?;
     ports(system, dom).map(|port| port.0).find_map(|port| {
         let bit = BitAt::of(port);
         let set = |array: u32| read(system, area, array + bit.word) & bit.mask != 0;
@@ -130,16 +130,16 @@ fn two_level(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
 
 fn fifo(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
     let domain = dom.get();
-    let pages = system.hyp.channels.event_pages(dom);
+    let pages = system.harness.hyp.channels.event_pages(dom);
     let word = |port: u32| {
         let page = pages.get((port / WORDS_PER_PAGE) as usize)?;
         Some(read(system, *page, port % WORDS_PER_PAGE * 4))
     };
     let mut reached: Vec<u32> = Vec::new();
     for block in words.iter().filter_map(|words| words.block) {
-        let ready = system.machine.ram.read(block + u64::from(control_block::READY), 4);
+        let ready = system.harness.machine.look_at(block + u64::from(control_block::READY), 4);
         for queue in (0..QUEUES).filter(|queue| ready >> queue & 1 != 0) {
-            let mut port = system.machine.ram.read(block + u64::from(control_block::HEAD + queue * 4), 4) as u32;
+            let mut port = system.harness.machine.look_at(block + u64::from(control_block::HEAD + queue * 4), 4) as u32;
             while let Some(event) = word(port).filter(|event| port != 0 && event & LINKED != 0) {
                 if reached.contains(&port) {
                     return Some(Lost::Twice { domain, port });
@@ -150,7 +150,7 @@ fn fifo(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
         }
     }
     // Words of closed ports stay on their queues too.
-    let valid = system.hyp.channels.port_counts(dom).map_or(0, |counts| counts.valid);
+    let valid = system.harness.hyp.channels.port_counts(dom).map_or(0, |counts| counts.valid);
     let linked = (1..valid).filter(|port| word(*port).is_some_and(|word| word & LINKED != 0));
     let stray = linked.filter(|port| !reached.contains(port)).map(|port| Lost::NotReached { domain, port }).next();
     let unlinked = ports(system, dom).map(|port| port.0).find_map(|port| match word(port)? {
@@ -163,15 +163,16 @@ fn fifo(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
 
 fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
     let (domain, vcpu) = (dom.get(), words.vcpu);
-    let ready = words.block.map_or(0, |block| system.machine.ram.read(block + u64::from(control_block::READY), 4));
+    let ready =
+        words.block.map_or(0, |block| system.harness.machine.look_at(block + u64::from(control_block::READY), 4));
     if (words.selector != 0 || ready != 0) && !words.upcall {
         return Some(Lost::NoUpcall { domain, vcpu });
     }
-    let core = &system.hyp.core;
-    let id = core.domains.id(domain, vcpu)?;
-    let state = Some(core.domains.vcpu(id)).filter(|state| state.run != RunState::Offline)?;
-    let here = core.pes[state.pe].queue.current == Some(id);
-    let on_pe = || system.machine.pes[state.pe].virtual_interrupt();
+    let hyp = &system.harness.hyp;
+    let id = hyp.vcpu_id(domain, vcpu)?;
+    let state = Some(hyp.vcpu(id)).filter(|state| state.run != RunState::Offline)?;
+    let here = hyp.current(state.pe) == Some(id);
+    let on_pe = || system.harness.machine.pe(state.pe).virtual_interrupt();
     // One that is paused on its PE is told once it runs again.
     let told = if here { on_pe() || state.paused() && state.event_pending } else { state.has_interrupt() };
     (words.upcall && !told).then_some(Lost::NotTold { domain, vcpu })
@@ -179,9 +180,8 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
 
 /// A vCPU that sleeps though it should not.
 fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
-    let (core, channels) = (&system.hyp.core, &system.hyp.channels);
-    let id = core.domains.id(dom.get(), vcpu)?;
-    let state = Some(core.domains.vcpu(id)).filter(|state| state.run == RunState::Blocked)?;
+    let (hyp, channels) = (&system.harness.hyp, &system.harness.hyp.channels);
+    let state = Some(hyp.vcpu(hyp.vcpu_id(dom.get(), vcpu)?)).filter(|state| state.run == RunState::Blocked)?;
     let pending = |port: Port| match channels.abi_kind(dom)? {
         AbiKind::TwoLevel => {
             let bit = BitAt::of(port.0);

@@ -1,7 +1,7 @@
 //! One schedule of a case, from the first step to the last, and what is looked at on the way.
 
 use super::case::Case;
-use super::crew::{Actor, Crew, Gate, Happening, Next, PREEMPTIONS, Tool, Work};
+use super::crew::{Actor, Crew, Happening, Next, PREEMPTIONS, Tool, Work};
 use super::order::{self, Differs};
 use super::place::{PES, domain_of, id_of, pe_of};
 use super::quiet::{self, Lost};
@@ -11,8 +11,8 @@ use evtchn::{DomId, Errno, Port, Route, Stop, Vcpu, VirqKind};
 use sim_core::convention::Cause;
 use sim_core::guest::Action;
 use sim_core::hyp::entry::Next as Goes;
-use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::machine::{Cpu, Faulted, Refusal};
+use sim_core::hyp::strategy::Builtin;
+use sim_core::machine::{Faulted, Refusal};
 use sim_core::outcome::{Breach, El2Fault, HazardKind};
 
 /// What is wrong with a schedule.
@@ -78,7 +78,6 @@ struct Run<'p> {
     crew: Crew<'p>,
     /// Who went last.
     last: Who,
-    strategy_maps_by_default: bool,
 }
 
 /// Plays a case under a strategy as `pick` decides.
@@ -101,19 +100,18 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
         crew.actors.push(Actor::new(work, open));
     }
     for who in 0..PES {
-        crew.feed(&mut system.machine, who, 0);
+        crew.feed(&mut system.harness.machine, who, 0);
         if let Some(actor) = crew.actors.get_mut(who) {
             actor.idle = !system.runs(who);
         }
     }
-    let strategy_maps_by_default = strategy.needs().default_map;
-    let mut run = Run { system, crew, last: 0, strategy_maps_by_default };
+    let mut run = Run { system, crew, last: 0 };
     let raced = run.race();
     let Run { system, crew, .. } = run;
     let Crew { happened, picks, seen, .. } = crew;
     let wrong = match raced {
         Ok(wrong) => wrong,
-        Err(Faulted { .. }) => Some(Wrong::Fault(system.machine.faults().0)),
+        Err(Faulted { .. }) => Some(Wrong::Fault(system.harness.machine.faults().0)),
     };
     let wrong = if seen {
         None
@@ -165,7 +163,7 @@ impl Run<'_> {
         let actor = self.crew.actors.get(who)?;
         let footprint = match actor.next {
             Next::Raise(_) => Footprint::Lock(Entry::Raise),
-            _ if self.system.kicked(who) => Footprint::Lock(Entry::Interrupt),
+            _ if self.system.harness.is_kicked(pe_of(who)) => Footprint::Lock(Entry::Interrupt),
             _ if actor.idle => return None,
             Next::Act(action) => Footprint::of(action).unwrap_or(Footprint::Lock(Entry::Call)),
             Next::Again | Next::Tool(_, None) => Footprint::Lock(Entry::Call),
@@ -180,21 +178,19 @@ impl Run<'_> {
         match next {
             Next::Raise(route) => {
                 self.crew.happened.push(Happening::WentOn(who));
-                let (mut gate, hyp, _) = gate(&mut self.system, &mut self.crew, who);
+                let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
                 hyp.go_on(&mut gate, route)?;
                 self.over(who)
             }
-            _ if self.system.kicked(who) => {
+            _ if self.system.harness.is_kicked(pe_of(who)) => {
                 self.crew.happened.push(Happening::Kicked(who));
-                self.system.interrupted(who)?;
-                let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-                hyp.begin(&mut gate, Cause::Irq, frame)?;
+                self.system.harness.interrupted(pe_of(who))?;
+                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
                 self.leave(who, None)
             }
             Next::Act(Action::WaitForInterrupt) => {
-                self.system.wait(who)?;
-                let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-                hyp.begin(&mut gate, Cause::Sync, frame)?;
+                self.system.harness.trap_wfi(pe_of(who))?;
+                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)?;
                 self.then(who, Next::Resume(0));
                 self.leave(who, None)
             }
@@ -208,11 +204,11 @@ impl Run<'_> {
             }
             Next::Again => {
                 self.crew.happened.push(Happening::Again(who));
-                self.system.trap_again(who)?;
+                self.system.harness.trap_again(pe_of(who))?;
                 self.call(who)
             }
             Next::Act(_) => {
-                self.crew.access(&mut self.system.machine, who);
+                self.crew.access(&mut self.system.harness.machine, who);
                 Ok(())
             }
             Next::Tool(tool @ (Tool::Virq { .. } | Tool::Notify { .. }), _) => self.xen(who, tool),
@@ -231,16 +227,15 @@ impl Run<'_> {
     /// EL2 is entered for a hypercall.
     fn call(&mut self, who: Who) -> Result<(), Faulted> {
         self.crew.preempted = false;
-        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-        if let Some(route) = hyp.begin(&mut gate, Cause::Sync, frame)? {
+        if let Some(route) = self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)? {
             self.let_go(who, route);
             return Ok(());
         }
-        if self.system.is_to_go_on(who) {
+        if self.system.harness.result(pe_of(who)).is_none() {
             // The only hypercall of races that has check points.
             let domain = domain_of(who);
-            let dom = self.system.hyp.core.index(domain);
-            let at = dom.and_then(|dom| self.system.hyp.channels.reset_from(dom)).unwrap_or(0);
+            let dom = self.system.harness.hyp.index(domain);
+            let at = dom.and_then(|dom| self.system.harness.hyp.channels.reset_from(dom)).unwrap_or(0);
             self.crew.happened.push(Happening::Preempted(who, domain, at));
             self.then(who, Next::Again);
             return self.leave(who, None);
@@ -262,21 +257,18 @@ impl Run<'_> {
             Happening::Asked(of, _) if *of == who => Some(false),
             _ => None,
         });
-        let (_, _, frame) = gate(&mut self.system, &mut self.crew, who);
-        let rc = if called == Some(true) { frame.x[0] } else { 0 };
-        self.then(who, Next::Resume(rc));
-        self.leave(who, Some(rc.cast_signed()))?;
+        let rc = if called == Some(true) { self.system.harness.result(pe_of(who)).unwrap_or(0) } else { 0 };
+        self.then(who, Next::Resume(rc.cast_unsigned()));
+        self.leave(who, Some(rc))?;
         if self.crew.actors.get(who).is_some_and(|actor| matches!(actor.work, Work::Toolstack(_))) {
-            self.crew.feed(&mut self.system.machine, who, rc);
+            self.crew.feed(&mut self.system.harness.machine, who, rc.cast_unsigned());
         }
         Ok(())
     }
 
     /// EL2 is left, maybe with a result; the guest goes on if its vCPU can run.
     fn leave(&mut self, who: Who, rc: Option<i64>) -> Result<(), Faulted> {
-        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-        let goes = hyp.leave(&mut gate, frame)?;
-        self.system.machine.resume(pe_of(who), goes == Goes::Guest);
+        let goes = self.system.harness.leave(&mut self.crew, pe_of(who))?;
         self.crew.happened.extend(rc.map(|rc| Happening::Returned(who, rc)));
         if !self.system.has_vcpu(who) {
             self.crew.end(who);
@@ -286,7 +278,7 @@ impl Run<'_> {
             }
             actor.idle = goes == Goes::Idle;
             if goes == Goes::Guest {
-                self.crew.go_on(&self.system.machine, who);
+                self.crew.go_on(&self.system.harness.machine, who);
             }
         }
         Ok(())
@@ -295,9 +287,9 @@ impl Run<'_> {
     /// Xen sets out to raise an event from an interrupt of this PE.
     fn xen(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
         self.crew.happened.push(Happening::Asked(who, tool));
-        let (mut gate, hyp, frame) = gate(&mut self.system, &mut self.crew, who);
-        hyp.begin(&mut gate, Cause::Irq, frame)?;
-        let dom = |position| hyp.core.index(position);
+        self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
+        let hyp = &self.system.harness.hyp;
+        let dom = |position| hyp.index(position);
         let route = match tool {
             Tool::Virq { domain, vcpu, virq } => match (VirqKind::of(virq), dom(domain)) {
                 (Some(VirqKind::Global), _) => hyp.channels.route_virq_global(virq),
@@ -317,7 +309,7 @@ impl Run<'_> {
     fn toolstack(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
         self.crew.happened.push(Happening::Asked(who, tool));
         self.crew.preempted = false;
-        let (mut gate, hyp, _) = gate(&mut self.system, &mut self.crew, who);
+        let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
         let dom = |hyp: &sim_core::hyp::Hypervisor<Builtin>, position| {
             hyp.channels.lookup(DomId(id_of(position))).ok_or(Errno::ESRCH)
         };
@@ -339,15 +331,15 @@ impl Run<'_> {
             }
             Tool::Call(_) | Tool::Virq { .. } | Tool::Notify { .. } => Ok(()),
         };
-        self.system.machine.resume(pe_of(who), true);
+        self.system.harness.machine.resume(pe_of(who), true);
         let rc = match done {
             Ok(()) => 0,
             Err(Stop::Errno(errno)) => errno.rc(),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
         if let (true, Tool::Kill(position)) = (self.crew.preempted, tool) {
-            let dom = self.system.hyp.core.index(position);
-            let counts = dom.and_then(|dom| self.system.hyp.channels.port_counts(dom));
+            let dom = self.system.harness.hyp.index(position);
+            let counts = dom.and_then(|dom| self.system.harness.hyp.channels.port_counts(dom));
             self.crew.happened.push(Happening::Preempted(who, position, counts.map_or(0, |counts| counts.valid)));
         }
         self.crew.happened.push(Happening::Returned(who, rc));
@@ -357,15 +349,13 @@ impl Run<'_> {
             self.then(who, Next::Tool(tool, since));
             return Ok(());
         }
-        self.crew.feed(&mut self.system.machine, who, 0);
+        self.crew.feed(&mut self.system.harness.machine, who, 0);
         Ok(())
     }
 
-    /// The first hazard that is not the strategy's own: by the default map memory has other attributes than by regions.
+    /// The first hazard that is not the strategy's own.
     fn hazard(&self) -> Option<Wrong> {
-        let own = |kind: &HazardKind| self.strategy_maps_by_default && matches!(kind, HazardKind::Attributes { .. });
-        let kinds = self.system.machine.hazards().iter().map(|hazard| hazard.kind);
-        kinds.clone().find(|kind| !own(kind)).map(Wrong::Hazard)
+        self.system.harness.hazards().next().map(|hazard| Wrong::Hazard(hazard.kind))
     }
 
     /// Asks the isolation oracle about a PE, unless that is still at EL2.
@@ -378,21 +368,11 @@ impl Run<'_> {
     fn ended(&self) -> Option<Wrong> {
         let half_way = |actor: &Actor| matches!((&actor.work, actor.next), (Work::Guest(_), Next::Raise(_)));
         let mut actors = self.crew.actors.iter().enumerate().filter(|(_, actor)| half_way(actor));
-        actors.find(|(pe, _)| self.system.hyp.core.index(domain_of(*pe)).is_none()).map(|(pe, _)| Wrong::Ended(pe))
+        actors.find(|(pe, _)| self.system.harness.hyp.index(domain_of(*pe)).is_none()).map(|(pe, _)| Wrong::Ended(pe))
     }
 
     /// All is over: the isolation oracle looks at every PE.
     fn last_look(&mut self) -> Option<Wrong> {
         (0..PES).find_map(|pe| self.system.breach(pe)).map(Wrong::Isolation)
     }
-}
-
-/// A PE at EL2, the hypervisor and the PE's registers.
-fn gate<'a, 'p>(
-    system: &'a mut System,
-    crew: &'a mut Crew<'p>,
-    who: Who,
-) -> (Gate<'a, 'p>, &'a mut sim_core::hyp::Hypervisor<Builtin>, &'a mut sim_core::convention::Frame) {
-    let cpu = Cpu { machine: &mut system.machine, pe: pe_of(who) };
-    (Gate { cpu, crew }, &mut system.hyp, system.frames.get_mut(who).unwrap_or(&mut system.no_frame))
 }

@@ -8,10 +8,10 @@ use evtchn::abi::shared_info;
 use evtchn::model::{Config, Model};
 use evtchn::{DomId, Errno, Object, Policy, Vcpu};
 use mpu_model::{DefaultMap, Rules};
-use sim_core::convention::{Arch, Cause, ESR_IL, Frame, TAG, ec};
+use sim_core::convention::Cause;
 use sim_core::guest::{Action, Home, hypercall};
-use sim_core::hyp::domain::{ENTRY_POINT, RunState, VcpuState};
-use sim_core::hyp::entry::Next;
+use sim_core::harness::Harness;
+use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, SetupError};
@@ -20,9 +20,7 @@ use sim_core::layout::{
     VcpuLayout,
 };
 use sim_core::machine::clock::Costs;
-use sim_core::machine::{Cpu, Faulted, Machine};
-use sim_core::outcome::ViewId;
-use sim_core::platform::{Platform, SysReg};
+use sim_core::machine::{Faulted, Machine};
 use sim_core::world::home;
 use sim_core::world::oracle::Oracle;
 use std::collections::BTreeMap;
@@ -142,10 +140,7 @@ fn layout(placement: Placement) -> Result<Layout, NoSystem> {
 /// The system.
 #[derive(Debug)]
 pub struct System {
-    pub(super) machine: Machine,
-    pub(super) hyp: Hypervisor<Builtin>,
-    pub(super) frames: [Frame; PES],
-    pub(super) no_frame: Frame,
+    pub(super) harness: Harness<Builtin>,
     pub(super) oracle: Oracle,
     pub(super) model: Model,
     /// Hypercalls whose blocks stand in memory.
@@ -173,10 +168,7 @@ impl System {
         let mut model = Model::new(dummy, Some(0));
         model.memory.page(dummy);
         let mut system = Self {
-            machine,
-            hyp,
-            frames: [Frame::default(); PES],
-            no_frame: Frame::default(),
+            harness: Harness::new(machine, hyp),
             oracle: Oracle::default(),
             model: Model::new(dummy, Some(0)),
             prepared: Vec::new(),
@@ -186,27 +178,20 @@ impl System {
         };
         (0..RAM.len()).for_each(|position| system.model_domain(&mut model, position));
         system.model = model;
+        system.harness.boot()?;
+        system.harness.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
         for pe in 0..PES {
-            system.hyp.boot(&mut Cpu { machine: &mut system.machine, pe: pe_of(pe) })?;
-        }
-        system.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
-        for pe in 0..PES {
-            let (mut cpu, hyp, frame) = system.pe(pe);
-            let next = hyp.leave(&mut cpu, frame)?;
-            system.machine.resume(pe_of(pe), next == Next::Guest);
+            system.harness.leave(&mut (), pe_of(pe))?;
         }
         Ok(system)
     }
 
     /// Gives a model the domain at `position`, which the hypervisor has, with its memory clear.
     pub(super) fn model_domain(&self, model: &mut Model, position: usize) {
-        let Some(dom) = self.hyp.core.index(position) else { return };
-        let shared_info = self.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
-        let layout = &self.hyp.core.layout;
-        let accepts = match layout.pages(position).and_then(|pages| pages.own_pool) {
-            Some(pool) => [pool].into(),
-            None => layout.domains().get(position).map(|planned| planned.ram.clone()).unwrap_or_default(),
-        };
+        let hyp = &self.harness.hyp;
+        let Some(dom) = hyp.index(position) else { return };
+        let shared_info = hyp.channels.shared_info(dom).map_or(0, |area| area.address);
+        let accepts = self.harness.hands_over(position);
         let own = |address: u64| accepts.iter().any(|span: &Span| span.contains(address));
         for (address, page) in model.memory.pages_mut() {
             if own(address) {
@@ -225,12 +210,6 @@ impl System {
         core::mem::replace(&mut self.model, Model::new(0, None))
     }
 
-    pub(super) fn pe(&mut self, pe: Who) -> (Cpu<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
-        let cpu = Cpu { machine: &mut self.machine, pe: pe_of(pe) };
-        // There is a frame for each PE.
-        (cpu, &mut self.hyp, self.frames.get_mut(pe).unwrap_or(&mut self.no_frame))
-    }
-
     /// What the vCPU on a PE knows of where it lives.
     pub fn home(&self, pe: Who) -> Result<Home, NoSystem> {
         self.homes.get(pe).copied().ok_or(NoSystem::Lacks("a PE"))
@@ -242,7 +221,7 @@ impl System {
         let block = base + (PAGES - 1) * PAGE_SIZE + self.prepared.len() as u64 * BLOCK;
         let encoded = call.encode(block);
         for (address, word) in (block..).step_by(4).zip(&encoded.block) {
-            self.machine.ram.write(address, 4, u64::from(*word));
+            self.harness.machine.put(address, 4, u64::from(*word));
         }
         self.port_at = encoded.port.map(|word| block + word as u64 * 4);
         let mut args = [0; 5];
@@ -254,50 +233,20 @@ impl System {
         action
     }
 
-    /// Puts a hypercall into a PE's registers, as its HVC does.
+    /// The hypercall that an action is traps, as its HVC makes it.
     pub(super) fn trap(&mut self, pe: Who, action: Action) -> Result<(), Faulted> {
         let Action::Hvc { nr, args, .. } = action else { return Ok(()) };
-        let (mut cpu, hyp, frame) = self.pe(pe);
-        hyp.core.layout.board().pmsa.set_number(frame, nr);
-        for (register, value) in frame.x.iter_mut().zip(args) {
-            *register = value;
-        }
-        frame.elr = ENTRY_POINT.wrapping_add(4);
-        cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))
-    }
-
-    /// A hypercall that was preempted traps again, with the registers as EL2 left them.
-    pub(super) fn trap_again(&mut self, pe: Who) -> Result<(), Faulted> {
-        let (mut cpu, _, frame) = self.pe(pe);
-        frame.elr = ENTRY_POINT.wrapping_add(4);
-        cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))
-    }
-
-    /// Whether the hypercall that a PE made is to be made again.
-    pub(super) fn is_to_go_on(&self, pe: Who) -> bool {
-        self.frames.get(pe).is_some_and(|frame| frame.elr == ENTRY_POINT)
-    }
-
-    /// A WFI traps.
-    pub(super) fn wait(&mut self, pe: Who) -> Result<(), Faulted> {
-        let (mut cpu, _, frame) = self.pe(pe);
-        frame.elr = ENTRY_POINT;
-        cpu.write(SysReg::EsrEl2, (ec::WFX << 26) | ESR_IL)
+        self.harness.trap(pe_of(pe), nr, args)
     }
 
     /// Whether a vCPU that is not off has its registers on a PE.
     pub(super) fn has_vcpu(&self, pe: Who) -> bool {
-        self.vcpu(pe).is_some_and(|vcpu| vcpu.run != RunState::Offline)
+        self.harness.on_pe(pe_of(pe)).is_some_and(|vcpu| vcpu.run != RunState::Offline)
     }
 
     /// Whether the vCPU of a PE runs.
     pub(super) fn runs(&self, pe: Who) -> bool {
-        self.vcpu(pe).is_some_and(VcpuState::can_run)
-    }
-
-    fn vcpu(&self, pe: Who) -> Option<&VcpuState> {
-        let current = self.hyp.core.pes[pe_of(pe)].queue.current?;
-        Some(self.hyp.core.domains.vcpu(current))
+        self.harness.on_pe(pe_of(pe)).is_some_and(VcpuState::can_run)
     }
 
     /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
@@ -305,12 +254,10 @@ impl System {
         let call = call.into();
         let action = self.prepare(pe, call);
         self.trap(pe, action)?;
-        let (mut cpu, hyp, frame) = self.pe(pe);
-        let next = hyp.enter(&mut cpu, Cause::Sync, frame)?;
-        let rc = frame.x[0].cast_signed();
-        self.machine.resume(pe_of(pe), next == Next::Guest);
+        self.harness.enter(&mut (), pe_of(pe), Cause::Sync)?;
+        let rc = self.harness.result(pe_of(pe)).unwrap_or(Errno::ERESTART.rc());
         let (expected, port) = call.judge(&mut self.model, pe);
-        let made = self.port_at.map_or(0, |at| self.machine.ram.read(at, 4) as u32);
+        let made = self.port_at.map_or(0, |at| self.harness.machine.look_at(at, 4) as u32);
         if rc != 0 || rc != expected || made != port.unwrap_or(0) {
             return Err(NoSystem::Step { pe, call, rc, expected });
         }
@@ -320,38 +267,21 @@ impl System {
 
     /// Lets every PE take the kick that waits for it.
     pub(super) fn take_kicks(&mut self) -> Result<(), Faulted> {
-        while let Some(pe) = (0..PES).find(|pe| self.kicked(*pe)) {
-            self.interrupted(pe)?;
-            let (mut cpu, hyp, frame) = self.pe(pe);
-            let next = hyp.enter(&mut cpu, Cause::Irq, frame)?;
-            self.machine.resume(pe_of(pe), next == Next::Guest);
+        while let Some(pe) = (0..PES).find(|pe| self.harness.is_kicked(pe_of(*pe))) {
+            self.harness.deliver(&mut (), pe_of(pe))?;
         }
         Ok(())
     }
 
-    /// Whether a kick waits for a PE.
-    pub(super) fn kicked(&self, pe: Who) -> bool {
-        self.machine.pes[pe_of(pe)].is_kicked()
-    }
-
-    /// A PE takes the kick that waits for it.
-    pub(super) fn interrupted(&mut self, pe: Who) -> Result<(), Faulted> {
-        let state = &mut self.machine.pes[pe_of(pe)];
-        if let Some(at) = state.kicked() {
-            state.clock = state.clock.max(at);
-        }
-        self.machine.step(pe_of(pe)).map(drop)
-    }
-
     /// Writes a word of memory, before anybody races.
     pub(super) fn poke(&mut self, address: u64, value: u32) {
-        self.machine.ram.write(address, 4, u64::from(value));
+        self.harness.machine.put(address, 4, u64::from(value));
         self.model.memory.set(address, value);
     }
 
     /// Sets bits of a word of memory, before anybody races.
     pub(super) fn set_bits(&mut self, address: u64, bits: u32) {
-        let old = self.machine.ram.read(address, 4) as u32;
+        let old = self.harness.machine.look_at(address, 4) as u32;
         self.poke(address, old | bits);
     }
 
@@ -365,24 +295,17 @@ impl System {
     /// What lives at an address: the domain at which position has it, which area, and the offset in it.
     #[must_use]
     pub fn object_at(&self, address: u64) -> Option<(Option<usize>, Object, u64)> {
-        self.hyp.object_at(address).map(|(area, offset)| (area.domain, area.object, offset))
+        self.harness.hyp.object_at(address).map(|(area, offset)| (area.domain, area.object, offset))
     }
 
     /// Who owns which addresses.
     #[must_use]
     pub fn layout(&self) -> &Layout {
-        &self.hyp.core.layout
+        self.harness.hyp.layout()
     }
 
     /// Asks the isolation oracle about a PE.
     pub(super) fn breach(&mut self, pe: Who) -> Option<sim_core::outcome::Breach> {
-        let core = &self.hyp.core;
-        let state = &core.pes[pe_of(pe)];
-        let vcpu = state.queue.current.map(|id| core.domains.vcpu(id));
-        let runs = match state.view.current() {
-            ViewId::Guest(domain) => Some((domain, vcpu.map_or(0, |vcpu| vcpu.index))),
-            _ => None,
-        };
-        self.oracle.look(&core.layout, &self.machine, pe_of(pe), runs, false)
+        self.harness.breach(&mut self.oracle, pe_of(pe))
     }
 }

@@ -1,21 +1,20 @@
 //! A transcript's system while it is replayed: the machine, the hypervisor, and what each guest remembers of itself.
 
-use super::super::pe::ForcedPe;
+use super::super::pe::Forced;
 use super::super::rig::Trouble;
 use super::gic::Gic;
 use super::system::{self, BootChannel, System};
-use evtchn::{DomId, Policy, Port, Stop};
-use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec, nr};
+use evtchn::{DomId, Errno, Policy, Port, Stop};
+use sim_core::convention::nr;
 use sim_core::guest::Action;
-use sim_core::hyp::domain::ENTRY_POINT;
-use sim_core::hyp::entry::Next;
+use sim_core::harness::Harness;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, StaticChannel};
 use sim_core::layout::{PAGE_SIZE, PeId};
 use sim_core::machine::clock::Costs;
-use sim_core::machine::{Cpu, Faulted, Machine};
-use sim_core::platform::{Event, Platform, SysReg, Width};
+use sim_core::machine::{Faulted, Machine};
+use sim_core::platform::{Event, Width};
 use std::collections::BTreeMap;
 
 /// Everything runs on this PE.
@@ -83,12 +82,11 @@ impl Guest {
 /// The system.
 #[derive(Debug)]
 pub(super) struct Rig {
-    machine: Machine,
-    hyp: Hypervisor<Builtin>,
+    harness: Harness<Builtin>,
     /// By id.
     guests: BTreeMap<u16, Guest>,
-    frame: Frame,
-    checks: u64,
+    /// Nothing is: long operations are not preempted.
+    forced: Forced,
     events: Vec<Event>,
 }
 
@@ -102,7 +100,8 @@ impl Rig {
         let hyp = Hypervisor::new(layout, strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;
         let guests = system.domains.iter().enumerate().map(|(position, (id, _))| (*id, Guest::new(position)));
         let guests = guests.collect();
-        let mut rig = Self { machine, hyp, guests, frame: Frame::default(), checks: 0, events: Vec::new() };
+        let harness = Harness::new(machine, hyp);
+        let mut rig = Self { harness, guests, forced: Forced::default(), events: Vec::new() };
         rig.boot(&system.channels)?;
         rig.deliver();
         Ok(rig)
@@ -110,21 +109,20 @@ impl Rig {
 
     fn boot(&mut self, channels: &[BootChannel]) -> Result<(), String> {
         let faulted = || "the hypervisor does not boot".to_owned();
-        let mut cpu = Cpu { machine: &mut self.machine, pe: PE };
-        self.hyp.boot(&mut cpu).map_err(|_| faulted())?;
+        self.harness.boot().map_err(|_| faulted())?;
         for BootChannel { listener, binder } in channels {
             let end = |(id, port): (u16, u32)| {
                 let guest = self.guests.get(&id).ok_or_else(|| format!("a channel to domain {id}, not in the file"))?;
                 Ok::<_, String>((guest.position, Port(port)))
             };
             let channel = StaticChannel { listener: end(*listener)?, binder: end(*binder)? };
-            let mut cpu = Cpu { machine: &mut self.machine, pe: PE };
-            self.hyp.bind_static(&mut cpu, channel).map_err(|stop| match stop {
+            let (mut pe, hyp) = self.harness.el2(&mut self.forced, PE);
+            hyp.bind_static(&mut pe, channel).map_err(|stop| match stop {
                 Stop::Errno(errno) => format!("a channel that was there at boot cannot be bound: {errno}"),
                 Stop::Fault(_) => faulted(),
             })?;
         }
-        self.hyp.unpause_guests().map_err(|error| error.to_string())
+        self.harness.hyp.unpause_guests().map_err(|error| error.to_string())
     }
 
     /// What a guest remembers.
@@ -135,33 +133,16 @@ impl Rig {
     /// Puts a vCPU on the PE.
     pub(super) fn run(&mut self, domain: u16, vcpu: u32) -> Result<(), Trouble> {
         let position = self.guest(domain)?.position;
-        let id = self.hyp.core.domains.id(position, vcpu);
+        let id = self.harness.hyp.vcpu_id(position, vcpu);
         let id = id.ok_or_else(|| Trouble::Step(format!("domain {domain} has no vCPU {vcpu}")))?;
-        let (mut pe, hyp, frame) = self.pe();
-        hyp.run_on(&mut pe, id, frame)?;
-        self.machine.resume(PE, true);
-        Ok(())
-    }
-
-    fn pe(&mut self) -> (ForcedPe<'_>, &mut Hypervisor<Builtin>, &mut Frame) {
-        let cpu = Cpu { machine: &mut self.machine, pe: PE };
-        (ForcedPe { cpu, checks: &mut self.checks, tamper: None }, &mut self.hyp, &mut self.frame)
+        Ok(self.harness.place(&mut self.forced, PE, id)?)
     }
 
     /// A hypercall of the vCPU on the PE, as its HVC makes it.
     pub(super) fn hypercall(&mut self, nr: u64, args: [u64; 5]) -> Result<i64, Faulted> {
-        let (mut pe, hyp, frame) = self.pe();
-        frame.x[16] = nr;
-        for (register, value) in frame.x.iter_mut().zip(args) {
-            *register = value;
-        }
-        frame.elr = ENTRY_POINT.wrapping_add(4);
-        pe.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG))?;
-        let next = hyp.enter(&mut pe, Cause::Sync, frame)?;
-        self.machine.resume(PE, next == Next::Guest);
+        let rc = self.harness.hypercall(&mut self.forced, PE, nr, args)?;
         self.deliver();
-        let [x0, ..] = self.frame.x;
-        Ok(x0.cast_signed())
+        Ok(rc.unwrap_or(Errno::ERESTART.rc()))
     }
 
     /// `event_channel_op(cmd, arg)`.
@@ -171,14 +152,14 @@ impl Rig {
 
     /// Makes a domain the handler of a global VIRQ, as a control domain could have done before; says whether it is one now.
     pub(super) fn make_handler(&mut self, domain: u16, virq: u32) -> bool {
-        let channels = &mut self.hyp.channels;
+        let channels = &mut self.harness.hyp.channels;
         channels.lookup(DomId(domain)).is_some_and(|dom| channels.set_virq_handler(dom, virq).is_ok())
     }
 
     /// Event interrupts go to the vCPUs' interrupt controllers.
     fn deliver(&mut self) {
         let mut events = core::mem::take(&mut self.events);
-        self.machine.take_events(&mut events);
+        self.harness.machine.take_events(&mut events);
         for event in events.drain(..) {
             let Event::Injected { domain, vcpu } = event else {
                 continue;
@@ -193,12 +174,12 @@ impl Rig {
 
     /// A load of the vCPU on the PE.
     pub(super) fn load(&mut self, address: u64, width: Width) -> Result<u64, Trouble> {
-        Ok(self.machine.guest_access(PE, Action::Load { address, width })?)
+        Ok(self.harness.access(PE, Action::Load { address, width })?)
     }
 
     /// A store of the vCPU on the PE.
     pub(super) fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Trouble> {
-        self.machine.guest_access(PE, Action::Store { address, width, value })?;
+        self.harness.access(PE, Action::Store { address, width, value })?;
         Ok(())
     }
 }
