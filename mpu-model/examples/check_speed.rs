@@ -8,7 +8,7 @@
 mod timing;
 
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, El, Level, Mpu, MpuReg, Regime, Region, Rules, Shareability, Slots, Xn,
+    Access, AccessKind, Ap, Attrs, El, Level, Mpu, MpuReg, Regime, Region, Rules, Shareability, Slot, Slots, Xn,
 };
 use std::hint::black_box;
 use timing::{BURST, step, time};
@@ -20,7 +20,7 @@ const SIZE: u64 = 0x40_0000;
 fn mpu(regions: impl Iterator<Item = (u64, u64, Ap)>) -> Mpu {
     let mut mpu = Mpu::new(Level::El2, 32, Rules::default());
     let mut slots = Slots::new(32);
-    for (slot, (base, size, ap)) in (0..32).zip(regions) {
+    for (slot, (base, size, ap)) in Slot::all(32).zip(regions) {
         let attrs = Attrs { ap, xn: Xn::Never, sh: Shareability::Inner, attr_index: 0, ns: false };
         let region = Region::with_size(base, size, attrs).expect("a valid region");
         slots.write(&mut mpu, slot, region.words()).expect("selections are synchronised");

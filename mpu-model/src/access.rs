@@ -5,6 +5,7 @@ use core::fmt;
 use crate::attrs::Attrs;
 use crate::hazard::Hazard;
 use crate::level::{El, Regime};
+use crate::slot::Slot;
 
 /// What the access does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,7 +48,7 @@ pub struct Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HitBy {
     /// The region in this slot.
-    Slot(u8),
+    Slot(Slot),
     /// The background region.
     Background,
     /// Nothing: the MPU is off.
@@ -71,14 +72,14 @@ pub enum DenialKind {
     /// At least two enabled regions hold the byte; the two lowest slots are named.
     Overlap {
         /// The lowest slot.
-        first: u8,
+        first: Slot,
         /// The next.
-        second: u8,
+        second: Slot,
     },
     /// One region, or the background region, holds the byte and withholds a right.
     Permission {
         /// The slot; `None` for the background region.
-        slot: Option<u8>,
+        slot: Option<Slot>,
         /// The right that lacks: `Read`, `Write` or `Fetch`. For a read-modify-write, `Write` means that a read alone
         /// would have been allowed.
         needs: AccessKind,
@@ -147,8 +148,11 @@ mod tests {
         let said = "EL1 rmw of 8 bytes at 0x1ffc denied at 0x2000: ";
         for (denial, why) in [
             (denial(DenialKind::NoRegion), "no enabled region holds the address"),
-            (denial(DenialKind::Overlap { first: 2, second: 7 }), "enabled regions 2 and 7 both hold the address"),
-            (permission(Some(3), AccessKind::Write), "region 3 does not grant write"),
+            (
+                denial(DenialKind::Overlap { first: Slot::new(2), second: Slot::new(7) }),
+                "enabled regions 2 and 7 both hold the address",
+            ),
+            (permission(Some(Slot::new(3)), AccessKind::Write), "region 3 does not grant write"),
             (permission(None, AccessKind::Fetch), "the background region does not grant fetch"),
             (denial(DenialKind::MixedAttributes), "its parts lie in regions with different attributes"),
             (denial(DenialKind::AddressSize), "the address is beyond the 52-bit address space"),

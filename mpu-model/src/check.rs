@@ -6,6 +6,7 @@ use crate::level::{El, Regime};
 use crate::pmsa::Pmsa;
 use crate::regs::Sctlr;
 use crate::rules::{Crossing, DEVICE_HALF, DefaultMap, El0WithoutM, MixedAttributes, Rights, Rules, VmWithoutM};
+use crate::slot::Slot;
 use crate::slot_set::SlotSet;
 use crate::table::Table;
 
@@ -197,7 +198,7 @@ impl Judge<'_> {
     }
 
     /// Judges bytes that the region in `slot` holds alone.
-    fn one(&self, slot: u8) -> Result<Hit, DenialKind> {
+    fn one(&self, slot: Slot) -> Result<Hit, DenialKind> {
         let attrs = self.state.table.words(slot).attrs();
         let rights = Rights::of_region(attrs, self.regime, self.access.el, self.state.wxn(), self.rules.s2_xn);
         match rights.missing(self.access.kind) {
@@ -270,8 +271,8 @@ mod tests {
         let mut table = Table::new(3);
         // All of the first KiB but its last granule; the second; the third but its first granule.
         for (slot, base, limit) in [(0, 0, 0x380), (1, 0x400, 0x7c0), (2, 0x840, 0xbc0)] {
-            table.set_prbar(slot, base);
-            table.set_prlar(slot, limit | 1);
+            table.set_prbar(Slot::new(slot), base);
+            table.set_prlar(Slot::new(slot), limit | 1);
         }
         let state = State { table, sctlr: Sctlr::ZERO.with_m(true), pmsa: Pmsa::V64 };
         let rules = Rules { crossing: Crossing::FirstBytePerKilobyte, ..Rules::default() };
@@ -307,8 +308,8 @@ mod tests {
         let executes = |pmsa, uwxn| {
             let mut table = Table::new(1);
             // Read-write for all, executable.
-            table.set_prbar(0, 0b01 << 2);
-            table.set_prlar(0, 1);
+            table.set_prbar(Slot::new(0), 0b01 << 2);
+            table.set_prlar(Slot::new(0), 1);
             let state = State { table, sctlr: Sctlr::ZERO.with_m(true).with_uwxn(uwxn), pmsa };
             let access = Access { addr: 0, size: 4, kind: AccessKind::Fetch, el: El::El1 };
             judge(&state, Rules::default(), Regime::El1, access).is_ok()

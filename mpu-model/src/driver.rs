@@ -13,7 +13,8 @@ use crate::planner::Update;
 use crate::planner::switch::{self, Cost, NoRoom};
 use crate::pmsa::Pmsa;
 use crate::regs::{MpuReg, RegionWords};
-use crate::slot_set::SlotSet;
+use crate::slot::Slot;
+use crate::slot_set::{BEYOND_PRENR, SlotSet};
 
 /// The registers of one MPU and the barriers of its PE.
 pub trait Registers {
@@ -98,11 +99,11 @@ impl Slots {
     }
 
     /// Makes PRSELR lead to the slot, if it has to.
-    fn select<R: Registers>(&mut self, registers: &mut R, slot: u8) -> Result<(), R::Fault> {
-        let selection = match self.pmsa {
-            Pmsa::V64 => slot & 0xf0,
-            Pmsa::V32 if slot < 32 => return Ok(()),
-            Pmsa::V32 => slot,
+    fn select<R: Registers>(&mut self, registers: &mut R, slot: Slot) -> Result<(), R::Fault> {
+        let selection = match (self.pmsa, slot.number()) {
+            (Pmsa::V64, number) => number & 0xf0,
+            (Pmsa::V32, 0..32) => return Ok(()),
+            (Pmsa::V32, number) => number,
         };
         if selection != self.selected {
             registers.write(MpuReg::Prselr, u64::from(selection))?;
@@ -112,28 +113,28 @@ impl Slots {
         Ok(())
     }
 
-    const fn prbar(&self, slot: u8) -> MpuReg {
-        match (self.pmsa, slot) {
-            (Pmsa::V64, slot) if slot.is_multiple_of(16) => MpuReg::Prbar,
-            (Pmsa::V64, slot) => MpuReg::PrbarN(slot & 0xf),
-            (Pmsa::V32, slot @ 0..32) => MpuReg::PrbarN(slot),
+    const fn prbar(&self, slot: Slot) -> MpuReg {
+        match (self.pmsa, slot.number()) {
+            (Pmsa::V64, number) if number.is_multiple_of(16) => MpuReg::Prbar,
+            (Pmsa::V64, number) => MpuReg::PrbarN(number & 0xf),
+            (Pmsa::V32, number @ 0..32) => MpuReg::PrbarN(number),
             (Pmsa::V32, _) => MpuReg::Prbar,
         }
     }
 
-    const fn prlar(&self, slot: u8) -> MpuReg {
+    const fn prlar(&self, slot: Slot) -> MpuReg {
         match self.prbar(slot) {
             MpuReg::PrbarN(n) => MpuReg::PrlarN(n),
             _ => MpuReg::Prlar,
         }
     }
 
-    fn set_prbar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
+    fn set_prbar<R: Registers>(&mut self, registers: &mut R, slot: Slot, value: u64) -> Result<(), R::Fault> {
         self.select(registers, slot)?;
         registers.write(self.prbar(slot), self.pmsa.narrow_prbar(value))
     }
 
-    fn set_prlar<R: Registers>(&mut self, registers: &mut R, slot: u8, value: u64) -> Result<(), R::Fault> {
+    fn set_prlar<R: Registers>(&mut self, registers: &mut R, slot: Slot, value: u64) -> Result<(), R::Fault> {
         self.select(registers, slot)?;
         registers.write(self.prlar(slot), self.pmsa.narrow_prlar(value))?;
         if value & crate::regs::PRLAR_EN == 0 {
@@ -146,7 +147,7 @@ impl Slots {
 
     /// Writes a region into a slot that is disabled: base first, the limit with the enable bit last. In force after the
     /// caller's barriers.
-    pub fn write<R: Registers>(&mut self, registers: &mut R, slot: u8, words: RegionWords) -> Result<(), R::Fault> {
+    pub fn write<R: Registers>(&mut self, registers: &mut R, slot: Slot, words: RegionWords) -> Result<(), R::Fault> {
         self.set_prbar(registers, slot, words.prbar)?;
         self.set_prlar(registers, slot, words.prlar)
     }
@@ -164,14 +165,14 @@ impl Slots {
         &mut self,
         registers: &mut R,
         on: &SlotSet,
-        words: impl Fn(u8) -> RegionWords,
+        words: impl Fn(Slot) -> RegionWords,
     ) -> Result<(), R::Fault> {
         let before = self.enabled;
         self.enabled.set_prenr(u32::MAX, on.prenr());
         if on.prenr() != before.prenr() {
             registers.write(MpuReg::Prenr, on.prenr().into())?;
         }
-        for slot in (32..self.regions).filter(|slot| before.contains(*slot) != on.contains(*slot)) {
+        for slot in BEYOND_PRENR.and_above(self.regions).filter(|slot| before.contains(*slot) != on.contains(*slot)) {
             let limit = if on.contains(slot) { words(slot).prlar } else { 0 };
             self.set_prlar(registers, slot, limit)?;
         }
@@ -179,7 +180,7 @@ impl Slots {
     }
 
     /// Writes a region into a slot that is disabled, and leaves it so: [`Slots::set_enabled`] turns it on.
-    pub fn stage<R: Registers>(&mut self, registers: &mut R, slot: u8, words: RegionWords) -> Result<(), R::Fault> {
+    pub fn stage<R: Registers>(&mut self, registers: &mut R, slot: Slot, words: RegionWords) -> Result<(), R::Fault> {
         self.write(registers, slot, words.disabled())
     }
 
@@ -188,7 +189,7 @@ impl Slots {
     pub fn move_limit<R: Registers>(
         &mut self,
         registers: &mut R,
-        slot: u8,
+        slot: Slot,
         words: RegionWords,
     ) -> Result<(), R::Fault> {
         self.set_prlar(registers, slot, words.prlar)
@@ -229,11 +230,11 @@ impl Slots {
     fn take_over<R: Registers>(
         &mut self,
         registers: &mut R,
-        from: u8,
-        to: u8,
+        from: Slot,
+        to: Slot,
         words: RegionWords,
     ) -> Result<(), R::Fault> {
-        if from.max(to) >= 32 {
+        if from.max(to) >= BEYOND_PRENR {
             let mut off = SlotSet::default();
             off.insert(from);
             self.disable(registers, &off)?;
@@ -261,7 +262,7 @@ impl Slots {
     pub fn switch<R: Registers>(
         &mut self,
         registers: &mut R,
-        first: u8,
+        first: Slot,
         held: &mut [RegionWords],
         wanted: &[RegionWords],
     ) -> Result<Result<Cost, NoRoom>, R::Fault> {
@@ -271,7 +272,8 @@ impl Slots {
             Ok(cost) => cost,
             Err(error) => return Ok(Err(error)),
         };
-        let changed = || (first..self.regions).zip(before.iter().zip(&*held)).filter(|(_, (old, new))| old != new);
+        let changed =
+            || first.and_above(self.regions).zip(before.iter().zip(&*held)).filter(|(_, (old, new))| old != new);
         let mut off = SlotSet::default();
         off.extend(changed().filter(|(_, (old, new))| !switch::in_place(**old, **new)).map(|(slot, _)| slot));
         let comes = changed().filter(|(_, (_, new))| new.enabled());
@@ -300,7 +302,7 @@ impl Slots {
 
     /// Reads all slots into `into`, as many as fit: the save half of a vCPU switch.
     pub fn save<R: Registers>(&mut self, registers: &mut R, into: &mut [RegionWords]) -> Result<(), R::Fault> {
-        for (slot, words) in (0..self.regions).zip(into) {
+        for (slot, words) in Slot::all(self.regions).zip(into) {
             self.select(registers, slot)?;
             words.prbar = self.pmsa.widen_prbar(registers.read(self.prbar(slot)));
             words.prlar = self.pmsa.widen_prlar(registers.read(self.prlar(slot)));
@@ -311,7 +313,7 @@ impl Slots {
     /// Writes all slots from `from`: the restore half. The MPU must be off or the caller must not depend on it: base and
     /// limit of a live slot change one after the other.
     pub fn restore<R: Registers>(&mut self, registers: &mut R, from: &[RegionWords]) -> Result<(), R::Fault> {
-        for (slot, words) in (0..self.regions).zip(from) {
+        for (slot, words) in Slot::all(self.regions).zip(from) {
             self.write(registers, slot, *words)?;
         }
         Ok(())
@@ -371,7 +373,7 @@ mod tests {
         }
     }
 
-    fn set(slots: &[u8]) -> SlotSet {
+    fn set(slots: &[Slot]) -> SlotSet {
         let mut set = SlotSet::default();
         set.extend(slots.iter().copied());
         set
@@ -380,9 +382,9 @@ mod tests {
     #[test]
     fn pmsav8_32_selects_only_what_has_no_name() {
         let mut slots = Slots::new_32(64);
-        let mut did = |slot| {
+        let mut did = |number| {
             let mut steps = Steps::default();
-            slots.write(&mut steps, slot, WORDS).unwrap();
+            slots.write(&mut steps, Slot::new(number), WORDS).unwrap();
             steps.0
         };
         let word = |reg, value| Step::Write(reg, value);
@@ -399,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_staged_region_is_off_until_it_is_turned_on() {
-        for slot in [3, 40] {
+        for slot in [3, 40].map(Slot::new) {
             let mut mpu = Mpu::new(Level::El2, 64, Rules::default());
             let mut slots = Slots::new(64);
             slots.stage(&mut mpu, slot, WORDS).unwrap();
@@ -419,7 +421,7 @@ mod tests {
         let mut mpu = Mpu::new(Level::El2, 20, Rules::default());
         let mut slots = Slots::new(20);
         slots.restore(&mut mpu, &words).unwrap();
-        assert!((0..20).map(|slot| mpu.words(slot)).eq(words.iter().copied()));
+        assert!(Slot::all(20).map(|slot| mpu.words(slot)).eq(words.iter().copied()));
         assert_eq!((slots.regions(), slots.enabled().len()), (20, 10));
         let mut saved = std::vec![RegionWords::default(); 20];
         slots.save(&mut mpu, &mut saved).unwrap();

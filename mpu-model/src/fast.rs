@@ -10,6 +10,7 @@ use crate::attrs::Attrs;
 use crate::check::{State, last_byte};
 use crate::level::{El, Regime};
 use crate::rules::{DefaultMap, Rights, Rules};
+use crate::slot::Slot;
 
 /// Stretches begin at address 0 and at two borders of each region; behind the last is an end. A power of two, so that an
 /// index can be masked and need not be checked.
@@ -45,7 +46,7 @@ struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     /// One region.
-    Slot(u8),
+    Slot(Slot),
     /// No region, and no background region serves anybody.
     Nobody,
     /// Several, or the background region: the rule book has to be asked.
@@ -69,15 +70,15 @@ pub(crate) struct Fast {
 #[derive(Default)]
 struct Holders {
     count: i32,
-    /// All their slots, exclusively ored: the slot where there is one.
-    slots: u8,
+    /// The numbers of all their slots, exclusively ored: that of the slot where there is one.
+    numbers: u8,
 }
 
 /// Where a region begins or where the first byte behind it is.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Border {
     at: u64,
-    slot: u8,
+    slot: Slot,
     begins: bool,
 }
 
@@ -87,7 +88,7 @@ impl Fast {
         if !state.sctlr.m() {
             return None;
         }
-        let mut room = [Border::default(); CUTS];
+        let mut room = [Border { at: 0, slot: Slot::new(0), begins: false }; CUTS];
         let borders = borders(state, &mut room);
         let top = state.pmsa.address_limit();
         let mut fast = Self {
@@ -103,7 +104,7 @@ impl Fast {
         for (index, (base, answer)) in fast.bases.iter_mut().zip(&mut fast.answers).enumerate() {
             while let Some(border) = rest.next_if(|border| border.at == at) {
                 holders.count += if border.begins { 1 } else { -1 };
-                holders.slots ^= border.slot;
+                holders.numbers ^= border.slot.number();
             }
             (*base, *answer, last) = (at, holders.answer(state, rules), index);
             match rest.peek() {
@@ -255,9 +256,10 @@ impl Holders {
                 Answer { holder: Holder::Nobody, ..BOOK }
             }
             1 => {
-                let attrs = state.table.words(self.slots).attrs();
+                let slot = Slot::new(self.numbers);
+                let attrs = state.table.words(slot).attrs();
                 let rights = rights(state, rules, attrs);
-                Answer { rights, holder: Holder::Slot(self.slots), attrs: Some(attrs) }
+                Answer { rights, holder: Holder::Slot(slot), attrs: Some(attrs) }
             }
             _ => BOOK,
         }
@@ -369,7 +371,7 @@ mod tests {
             let mut table = Table::new(regions);
             let shift = if top { pmsa.address_limit() + 1 - (64 << 18) } else { 0 };
             for (slot, base, limit, bar, lar) in words {
-                let slot = slot % regions;
+                let slot = Slot::new(slot % regions);
                 table.set_prbar(slot, ((base << 6) + shift) | bar);
                 // Most are on.
                 let on = u64::from(lar != 0);
@@ -423,7 +425,7 @@ mod tests {
             let fast = Fast::compile(&state, rules);
             prop_assert_eq!(fast.is_some(), state.sctlr.m());
             for (region, end, away, regime, access) in accesses {
-                let words = state.table.words(region.index(state.table.regions().into()) as u8);
+                let words = state.table.words(Slot::new(region.index(state.table.regions().into()) as u8));
                 let border = if end { words.limit() + 1 } else { words.base() };
                 let access = Access { addr: border.wrapping_add_signed(away), ..access };
                 let book = judge(&state, rules, regime, access);
@@ -470,9 +472,9 @@ mod tests {
     #[test]
     fn the_most_borders_there_can_be() {
         let mut table = Table::new(255);
-        for slot in 0..255 {
-            table.set_prbar(slot, (u64::from(slot) + 1) * 0x1000);
-            table.set_prlar(slot, ((u64::from(slot) + 1) * 0x1000) | 1);
+        for (slot, place) in Slot::all(255).zip(1..) {
+            table.set_prbar(slot, place * 0x1000);
+            table.set_prlar(slot, (place * 0x1000) | 1);
         }
         let state = State { table, sctlr: Sctlr::ZERO.with_m(true), pmsa: Pmsa::V64 };
         let fast = Fast::compile(&state, Rules::default()).unwrap();
@@ -481,9 +483,9 @@ mod tests {
 
         // All but one crowded into two parts.
         let mut table = state.table;
-        for slot in 1..255 {
-            table.set_prbar(slot, (1 << 40) + u64::from(slot) * 128);
-            table.set_prlar(slot, ((1 << 40) + u64::from(slot) * 128) | 1);
+        for (slot, place) in Slot::new(1).and_above(255).zip(1..) {
+            table.set_prbar(slot, (1 << 40) + place * 128);
+            table.set_prlar(slot, ((1 << 40) + place * 128) | 1);
         }
         let fast = Fast::compile(&State { table, ..state }, Rules::default()).unwrap();
         let found = |addr| fast.find(addr);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::regs::MpuReg;
+use crate::slot::Slot;
 
 /// What a pending write still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +29,7 @@ pub struct PendingWrite {
     /// The register as written.
     pub reg: MpuReg,
     /// The region it went to; none for registers that belong to no region.
-    pub slot: Option<u8>,
+    pub slot: Option<Slot>,
     /// The value as written.
     pub value: u64,
     /// The barrier that it waits for.
@@ -61,9 +62,9 @@ pub struct WriteHazard {
     /// The register written.
     pub reg: MpuReg,
     /// The region that an earlier selection, still possible, leads to.
-    pub stale_slot: u8,
+    pub stale_slot: Slot,
     /// The region that the newest selection leads to. The model writes this one.
-    pub new_slot: u8,
+    pub new_slot: Slot,
 }
 
 #[cfg(test)]

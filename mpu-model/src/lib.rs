@@ -29,7 +29,8 @@
 //! | `fast` | the state in force compiled for many checks |
 //! | `check` | one access against one state, byte-exact: the rule book |
 //! | `rules` | who may do what in a region; the named switches |
-//! | `table`, `slot_set` | the slots, and the search for those that an access touches; sets of them |
+//! | `slot`, `slot_set` | [`Slot`]: the number of a region; sets of them |
+//! | `table` | the slots, and the search for those that an access touches |
 //! | `region` | [`Region`]: cannot be built wrong |
 //! | `regs`, `fields` | registers by name, the words of a region; typed fields |
 //! | `pmsa`, `encoding` | in what the two register widths differ; how instructions name registers |
@@ -87,6 +88,7 @@ mod probe;
 mod region;
 mod regs;
 mod rules;
+mod slot;
 mod slot_set;
 mod stages;
 mod syndrome;
@@ -108,6 +110,7 @@ pub use rules::{
     Crossing, DefaultMap, El0WithoutM, HpfarRule, MixedAttributes, Rules, S2XnModel, StatusCodes, SyncRule, VmWithoutM,
     WriteOrder,
 };
+pub use slot::Slot;
 pub use slot_set::SlotSet;
 pub use stages::{GuestDenial, GuestHit, GuestVerdict, Stage, check_guest};
 pub use syndrome::Syndrome;

@@ -16,10 +16,11 @@ use crate::pmsa::Pmsa;
 use crate::probe::{Probe, ProbeId, Probes};
 use crate::regs::{MpuReg, RegionWords, Sctlr};
 use crate::rules::Rules;
+use crate::slot::Slot;
 use crate::table::Table;
 
 /// A slot and its words, if there is one on that side.
-type Neighbour = Option<(u8, RegionWords)>;
+type Neighbour = Option<(Slot, RegionWords)>;
 
 /// The register file of one MPU.
 ///
@@ -262,8 +263,8 @@ impl Mpu {
     }
 
     /// The slot that `reg` reaches, if it exists.
-    fn selected(&self, reg: MpuReg) -> Option<u8> {
-        self.pmsa().slot(reg, self.prselr).filter(|slot| *slot < self.regions())
+    fn selected(&self, reg: MpuReg) -> Option<Slot> {
+        self.pmsa().slot(reg, self.prselr).filter(|slot| slot.is_within(self.regions()))
     }
 
     /// Whether a selection older than the newest may still be in use and leads `reg` elsewhere.
@@ -300,12 +301,12 @@ impl Mpu {
 
     /// The newest words of `slot`; zeros for a slot that does not exist.
     #[must_use]
-    pub fn words(&self, slot: u8) -> RegionWords {
+    pub fn words(&self, slot: Slot) -> RegionWords {
         self.newest.table.words(slot)
     }
 
     /// The enabled regions of the newest state by slot, lowest first.
-    pub fn enabled(&self) -> impl Iterator<Item = (u8, RegionWords)> + '_ {
+    pub fn enabled(&self) -> impl Iterator<Item = (Slot, RegionWords)> + '_ {
         self.newest.table.enabled().iter().map(|slot| (slot, self.words(slot)))
     }
 

@@ -6,6 +6,8 @@ use crate::hazard::{Hazard, Missing, PendingWrite};
 use crate::level::Regime;
 use crate::regs::{MpuReg, PRLAR_EN, Sctlr};
 use crate::rules::{Rules, SyncRule, WriteOrder};
+use crate::slot::Slot;
+use crate::slot_set::BEYOND_PRENR;
 
 /// Pending writes that can be told apart. Setting up 255 regions without any barrier takes 526.
 pub(crate) const CAPACITY: usize = 1024;
@@ -14,7 +16,7 @@ pub(crate) const CAPACITY: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) reg: MpuReg,
-    pub(crate) slot: Option<u8>,
+    pub(crate) slot: Option<Slot>,
     pub(crate) value: u64,
 }
 
@@ -255,8 +257,8 @@ impl Entry {
     /// The same write with a later one of `PRENR` on top of it, which has the last word about EN of slots 0 to 31.
     fn enabled_by(&self, prenr: u64) -> Self {
         match (self.reg, self.slot) {
-            (MpuReg::Prlar | MpuReg::PrlarN(_), Some(slot @ 0..=31)) => {
-                Self { value: self.value & !PRLAR_EN | prenr >> slot & PRLAR_EN, ..*self }
+            (MpuReg::Prlar | MpuReg::PrlarN(_), Some(slot)) if slot < BEYOND_PRENR => {
+                Self { value: self.value & !PRLAR_EN | prenr >> slot.number() & PRLAR_EN, ..*self }
             }
             _ => *self,
         }

@@ -16,6 +16,7 @@
 use crate::fields::{Vsctlr, Vtcr};
 use crate::level::Level;
 use crate::regs::MpuReg;
+use crate::slot::Slot;
 
 /// Which of the two an MPU is.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -47,11 +48,13 @@ impl Pmsa {
 
     /// The slot that a region register reaches under the selection `prselr`; `None` for a name that is no register.
     #[must_use]
-    pub fn slot(self, reg: MpuReg, prselr: u8) -> Option<u8> {
+    pub fn slot(self, reg: MpuReg, prselr: u8) -> Option<Slot> {
         match (self, reg) {
-            (_, MpuReg::Prbar | MpuReg::Prlar) => Some(prselr),
-            (Self::V64, MpuReg::PrbarN(n) | MpuReg::PrlarN(n)) => (1..=15).contains(&n).then_some(prselr & 0xf0 | n),
-            (Self::V32, MpuReg::PrbarN(n) | MpuReg::PrlarN(n)) => (n <= 31).then_some(n),
+            (_, MpuReg::Prbar | MpuReg::Prlar) => Some(Slot::new(prselr)),
+            (Self::V64, MpuReg::PrbarN(n) | MpuReg::PrlarN(n)) => {
+                (1..=15).contains(&n).then_some(Slot::new(prselr & 0xf0 | n))
+            }
+            (Self::V32, MpuReg::PrbarN(n) | MpuReg::PrlarN(n)) => (n <= 31).then_some(Slot::new(n)),
             _ => None,
         }
     }
@@ -157,12 +160,12 @@ mod tests {
 
     #[test]
     fn numbered_registers_follow_the_selector_in_64_and_not_in_32() {
-        assert_eq!(Pmsa::V64.slot(MpuReg::PrbarN(3), 0x12), Some(0x13));
+        assert_eq!(Pmsa::V64.slot(MpuReg::PrbarN(3), 0x12), Some(Slot::new(0x13)));
         assert_eq!(Pmsa::V64.slot(MpuReg::PrbarN(16), 0), None);
-        assert_eq!(Pmsa::V32.slot(MpuReg::PrbarN(3), 0x12), Some(3));
-        assert_eq!(Pmsa::V32.slot(MpuReg::PrlarN(31), 0), Some(31));
+        assert_eq!(Pmsa::V32.slot(MpuReg::PrbarN(3), 0x12), Some(Slot::new(3)));
+        assert_eq!(Pmsa::V32.slot(MpuReg::PrlarN(31), 0), Some(Slot::new(31)));
         assert_eq!(Pmsa::V32.slot(MpuReg::PrlarN(32), 0), None);
-        assert_eq!(Pmsa::V32.slot(MpuReg::Prbar, 200), Some(200));
+        assert_eq!(Pmsa::V32.slot(MpuReg::Prbar, 200), Some(Slot::new(200)));
     }
 
     #[test]

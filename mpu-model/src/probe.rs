@@ -11,6 +11,7 @@ use crate::access::{Access, AccessKind, Denial};
 use crate::check::{State, judge_byte};
 use crate::level::{El, Regime};
 use crate::rules::Rules;
+use crate::slot::Slot;
 use crate::slot_set::SlotSet;
 use crate::table::Table;
 
@@ -48,14 +49,14 @@ struct Tracked {
 impl Tracked {
     fn new(probe: Probe, table: &Table) -> Self {
         let mut tracked = Self { probe, covering: SlotSet::default() };
-        for slot in 0..table.regions() {
+        for slot in Slot::all(table.regions()) {
             tracked.update(table, slot);
         }
         tracked
     }
 
     /// Whether the slot holds the granule, now or before.
-    fn update(&mut self, table: &Table, slot: u8) -> bool {
+    fn update(&mut self, table: &Table, slot: Slot) -> bool {
         let addr = self.probe.addr;
         let before = self.covering.contains(slot);
         let now = table.slot_touches(slot, addr, addr);
@@ -88,7 +89,7 @@ impl Probes {
     }
 
     /// The words of `slot` have changed.
-    pub(crate) fn update(&mut self, table: &Table, slot: u8) {
+    pub(crate) fn update(&mut self, table: &Table, slot: Slot) {
         for tracked in self.tracked.iter_mut().flatten() {
             if tracked.update(table, slot) {
                 self.hold.set(false);

@@ -1,5 +1,7 @@
 //! Sets of slots.
 
+use crate::slot::Slot;
+
 /// Words of a set: one bit for every `u8`.
 const WORDS: usize = 4;
 
@@ -7,31 +9,34 @@ const WORDS: usize = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotSet(pub(crate) [u64; WORDS]);
 
+/// The first slot that `PRENR` has no bit for.
+pub(crate) const BEYOND_PRENR: Slot = Slot::new(32);
+
 impl SlotSet {
     pub(crate) const EMPTY: Self = Self([0; WORDS]);
 
     /// Adds a slot.
-    pub fn insert(&mut self, slot: u8) {
+    pub fn insert(&mut self, slot: Slot) {
         self.put(slot, true);
     }
 
     /// Takes a slot out.
-    pub fn remove(&mut self, slot: u8) {
+    pub fn remove(&mut self, slot: Slot) {
         self.put(slot, false);
     }
 
     /// Adds a slot or takes it out.
-    pub(crate) fn put(&mut self, slot: u8, present: bool) {
-        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
-            let bit = 1 << (slot % 64);
+    pub(crate) fn put(&mut self, slot: Slot, present: bool) {
+        if let Some(word) = self.0.get_mut(slot.index() / 64) {
+            let bit = 1 << (slot.index() % 64);
             *word = if present { *word | bit } else { *word & !bit };
         }
     }
 
     /// Whether a slot is in.
     #[must_use]
-    pub fn contains(&self, slot: u8) -> bool {
-        self.0.get(usize::from(slot / 64)).is_some_and(|word| word >> (slot % 64) & 1 != 0)
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.0.get(slot.index() / 64).is_some_and(|word| word >> (slot.index() % 64) & 1 != 0)
     }
 
     /// How many slots are in.
@@ -76,24 +81,24 @@ impl SlotSet {
     }
 
     /// The slots, lowest first.
-    pub fn iter(&self) -> impl Iterator<Item = u8> + use<> {
+    pub fn iter(&self) -> impl Iterator<Item = Slot> + use<> {
         Lowest(*self)
     }
 
     /// The slot, if there is exactly one.
-    pub(crate) fn only(&self) -> Option<u8> {
+    pub(crate) fn only(&self) -> Option<Slot> {
         let mut found = None;
         for (index, word) in (0..).zip(self.0).filter(|(_, word)| *word != 0) {
             if found.is_some() || !word.is_power_of_two() {
                 return None;
             }
-            found = Some(index * 64 + word.trailing_zeros() as u8);
+            found = Some(Slot::new(index * 64 + word.trailing_zeros() as u8));
         }
         found
     }
 
     /// The two lowest slots.
-    pub(crate) fn lowest_two(&self) -> (Option<u8>, Option<u8>) {
+    pub(crate) fn lowest_two(&self) -> (Option<Slot>, Option<Slot>) {
         let mut slots = self.iter();
         (slots.next(), slots.next())
     }
@@ -109,8 +114,8 @@ impl SlotSet {
     }
 }
 
-impl Extend<u8> for SlotSet {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, slots: I) {
+impl Extend<Slot> for SlotSet {
+    fn extend<I: IntoIterator<Item = Slot>>(&mut self, slots: I) {
         slots.into_iter().for_each(|slot| self.insert(slot));
     }
 }
@@ -119,13 +124,13 @@ impl Extend<u8> for SlotSet {
 struct Lowest(SlotSet);
 
 impl Iterator for Lowest {
-    type Item = u8;
+    type Item = Slot;
 
-    fn next(&mut self) -> Option<u8> {
+    fn next(&mut self) -> Option<Slot> {
         let (index, word) = self.0.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
         let bit = word.trailing_zeros();
         *word &= *word - 1;
-        Some((index as u32 * 64 + bit) as u8)
+        Some(Slot::new((index as u32 * 64 + bit) as u8))
     }
 }
 
@@ -133,9 +138,9 @@ impl Iterator for Lowest {
 mod tests {
     use super::*;
 
-    fn set(slots: &[u8]) -> SlotSet {
+    fn set(numbers: &[u8]) -> SlotSet {
         let mut set = SlotSet::default();
-        set.extend(slots.iter().copied());
+        set.extend(numbers.iter().copied().map(Slot::new));
         set
     }
 
@@ -148,9 +153,9 @@ mod tests {
         assert_eq!(some.minus(&more), set(&[0, 255]));
         assert_eq!(some.and(&more), set(&[31, 64]));
         assert_eq!(some.differing(&more), set(&[0, 32, 255]));
-        assert!(some.iter().eq([0, 31, 64, 255]));
+        assert!(some.iter().map(Slot::number).eq([0, 31, 64, 255]));
         let mut left = some;
-        left.remove(64);
+        left.remove(Slot::new(64));
         assert_eq!(left, set(&[0, 31, 255]));
     }
 
@@ -162,7 +167,9 @@ mod tests {
             (&[63, 64], None, (Some(63), Some(64))),
             (&[5, 6, 7], None, (Some(5), Some(6))),
         ] {
-            assert_eq!((set(slots).only(), set(slots).lowest_two()), (only, two), "{slots:?}");
+            let (first, second) = set(slots).lowest_two();
+            let number = |slot: Option<Slot>| slot.map(Slot::number);
+            assert_eq!((number(set(slots).only()), (number(first), number(second))), (only, two), "{slots:?}");
         }
     }
 

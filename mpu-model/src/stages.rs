@@ -120,6 +120,7 @@ mod tests {
     use crate::level::Level;
     use crate::regs::MpuReg;
     use crate::rules::Rules;
+    use crate::slot::Slot;
     use std::string::{String, ToString};
 
     /// An MPU that is on, with one region of a page at 4 KiB that everybody may read and write, and `mair` for it.
@@ -183,7 +184,7 @@ mod tests {
             result.map(|hit| (hit.stage1.by, hit.stage2.map(|hit| hit.by))).map_err(|at| (at.stage, at.to))
         };
         let (vm, dc, tge) = (VM, Hcr::ZERO.with_dc(true), Hcr::ZERO.with_tge(true));
-        let slot = HitBy::Slot(0);
+        let slot = HitBy::Slot(Slot::new(0));
         assert_eq!(by(Hcr::ZERO, 0x1000), Ok((slot, None)));
         assert_eq!(by(vm, 0x1000), Ok((slot, Some(slot))));
         assert_eq!(by(dc, 0x1000), Ok((HitBy::MpuOff, Some(slot))));

@@ -178,6 +178,7 @@ mod tests {
     use super::*;
     use crate::access::Access;
     use crate::level::Regime;
+    use crate::slot::Slot;
 
     fn denial(access: AccessKind, el: El, kind: DenialKind) -> Denial {
         let access = Access { addr: 0x4000_0ffc, size: 8, kind: access, el };
@@ -185,7 +186,7 @@ mod tests {
     }
 
     const fn lacks(needs: AccessKind) -> DenialKind {
-        DenialKind::Permission { slot: Some(3), needs }
+        DenialKind::Permission { slot: Some(Slot::new(3)), needs }
     }
 
     #[test]
@@ -207,7 +208,7 @@ mod tests {
     fn status_code_tells_a_miss_from_a_refusal() {
         let fsc = |kind| Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind), Rules::default()).fsc();
         assert_eq!(fsc(DenialKind::NoRegion), 0b000100);
-        assert_eq!(fsc(DenialKind::Overlap { first: 0, second: 1 }), 0b000100);
+        assert_eq!(fsc(DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) }), 0b000100);
         assert_eq!(fsc(DenialKind::AddressSize), 0b000100);
         assert_eq!(fsc(lacks(AccessKind::Read)), 0b001100);
     }
@@ -230,7 +231,7 @@ mod tests {
             let rules = Rules { codes, ..Rules::default() };
             Syndrome::stage2(&denial(AccessKind::Read, El::El1, kind), rules).fsc()
         };
-        let overlap = DenialKind::Overlap { first: 0, second: 1 };
+        let overlap = DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) };
         let row = |codes| [DenialKind::NoRegion, overlap, lacks(AccessKind::Read)].map(|kind| fsc(codes, kind));
         assert_eq!(row(StatusCodes::Arm), [0x04, 0x04, 0x0c]);
         assert_eq!(row(StatusCodes::BackgroundFault), [0x00, 0x04, 0x0c]);

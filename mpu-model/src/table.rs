@@ -1,6 +1,7 @@
 //! The slots of one array, and the search for those that a range of addresses touches.
 
 use crate::regs::{PRBAR_BITS, PRLAR_BITS, PRLAR_EN, RegionWords};
+use crate::slot::Slot;
 use crate::slot_set::SlotSet;
 
 /// One more than [`crate::MAX_REGIONS`], so that every `u8` names a place.
@@ -49,29 +50,29 @@ impl Table {
     }
 
     /// The words of `slot`, whatever its EN, without that bit.
-    fn raw(&self, slot: u8) -> RegionWords {
-        let of = |blocks: &[Block]| blocks.as_flattened().as_flattened().get(usize::from(slot)).copied();
+    fn raw(&self, slot: Slot) -> RegionWords {
+        let of = |blocks: &[Block]| blocks.as_flattened().as_flattened().get(slot.index()).copied();
         RegionWords { prbar: of(&self.prbar).unwrap_or_default(), prlar: of(&self.prlar).unwrap_or_default() }
     }
 
     /// The words of `slot`; zeros where there is none.
-    pub(crate) fn words(&self, slot: u8) -> RegionWords {
+    pub(crate) fn words(&self, slot: Slot) -> RegionWords {
         let RegionWords { prbar, prlar } = self.raw(slot);
         RegionWords { prbar, prlar: prlar | if self.enabled.contains(slot) { PRLAR_EN } else { 0 } }
     }
 
     /// Writes `PRBAR` of `slot`, which the caller found to exist.
-    pub(crate) fn set_prbar(&mut self, slot: u8, value: u64) {
+    pub(crate) fn set_prbar(&mut self, slot: Slot, value: u64) {
         let words = self.prbar.as_flattened_mut().as_flattened_mut();
-        if let Some(word) = words.get_mut(usize::from(slot)) {
+        if let Some(word) = words.get_mut(slot.index()) {
             *word = value & PRBAR_BITS;
         }
     }
 
     /// Writes `PRLAR` of `slot`, which the caller found to exist.
-    pub(crate) fn set_prlar(&mut self, slot: u8, value: u64) {
+    pub(crate) fn set_prlar(&mut self, slot: Slot, value: u64) {
         let words = self.prlar.as_flattened_mut().as_flattened_mut();
-        if let Some(word) = words.get_mut(usize::from(slot)) {
+        if let Some(word) = words.get_mut(slot.index()) {
             *word = value & PRLAR_BITS & !PRLAR_EN;
             self.enabled.put(slot, value & PRLAR_EN != 0);
         }
@@ -85,7 +86,7 @@ impl Table {
 
     /// Whether `slot`, enabled or not, has a byte between the granules of `first` and `last`. Beyond
     /// [`crate::PA_LIMIT`], where no region is, the answer may be yes in vain.
-    pub(crate) fn slot_touches(&self, slot: u8, first: u64, last: u64) -> bool {
+    pub(crate) fn slot_touches(&self, slot: Slot, first: u64, last: u64) -> bool {
         let RegionWords { prbar, prlar } = self.raw(slot);
         misses(prbar, prlar, first & !0x3f, last | 0x3f) == 0
     }
@@ -134,8 +135,8 @@ mod tests {
     use super::*;
 
     /// Each slot has a granule of its own, and the order of the granules is not that of the slots. No two are neighbours.
-    fn granule(slot: u8) -> u64 {
-        2 + 2 * (u64::from(slot) * 7 % 256)
+    fn granule(slot: Slot) -> u64 {
+        2 + 2 * (u64::from(slot.number()) * 7 % 256)
     }
 
     /// A search that finds too much would cost time and no answer, since every byte is looked at after it.
@@ -143,13 +144,13 @@ mod tests {
     fn the_search_finds_the_slots_that_are_touched_and_no_others() {
         for regions in [1, 8, 9, 64, 65, 255] {
             let mut table = Table::new(regions);
-            for slot in 0..regions {
+            for slot in Slot::all(regions) {
                 table.set_prbar(slot, granule(slot) << 6 | 0x3f);
-                table.set_prlar(slot, granule(slot) << 6 | 0x1e | u64::from(slot % 5 != 0));
+                table.set_prlar(slot, granule(slot) << 6 | 0x1e | u64::from(slot.number() % 5 != 0));
             }
             for (first, granules) in (0..520).flat_map(|first| [1, 100].map(|granules| (first, granules))) {
-                let inside = |slot: &u8| (first..first + granules).contains(&granule(*slot));
-                let touched = (0..regions).filter(inside).filter(|slot| slot % 5 != 0);
+                let inside = |slot: &Slot| (first..first + granules).contains(&granule(*slot));
+                let touched = Slot::all(regions).filter(inside).filter(|slot| slot.number() % 5 != 0);
                 let (low, high) = (first << 6 | 0x25, (first + granules) << 6);
                 assert!(table.touching(low, high - 1).iter().eq(touched), "{regions} regions, {first} {granules}");
             }

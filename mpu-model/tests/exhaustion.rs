@@ -4,7 +4,7 @@ use mpu_model::exhaustion::{AllocatorTest, Hardware, Layout, Mapped, Reference, 
 use mpu_model::planner::{Cover, Demand, End, Gaps, MapError, Mapping, Mappings, Refusal, Update, switch};
 use mpu_model::{
     AccessKind, Ap, Attrs, Denial, DenialKind, Level, Mpu, MpuReg, Probe, Region, RegionWords, Registers, Rules,
-    Shareability, Slots, Xn,
+    Shareability, Slot, Slots, Xn,
 };
 use proptest::prelude::*;
 use proptest_state_machine::prop_state_machine;
@@ -187,7 +187,7 @@ proptest! {
         let board = board.max(first + 1);
         let mut hardware = Hardware::new(board, &fixed);
         let mut slots = Slots::new(board);
-        for (slot, region) in (0..).zip(&fixed) {
+        for (slot, region) in Slot::all(board).zip(&fixed) {
             slots.write(&mut hardware, slot, region.words()).unwrap();
         }
         let mut held = vec![RegionWords::default(); usize::from(board - first)];
@@ -195,7 +195,7 @@ proptest! {
             let wanted: Vec<_> = view.iter().map(Region::words).collect();
             let before = slots.enabled();
             let writes = hardware.writes();
-            if let Ok(cost) = slots.switch(&mut hardware, first, &mut held, &wanted).unwrap() {
+            if let Ok(cost) = slots.switch(&mut hardware, Slot::new(first), &mut held, &wanted).unwrap() {
                     let made = hardware.writes() - writes;
                     let off = if cost.off == 0 { 0 } else { 1 + cost.off };
                     let banks = 2 * usize::from(board / 16);
@@ -219,13 +219,13 @@ enum Change {
     /// The border between the neighbours moves to this granule.
     Border(u64),
     /// A region (0 to 2) moves to this slot.
-    Slot(usize, u8),
+    Slot(usize, Slot),
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
     let border = (1..63_u64).prop_map(Change::Border);
-    let slot =
-        (0..3_usize, prop_oneof![3 => 0..32_u8, 1 => 32..48_u8]).prop_map(|(which, slot)| Change::Slot(which, slot));
+    let slot = (0..3_usize, prop_oneof![3 => 0..32_u8, 1 => 32..48_u8])
+        .prop_map(|(which, slot)| Change::Slot(which, Slot::new(slot)));
     prop::collection::vec(prop_oneof![border, slot], 1..20)
 }
 
@@ -275,7 +275,7 @@ proptest! {
                     match table.move_to(region.base(), region.limit(), slot) {
                         Ok(update) => {
                             if let (true, Update::TakeOver { from, to, .. }) = (which < 2, update) {
-                                hardware.runs_low[which] = from < 32 && to < 32;
+                                hardware.runs_low[which] = from.is_within(32) && to.is_within(32);
                             }
                             vec![update]
                         }

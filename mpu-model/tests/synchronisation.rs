@@ -4,7 +4,7 @@
 use crate::setup::{RW, SCTLR_M, access, barriers, denial, mpu_with, select, words};
 use mpu_model::{
     Access, AccessKind, Ap, Attrs, DenialKind, El, Hazard, Hcr, Level, Missing, Mpu, MpuReg, PendingWrite, Regime,
-    Rules, SyncRule, WriteHazard, Xn, check_guest,
+    Rules, Slot, SyncRule, WriteHazard, Xn, check_guest,
 };
 
 /// `PRSELR`, then a region register with no ISB between: the old bank may be hit.
@@ -14,9 +14,9 @@ fn a_selector_without_isb_is_reported() {
     mpu.write(MpuReg::Prselr, 0x10).unwrap();
     assert_eq!(
         mpu.write(MpuReg::PrbarN(3), 0x3000),
-        Err(WriteHazard { reg: MpuReg::PrbarN(3), stale_slot: 0x03, new_slot: 0x13 })
+        Err(WriteHazard { reg: MpuReg::PrbarN(3), stale_slot: Slot::new(0x03), new_slot: Slot::new(0x13) })
     );
-    assert_eq!(mpu.words(0x13).prbar, 0x3000);
+    assert_eq!(mpu.words(Slot::new(0x13)).prbar, 0x3000);
     mpu.dsb();
     assert!(mpu.write(MpuReg::Prbar, 0x3000).is_err(), "a DSB does not synchronise the selector");
     // Within one bank the numbered registers do not care; the plain ones do.
@@ -146,7 +146,7 @@ fn an_overflowing_log_denies_until_everything_is_in_force() {
     assert_eq!(mpu.pending().count(), 0);
     assert_eq!(mpu.check(Regime::El2, read).hazard, None);
     assert!(mpu.check(Regime::El2, read).result.is_ok());
-    assert_eq!(mpu.words(5).prbar, 0x7000_0080);
+    assert_eq!(mpu.words(Slot::new(5)).prbar, 0x7000_0080);
 }
 
 /// Both barriers done and a write repeated: nothing waits, so nothing can be a hazard.

@@ -3,7 +3,7 @@
 use crate::setup::{RW, SCTLR_BR, SCTLR_M, access, barriers, denial, mpu_with, select, words};
 use mpu_model::{
     Access, AccessKind, Ap, Attrs, DefaultMap, DenialKind, El, Encoding, Hcr, HitBy, Level, Mpu, MpuReg, Probe, Regime,
-    RegionWords, Rules, Shareability, Syndrome, SysReg, VmWithoutM, Xn, check_guest,
+    RegionWords, Rules, Shareability, Slot, Syndrome, SysReg, VmWithoutM, Xn, check_guest,
 };
 
 #[test]
@@ -40,7 +40,7 @@ fn a_read_only_region_is_not_writable() {
     for kind in [AccessKind::Write, AccessKind::Rmw] {
         assert_eq!(
             denial(&mpu, Regime::El2, access(kind, 0x1ff8, 8)),
-            Some((DenialKind::Permission { slot: Some(0), needs }, 0x1ff8))
+            Some((DenialKind::Permission { slot: Some(Slot::new(0)), needs }, 0x1ff8))
         );
     }
 }
@@ -57,7 +57,7 @@ fn the_one_array_serves_both_levels() {
     assert_eq!(denial(&mpu, Regime::Stage2, write(0x8000)), None);
     assert_eq!(
         denial(&mpu, Regime::Stage2, write(0x1000)),
-        Some((DenialKind::Permission { slot: Some(0), needs: AccessKind::Write }, 0x1000))
+        Some((DenialKind::Permission { slot: Some(Slot::new(0)), needs: AccessKind::Write }, 0x1000))
     );
 }
 
@@ -70,7 +70,7 @@ fn the_limit_is_the_last_byte() {
 
     let off_by_a_granule = RegionWords { prbar: 0x1002, prlar: 0x2000 | 1 };
     let mpu = mpu_with(Rules::default(), 16, &[off_by_a_granule, words(0x2000, 0x1000, RW)]);
-    let overlap = DenialKind::Overlap { first: 0, second: 1 };
+    let overlap = DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) };
     assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1fff, 1)), None);
     for addr in [0x2000, 0x203f] {
         assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, addr, 1)), Some((overlap, addr)));
@@ -87,11 +87,11 @@ fn an_overlap_is_reported_as_a_translation_fault() {
     mpu.write(MpuReg::Sctlr, SCTLR_M | SCTLR_BR).unwrap();
     mpu.context_sync();
     let found = mpu.check(Regime::El2, access(AccessKind::Write, 0x1000, 0x100)).result.unwrap_err();
-    assert_eq!((found.kind, found.addr), (DenialKind::Overlap { first: 0, second: 1 }, 0x1040));
+    assert_eq!((found.kind, found.addr), (DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) }, 0x1040));
     assert_eq!(Syndrome::el2_own(&found, Rules::default()).fsc(), 0b000100);
     assert_eq!(
         denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1080, 4)),
-        Some((DenialKind::Permission { slot: Some(1), needs: AccessKind::Write }, 0x1080))
+        Some((DenialKind::Permission { slot: Some(Slot::new(1)), needs: AccessKind::Write }, 0x1080))
     );
 }
 
@@ -101,7 +101,7 @@ fn a_span_over_several_regions_is_judged_to_its_end() {
     let pieces = [0x1080, 0x1000, 0x1040].map(|base| words(base, 0x40, RW));
     let mut mpu = mpu_with(Rules::default(), 16, &pieces);
     let span = access(AccessKind::Rmw, 0x1020, 0x80);
-    assert_eq!(mpu.check(Regime::El2, span).result.unwrap().by, HitBy::Slot(1));
+    assert_eq!(mpu.check(Regime::El2, span).result.unwrap().by, HitBy::Slot(Slot::new(1)));
     mpu.write(MpuReg::Prenr, 0b011).unwrap();
     barriers(&mut mpu);
     assert_eq!(denial(&mpu, Regime::El2, span), Some((DenialKind::NoRegion, 0x1040)));
@@ -114,7 +114,7 @@ fn a_reversed_region_matches_nothing() {
     let mpu = mpu_with(Rules::default(), 16, &[reversed, words(0x1000, 0x1000, RW)]);
     assert_eq!(mpu.enabled().count(), 2);
     assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Write, 0x1000, 0x1000)), None);
-    assert_eq!(mpu.nearest(0x4000).0.map(|(slot, _)| slot), Some(1));
+    assert_eq!(mpu.nearest(0x4000).0.map(|(slot, _)| slot), Some(Slot::new(1)));
 }
 
 /// `PRENR` has 32 bits: a mask written for more regions neither enables nor disables those beyond.
@@ -125,7 +125,7 @@ fn prenr_does_not_reach_region_32() {
     assert_eq!(mpu.read(MpuReg::Prenr), 0xffff_ffff);
     mpu.write(MpuReg::Prenr, 0).unwrap();
     barriers(&mut mpu);
-    assert_eq!(mpu.enabled().map(|(slot, _)| slot).collect::<Vec<_>>(), (32..40).collect::<Vec<_>>());
+    assert_eq!(mpu.enabled().map(|(slot, _)| slot).collect::<Vec<_>>(), (32..40).map(Slot::new).collect::<Vec<_>>());
     assert_eq!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x2_0000, 4)), None);
     assert!(denial(&mpu, Regime::El2, access(AccessKind::Read, 0x1_f000, 4)).is_some());
     mpu.write(MpuReg::Prenr, u64::MAX).unwrap();
@@ -151,9 +151,9 @@ fn numbered_registers_follow_the_bank() {
     mpu.write(MpuReg::PrbarN(3), 0x3000).unwrap();
     mpu.write(MpuReg::PrlarN(3), 0x3fc1).unwrap();
     mpu.write(MpuReg::Prbar, 0x2000).unwrap();
-    assert_eq!(mpu.words(0x13), RegionWords { prbar: 0x3000, prlar: 0x3fc1 });
-    assert_eq!(mpu.words(0x12).prbar, 0x2000);
-    assert_eq!(mpu.words(3), RegionWords::default());
+    assert_eq!(mpu.words(Slot::new(0x13)), RegionWords { prbar: 0x3000, prlar: 0x3fc1 });
+    assert_eq!(mpu.words(Slot::new(0x12)).prbar, 0x2000);
+    assert_eq!(mpu.words(Slot::new(3)), RegionWords::default());
     assert_eq!(mpu.read(MpuReg::PrlarN(3)), 0x3fc1);
     select(&mut mpu, 0);
     assert_eq!(mpu.read(MpuReg::PrlarN(3)), 0);
@@ -236,7 +236,7 @@ fn stage_2_of_an_mpu_that_is_off() {
     mpu.write(MpuReg::Sctlr, 0).unwrap();
     mpu.context_sync();
     let hit = check_guest(None, &mpu, Hcr::ZERO.with_vm(true), guest_read).result.unwrap();
-    assert_eq!(hit.stage2.map(|hit| hit.by), Some(HitBy::Slot(0)));
+    assert_eq!(hit.stage2.map(|hit| hit.by), Some(HitBy::Slot(Slot::new(0))));
 }
 
 /// The stack drops out of the view between two writes: seen at once, barrier or not.
@@ -289,8 +289,8 @@ fn regions_16_to_23_are_no_aliases_of_0_to_7() {
             let n = (crm - 8) * 2 + opc2 / 4;
             mpu.write(direct(4), u64::from(n) << 12).unwrap();
             mpu.write(direct(5), 0x8000_0000 | u64::from(n) << 12).unwrap();
-            assert_eq!(mpu.words(n).base(), u64::from(n) << 12);
-            assert_eq!(mpu.words(16 + n).base(), 0x8000_0000 | u64::from(n) << 12);
+            assert_eq!(mpu.words(Slot::new(n)).base(), u64::from(n) << 12);
+            assert_eq!(mpu.words(Slot::new(16 + n)).base(), 0x8000_0000 | u64::from(n) << 12);
         }
     }
     assert_eq!(mpu.read(MpuReg::Prselr), 0, "and none needs a selection");

@@ -2,7 +2,7 @@
 
 use mpu_model::{
     AccessKind, Ap, Attrs, DefaultMap, DenialKind, Hazard, Level, Missing, Mpu, MpuReg, PendingWrite, Pmsa, Regime,
-    RegionWords, Rules, WriteOrder, Xn,
+    RegionWords, Rules, Slot, WriteOrder, Xn,
 };
 
 use crate::setup::{RW, SCTLR_M, access, mpu_with, select, words};
@@ -33,7 +33,7 @@ fn sctlr_may_come_into_force_before_the_region_of_the_text() {
         let pending = |reg, slot, value| PendingWrite { reg, slot, value, missing: Missing::ContextSync };
         assert_eq!(check(&mpu).result.unwrap_err().kind, DenialKind::NoRegion);
         let expected = Hazard {
-            write: pending(MpuReg::Prlar, Some(0), mpu.read(MpuReg::Prlar)),
+            write: pending(MpuReg::Prlar, Some(Slot::new(0)), mpu.read(MpuReg::Prlar)),
             ahead: Some(pending(MpuReg::Sctlr, None, SCTLR_M)),
             in_force_allows: true,
             newest_allows: true,
@@ -109,7 +109,7 @@ fn prenr_may_enable_a_slot_with_its_old_range() {
     assert_eq!(mpu.check(Regime::El2, read).hazard, None, "the slot is off");
     mpu.write(MpuReg::Prenr, 0b11).unwrap();
     let verdict = mpu.check(Regime::El2, read);
-    assert_eq!(verdict.result.unwrap_err().kind, DenialKind::Overlap { first: 0, second: 1 });
+    assert_eq!(verdict.result.unwrap_err().kind, DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) });
     let hazard = verdict.hazard.unwrap();
     assert_eq!((hazard.write.reg, hazard.ahead.unwrap().reg), (MpuReg::PrbarN(1), MpuReg::Prenr));
     // A DSB changes nothing about the order, an ISB ends it.
@@ -147,7 +147,7 @@ fn another_regions_limit_may_come_into_force_before_one_is_disabled() {
     mpu.write(MpuReg::PrbarN(1), new.prbar).unwrap();
     mpu.write(MpuReg::PrlarN(1), new.prlar).unwrap();
     let verdict = mpu.check(Regime::El2, access(AccessKind::Read, 0x1000, 4));
-    assert_eq!(verdict.result.unwrap_err().kind, DenialKind::Overlap { first: 0, second: 1 });
+    assert_eq!(verdict.result.unwrap_err().kind, DenialKind::Overlap { first: Slot::new(0), second: Slot::new(1) });
     let hazard = verdict.hazard.unwrap();
     assert_eq!((hazard.write.reg, hazard.write.value), (MpuReg::Prlar, 0));
     assert_eq!(hazard.ahead.unwrap().reg, MpuReg::PrlarN(1));

@@ -5,7 +5,7 @@ use crate::common::via::{Detour, Via};
 use crate::common::{builtin, channel, on_own_memory, ping, ping_pong, pong, span, thread_2022, world};
 use evtchn::Policy;
 use mpu_model::planner::Update;
-use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules};
+use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules, Slot};
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use sim_core::convention::Frame;
@@ -279,15 +279,15 @@ fn moving_text_without_a_stand_in_kills_the_pe() {
         boot_by(&layout, &steps).0
     };
     // Off first, then on elsewhere: nothing is left to run the second half.
-    let naive = [Update::Disable { slot: 0 }, Update::Write { slot: 20, words }];
+    let naive = [Update::Disable { slot: Slot::new(0) }, Update::Write { slot: Slot::new(20), words }];
     let Some(FaultKind::OwnImage(denial)) = moved(&naive) else { panic!("it lives") };
     assert_eq!((denial.kind, denial.access.kind), (DenialKind::NoRegion, AccessKind::Fetch));
     // On elsewhere first, then off: two regions hold the text.
-    let twice = [Update::Write { slot: 20, words }, Update::Disable { slot: 0 }];
+    let twice = [Update::Write { slot: Slot::new(20), words }, Update::Disable { slot: Slot::new(0) }];
     let Some(FaultKind::OwnImage(denial)) = moved(&twice) else { panic!("it lives") };
     assert!(matches!(denial.kind, DenialKind::Overlap { .. }), "{:?}", denial.kind);
     // One write of PRENR does both.
-    assert_eq!(moved(&[Update::TakeOver { from: 0, to: 20, words }]), None);
+    assert_eq!(moved(&[Update::TakeOver { from: Slot::new(0), to: Slot::new(20), words }]), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::common::{
 use evtchn::Object;
 use evtchn::abi::DOMID_SELF;
 use evtchn::op::Op as EventOp;
-use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime};
+use mpu_model::{Access, AccessKind, DenialKind, El, MpuReg, Regime, Slot};
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::plan::{Needs, Plan};
 use sim_core::hyp::sched::Scheduler;
@@ -211,7 +211,10 @@ fn disable_of_region_40_of_64() {
     let strategy = Builtin::from_name("map-page", Settings { windows: 33, ..Settings::default() }).unwrap();
     let plan = Plan::new(&Layout::new(two_banks()).unwrap(), strategy.needs()).unwrap();
     let of_first = plan.slots(plan.view(ViewId::Guest(0)));
-    assert_eq!(of_first.map(|(slot, planned)| (slot, planned.region.base())).last(), Some((40, 0x3800_0000)));
+    assert_eq!(
+        of_first.map(|(slot, planned)| (slot, planned.region.base())).last(),
+        Some((Slot::new(40), 0x3800_0000))
+    );
     let second_reads = |expect| vec![expecting(Op::Read { address: 0x3800_0000, width: Width::Word }, expect)];
     let config = || Config { scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
     let first = || vec![step(Op::Write { address: 0x3800_0000, width: Width::Word, value: 7 })];

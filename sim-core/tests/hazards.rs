@@ -86,7 +86,7 @@ fn isb_alone_is_enough_where_the_rule_says_so() {
 /// A strategy that turns a slot of the hypervisor's own off at its first entry.
 #[derive(Clone, Copy, Debug)]
 struct Saws {
-    slot: u8,
+    slot: mpu_model::Slot,
 }
 
 impl Strategy for Saws {
@@ -98,7 +98,7 @@ impl Strategy for Saws {
     }
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         let enabled = cx.p.read(SysReg::El2(mpu_model::MpuReg::Prenr));
-        cx.p.write(SysReg::El2(mpu_model::MpuReg::Prenr), enabled & !(1 << self.slot))
+        cx.p.write(SysReg::El2(mpu_model::MpuReg::Prenr), enabled & !(1 << self.slot.number()))
     }
     fn reach<P: Platform>(&mut self, _: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
         Ok(wanted.span.limit())
@@ -108,7 +108,7 @@ impl Strategy for Saws {
 #[test]
 fn a_view_without_the_hypervisor_s_own_memory_is_a_dead_machine() {
     let owners: [fn(PeId) -> Owner; 3] = [|_| Owner::Text, |_| Owner::Rodata, Owner::Stack];
-    for (slot, owner) in (0..).zip(owners) {
+    for (slot, owner) in mpu_model::Slot::all(3).zip(owners) {
         let report = ping_pong(thread_2022(), Saws { slot }, 5, Config::default());
         let Outcome::HypervisorFault(fault) = &report.outcome else { panic!("{:?}", report.outcome) };
         assert!(matches!(fault.fault.kind, FaultKind::OwnImage(_)));

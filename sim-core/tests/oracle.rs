@@ -2,7 +2,7 @@
 //! do; and it says the same as a look at every granule.
 
 use crate::common::{builtin, channel, domain, ping, ping_pong, pong, span, thread_2022, world};
-use mpu_model::{Access, AccessKind, Attrs, El, MpuReg, Regime, Region, RegionWords, Rules, Sctlr};
+use mpu_model::{Access, AccessKind, Attrs, El, MpuReg, Regime, Region, RegionWords, Rules, Sctlr, Slot};
 use proptest::prelude::*;
 use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs, PRIVATE, Plan};
@@ -160,7 +160,7 @@ impl Strategy for Fiddles {
         if let ViewId::Guest(_) = next {
             let (slot, planned) = cx.plan.slots(cx.plan.view(next)).last().unwrap();
             let words = (self.change)(planned.words);
-            cx.p.write(SysReg::El2(MpuReg::Prselr), u64::from(slot))?;
+            cx.p.write(SysReg::El2(MpuReg::Prselr), slot.number().into())?;
             cx.p.isb()?;
             cx.p.write(SysReg::El2(MpuReg::Prbar), words.prbar)?;
             cx.p.write(SysReg::El2(MpuReg::Prlar), words.prlar)?;
@@ -248,7 +248,7 @@ fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
     machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
     let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let mut slots = mpu_model::Slots::new(32);
-    for (slot, words) in (0..).zip(regions) {
+    for (slot, words) in Slot::all(32).zip(regions) {
         slots.write(&mut *cpu.machine.pe_mut(PeId::PRIMARY).el2, slot, *words).unwrap();
     }
     cpu.machine.pe_mut(PeId::PRIMARY).el2.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();

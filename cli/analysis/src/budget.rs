@@ -28,7 +28,7 @@ impl<'a> Holds<'a> {
 
 /// A slot of a view. In a plan that does not fit, its number may be one the board does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot<'a> {
+pub struct ViewSlot<'a> {
     /// Its number.
     pub number: usize,
     /// What it is for.
@@ -36,12 +36,12 @@ pub struct Slot<'a> {
 }
 
 /// The slots of a view, in order: the fixed regions, the windows, what is kept in every view, the view's own.
-pub fn slots<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = Slot<'a>> {
+pub fn slots<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = ViewSlot<'a>> {
     let windows = std::iter::repeat_n(Holds::Window, plan.windows());
     let kept = plan.kept_in(view.id).map(|(planned, on)| if on { Holds::Region(planned) } else { Holds::Off(planned) });
     let own = view.regions.iter().map(Holds::Region);
     let all = plan.fixed().iter().map(Holds::Region).chain(windows).chain(kept).chain(own);
-    all.enumerate().map(|(number, holds)| Slot { number, holds })
+    all.enumerate().map(|(number, holds)| ViewSlot { number, holds })
 }
 
 /// The slots that a view takes.

@@ -3,7 +3,7 @@
 use analysis::comparison::Unranked;
 use analysis::explain::{Change, How, Neighbour, Refusal, Reshaped, Rights, TriedSlot, Verdict};
 use analysis::judgement::{Other, Way};
-use mpu_model::{Access, AccessKind, DenialKind, El, Level, Stage};
+use mpu_model::{Access, AccessKind, DenialKind, El, Level, Slot, Stage};
 use scenario::Scenario;
 use sim_core::layout::Layout;
 use sim_core::outcome::ViewId;
@@ -109,7 +109,7 @@ fn needs(kind: AccessKind) -> &'static str {
 
 /// A region beside the address.
 #[must_use]
-pub fn neighbour(neighbour: Option<&Neighbour>, whose: impl FnOnce(u8) -> String) -> String {
+pub fn neighbour(neighbour: Option<&Neighbour>, whose: impl FnOnce(Slot) -> String) -> String {
     neighbour.map_or_else(
         || "nothing".into(),
         |found| {

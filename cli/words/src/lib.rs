@@ -419,9 +419,9 @@ mod tests {
 
     #[test]
     fn a_hazard_names_the_write_that_came_first_and_what_is_missing_between() {
-        use mpu_model::{Missing, MpuReg};
+        use mpu_model::{Missing, MpuReg, Slot};
         let write = |reg, slot, value, missing| PendingWrite { reg, slot, value, missing };
-        let limit = write(MpuReg::PrlarN(1), Some(17), 0x1fc1, Missing::DsbThenContextSync);
+        let limit = write(MpuReg::PrlarN(1), Some(Slot::new(17)), 0x1fc1, Missing::DsbThenContextSync);
         let hazard = Hazard { write: limit, ahead: None, in_force_allows: true, newest_allows: true, overflow: false };
         assert_eq!(
             pending(&hazard),

@@ -6,6 +6,7 @@ use super::hardware::Hardware;
 use crate::driver::Slots;
 use crate::planner::{MapError, Mappings, UnmapError};
 use crate::region::Region;
+use crate::slot::Slot;
 
 /// Code that maps and unmaps ranges through an MPU.
 pub trait Allocator: Debug {
@@ -50,7 +51,7 @@ impl Allocator for Mapped {
     fn new(hardware: &mut Hardware) -> Self {
         let regions = hardware.mpu().regions();
         let mut mapped = Self { table: Mappings::new(regions), slots: Slots::new(regions) };
-        for (slot, region) in (0..regions).zip(hardware.fixed().to_vec()) {
+        for (slot, region) in Slot::all(regions).zip(hardware.fixed().to_vec()) {
             // They stand there already; writing the same words again changes nothing.
             if let Ok(update) = mapped.table.fix(slot, region) {
                 let Ok(()) = mapped.slots.apply(hardware, update);

@@ -9,6 +9,7 @@ use crate::mpu::Mpu;
 use crate::region::Region;
 use crate::regs::{MpuReg, RegionWords, Sctlr};
 use crate::rules::Rules;
+use crate::slot::Slot;
 
 /// An EL2 MPU that is judged after every register write.
 ///
@@ -28,9 +29,9 @@ pub enum Broken {
     #[error("slots {first} and {second} overlap from {at:#x} on")]
     Overlap {
         /// The one with the lower base.
-        first: u8,
+        first: Slot,
         /// The other.
-        second: u8,
+        second: Slot,
         /// The first byte they share.
         at: u64,
     },
@@ -65,7 +66,7 @@ pub enum Broken {
     #[error("a failed operation changed slot {slot}")]
     FailureWrote {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// An operation failed and the count of free regions is not as before.
     #[error("{before} regions were free before a failed operation and {after} are after it")]
@@ -103,7 +104,7 @@ impl Hardware {
     pub fn new(regions: u8, fixed: &[Region]) -> Self {
         let mut mpu = Mpu::new(Level::El2, regions, Rules::default());
         let mut slots = crate::driver::Slots::new(regions);
-        for (slot, region) in (0..regions).zip(fixed) {
+        for (slot, region) in Slot::all(regions).zip(fixed) {
             // A hazard cannot arise: the driver synchronises every selection.
             let _ = slots.write(&mut mpu, slot, region.words());
         }
@@ -138,7 +139,7 @@ impl Hardware {
     }
 
     /// The enabled slots in order of base.
-    pub(super) fn by_base(&self) -> Vec<(u8, RegionWords)> {
+    pub(super) fn by_base(&self) -> Vec<(Slot, RegionWords)> {
         let mut enabled: Vec<_> = self.mpu.enabled().filter(|(_, words)| words.base() <= words.limit()).collect();
         enabled.sort_by_key(|(_, words)| words.base());
         enabled

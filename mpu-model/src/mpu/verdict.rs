@@ -71,6 +71,7 @@ mod tests {
     use crate::probe::Probe;
     use crate::regs::{MpuReg, RegionWords};
     use crate::rules::Rules;
+    use crate::slot::Slot;
 
     fn read(mpu: &Mpu) -> bool {
         mpu.check(Regime::El2, Access { addr: 0x1000, size: 4, kind: AccessKind::Read, el: El::El2 }).result.is_ok()
@@ -151,8 +152,8 @@ mod tests {
         assert_eq!(std::format!("{mpu:?}"), std::format!("{new:?}"));
         assert_eq!((mpu.read(MpuReg::Mair), mpu.changes(), mpu.regions()), (0, 0, 255));
         assert_eq!((mpu.prselr_in_force, mpu.asked.get(), mpu.log.selects()), (0, 0, false));
-        assert!((0..=255).all(|slot| mpu.words(slot) == RegionWords::default()));
-        assert!((0..=255).all(|slot| mpu.in_force.table.words(slot) == RegionWords::default()));
+        assert!((0..=255).map(Slot::new).all(|slot| mpu.words(slot) == RegionWords::default()));
+        assert!((0..=255).map(Slot::new).all(|slot| mpu.in_force.table.words(slot) == RegionWords::default()));
         // Off, with no probe; then on, with nothing mapped.
         assert!(read(&mpu) && mpu.fast.get().is_none() && mpu.failing_probe().is_none());
         mpu.write(MpuReg::Sctlr, 1).unwrap();

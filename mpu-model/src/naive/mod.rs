@@ -13,7 +13,7 @@
 mod regs;
 mod writes;
 
-use crate::{Access, AccessKind, El, Level, Mpu, MpuReg, Regime, Rules};
+use crate::{Access, AccessKind, El, Level, Mpu, MpuReg, Regime, Rules, Slot};
 
 pub use regs::{Outcome, Regs};
 pub use writes::{Op, Replay};
@@ -69,7 +69,7 @@ impl Twins {
     /// Reads every register of both.
     pub fn read(&self) {
         let newest = &self.replay.newest;
-        for (slot, words) in (0..newest.regions).zip(&newest.slots) {
+        for (slot, words) in Slot::all(newest.regions).zip(&newest.slots) {
             let real = self.mpu.words(slot);
             assert_eq!((real.prbar, real.prlar), *words, "region {slot}");
         }

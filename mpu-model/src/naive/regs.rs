@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use crate::{
     Access, AccessKind, Crossing, DefaultMap, DenialKind, El, El0WithoutM, HitBy, MpuReg, PA_LIMIT, Regime, Rules,
-    S2XnModel, VmWithoutM,
+    S2XnModel, Slot, VmWithoutM,
 };
 
 /// The registers of one MPU, as raw words.
@@ -69,11 +69,11 @@ impl Regs {
             }
         }
         let mut hits = Vec::new();
-        for (slot, (prbar, prlar)) in self.slots.iter().enumerate() {
+        for (slot, (prbar, prlar)) in Slot::all(self.regions).zip(&self.slots) {
             let base = prbar >> 6 << 6;
             let limit = prlar >> 6 << 6 | 63;
             if prlar & 1 == 1 && base <= addr && addr <= limit {
-                hits.push(slot as u8);
+                hits.push(slot);
             }
         }
         if hits.len() > 1 {
@@ -93,7 +93,7 @@ impl Regs {
             by = HitBy::Background;
         } else {
             by = HitBy::Slot(hits[0]);
-            let prbar = self.slots[usize::from(hits[0])].0;
+            let prbar = self.slots[hits[0].index()].0;
             let (xn0, xn1, ap0, ap1) = (prbar & 1 != 0, prbar & 2 != 0, prbar & 4 != 0, prbar & 8 != 0);
             let outsider = regime == Regime::Stage2 || regime == Regime::El1 && access.el == El::El0;
             read = !outsider || ap0;
@@ -122,8 +122,8 @@ impl Regs {
     }
 
     /// A register write to the region, or of the register, that it names.
-    pub fn write(&mut self, reg: MpuReg, slot: Option<u8>, value: u64) {
-        let slot = slot.filter(|slot| *slot < self.regions).map(usize::from);
+    pub fn write(&mut self, reg: MpuReg, slot: Option<Slot>, value: u64) {
+        let slot = slot.filter(|slot| slot.is_within(self.regions)).map(Slot::index);
         match (reg, slot) {
             (MpuReg::Sctlr, _) => self.sctlr = value,
             (MpuReg::Prenr, _) => {

@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 use core::mem::Discriminant;
 
 use super::regs::{Outcome, Regs};
-use crate::{Access, DenialKind, Hazard, Missing, MpuReg, PendingWrite, Regime, Rules, SyncRule, WriteOrder};
+use crate::{Access, DenialKind, Hazard, Missing, MpuReg, PendingWrite, Regime, Rules, Slot, SyncRule, WriteOrder};
 
 /// What is done to an MPU.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub enum Op {
 #[derive(Debug, Clone, Copy)]
 struct Made {
     reg: MpuReg,
-    slot: Option<u8>,
+    slot: Option<Slot>,
     value: u64,
     fenced: bool,
     /// It made a difference to what had been written before.
@@ -48,7 +48,7 @@ impl Replay {
     }
 
     /// Makes `op`. For a write to a region: the slots that it may go to, the newest selection's last.
-    pub fn apply(&mut self, op: Op) -> Vec<u8> {
+    pub fn apply(&mut self, op: Op) -> Vec<Slot> {
         match op {
             Op::Write(MpuReg::Prselr, value) => self.selections.push(value as u8),
             Op::Write(reg, value) => {
@@ -73,10 +73,10 @@ impl Replay {
         Vec::new()
     }
 
-    fn slots(&self, reg: MpuReg) -> Vec<u8> {
+    fn slots(&self, reg: MpuReg) -> Vec<Slot> {
         let slot = |selection: u8| match reg {
-            MpuReg::Prbar | MpuReg::Prlar => Some(selection),
-            MpuReg::PrbarN(n @ 1..=15) | MpuReg::PrlarN(n @ 1..=15) => Some(selection / 16 * 16 + n),
+            MpuReg::Prbar | MpuReg::Prlar => Some(Slot::new(selection)),
+            MpuReg::PrbarN(n @ 1..=15) | MpuReg::PrlarN(n @ 1..=15) => Some(Slot::new(selection / 16 * 16 + n)),
             _ => None,
         };
         self.selections.iter().filter_map(|selection| slot(*selection)).collect()

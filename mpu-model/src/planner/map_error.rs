@@ -1,6 +1,7 @@
 //! Why the table of mappings refuses a change.
 
 use crate::region::Region;
+use crate::slot::Slot;
 
 /// Why something cannot be mapped or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,7 @@ pub enum MapError {
         /// What was asked for.
         region: Region,
         /// The slot in the way.
-        slot: u8,
+        slot: Slot,
         /// What that slot holds.
         held: Region,
     },
@@ -27,7 +28,7 @@ pub enum MapError {
         /// What was asked for.
         region: Region,
         /// The slot.
-        slot: u8,
+        slot: Slot,
         /// What that slot holds.
         held: Region,
     },
@@ -35,7 +36,7 @@ pub enum MapError {
     #[error("slot {slot} has all the references that can be counted: unmap some first")]
     References {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// No slot is free.
     #[error("all {regions} regions of the MPU are in use: unmap one first")]
@@ -47,7 +48,7 @@ pub enum MapError {
     #[error("slot {slot} is taken or does not exist")]
     Taken {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// Only a whole region that has one mapping can get other rights, another end or another slot.
     #[error("{base:#x}..={limit:#x} is not a whole region with a single mapping: it cannot change")]
@@ -78,18 +79,18 @@ pub enum UnmapError {
         /// Last byte.
         limit: u64,
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// Parts of the region are mapped as well.
     #[error("parts of slot {slot} are mapped: unmap those first")]
     InUse {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// The region is fixed.
     #[error("slot {slot} is fixed and stays")]
     Fixed {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
 }

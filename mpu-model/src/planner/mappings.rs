@@ -15,6 +15,7 @@ use crate::attrs::Attrs;
 use crate::planner::map_error::{MapError, UnmapError};
 use crate::planner::update::Update;
 use crate::region::Region;
+use crate::slot::Slot;
 
 /// Regions mapped in an MPU of at most `N` slots, by slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +76,12 @@ impl<const N: usize> Mappings<N> {
     }
 
     /// Slots in use, with what they hold and how many mappings stand behind it, lowest first.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, Region, u16)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, Region, u16)> + '_ {
         self.entries().map(|(slot, entry)| (slot, entry.region, entry.references()))
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u8, &Entry)> {
-        (0..self.regions).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
+    fn entries(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        Slot::all(self.regions).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
     /// Puts a region into a given free slot for good: what runs at EL2. It is not unmapped any more; it may still be resized,
@@ -89,7 +90,7 @@ impl<const N: usize> Mappings<N> {
     /// # Errors
     ///
     /// `WritableAndExecutable`, `Overlap` (also where it is inside a region), `Taken`.
-    pub fn fix(&mut self, slot: u8, region: Region) -> Result<Update, MapError> {
+    pub fn fix(&mut self, slot: Slot, region: Region) -> Result<Update, MapError> {
         if let Some((slot, held)) = self.meeting(region.base(), region.limit()) {
             return Err(MapError::Overlap { region, slot, held: held.region });
         }
@@ -103,7 +104,7 @@ impl<const N: usize> Mappings<N> {
     /// `WritableAndExecutable`, `Overlap`, `Clash`, `References`, `Exhausted`.
     pub fn map(&mut self, region: Region) -> Result<Update, MapError> {
         let Some((slot, held)) = self.meeting(region.base(), region.limit()) else {
-            let free = (0..self.regions).zip(&self.slots).find(|(_, entry)| entry.is_none());
+            let free = Slot::all(self.regions).zip(&self.slots).find(|(_, entry)| entry.is_none());
             let (slot, _) = free.ok_or(MapError::Exhausted { regions: self.regions })?;
             return self.put(slot, region, false);
         };
@@ -150,7 +151,7 @@ impl<const N: usize> Mappings<N> {
     ///
     /// [`UnmapError`], each of them.
     pub fn unmap(&mut self, base: u64, limit: u64) -> Result<Update, UnmapError> {
-        let inside = |(_, held): &(u8, &Entry)| held.region.contains(base) && held.region.contains(limit);
+        let inside = |(_, held): &(Slot, &Entry)| held.region.contains(base) && held.region.contains(limit);
         let found = self.meeting(base, limit).filter(inside);
         let (slot, held) = found.ok_or(UnmapError::NotMapped { base, limit })?;
         let held = *held;
@@ -183,7 +184,7 @@ impl<const N: usize> Mappings<N> {
         };
         let region =
             Region::new(new_base, new_limit, held.region.attrs()).map_err(|_| MapError::NotWhole { base, limit })?;
-        let meets = |(_, entry): &(u8, &Entry)| entry.region.base() <= new_limit && new_base <= entry.region.limit();
+        let meets = |(_, entry): &(Slot, &Entry)| entry.region.base() <= new_limit && new_base <= entry.region.limit();
         if let Some((slot, other)) = self.entries().filter(|(at, _)| *at != slot).find(meets) {
             return Err(MapError::Overlap { region, slot, held: other.region });
         }
@@ -201,7 +202,7 @@ impl<const N: usize> Mappings<N> {
     /// # Errors
     ///
     /// `NotWhole`, `Taken`.
-    pub fn move_to(&mut self, base: u64, limit: u64, to: u8) -> Result<Update, MapError> {
+    pub fn move_to(&mut self, base: u64, limit: u64, to: Slot) -> Result<Update, MapError> {
         let (from, held) = self.whole(base, limit)?;
         if from == to {
             return Ok(Update::Nothing { slot: to });
@@ -215,21 +216,21 @@ impl<const N: usize> Mappings<N> {
     }
 
     /// The slot that holds exactly this range, for one mapping.
-    fn whole(&self, base: u64, limit: u64) -> Result<(u8, Entry), MapError> {
+    fn whole(&self, base: u64, limit: u64) -> Result<(Slot, Entry), MapError> {
         let found = self.meeting(base, limit).filter(|(_, held)| held.is(base, limit) && held.references() == 1);
         found.map(|(slot, held)| (slot, *held)).ok_or(MapError::NotWhole { base, limit })
     }
 
-    fn is_free(&self, slot: u8) -> bool {
-        slot < self.regions && self.slots.get(usize::from(slot)).is_some_and(Option::is_none)
+    fn is_free(&self, slot: Slot) -> bool {
+        slot.is_within(self.regions) && self.slots.get(slot.index()).is_some_and(Option::is_none)
     }
 
     /// The first slot whose region shares a byte with the range.
-    fn meeting(&self, base: u64, limit: u64) -> Option<(u8, &Entry)> {
+    fn meeting(&self, base: u64, limit: u64) -> Option<(Slot, &Entry)> {
         self.entries().find(|(_, entry)| entry.region.base() <= limit && base <= entry.region.limit())
     }
 
-    fn put(&mut self, slot: u8, region: Region, fixed: bool) -> Result<Update, MapError> {
+    fn put(&mut self, slot: Slot, region: Region, fixed: bool) -> Result<Update, MapError> {
         refuse_wx(region)?;
         if !self.is_free(slot) {
             return Err(MapError::Taken { slot });
@@ -238,8 +239,8 @@ impl<const N: usize> Mappings<N> {
         Ok(Update::Write { slot, words: region.words() })
     }
 
-    fn set(&mut self, slot: u8, entry: Option<Entry>) {
-        if let Some(place) = self.slots.get_mut(usize::from(slot)) {
+    fn set(&mut self, slot: Slot, entry: Option<Entry>) {
+        if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = entry;
         }
     }
@@ -266,10 +267,10 @@ mod tests {
     #[test]
     fn a_second_mapping_is_a_reference_and_the_last_one_turns_the_region_off() {
         let mut table = Mappings::<4>::new(4);
-        assert_eq!(table.map(page(1, RW)), Ok(Update::Write { slot: 0, words: page(1, RW).words() }));
-        assert_eq!(table.map(page(1, RW)), Ok(Update::Nothing { slot: 0 }));
-        assert_eq!(table.unmap(0x1000, 0x1fff), Ok(Update::Nothing { slot: 0 }));
-        assert_eq!(table.unmap(0x1000, 0x1fff), Ok(Update::Disable { slot: 0 }));
+        assert_eq!(table.map(page(1, RW)), Ok(Update::Write { slot: Slot::new(0), words: page(1, RW).words() }));
+        assert_eq!(table.map(page(1, RW)), Ok(Update::Nothing { slot: Slot::new(0) }));
+        assert_eq!(table.unmap(0x1000, 0x1fff), Ok(Update::Nothing { slot: Slot::new(0) }));
+        assert_eq!(table.unmap(0x1000, 0x1fff), Ok(Update::Disable { slot: Slot::new(0) }));
         assert_eq!(table.unmap(0x1000, 0x1fff), Err(UnmapError::NotMapped { base: 0x1000, limit: 0x1fff }));
         assert_eq!(table, Mappings::new(4));
     }
@@ -281,10 +282,10 @@ mod tests {
         table.map(page(3, RW)).unwrap();
         let before = table.clone();
         assert_eq!(table.map(page(5, RW)), Err(MapError::Exhausted { regions: 2 }));
-        let clash = MapError::Clash { region: page(1, RO), slot: 0, held: page(1, RW) };
+        let clash = MapError::Clash { region: page(1, RO), slot: Slot::new(0), held: page(1, RW) };
         assert_eq!(table.map(page(1, RO)), Err(clash));
         let wide = Region::with_size(0x1000, 0x2000, RW).unwrap();
-        assert_eq!(table.map(wide), Err(MapError::Overlap { region: wide, slot: 0, held: page(1, RW) }));
+        assert_eq!(table.map(wide), Err(MapError::Overlap { region: wide, slot: Slot::new(0), held: page(1, RW) }));
         let wx = page(7, Attrs { xn: Xn::Exec, ..RW });
         let mut empty = Mappings::<2>::new(2);
         assert_eq!(empty.map(wx), Err(MapError::WritableAndExecutable { region: wx }));
@@ -296,10 +297,13 @@ mod tests {
         let mut table = Mappings::<4>::new(4);
         table.map(page(1, RW)).unwrap();
         assert_eq!(
-            table.fix(2, page(1, RW)),
-            Err(MapError::Overlap { region: page(1, RW), slot: 0, held: page(1, RW) })
+            table.fix(Slot::new(2), page(1, RW)),
+            Err(MapError::Overlap { region: page(1, RW), slot: Slot::new(0), held: page(1, RW) })
         );
-        assert_eq!(table.fix(2, page(2, RW)), Ok(Update::Write { slot: 2, words: page(2, RW).words() }));
+        assert_eq!(
+            table.fix(Slot::new(2), page(2, RW)),
+            Ok(Update::Write { slot: Slot::new(2), words: page(2, RW).words() })
+        );
     }
 
     #[test]
@@ -309,7 +313,7 @@ mod tests {
         for (base, limit) in [(0x1000, 0x2fff), (0x2000, 0x3fff)] {
             assert_eq!(table.unmap(base, limit), Err(UnmapError::NotMapped { base, limit }));
         }
-        assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Disable { slot: 0 }));
+        assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Disable { slot: Slot::new(0) }));
     }
 
     #[test]
@@ -318,22 +322,28 @@ mod tests {
         for _ in 0..256 {
             table.map(page(1, RW)).unwrap();
         }
-        assert_eq!(table.map(page(1, RW)), Err(MapError::References { slot: 0 }));
+        assert_eq!(table.map(page(1, RW)), Err(MapError::References { slot: Slot::new(0) }));
     }
 
     #[test]
     fn a_part_can_be_mapped_and_given_back_but_not_taken_out() {
         let mut table = Mappings::<2>::new(2);
         table.map(Region::with_size(0x1000, 0x3000, RW).unwrap()).unwrap();
-        assert_eq!(table.unmap(0x2000, 0x2fff), Err(UnmapError::Part { base: 0x2000, limit: 0x2fff, slot: 0 }));
+        assert_eq!(
+            table.unmap(0x2000, 0x2fff),
+            Err(UnmapError::Part { base: 0x2000, limit: 0x2fff, slot: Slot::new(0) })
+        );
         table.map(page(2, RW)).unwrap();
         // Found by the property test: one count for both would let the whole go here and keep it mapped.
-        assert_eq!(table.unmap(0x1000, 0x3fff), Err(UnmapError::InUse { slot: 0 }));
+        assert_eq!(table.unmap(0x1000, 0x3fff), Err(UnmapError::InUse { slot: Slot::new(0) }));
         table.map(page(3, RW)).unwrap();
         for _ in 0..2 {
-            assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Nothing { slot: 0 }));
+            assert_eq!(table.unmap(0x2000, 0x2fff), Ok(Update::Nothing { slot: Slot::new(0) }));
         }
-        assert_eq!(table.unmap(0x2000, 0x2fff), Err(UnmapError::Part { base: 0x2000, limit: 0x2fff, slot: 0 }));
+        assert_eq!(
+            table.unmap(0x2000, 0x2fff),
+            Err(UnmapError::Part { base: 0x2000, limit: 0x2fff, slot: Slot::new(0) })
+        );
         assert_eq!(table.unmap(0x3000, 0x4fff), Err(UnmapError::NotMapped { base: 0x3000, limit: 0x4fff }));
     }
 
@@ -343,10 +353,10 @@ mod tests {
         let text = Attrs { ap: Ap::RoPrivileged, xn: Xn::Exec, ..RW };
         table.map(page(1, text)).unwrap();
         let words = page(1, RW).words();
-        assert_eq!(table.protect(0x1000, 0x1fff, RW), Ok(Update::Replace { slot: 0, words }));
+        assert_eq!(table.protect(0x1000, 0x1fff, RW), Ok(Update::Replace { slot: Slot::new(0), words }));
         assert_eq!(table.protect(0x1000, 0x17ff, RO), Err(MapError::NotWhole { base: 0x1000, limit: 0x17ff }));
         let device = Attrs { attr_index: 1, ..RW };
-        let clash = MapError::Clash { region: page(1, device), slot: 0, held: page(1, RW) };
+        let clash = MapError::Clash { region: page(1, device), slot: Slot::new(0), held: page(1, RW) };
         assert_eq!(table.protect(0x1000, 0x1fff, device), Err(clash));
         table.map(page(1, RW)).unwrap();
         assert_eq!(table.protect(0x1000, 0x1fff, RO), Err(MapError::NotWhole { base: 0x1000, limit: 0x1fff }));
@@ -362,7 +372,7 @@ mod tests {
         let grow = End::Limit(0x2fff);
         let grown = Region::with_size(0x1000, 0x2000, RO).unwrap();
         let before = table.clone();
-        let overlap = MapError::Overlap { region: grown, slot: 1, held: data };
+        let overlap = MapError::Overlap { region: grown, slot: Slot::new(1), held: data };
         assert_eq!(table.resize(0x1000, 0x1fff, grow), Err(overlap));
         for end in [End::Base(0x2001), End::Base(0x5000), End::Limit(0x1fff)] {
             let not_whole = MapError::NotWhole { base: 0x2000, limit: 0x4fff };
@@ -370,9 +380,12 @@ mod tests {
         }
         assert_eq!(table, before);
         let shrunk = Region::with_size(0x3000, 0x2000, RW).unwrap().words();
-        assert_eq!(table.resize(0x2000, 0x4fff, End::Base(0x3000)), Ok(Update::Base { slot: 1, words: shrunk }));
-        assert_eq!(table.resize(0x1000, 0x1fff, grow), Ok(Update::Limit { slot: 0, words: grown.words() }));
-        assert_eq!(table.resize(0x1000, 0x2fff, grow), Ok(Update::Nothing { slot: 0 }));
+        assert_eq!(
+            table.resize(0x2000, 0x4fff, End::Base(0x3000)),
+            Ok(Update::Base { slot: Slot::new(1), words: shrunk })
+        );
+        assert_eq!(table.resize(0x1000, 0x1fff, grow), Ok(Update::Limit { slot: Slot::new(0), words: grown.words() }));
+        assert_eq!(table.resize(0x1000, 0x2fff, grow), Ok(Update::Nothing { slot: Slot::new(0) }));
     }
 
     #[test]
@@ -380,26 +393,35 @@ mod tests {
         let mut table = Mappings::<4>::new(3);
         table.map(page(1, RW)).unwrap();
         table.map(page(3, RW)).unwrap();
-        for taken in [1, 3] {
+        for taken in [1, 3].map(Slot::new) {
             assert_eq!(table.move_to(0x1000, 0x1fff, taken), Err(MapError::Taken { slot: taken }));
         }
         let words = page(1, RW).words();
-        assert_eq!(table.move_to(0x1000, 0x1fff, 2), Ok(Update::TakeOver { from: 0, to: 2, words }));
-        assert_eq!(table.move_to(0x1000, 0x1fff, 2), Ok(Update::Nothing { slot: 2 }));
-        assert_eq!(table.move_to(0x5000, 0x5fff, 0), Err(MapError::NotWhole { base: 0x5000, limit: 0x5fff }));
+        assert_eq!(
+            table.move_to(0x1000, 0x1fff, Slot::new(2)),
+            Ok(Update::TakeOver { from: Slot::new(0), to: Slot::new(2), words })
+        );
+        assert_eq!(table.move_to(0x1000, 0x1fff, Slot::new(2)), Ok(Update::Nothing { slot: Slot::new(2) }));
+        assert_eq!(
+            table.move_to(0x5000, 0x5fff, Slot::new(0)),
+            Err(MapError::NotWhole { base: 0x5000, limit: 0x5fff })
+        );
     }
 
     #[test]
     fn fixed_regions_stay_and_keep_their_slot() {
         let mut table = Mappings::<4>::new(4);
-        assert_eq!(table.fix(2, page(9, RO)), Ok(Update::Write { slot: 2, words: page(9, RO).words() }));
-        assert_eq!(table.unmap(0x9000, 0x9fff), Err(UnmapError::Fixed { slot: 2 }));
-        assert_eq!(table.fix(2, page(1, RO)), Err(MapError::Taken { slot: 2 }));
-        assert_eq!(table.fix(4, page(1, RO)), Err(MapError::Taken { slot: 4 }));
+        assert_eq!(
+            table.fix(Slot::new(2), page(9, RO)),
+            Ok(Update::Write { slot: Slot::new(2), words: page(9, RO).words() })
+        );
+        assert_eq!(table.unmap(0x9000, 0x9fff), Err(UnmapError::Fixed { slot: Slot::new(2) }));
+        assert_eq!(table.fix(Slot::new(2), page(1, RO)), Err(MapError::Taken { slot: Slot::new(2) }));
+        assert_eq!(table.fix(Slot::new(4), page(1, RO)), Err(MapError::Taken { slot: Slot::new(4) }));
         for number in [1, 3, 5] {
             table.map(page(number, RW)).unwrap();
         }
-        let slots = table.iter().map(|(slot, region, _)| (slot, region.base() >> 12));
+        let slots = table.iter().map(|(slot, region, _)| (slot.number(), region.base() >> 12));
         assert!(slots.eq([(0, 1), (1, 3), (2, 9), (3, 5)]));
     }
 

@@ -2,7 +2,7 @@
 
 use super::{RW, page, text};
 use mpu_model::exhaustion::{Allocator, Broken, Hardware, Mapped, Operation, run};
-use mpu_model::{Ap, Attrs, MpuReg, Region, RegionWords, Registers, SlotSet, Slots, Xn};
+use mpu_model::{Ap, Attrs, MpuReg, Region, RegionWords, Registers, Slot, SlotSet, Slots, Xn};
 use std::marker::PhantomData;
 
 /// What a defect is about; the defaults are the right way.
@@ -13,7 +13,7 @@ trait Ways: std::fmt::Debug {
     }
 
     /// Turns a slot off.
-    fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: u8, _held: Region) {
+    fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: Slot, _held: Region) {
         let mut off = SlotSet::default();
         off.insert(slot);
         let Ok(()) = slots.disable(hardware, &off);
@@ -34,8 +34,8 @@ impl<W: Ways> Allocator for Table<W> {
     fn new(hardware: &mut Hardware) -> Self {
         let regions = hardware.mpu().regions();
         let (mut held, mut slots) = (vec![None; usize::from(regions)], Slots::new(regions));
-        for (slot, fixed) in (0..).zip(hardware.fixed().to_vec()) {
-            held[usize::from(slot)] = Some(fixed);
+        for (slot, fixed) in Slot::all(regions).zip(hardware.fixed().to_vec()) {
+            held[slot.index()] = Some(fixed);
             let Ok(()) = slots.write(hardware, slot, fixed.words());
         }
         Self { held, slots, ways: PhantomData }
@@ -46,7 +46,7 @@ impl<W: Ways> Allocator for Table<W> {
             return Err(());
         }
         let slot = self.held.iter().position(Option::is_none).ok_or(())?;
-        let Ok(()) = self.slots.write(hardware, slot as u8, W::words(region));
+        let Ok(()) = self.slots.write(hardware, Slot::new(slot as u8), W::words(region));
         let Ok(()) = hardware.dsb();
         let Ok(()) = hardware.isb();
         self.held[slot] = Some(region);
@@ -55,7 +55,7 @@ impl<W: Ways> Allocator for Table<W> {
 
     fn unmap(&mut self, hardware: &mut Hardware, region: Region) -> Result<(), ()> {
         let slot = self.held.iter().position(|held| *held == Some(region)).ok_or(())?;
-        W::remove(&mut self.slots, hardware, slot as u8, region);
+        W::remove(&mut self.slots, hardware, Slot::new(slot as u8), region);
         let Ok(()) = hardware.dsb();
         let Ok(()) = hardware.isb();
         self.held[slot] = None;
@@ -89,12 +89,12 @@ fn disable_of_region_32_and_above() {
     #[derive(Debug)]
     struct BitOfAnyIndex;
     impl Ways for BitOfAnyIndex {
-        fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: u8, held: Region) {
-            if slot == 0 {
+        fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: Slot, held: Region) {
+            if slot == Slot::new(0) {
                 return Right::remove(slots, hardware, slot, held);
             }
             let enabled = hardware.read(MpuReg::Prenr);
-            let Ok(()) = hardware.write(MpuReg::Prenr, enabled & !(1 << slot));
+            let Ok(()) = hardware.write(MpuReg::Prenr, enabled & !(1 << slot.number()));
         }
     }
     // Text is in slot 0, so page n is in slot n.
@@ -115,7 +115,7 @@ fn removal_programs_the_removed_region_again() {
     #[derive(Debug)]
     struct WritesItBack;
     impl Ways for WritesItBack {
-        fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: u8, held: Region) {
+        fn remove(slots: &mut Slots, hardware: &mut Hardware, slot: Slot, held: Region) {
             let Ok(()) = slots.write(hardware, slot, held.words());
         }
     }

@@ -1,7 +1,7 @@
 //! Registers that lead elsewhere than their name says.
 
 use super::{RW, page, text};
-use mpu_model::{Level, Mpu, MpuReg, RegionWords, Registers, Rules, Slots, WriteHazard};
+use mpu_model::{Level, Mpu, MpuReg, RegionWords, Registers, Rules, Slot, Slots, WriteHazard};
 
 /// A register file of PMSAv8-32 whose decoder loses a bit: HPRBAR16 to 23 and HPRLAR16 to 23 reach regions 0 to 7.
 struct LosesBit4(Box<Mpu>);
@@ -42,7 +42,7 @@ impl Registers for LosesBit4 {
 fn round_trip<R: Registers<Fault = WriteHazard>>(registers: &mut R) -> Vec<u8> {
     let mut slots = Slots::new_32(24);
     let words: Vec<_> = (0..24).map(|slot| if slot == 0 { text() } else { page(slot, RW) }.words()).collect();
-    for (slot, words) in (0..).zip(&words) {
+    for (slot, words) in Slot::all(24).zip(&words) {
         slots.write(registers, slot, *words).unwrap();
     }
     let mut read = [RegionWords::default(); 24];
@@ -63,5 +63,5 @@ fn regions_16_to_23_alias_0_to_7() {
     let mut right = file();
     assert_eq!(round_trip(&mut *right), []);
     assert_eq!(right.enabled().count(), 24);
-    assert_eq!(right.words(0), text().words());
+    assert_eq!(right.words(Slot::new(0)), text().words());
 }

@@ -1,7 +1,7 @@
 //! Several processors, several owners, one table.
 
 use super::{RW, guest_may, page, text};
-use mpu_model::{AccessKind, Ap, Attrs, Level, Mpu, MpuReg, Region, RegionWords, Rules, Sctlr, SlotSet, Slots};
+use mpu_model::{AccessKind, Ap, Attrs, Level, Mpu, MpuReg, Region, RegionWords, Rules, Sctlr, Slot, SlotSet, Slots};
 
 /// A PE with its MPU on and text in slot 0.
 struct Pe {
@@ -12,7 +12,7 @@ struct Pe {
 impl Pe {
     fn new() -> Self {
         let mut pe = Self { mpu: Box::new(Mpu::new(Level::El2, 16, Rules::default())), slots: Slots::new(16) };
-        pe.put(0, text().words());
+        pe.put(Slot::new(0), text().words());
         pe.mpu.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();
         pe.sync();
         pe
@@ -23,12 +23,12 @@ impl Pe {
         self.mpu.context_sync();
     }
 
-    fn put(&mut self, slot: u8, words: RegionWords) {
+    fn put(&mut self, slot: Slot, words: RegionWords) {
         self.slots.write(&mut *self.mpu, slot, words).unwrap();
         self.sync();
     }
 
-    fn off(&mut self, slot: u8) {
+    fn off(&mut self, slot: Slot) {
         let mut off = SlotSet::default();
         off.insert(slot);
         self.slots.disable(&mut *self.mpu, &off).unwrap();
@@ -56,9 +56,9 @@ fn mask_per_vm_instead_of_per_vcpu() {
     // Slot 2 of CPU 1 is where the VM's page is; on CPU 0 that is slot 1, and slot 2 is the page of another VM.
     let sees = |masks: [u64; 2]| {
         let mut cpus = [(); 2].map(|()| Pe::new());
-        cpus[0].put(1, shared.words().disabled());
-        cpus[0].put(2, other.words().disabled());
-        cpus[1].put(2, shared.words().disabled());
+        cpus[0].put(Slot::new(1), shared.words().disabled());
+        cpus[0].put(Slot::new(2), other.words().disabled());
+        cpus[1].put(Slot::new(2), shared.words().disabled());
         cpus.iter_mut().zip(masks).for_each(|(cpu, mask)| cpu.enable(mask));
         cpus.map(|cpu| [shared, other].map(|region| cpu.guest_reads(region)))
     };
@@ -78,13 +78,13 @@ struct Spaces {
 impl Spaces {
     fn put(&mut self, pe: &mut Pe, space: u8, region: Region) {
         self.held.push((space, region));
-        pe.put(self.held.len() as u8, region.words().disabled());
+        pe.put(Slot::new(self.held.len() as u8), region.words().disabled());
     }
 
     /// Clears the first region that `is` finds.
     fn remove(&mut self, pe: &mut Pe, is: impl Fn(&(u8, Region)) -> bool) {
         let place = self.held.iter().position(is).unwrap();
-        pe.put(place as u8 + 1, RegionWords::default());
+        pe.put(Slot::new(place as u8 + 1), RegionWords::default());
         // Nobody's from now on.
         self.held[place].0 = u8::MAX;
     }
@@ -137,8 +137,8 @@ fn dirty_mark_missed_for_another_cpu() {
     fn enter(cpu: &mut Cpu, task: &Task) {
         if cpu.loaded != task.changes {
             match task.region {
-                Some(region) => cpu.pe.put(1, region.words()),
-                None => cpu.pe.off(1),
+                Some(region) => cpu.pe.put(Slot::new(1), region.words()),
+                None => cpu.pe.off(Slot::new(1)),
             }
             cpu.loaded = task.changes;
         }

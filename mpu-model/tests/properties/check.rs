@@ -41,7 +41,7 @@ proptest! {
         if let Ok(hit) = mpu.check(regime, access).result {
             let attrs = match hit.by {
                 HitBy::Slot(slot) => {
-                    let (prbar, prlar) = regs.slots[usize::from(slot)];
+                    let (prbar, prlar) = regs.slots[slot.index()];
                     Some(RegionWords { prbar, prlar }.attrs())
                 }
                 HitBy::Background | HitBy::MpuOff => None,

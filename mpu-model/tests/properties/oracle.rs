@@ -3,7 +3,7 @@
 use mpu_model::naive::Regs;
 use mpu_model::{
     Access, AccessKind, Crossing, DefaultMap, El, El0WithoutM, Level, Mpu, MpuReg, PA_LIMIT, Regime, Rules, S2XnModel,
-    SyncRule, VmWithoutM, WriteOrder,
+    Slot, SyncRule, VmWithoutM, WriteOrder,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -95,8 +95,8 @@ pub(crate) fn regs() -> impl Strategy<Value = Regs> {
         let mut regs = Regs { sctlr, ..Regs::new(regions) };
         for (index, (mut prbar, mut prlar)) in placed {
             (prbar, prlar) = (prbar + shift, prlar + shift);
-            regs.write(MpuReg::Prbar, Some(index.index(regions.into()) as u8), prbar);
-            regs.write(MpuReg::Prlar, Some(index.index(regions.into()) as u8), prlar & !0x20);
+            regs.write(MpuReg::Prbar, Some(Slot::new(index.index(regions.into()) as u8)), prbar);
+            regs.write(MpuReg::Prlar, Some(Slot::new(index.index(regions.into()) as u8)), prlar & !0x20);
         }
         regs
     })

@@ -1,7 +1,7 @@
 //! Probes against the full check, and what reports ask for against a plain search.
 
 use mpu_model::naive::Op;
-use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime};
+use mpu_model::{Access, El, Level, Mpu, Probe, ProbeId, Regime, Slot};
 use proptest::prelude::*;
 
 use super::oracle;
@@ -70,9 +70,9 @@ proptest! {
         addr in oracle::address(),
     ) {
         let mpu = oracle::program(&regs, Level::El2, mpu_model::Rules::default());
-        let enabled: Vec<_> = (0..regs.regions)
-            .map(|slot| (slot, mpu.words(slot)))
-            .filter(|(slot, _)| regs.slots[usize::from(*slot)].1 & 1 == 1)
+        let enabled: Vec<_> = Slot::all(regs.regions)
+.map(|slot| (slot, mpu.words(slot)))
+            .filter(|(slot, _)| regs.slots[slot.index()].1 & 1 == 1)
             .collect();
         prop_assert_eq!(mpu.enabled().collect::<Vec<_>>(), enabled.clone());
 

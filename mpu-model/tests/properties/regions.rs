@@ -2,7 +2,8 @@
 
 use mpu_model::naive::{Regs, outcome};
 use mpu_model::{
-    Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules, Shareability, Xn,
+    Access, AccessKind, Ap, Attrs, DenialKind, El, HitBy, Level, PA_LIMIT, Regime, Region, Rules, Shareability, Slot,
+    Xn,
 };
 use proptest::prelude::*;
 
@@ -61,8 +62,8 @@ proptest! {
             let access = Access { addr, size, kind: AccessKind::Read, el: El::El2 };
             outcome(&mpu, Regime::El2, access)
         };
-        prop_assert_eq!(read(region.base(), region.size()), Ok(HitBy::Slot(0)));
-        prop_assert_eq!(read(region.limit() - size + 1, size), Ok(HitBy::Slot(0)));
+        prop_assert_eq!(read(region.base(), region.size()), Ok(HitBy::Slot(Slot::new(0))));
+        prop_assert_eq!(read(region.limit() - size + 1, size), Ok(HitBy::Slot(Slot::new(0))));
         let above = region.limit() + 1;
         let miss = if above > PA_LIMIT { DenialKind::AddressSize } else { DenialKind::NoRegion };
         prop_assert_eq!(read(region.limit() - size + 1, size + 1), Err((miss, above)));

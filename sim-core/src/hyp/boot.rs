@@ -22,7 +22,7 @@ use crate::outcome::{BootPhase, PhaseUse};
 use alloc::vec::Vec;
 use boards::PeId;
 use mpu_model::planner::{End, MapError, Mappings, UnmapError, Update};
-use mpu_model::{Attrs, Region, RegionWords};
+use mpu_model::{Attrs, Region, RegionWords, Slot};
 
 /// Regions that boot maps at most: early ones with the UART, device tree, heap, pool, the other device; and some to spare.
 const MAX_REGIONS: usize = 16;
@@ -78,7 +78,7 @@ pub struct BootPlan {
 
 impl BootPlan {
     /// Plans the boot of `layout` into `fixed` in slots 0 and on, and the regions of the idle view in `tail`.
-    pub(super) fn new(layout: &Layout, fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) -> Self {
+    pub(super) fn new(layout: &Layout, fixed: &[PlannedRegion], tail: &[(Slot, RegionWords)]) -> Self {
         let mut draft = Draft {
             layout,
             table: Mappings::new(u8::try_from(MAX_REGIONS).unwrap_or(u8::MAX)),
@@ -121,11 +121,11 @@ impl BootPlan {
 }
 
 /// What another PE does.
-fn secondary(fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) -> Phase {
+fn secondary(fixed: &[PlannedRegion], tail: &[(Slot, RegionWords)]) -> Phase {
     let mut words: Vec<_> = fixed.iter().map(|planned| planned.words).collect();
     for (slot, region) in tail {
-        words.resize(words.len().max(usize::from(*slot) + 1), RegionWords::default());
-        if let Some(place) = words.get_mut(usize::from(*slot)) {
+        words.resize(words.len().max(slot.index() + 1), RegionWords::default());
+        if let Some(place) = words.get_mut(slot.index()) {
             *place = *region;
         }
     }
@@ -147,9 +147,11 @@ impl Draft<'_> {
         self.begin(BootPhase::Early);
         let image = &self.layout.parts().image;
         let boot = &image.boot;
-        for (slot, (span, attrs)) in
-            (0..).zip([(image.text, TEXT), (self.constants(), RODATA), (self.variables(), PRIVATE)])
-        {
+        for (slot, (span, attrs)) in Slot::all(self.table.regions()).zip([
+            (image.text, TEXT),
+            (self.constants(), RODATA),
+            (self.variables(), PRIVATE),
+        ]) {
             let fixed = |draft: &mut Self, region| draft.table.fix(slot, region);
             self.with_region(span, attrs, fixed);
         }
@@ -205,7 +207,7 @@ impl Draft<'_> {
         }
     }
 
-    fn reshuffle(&mut self, fixed: &[PlannedRegion], tail: &[(u8, RegionWords)]) {
+    fn reshuffle(&mut self, fixed: &[PlannedRegion], tail: &[(Slot, RegionWords)]) {
         self.begin(BootPhase::Reshuffle);
         if let Some(pool) = self.layout.pool() {
             self.unmap(pool);
@@ -219,11 +221,12 @@ impl Draft<'_> {
             self.unmap(self.layout.board().console.span);
             self.unmap(self.layout.board().gic.span);
         }
-        for (slot, planned) in (0..).zip(fixed) {
+        // Whether the board has as many is judged elsewhere.
+        for (slot, planned) in Slot::all(u8::MAX).zip(fixed) {
             let moved = self.table.move_to(planned.region.base(), planned.region.limit(), slot);
             self.step(moved);
         }
-        let slots = tail.iter().map(|(slot, _)| usize::from(*slot) + 1).max().unwrap_or(0);
+        let slots = tail.iter().map(|(slot, _)| slot.index() + 1).max().unwrap_or(0);
         self.note(tail.len(), slots);
         if let Some(phase) = self.phases.last_mut() {
             phase.steps.extend((!tail.is_empty()).then_some(Step::IdleView));
@@ -301,7 +304,7 @@ impl Draft<'_> {
     /// Books what the phase takes by now; `more` regions up to slot `slots` are on beside those of the table.
     fn note(&mut self, more: usize, slots: usize) {
         let enabled = self.table.used();
-        let highest = self.table.iter().map(|(slot, ..)| usize::from(slot) + 1).max().unwrap_or(0);
+        let highest = self.table.iter().map(|(slot, ..)| slot.index() + 1).max().unwrap_or(0);
         if let Some(Phase { used, .. }) = self.phases.last_mut() {
             used.enabled = enabled;
             used.peak = used.peak.max(enabled + more);

@@ -10,7 +10,7 @@ use crate::layout::Span;
 use crate::outcome::ViewId;
 use crate::platform::{Event, Platform, SysReg};
 use alloc::vec::Vec;
-use mpu_model::{MpuReg, Region, RegionWords, Sctlr, SlotSet, Slots};
+use mpu_model::{MpuReg, Region, RegionWords, Sctlr, Slot, SlotSet, Slots};
 
 /// Memory the hypervisor is about to touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Pin {
     /// Position of the domain it belongs to.
     pub domain: usize,
     /// The slot.
-    pub slot: u8,
+    pub slot: Slot,
     /// The register words.
     pub words: RegionWords,
 }
@@ -90,8 +90,8 @@ impl PeView {
     pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P, step: &Step) -> Result<(), P::Fault> {
         match step {
             Step::Table(words) => {
-                for slot in 0..self.slots.regions() {
-                    let words = words.get(usize::from(slot)).copied().unwrap_or_default();
+                for slot in Slot::all(self.slots.regions()) {
+                    let words = words.get(slot.index()).copied().unwrap_or_default();
                     self.slots.write(&mut El2(p), slot, words)?;
                 }
                 p.write(SysReg::El2(MpuReg::Mair), MAIR)?;
@@ -275,7 +275,7 @@ impl PeView {
         let enabled = self.slots.enabled();
         let pins = self.pins_in(next);
         let mut off = SlotSet::default();
-        off.extend((plan.window_slot(0)..self.slots.regions()).filter(|slot| enabled.contains(*slot)));
+        off.extend(plan.window_slot(0).and_above(self.slots.regions()).filter(|slot| enabled.contains(*slot)));
         let off = off.minus(&pins);
         self.slots.disable(&mut El2(p), &off)?;
         let come = pins.minus(&enabled);
@@ -300,7 +300,7 @@ impl PeView {
         self.pins.clear();
         let mut off = SlotSet::default();
         let enabled = self.slots.enabled();
-        off.extend((plan.window_slot(0)..self.slots.regions()).filter(|slot| enabled.contains(*slot)));
+        off.extend(plan.window_slot(0).and_above(self.slots.regions()).filter(|slot| enabled.contains(*slot)));
         if off.is_empty() && plan.view(self.current).regions.is_empty() {
             return Ok(());
         }
@@ -373,7 +373,7 @@ impl PeView {
     }
 
     /// Writes a region into a slot that is off and leaves it off.
-    pub fn stage<P: Platform>(&mut self, p: &mut P, slot: u8, words: RegionWords) -> Result<(), P::Fault> {
+    pub fn stage<P: Platform>(&mut self, p: &mut P, slot: Slot, words: RegionWords) -> Result<(), P::Fault> {
         self.slots.stage(&mut El2(p), slot, words)
     }
 
@@ -395,7 +395,7 @@ impl PeView {
         let Some((slot, planned)) = plan.wide_heap() else {
             return Ok(());
         };
-        let narrow = plan.fixed().get(usize::from(slot)).map(|narrow| narrow.words);
+        let narrow = plan.fixed().get(slot.index()).map(|narrow| narrow.words);
         let words = if wide { planned.words } else { narrow.unwrap_or(planned.words) };
         self.slots.move_limit(&mut El2(p), slot, words)?;
         self.wide = wide;

@@ -14,7 +14,7 @@ use crate::layout::{Owner, Span};
 use alloc::vec::Vec;
 use boards::PeId;
 use evtchn::Object;
-use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Syndrome, WriteHazard};
+use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Slot, Syndrome, WriteHazard};
 
 /// Which set of regions a PE has enabled beyond the fixed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,7 +171,7 @@ pub struct OnBehalf {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotLine {
     /// The slot.
-    pub slot: u8,
+    pub slot: Slot,
     /// Its register words.
     pub words: RegionWords,
     /// Whose memory it covers; empty for a window.

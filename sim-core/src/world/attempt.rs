@@ -13,7 +13,7 @@ use crate::machine::{Cpu, Faulted, Machine};
 use crate::outcome::{El2Fault, ViewId};
 use alloc::vec::Vec;
 use boards::PeId;
-use mpu_model::{Access, El, HitBy, Regime};
+use mpu_model::{Access, El, HitBy, Regime, Slot};
 
 /// By what an access got through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Through {
     /// A temporary mapping in this slot, of this range.
     Window {
         /// The slot.
-        slot: u8,
+        slot: Slot,
         /// First and last byte mapped.
         range: (u64, u64),
     },
@@ -30,19 +30,19 @@ pub enum Through {
     /// A page that keeps a slot of its own.
     Pin {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// The heap's region, widened at EL2.
     Heap {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
     /// The default map, lent by `SCTLR_EL2.BR` while EL2 runs.
     DefaultMap,
     /// A region of the view itself.
     Standing {
         /// The slot.
-        slot: u8,
+        slot: Slot,
     },
 }
 
@@ -71,7 +71,7 @@ pub fn attempt<S: Strategy>(
         (Ok(through), None) => Ok(through),
         // Whatever failed is in the machine.
         (_, Some(fault)) => Err(fault),
-        (Err(_), None) => Ok(Through::Standing { slot: 0 }),
+        (Err(_), None) => Ok(Through::Standing { slot: Slot::new(0) }),
     })
 }
 
@@ -119,7 +119,7 @@ fn made<S: Strategy>(
             }
         }
     }
-    Ok(first.unwrap_or(Through::Standing { slot: 0 }))
+    Ok(first.unwrap_or(Through::Standing { slot: Slot::new(0) }))
 }
 
 /// An access by owner, as the hypervisor goes about it: each part with what the strategy is asked for; `None` for what the
@@ -165,12 +165,11 @@ fn through<S: Strategy>(machine: &Machine, hyp: &Hypervisor<S>, view: ViewId, ac
         HitBy::Slot(slot) => slot,
     };
     let words = mpu.words(slot);
-    let at = usize::from(slot);
-    let windows = usize::from(plan.window_slot(0))..usize::from(plan.window_slot(plan.windows()));
-    let fixed = plan.fixed().get(at);
+    let windows = plan.window_slot(0)..plan.window_slot(plan.windows());
+    let fixed = plan.fixed().get(slot.index());
     let planned = || plan.view(view).regions.iter().any(|planned| planned.words == words);
     let current = hyp.view_on(PeId::PRIMARY).current();
-    Some(if windows.contains(&at) {
+    Some(if windows.contains(&slot) {
         Through::Window { slot, range: (words.base(), words.limit()) }
     } else if fixed.is_some() {
         let narrow = fixed.is_some_and(|planned| !planned.region.contains(access.addr));

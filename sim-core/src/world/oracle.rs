@@ -13,7 +13,7 @@ use crate::outcome::{Breach, BreachKind};
 use crate::platform::hcr;
 use alloc::vec::Vec;
 use boards::{PeId, PerPe};
-use mpu_model::{Access, AccessKind, El, Mpu, MpuReg, Regime, RegionWords, Sctlr};
+use mpu_model::{Access, AccessKind, El, Mpu, MpuReg, Regime, RegionWords, Sctlr, Slot};
 
 /// What a guest may do with a range: read, write, fetch.
 type Rights = [bool; 3];
@@ -28,7 +28,7 @@ pub struct Oracle {
 }
 
 /// Regions by slot.
-type Regions = Vec<(u8, RegionWords)>;
+type Regions = Vec<(Slot, RegionWords)>;
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -157,7 +157,7 @@ fn judge(layout: &Layout, state: &Pe, seen: &Seen, right: &mut Right) -> Option<
 }
 
 /// The bytes that two neighbours in order of base share.
-fn shared(pair: &[(u8, RegionWords)]) -> Option<Span> {
+fn shared(pair: &[(Slot, RegionWords)]) -> Option<Span> {
     let [(_, low), (_, high)] = pair else {
         return None;
     };
@@ -165,7 +165,7 @@ fn shared(pair: &[(u8, RegionWords)]) -> Option<Span> {
 }
 
 /// The ranges that are open to guests.
-fn open(regions: &[(u8, RegionWords)]) -> impl Iterator<Item = Span> {
+fn open(regions: &[(Slot, RegionWords)]) -> impl Iterator<Item = Span> {
     let lower = regions.iter().filter(|(_, words)| words.attrs().ap.lower());
     lower.filter_map(|(_, words)| Span::new(words.base(), words.limit()))
 }
@@ -219,7 +219,7 @@ fn granted(mpu: &Mpu, addr: u64) -> Rights {
 }
 
 /// The first part of `span` that is not open to guests. `regions` is in order of base.
-fn missing(regions: &[(u8, RegionWords)], span: Span) -> Option<Span> {
+fn missing(regions: &[(Slot, RegionWords)], span: Span) -> Option<Span> {
     let mut at = span.base();
     for part in open(regions).filter_map(|region| region.intersection(&span)) {
         if let Some(hole) = part.base().checked_sub(1).and_then(|last| Span::new(at, last)) {

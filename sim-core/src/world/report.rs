@@ -10,7 +10,7 @@ use crate::outcome::{
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use mpu_model::RegionWords;
+use mpu_model::{RegionWords, Slot};
 
 /// The machine stopped at EL2: a fault, or a hazard that led to one. `recursive` is the fault that its report met.
 pub(super) fn stopped<S: Strategy>(
@@ -42,7 +42,7 @@ pub(super) fn stopped<S: Strategy>(
     if hazard { Outcome::Hazard(Some(report)) } else { Outcome::HypervisorFault(report) }
 }
 
-fn slot_line(plan: &Plan, view: ViewId, slot: u8, words: RegionWords) -> SlotLine {
+fn slot_line(plan: &Plan, view: ViewId, slot: Slot, words: RegionWords) -> SlotLine {
     // By what stands there: a view that stays programmed may be in other slots than the plan draws it in.
     let planned = plan.fixed().iter().chain(&plan.view(view).regions).find(|planned| planned.words == words);
     SlotLine { slot, words, owners: planned.map(|planned| planned.owners.clone()).unwrap_or_default() }

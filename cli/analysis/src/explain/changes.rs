@@ -3,7 +3,7 @@
 use super::mpus::Mpus;
 use super::question::{Question, Verdict};
 use crate::judgement::{Ruling, System, Way, answers, attempt, ways};
-use mpu_model::{AccessKind, Ap, Attrs, DenialKind, El, Region, Sctlr, Stage, WriteHazard, Xn};
+use mpu_model::{AccessKind, Ap, Attrs, DenialKind, El, Region, Sctlr, Slot, Stage, WriteHazard, Xn};
 use scenario::Scenario;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::Builtin;
@@ -37,7 +37,7 @@ pub enum Change {
         /// The slot's array.
         stage: Stage,
         /// The slot.
-        slot: u8,
+        slot: Slot,
         /// What it would have to say.
         attrs: Attrs,
     },
@@ -46,9 +46,9 @@ pub enum Change {
         /// The slots' array.
         stage: Stage,
         /// The slot.
-        slot: u8,
+        slot: Slot,
         /// The other slot of the two.
-        beside: u8,
+        beside: Slot,
         /// What it would have to be.
         to: Reshaped,
     },
@@ -118,13 +118,13 @@ fn views(scenario: &Scenario, plan: &Plan, question: Question, allowed: bool) ->
 
 /// What of two slots that overlap would let the access through, each tried: one of them off, short of the other on one side, or
 /// in two parts around it.
-fn apart(mpus: &Mpus, stage: Stage, pair: (u8, u8), question: Question) -> Result<Vec<Change>, WriteHazard> {
+fn apart(mpus: &Mpus, stage: Stage, pair: (Slot, Slot), question: Question) -> Result<Vec<Change>, WriteHazard> {
     let mpu = match stage {
         Stage::One => mpus.el1.as_deref(),
         Stage::Two => Some(&*mpus.el2),
     };
     let Some(mpu) = mpu else { return Ok(Vec::new()) };
-    let spare = (0..mpu.regions()).find(|slot| !mpu.words(*slot).enabled());
+    let spare = Slot::all(mpu.regions()).find(|slot| !mpu.words(*slot).enabled());
     let mut found = Vec::new();
     for (slot, beside) in [pair, (pair.1, pair.0)] {
         let (own, other) = (mpu.words(slot), mpu.words(beside));
@@ -153,7 +153,7 @@ fn apart(mpus: &Mpus, stage: Stage, pair: (u8, u8), question: Question) -> Resul
 }
 
 /// The rights nearest to those of `slot` that let the access through.
-fn rights(mpus: &Mpus, stage: Stage, slot: u8, question: Question) -> Result<Option<Change>, WriteHazard> {
+fn rights(mpus: &Mpus, stage: Stage, slot: Slot, question: Question) -> Result<Option<Change>, WriteHazard> {
     let mpu = match stage {
         Stage::One => mpus.el1.as_deref(),
         Stage::Two => Some(&*mpus.el2),

@@ -2,8 +2,8 @@
 
 use super::question::{Grant, Question, Refusal, Verdict};
 use mpu_model::{
-    Access, AccessKind, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Rules, Sctlr, Slots,
-    Stage, Syndrome, WriteHazard, check_guest,
+    Access, AccessKind, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Registers, Rules, Sctlr, Slot,
+    Slots, Stage, Syndrome, WriteHazard, check_guest,
 };
 use scenario::Scenario;
 use sim_core::hyp::plan::Plan;
@@ -68,7 +68,7 @@ impl Mpus {
     }
 
     /// The same with other words in a slot of one array.
-    pub(super) fn with_words(&self, stage: Stage, slot: u8, words: RegionWords) -> Result<Self, WriteHazard> {
+    pub(super) fn with_words(&self, stage: Stage, slot: Slot, words: RegionWords) -> Result<Self, WriteHazard> {
         let mut changed = self.clone();
         let mpu = match stage {
             Stage::One => changed.el1.as_deref_mut(),
@@ -117,12 +117,13 @@ pub(super) fn el2(scenario: &Scenario, plan: &Plan, view: ViewId) -> Result<Box<
 
 /// The EL1 MPU of a vCPU as it starts.
 fn el1(scenario: &Scenario, vcpu: &VcpuLayout) -> Result<Box<Mpu>, WriteHazard> {
-    let words = (0u8..).zip(vcpu.el1_regions.iter().map(mpu_model::Region::words));
+    let words =
+        Slot::all(scenario.layout.board().el1_regions).zip(vcpu.el1_regions.iter().map(mpu_model::Region::words));
     let mpu = Mpu::new(Level::El1, scenario.layout.board().el1_regions, scenario.config.rules);
     programmed(mpu, words, vcpu.sctlr_el1())
 }
 
-fn programmed(mpu: Mpu, words: impl Iterator<Item = (u8, RegionWords)>, sctlr: u64) -> Result<Box<Mpu>, WriteHazard> {
+fn programmed(mpu: Mpu, words: impl Iterator<Item = (Slot, RegionWords)>, sctlr: u64) -> Result<Box<Mpu>, WriteHazard> {
     let mut mpu = Box::new(mpu);
     let mut slots = Slots::new(mpu.regions());
     for (slot, words) in words {

@@ -1,6 +1,6 @@
 //! What is asked, and the verdict.
 
-use mpu_model::{Access, Denial, El, Hit, HitBy, Stage, Syndrome};
+use mpu_model::{Access, Denial, El, Hit, HitBy, Slot, Stage, Syndrome};
 use sim_core::outcome::ViewId;
 
 /// An access, and the view in force when it is made.
@@ -47,7 +47,7 @@ pub(super) fn deciding(verdict: &Verdict, access: Access) -> u64 {
 }
 
 /// The slot that let the first byte through.
-pub(super) fn slot_of(hit: Hit) -> Option<u8> {
+pub(super) fn slot_of(hit: Hit) -> Option<Slot> {
     match hit.by {
         HitBy::Slot(slot) => Some(slot),
         HitBy::Background | HitBy::MpuOff => None,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::judgement::{Other, Way};
-use mpu_model::{DenialKind, Stage};
+use mpu_model::{DenialKind, Slot, Stage};
 use proptest::prelude::*;
 use scenario::strategy;
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome};
@@ -122,10 +122,10 @@ fn the_strategy_itself_and_other_views() {
     let scenario = scenario("thread-2022.toml", &[]);
     let asked = at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(0));
     let found = answer(&scenario, "map-page", asked);
-    let window = Through::Window { slot: 6, range: (0x2001_0000, 0x2001_0fff) };
+    let window = Through::Window { slot: Slot::new(6), range: (0x2001_0000, 0x2001_0fff) };
     assert_eq!(found.changes.first(), Some(&Change::Reach(window)));
     assert_eq!(found.changes.get(1), Some(&Change::Views(vec![ViewId::Guest(1)])));
-    let window = found.el2.slots.iter().find(|tried| tried.slot == 6).unwrap();
+    let window = found.el2.slots.iter().find(|tried| tried.slot == Slot::new(6)).unwrap();
     assert_eq!((window.how, window.decides), (How::Window, false));
 
     let found = answer(&scenario, "switch-view", Question { view: ViewId::Hypervisor, ..asked });
@@ -143,7 +143,7 @@ fn rights_that_would_do_are_the_nearest() {
             _ => None,
         })
     };
-    let text = |slot, text: &str| Some((slot, text.to_owned()));
+    let text = |number, text: &str| Some((Slot::new(number), text.to_owned()));
     assert_eq!(rights(0x20_0000, El::El2, AccessKind::Write), text(0, "rw EL2 only, executable"));
     assert_eq!(rights(0x28_0000, El::El1, AccessKind::Read), text(1, "ro EL2, EL1 and EL0, never execute"));
     // WXN is set, so EL2 executes only what it cannot write.
@@ -164,7 +164,7 @@ fn stage_1_speaks_first() {
     let found = ask(0x3000_0000, El::El1, AccessKind::Write);
     let refusal = found.verdict.unwrap_err();
     assert_eq!((refusal.stage, refusal.to, refusal.syndrome.ec), (Stage::One, El::El1, 0x25));
-    assert_eq!(refusal.denial.kind, DenialKind::Permission { slot: Some(0), needs: AccessKind::Write });
+    assert_eq!(refusal.denial.kind, DenialKind::Permission { slot: Some(Slot::new(0)), needs: AccessKind::Write });
     assert!(found.stage1.unwrap().slots.iter().all(|tried| tried.decides));
     assert!(found.el2.slots.iter().all(|tried| !tried.decides));
     assert!(found.changes.contains(&Change::StageOneOff));
@@ -203,7 +203,8 @@ el1_mpu = [
     let scenario = Scenario::from_text(path, text, &[]).unwrap();
     let asked = at(0x3010_4100, El::El1, AccessKind::Write, ViewId::Guest(0));
     let found = answer(&scenario, "map-page", asked);
-    let to = |slot, beside, to| Change::Reshaped { stage: Stage::One, slot, beside, to };
+    let to =
+        |slot, beside, to| Change::Reshaped { stage: Stage::One, slot: Slot::new(slot), beside: Slot::new(beside), to };
     let expected = [
         to(1, 2, Reshaped::Split(0x3010_3fff, 0x3010_4400)),
         to(1, 2, Reshaped::Ends(0x3010_3fff)),
@@ -247,7 +248,7 @@ fn bytes_across_a_border() {
     };
     let parts = |found: &Answer| {
         let parts = found.el2.slots.iter().filter(|tried| matches!(tried.how, How::Part(..)));
-        parts.map(|tried| (tried.slot, tried.decides)).collect::<Vec<_>>()
+        parts.map(|tried| (tried.slot.number(), tried.decides)).collect::<Vec<_>>()
     };
     let found = ask(0x27_fffc);
     assert!(found.verdict.is_ok());
@@ -255,7 +256,7 @@ fn bytes_across_a_border() {
     let found = ask(0x30_7ffc);
     assert_eq!((found.address(), found.owner), (0x30_8000, Owner::Nobody));
     assert_eq!(parts(&found), [(2, false)]);
-    assert_eq!(found.el2.below.map(|near| (near.slot, near.distance)), Some((2, 0)));
+    assert_eq!(found.el2.below.map(|near| (near.slot, near.distance)), Some((Slot::new(2), 0)));
 }
 
 proptest! {

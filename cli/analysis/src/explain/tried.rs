@@ -3,7 +3,7 @@
 use super::question::{Question, Verdict, slot_of};
 use crate::budget;
 use crate::budget::Holds;
-use mpu_model::{Access, DenialKind, Mpu, RegionWords, Stage};
+use mpu_model::{Access, DenialKind, Mpu, RegionWords, Slot, Stage};
 use sim_core::hyp::plan::Plan;
 use sim_core::layout::{Owner, Span};
 
@@ -28,7 +28,7 @@ pub enum How {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriedSlot {
     /// Its number.
-    pub slot: u8,
+    pub slot: Slot,
     /// Its register words.
     pub words: RegionWords,
     /// Whose memory it covers; empty for a window and at EL1.
@@ -43,7 +43,7 @@ pub struct TriedSlot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its slot.
-    pub slot: u8,
+    pub slot: Slot,
     /// Its range.
     pub span: Span,
     /// Bytes between it and the address.
@@ -64,7 +64,7 @@ pub struct Tried {
 /// The EL2 MPU's slots, windows included.
 pub(super) fn el2(mpu: &Mpu, plan: &Plan, question: Question, verdict: &Verdict) -> Tried {
     let slots = budget::slots(plan, plan.view(question.view)).filter_map(|slot| {
-        let number = u8::try_from(slot.number).ok()?;
+        let number = Slot::new(u8::try_from(slot.number).ok()?);
         Some(match slot.holds {
             Holds::Region(planned) => (number, mpu.words(number), planned.owners.clone()),
             Holds::Window => (number, RegionWords::default(), Vec::new()),
@@ -81,7 +81,7 @@ pub(super) fn stage1(mpu: &Mpu, access: Access, verdict: &Verdict) -> Tried {
 
 fn tried(
     mpu: &Mpu,
-    slots: impl Iterator<Item = (u8, RegionWords, Vec<Owner>)>,
+    slots: impl Iterator<Item = (Slot, RegionWords, Vec<Owner>)>,
     stage: Stage,
     access: Access,
     verdict: &Verdict,
@@ -95,7 +95,7 @@ fn tried(
         Err(refusal) if refusal.stage == stage => refusal.denial.addr,
         _ => access.addr,
     };
-    let near = |(slot, words): (u8, RegionWords)| {
+    let near = |(slot, words): (Slot, RegionWords)| {
         let span = Span::new(words.base(), words.limit())?;
         let distance = if span.base() > at { span.base() - at } else { at - span.limit() } - 1;
         Some(Neighbour { slot, span, distance })
@@ -126,7 +126,7 @@ fn how(words: RegionWords, access: Access) -> How {
 }
 
 /// A denial rests on the slots that it names; a grant on every slot that holds a byte.
-fn decides(slot: u8, how: How, stage: Stage, verdict: &Verdict) -> bool {
+fn decides(slot: Slot, how: How, stage: Stage, verdict: &Verdict) -> bool {
     match verdict {
         Ok(grant) => {
             let hit = if stage == Stage::One { grant.stage1 } else { Some(grant.el2) };

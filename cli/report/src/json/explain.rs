@@ -4,7 +4,7 @@ use crate::wording as say;
 use analysis::explain::{Answer, Change, How, Neighbour, Reshaped, Tried};
 use analysis::judgement::{Other, System, Way};
 use indexmap::IndexMap;
-use mpu_model::{AccessKind, DenialKind, El, RegionWords, Stage};
+use mpu_model::{AccessKind, DenialKind, El, RegionWords, Slot, Stage};
 use scenario::Scenario;
 use serde::Serialize;
 use sim_core::layout::Layout;
@@ -57,7 +57,7 @@ struct FaultForm {
     mpu: &'static str,
     kind: &'static str,
     needs: Option<String>,
-    slots: Vec<u8>,
+    slots: Vec<Slot>,
     ec: u8,
     fsc: u8,
     wnr: u8,
@@ -83,7 +83,7 @@ struct TriedForm {
 
 #[derive(Debug, Serialize)]
 struct SlotForm {
-    slot: u8,
+    slot: Slot,
     #[serde(flatten)]
     range: Option<RangeForm>,
     access: Option<String>,
@@ -98,7 +98,7 @@ struct SlotForm {
 
 #[derive(Debug, Serialize)]
 struct NearForm {
-    slot: u8,
+    slot: Slot,
     #[serde(flatten)]
     range: RangeForm,
     distance: String,
@@ -112,7 +112,7 @@ pub(super) enum ChangeForm {
     },
     Reach {
         by: &'static str,
-        slot: Option<u8>,
+        slot: Option<Slot>,
         mapped: Option<RangeForm>,
     },
     Strategy {
@@ -132,15 +132,15 @@ pub(super) enum ChangeForm {
     },
     Overlap {
         mpu: &'static str,
-        slot: u8,
-        beside: u8,
+        slot: Slot,
+        beside: Slot,
         to: &'static str,
         limit: Option<String>,
         base: Option<String>,
     },
     Rights {
         mpu: &'static str,
-        slot: u8,
+        slot: Slot,
         access: String,
     },
     WxnClear,
@@ -265,7 +265,7 @@ pub fn refused(system: &System, strategy: &str, refused: &Refused) -> NotExplain
 
 fn fault(layout: &Layout, answer: &Answer) -> Option<FaultForm> {
     let refusal = answer.verdict.err()?;
-    let (needs, slots): (Option<AccessKind>, Vec<u8>) = match refusal.denial.kind {
+    let (needs, slots): (Option<AccessKind>, Vec<Slot>) = match refusal.denial.kind {
         DenialKind::Permission { slot, needs } => (Some(needs), slot.into_iter().collect()),
         DenialKind::Overlap { first, second } => (None, vec![first, second]),
         DenialKind::NoRegion | DenialKind::MixedAttributes | DenialKind::AddressSize => (None, Vec::new()),

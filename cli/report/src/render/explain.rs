@@ -4,7 +4,7 @@ use super::table::{Cell, Look, Table};
 use crate::wording as say;
 use analysis::explain::{Answer, Refusal, Tried};
 use analysis::judgement::System;
-use mpu_model::{AccessKind, El, Stage};
+use mpu_model::{AccessKind, El, Slot, Stage};
 use scenario::Scenario;
 use sim_core::outcome::{Refused, VcpuRef, ViewId};
 use std::fmt::Write;
@@ -105,7 +105,7 @@ fn stage1(scenario: &Scenario, answer: &Answer, palette: Palette) -> String {
 }
 
 fn tried(scenario: &Scenario, answer: &Answer, found: &Tried, stage: Stage, palette: Palette) -> String {
-    let owners = |slot: u8| {
+    let owners = |slot: Slot| {
         let tried = found.slots.iter().find(|tried| tried.slot == slot);
         tried.map(|tried| words::owners(&scenario.layout, &tried.owners)).unwrap_or_default()
     };

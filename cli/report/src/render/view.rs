@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Look, Table};
 use analysis::budget;
-use analysis::budget::{Holds, Slot};
+use analysis::budget::{Holds, ViewSlot};
 use analysis::judgement::System;
 use mpu_model::Level;
 use scenario::Scenario;
@@ -94,7 +94,7 @@ fn one(scenario: &Scenario, plan: &Plan, view: &View, palette: Palette) -> Strin
     out
 }
 
-fn row(scenario: &Scenario, slot: Slot<'_>, exists: bool) -> Vec<Cell> {
+fn row(scenario: &Scenario, slot: ViewSlot<'_>, exists: bool) -> Vec<Cell> {
     let number =
         if exists { Cell::from(slot.number.to_string()) } else { Cell::new(format!("{}!", slot.number), Look::Bad) };
     let (planned, look) = match slot.holds {

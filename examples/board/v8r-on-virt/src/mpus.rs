@@ -5,7 +5,7 @@
 use crate::tables::{MEMORY, PAGE, Rights, Stage, Tables};
 use crate::{die, sysreg};
 use mpu_model::{
-    Access, AccessKind, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Rules, Sctlr, Syndrome,
+    Access, AccessKind, El, GuestDenial, Hcr, Level, Mpu, MpuReg, Regime, RegionWords, Rules, Sctlr, Slot, Syndrome,
     check_guest,
 };
 
@@ -44,7 +44,8 @@ impl Mpus {
     /// Writes a register and makes the tables follow.
     pub(crate) fn write(&mut self, level: Level, reg: MpuReg, value: u64, own: &mut Tables, guests: &mut Tables) {
         let mpu = self.of(level);
-        let (words, sctlr) = (|mpu: &Mpu| core::array::from_fn(|slot| mpu.words(slot as u8)), mpu.read(MpuReg::Sctlr));
+        let (words, sctlr) =
+            (|mpu: &Mpu| core::array::from_fn(|slot| mpu.words(Slot::new(slot as u8))), mpu.read(MpuReg::Sctlr));
         let before: [RegionWords; REGIONS as usize] = words(mpu);
         if mpu.write(reg, value).is_err() {
             die("a region register behind a selection that no ISB followed");

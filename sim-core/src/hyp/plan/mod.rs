@@ -18,7 +18,7 @@ use crate::layout::{Layout, Owner, Span};
 use crate::outcome::{Refused, RegionNeeds, Shortage, SmallestChange, ViewBudget, ViewId};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Demand, Gaps, Mapping, Refusal};
-use mpu_model::{DefaultMap, Pmsa, Region};
+use mpu_model::{DefaultMap, Pmsa, Region, Slot};
 use regions::{bytes, fixed, guest, hypervisor, in_all_views, merge, of_guests, pins, wide_heap};
 
 /// The tail of one view.
@@ -245,19 +245,19 @@ impl Plan {
 
     /// The slot of the `index`-th pin: those that are planned between the windows and the tail, others behind all else.
     #[must_use]
-    pub fn pin_slot(&self, index: usize) -> Option<u8> {
+    pub fn pin_slot(&self, index: usize) -> Option<Slot> {
         let planned = self.pins.len();
         let at = if index < planned {
             self.kept_from().saturating_add(index)
         } else {
             self.region_needs().needed().saturating_add(index - planned)
         };
-        u8::try_from(at).ok().filter(|slot| *slot < self.el2_regions)
+        u8::try_from(at).ok().map(Slot::new).filter(|slot| slot.is_within(self.el2_regions))
     }
 
     /// The slot and words of the heap's region as far as it goes at EL2, if it is narrower while guests run.
     #[must_use]
-    pub fn wide_heap(&self) -> Option<(u8, &PlannedRegion)> {
+    pub fn wide_heap(&self) -> Option<(Slot, &PlannedRegion)> {
         let wide = self.wide_heap.as_ref()?;
         let at = self.fixed.iter().position(|planned| planned.region.base() == wide.region.base())?;
         Some((slot(at), wide))
@@ -292,7 +292,7 @@ impl Plan {
     }
 
     /// What stands in each slot while `view` is in force, windows left out.
-    pub fn slots<'a>(&'a self, view: &'a View) -> impl Iterator<Item = (u8, &'a PlannedRegion)> {
+    pub fn slots<'a>(&'a self, view: &'a View) -> impl Iterator<Item = (Slot, &'a PlannedRegion)> {
         let fixed = self.fixed.iter().enumerate().map(|(index, planned)| (slot(index), planned));
         let kept = self.kept_in(view.id).enumerate().filter(|(_, (_, on))| *on);
         let kept = kept.map(|(index, (planned, _))| (slot(self.kept_from().saturating_add(index)), planned));
@@ -308,7 +308,7 @@ impl Plan {
 
     /// The slot of the `index`-th window.
     #[must_use]
-    pub fn window_slot(&self, index: usize) -> u8 {
+    pub fn window_slot(&self, index: usize) -> Slot {
         slot(self.fixed.len().saturating_add(index))
     }
 
@@ -318,7 +318,7 @@ impl Plan {
 
     /// The slot of the `index`-th region of a view; of a resident guest view, the one it has while it is the only one.
     #[must_use]
-    pub fn view_slot(&self, view: ViewId, index: usize) -> u8 {
+    pub fn view_slot(&self, view: ViewId, index: usize) -> Slot {
         let kept = if self.needs.resident && view == ViewId::Hypervisor { 0 } else { self.kept() };
         slot(self.kept_from().saturating_add(kept).saturating_add(index))
     }
@@ -354,6 +354,6 @@ fn claimed_range(span: Span) -> Option<Mapping<()>> {
 }
 
 /// A plan fits the board, so its slots fit a byte.
-fn slot(index: usize) -> u8 {
-    u8::try_from(index).unwrap_or(u8::MAX)
+fn slot(index: usize) -> Slot {
+    Slot::new(u8::try_from(index).unwrap_or(u8::MAX))
 }

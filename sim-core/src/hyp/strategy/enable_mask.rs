@@ -17,7 +17,7 @@ use crate::outcome::ViewId;
 use crate::platform::Platform;
 use alloc::vec::Vec;
 use boards::PerPe;
-use mpu_model::SlotSet;
+use mpu_model::{Slot, SlotSet};
 
 /// A guest's view, or the idle view, as it is programmed on a PE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Residents {
         }
         self.views.clear();
         self.fixed = SlotSet::default();
-        self.fixed.extend((0..).zip(cx.plan.fixed()).map(|(slot, _)| slot));
+        self.fixed.extend(Slot::all(cx.plan.el2_regions()).zip(cx.plan.fixed()).map(|(slot, _)| slot));
         if cx.view.enabled() != self.fixed {
             cx.view.mask(cx.plan, cx.p, &self.fixed, ViewId::Idle)?;
             cx.p.dsb()?;
@@ -122,7 +122,7 @@ impl Residents {
     /// Slots in which nothing is programmed.
     fn free(&self, plan: &Plan) -> SlotSet {
         let mut all = SlotSet::default();
-        all.extend(0..plan.available());
+        all.extend(Slot::all(plan.available()));
         let taken = self.fixed.union(&self.hypervisor);
         self.views.iter().fold(all.minus(&taken), |free, view| free.minus(&view.slots))
     }

@@ -18,7 +18,7 @@ use crate::outcome::ViewId;
 use crate::platform::Platform;
 use alloc::vec::Vec;
 use boards::PerPe;
-use mpu_model::Region;
+use mpu_model::{Region, Slot};
 
 /// One page that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,10 @@ impl Pin {
     }
 
     /// The slot planned for the page, or one that is left over.
-    fn slot(&self, plan: &Plan, span: Span) -> Option<u8> {
+    fn slot(&self, plan: &Plan, span: Span) -> Option<Slot> {
         let planned = plan.pins().iter().position(|pin| pin.is(span));
         let others = plan.pins().len()..;
-        let taken = |slot: u8| self.held.iter().any(|held| held.pin.slot == slot);
+        let taken = |slot: Slot| self.held.iter().any(|held| held.pin.slot == slot);
         let candidates = planned.map_or(others.start..usize::MAX, |at| at..at.saturating_add(1));
         let slots = candidates.map_while(|index| plan.pin_slot(index));
         slots.into_iter().find(|slot| !taken(*slot))

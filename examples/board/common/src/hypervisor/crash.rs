@@ -77,7 +77,7 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
         },
     )?;
     for slot in view.enabled().iter() {
-        B::write(SysReg::El2(MpuReg::Prselr), slot.into());
+        B::write(SysReg::El2(MpuReg::Prselr), slot.number().into());
         isb();
         let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
         writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
