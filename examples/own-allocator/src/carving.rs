@@ -1,7 +1,7 @@
 //! An allocator that carves a mapping out of a wider one with other rights, as a partition is cut out of a static region.
 
-use mpu_model::Region;
 use mpu_model::exhaustion::{Allocator, Hardware};
+use mpu_model::{Region, Slot};
 
 use crate::{Careful, Refusal, program};
 
@@ -56,7 +56,7 @@ impl Carving {
         if wanted.len() > self.slots.slots.len() {
             return Err(Refusal::Exhausted);
         }
-        for (slot, held) in self.slots.slots.iter_mut().enumerate() {
+        for (slot, held) in Slot::all(u8::MAX).zip(&mut self.slots.slots) {
             if held.is_some_and(|piece| !wanted.contains(&piece)) {
                 program(hardware, slot, None);
                 *held = None;
@@ -66,7 +66,7 @@ impl Carving {
             if self.slots.slots.contains(&Some(piece)) {
                 continue;
             }
-            let slot = self.slots.slots.iter().position(Option::is_none).ok_or(Refusal::Exhausted)?;
+            let slot = self.slots.first(Option::is_none).ok_or(Refusal::Exhausted)?;
             program(hardware, slot, Some(piece));
             self.slots.set(slot, Some(piece));
         }
@@ -122,7 +122,7 @@ impl Allocator for Holed {
     fn unmap(&mut self, hardware: &mut Hardware, region: Region) -> Result<(), Refusal> {
         let position = self.0.position(region)?;
         // The defect: the slot is turned off, and what lay around it is left as it is.
-        let Some(slot) = self.0.slots.slots.iter().position(|held| *held == Some(region)) else {
+        let Some(slot) = self.0.slots.first(|held| *held == Some(region)) else {
             return self.0.unmap(hardware, region);
         };
         program(hardware, slot, None);

@@ -13,7 +13,7 @@ mod carving;
 pub use carving::{Carving, Holed};
 
 use mpu_model::exhaustion::{Allocator, Hardware};
-use mpu_model::{MpuReg, Region, Registers};
+use mpu_model::{MpuReg, Region, Registers, Slot};
 
 /// Why a range is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,29 +40,34 @@ pub struct Hasty {
 }
 
 impl Careful {
-    fn find_free(&self, region: Region) -> Result<usize, Refusal> {
+    /// The first slot that holds such a thing.
+    fn first(&self, is: impl Fn(&Option<Region>) -> bool) -> Option<Slot> {
+        Slot::all(u8::MAX).zip(&self.slots).find(|(_, held)| is(held)).map(|(slot, _)| slot)
+    }
+
+    fn find_free(&self, region: Region) -> Result<Slot, Refusal> {
         if self.slots.iter().flatten().any(|held| held.overlaps(&region)) {
             return Err(Refusal::Overlap);
         }
-        self.slots.iter().position(Option::is_none).ok_or(Refusal::Exhausted)
+        self.first(Option::is_none).ok_or(Refusal::Exhausted)
     }
 
-    fn find(&self, region: Region) -> Result<usize, Refusal> {
+    fn find(&self, region: Region) -> Result<Slot, Refusal> {
         let same = |held: &Region| (held.base(), held.limit()) == (region.base(), region.limit());
-        self.slots.iter().position(|held| held.as_ref().is_some_and(same)).ok_or(Refusal::NotMapped)
+        self.first(|held| held.as_ref().is_some_and(same)).ok_or(Refusal::NotMapped)
     }
 
-    fn set(&mut self, slot: usize, region: Option<Region>) {
-        if let Some(place) = self.slots.get_mut(slot) {
+    fn set(&mut self, slot: Slot, region: Option<Region>) {
+        if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = region;
         }
     }
 }
 
 /// Selects the slot, waits until that is in force, writes base and limit, waits again.
-fn program(hardware: &mut Hardware, slot: usize, region: Option<Region>) {
+fn program(hardware: &mut Hardware, slot: Slot, region: Option<Region>) {
     let words = region.map(|region| region.words()).unwrap_or_default();
-    let Ok(()) = hardware.write(MpuReg::Prselr, slot as u64);
+    let Ok(()) = hardware.write(MpuReg::Prselr, slot.number().into());
     let Ok(()) = hardware.isb();
     // The limit carries the enable bit: first when the region goes, last when it comes.
     let writes = [(MpuReg::Prbar, words.prbar), (MpuReg::Prlar, words.prlar)];
@@ -122,7 +127,7 @@ impl Allocator for Hasty {
         let slot = self.table.find(region)?;
         // The defect: PRENR has bits for regions 0 to 31 only.
         let enabled = hardware.read(MpuReg::Prenr);
-        let Ok(()) = hardware.write(MpuReg::Prenr, enabled & !1_u64.checked_shl(slot as u32).unwrap_or(0));
+        let Ok(()) = hardware.write(MpuReg::Prenr, enabled & !1_u64.checked_shl(slot.number().into()).unwrap_or(0));
         let Ok(()) = hardware.dsb();
         let Ok(()) = hardware.isb();
         self.table.set(slot, None);
