@@ -11,7 +11,7 @@ use sim_core::guest::Home;
 use sim_core::guest::asynch::{Abort, AsyncGuest, Env};
 use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Sections, Span, VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Position, Sections, Span, VcpuLayout,
 };
 use sim_core::platform::Width;
 use sim_core::world::{Config, World, home};
@@ -77,7 +77,8 @@ fn system() -> Option<Layout> {
 
 fn main() {
     let layout = system().expect("the layout is sound");
-    let place = home(&layout, 0, 0).expect("the domain has a vCPU");
+    let position = Position::new(0);
+    let place = home(&layout, position, 0).expect("the domain has a vCPU");
     let strategy = Builtin::from_name("map-page", Settings::default()).expect("map-page is a strategy");
     let mut world = World::new(layout, strategy, Config::default()).expect("the system fits");
     let main = move |env| async move { program(env, place).await.expect("no access is refused") };
@@ -85,7 +86,7 @@ fn main() {
         let intid = env.acknowledge().await;
         env.end_of_interrupt(intid).await;
     };
-    world.add_guest(0, 0, Box::new(AsyncGuest::new(main, handler)));
+    world.add_guest(position, 0, Box::new(AsyncGuest::new(main, handler)));
     let report = world.run();
     println!("{:?} after {} cycles", report.outcome, report.cycles);
 }

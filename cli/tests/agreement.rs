@@ -13,6 +13,7 @@ use scenario::profile::Profile;
 use scenario::{Scenario, strategy};
 use serde_json::Value;
 use sim_core::hyp::strategy::{Builtin, Strategy as _};
+use sim_core::layout::Position;
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome, Shortage, ViewId};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -309,7 +310,8 @@ fn overlaps_are_told_apart(scenario: &Scenario) {
     if system.refusal().is_some() {
         return;
     }
-    for (position, domain) in scenario.layout.domains().iter().enumerate().filter(|(_, domain)| domain.vcpus.len() > 1)
+    for (position, domain) in
+        Position::all().zip(scenario.layout.domains()).filter(|(_, domain)| domain.vcpus.len() > 1)
     {
         let addr = domain.vcpus[1].el1_regions[1].base() + 0x40;
         let access = Access { addr, size: 4, kind: AccessKind::Read, el: El::El1 };

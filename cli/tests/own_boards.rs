@@ -3,7 +3,7 @@
 use scenario::{BoardFile, LoadError, Scenario};
 use sim_core::hyp::plan::{GUEST_DEVICE, Plan};
 use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::layout::{Board, Kind, Owner, PeId};
+use sim_core::layout::{Board, Kind, Owner, PeId, Position};
 use sim_core::outcome::{Outcome, Report, ViewId};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -140,7 +140,7 @@ fn regions_are_those_that_were_counted_by_hand() {
         let strategy = Builtin::from_name(name, scenario.settings).unwrap();
         let plan = Plan::new(&scenario.layout, strategy.needs()).unwrap();
         let counted: Vec<_> = plan.budgets().iter().map(|budget| (budget.view, budget.own)).collect();
-        let ids = [ViewId::Idle, ViewId::Guest(0), ViewId::Guest(1)];
+        let ids = [ViewId::Idle, ViewId::Guest(Position::new(0)), ViewId::Guest(Position::new(1))];
         let mut expected: Vec<_> = ids.into_iter().zip(views).collect();
         expected.extend(hypervisor.map(|own| (ViewId::Hypervisor, own)));
         assert_eq!(counted, expected, "{name}");
@@ -162,7 +162,7 @@ fn regions_are_those_that_were_counted_by_hand() {
     let plan = Plan::new(&scenario.layout, strategy.needs()).unwrap();
     for (domain, base) in [(0, 0x9c01_0000), (1, 0x9d00_0000)] {
         for view in 0..2 {
-            let mut regions = plan.view(ViewId::Guest(view)).regions.iter();
+            let mut regions = plan.view(ViewId::Guest(Position::new(view))).regions.iter();
             let found = regions.find(|planned| planned.owners == [Owner::Passthrough(domain)]);
             let found = found.map(|planned| (planned.region.base(), planned.region.limit(), planned.region.attrs()));
             assert_eq!(found, (view == domain).then_some((base, base + 0xfff, GUEST_DEVICE)));

@@ -12,7 +12,7 @@ use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::arinc653::MinorFrame;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::When;
-use sim_core::layout::{HypDevices, Image, Memory, PeId, Placement, Span};
+use sim_core::layout::{HypDevices, Image, Memory, PeId, Placement, Position, Span};
 use sim_core::outcome::Expected::{self, Fault, Rc, StageOne, StageTwo, Success, Value};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -142,7 +142,10 @@ virq = 13
     assert_eq!(parts.sections.device_memory, Some(span(0x8000_0000, 0x2000_0000)));
     assert_eq!(parts.sections.shared_memory, Some(span(0x4000_0000, 0x1000)));
     let shared = &parts.shared[0];
-    assert_eq!((shared.name.as_str(), shared.span, &shared.domains[..]), ("s", span(0x4000_0000, 0x40), &[0][..]));
+    assert_eq!(
+        (shared.name.as_str(), shared.span, &shared.domains[..]),
+        ("s", span(0x4000_0000, 0x40), &[Position::new(0)][..])
+    );
     let domain = &scenario.layout.domains()[0];
     assert_eq!((domain.id, domain.privileged, domain.max_evtchn_port), (DomId(1), true, 4095));
     assert_eq!(domain.ram, [span(0x3000_0000, 0x4000), span(0x3000_8000, 0x4000)]);
@@ -157,8 +160,11 @@ virq = 13
     assert_eq!(config.rules.order, WriteOrder::Program);
     assert!(config.policy.silo);
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
-    assert_eq!(config.channels, [StaticChannel { listener: (0, Port(10)), binder: (0, Port(4095)) }]);
-    let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 13, every: Some(6) };
+    assert_eq!(
+        config.channels,
+        [StaticChannel { listener: (Position::new(0), Port(10)), binder: (Position::new(0), Port(4095)) }]
+    );
+    let timer = VirqTimer { domain: Position::new(0), vcpu: Vcpu(0), virq: 13, every: Some(6) };
     assert_eq!(config.timers, [(PeId::new(1), 5, timer)]);
 }
 
@@ -295,10 +301,10 @@ fn devices_frames_and_mixes_arrive() {
     ));
     let device = &scenario.layout.parts().emulated[0];
     assert_eq!((device.name.as_str(), device.span), ("d", Span::with_size(0x9000_0000, 64).unwrap()));
-    assert_eq!((device.domains.as_slice(), device.console), (&[0][..], Some(8)));
+    assert_eq!((device.domains.as_slice(), device.console), (&[Position::new(0)][..], Some(8)));
     let frames = vec![
         MinorFrame { pe: PeId::PRIMARY, vcpu: None, runtime: 7 },
-        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((0, 0)), runtime: 8 },
+        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((Position::new(0), 0)), runtime: 8 },
     ];
     assert_eq!(scenario.config.scheduler, Scheduler::Arinc653(frames));
     let Op::Mix { times, seed, parts } = &scenario.programs[0].steps[0].op else { panic!() };

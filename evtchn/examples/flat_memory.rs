@@ -11,13 +11,12 @@
 
 mod flat;
 
-use std::{hint::black_box, time::Instant};
+use std::hint::black_box;
+use std::time::Instant;
 
-use evtchn::{
-    Caller, DomId, EventChannels, Port, Vcpu,
-    abi::{TWO_LEVEL_PORTS, control_block, fifo as word, shared_info, vcpu_info},
-    op::command,
-};
+use evtchn::abi::{TWO_LEVEL_PORTS, control_block, fifo as word, shared_info, vcpu_info};
+use evtchn::op::command;
+use evtchn::{Caller, DomId, EventChannels, Port, Vcpu};
 use flat::{Flat, PAGE};
 
 /// Pages: dummy, two `shared_info`, then the second domain's control block and event words.

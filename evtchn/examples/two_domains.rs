@@ -8,11 +8,9 @@ mod flat;
 
 use std::convert::Infallible;
 
-use evtchn::{
-    AbiKind, Caller, DomId, Done, EventChannels, Stop,
-    abi::{control_block, fifo, shared_info, vcpu_info},
-    op::command,
-};
+use evtchn::abi::{control_block, fifo, shared_info, vcpu_info};
+use evtchn::op::command;
+use evtchn::{AbiKind, Caller, DomId, Done, EventChannels, Stop};
 use flat::{Flat, PAGE};
 
 /// Pages of the array: the dummy `vcpu_info`, each domain's `shared_info`, its argument blocks, and what Bob hands over.

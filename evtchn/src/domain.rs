@@ -3,13 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::{
-    DomId, DomIdx, Errno, Host, Port, Stop, Vcpu, VcpuInfoPlace,
-    abi::{self, virq},
-    fifo_state::Fifo,
-    port::{Channel, State},
-    ports::{Opened, PortTable},
-};
+use crate::abi::{self, virq};
+use crate::fifo_state::Fifo;
+use crate::port::{Channel, State};
+use crate::ports::{Opened, PortTable};
+use crate::{DomId, DomIdx, Errno, Host, Port, Stop, Vcpu, VcpuInfoPlace};
 
 /// How far a domain's life has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,15 +5,11 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    EventMemory, Host, Port, Vcpu, Withheld,
-    abi::{
-        control_block,
-        fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING},
-    },
-    domain::Domain,
-    fifo_state::Word,
-};
+use crate::abi::control_block;
+use crate::abi::fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING};
+use crate::domain::Domain;
+use crate::fifo_state::Word;
+use crate::{EventMemory, Host, Port, Vcpu, Withheld};
 
 /// Also for free ports, when a page arrives that an event waited for.
 pub(crate) fn set_pending<A: Copy + Debug, H: Host<Area = A>>(
@@ -142,7 +138,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::{DomIdx, Poll, testing::*};
+    use crate::testing::*;
+    use crate::{DomIdx, Poll};
 
     /// Rig with `n` channels from domain 1 to domain 2: the ports to send on, and their ends.
     fn rig(n: usize) -> (Rig, Vec<Port>, Vec<Port>) {

@@ -3,12 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::{
-    Caller, Errno, EventChannels, Host, Object, Port, Stop, Vcpu,
-    abi::{self, BitAt, PAGE_SIZE, control_block, fifo as word, shared_info},
-    domain::Domain,
-    fifo_state::{Fifo, VcpuQueues},
-};
+use crate::abi::{self, BitAt, PAGE_SIZE, control_block, fifo as word, shared_info};
+use crate::domain::Domain;
+use crate::fifo_state::{Fifo, VcpuQueues};
+use crate::{Caller, Errno, EventChannels, Host, Object, Port, Stop, Vcpu};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `EVTCHNOP_init_control`. The first success of a domain switches it to FIFO. Gives the bits of LINK.
@@ -146,7 +144,8 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AbiKind, DomIdx, testing::*};
+    use crate::testing::*;
+    use crate::{AbiKind, DomIdx};
 
     fn init(rig: &mut Rig, dom: DomIdx, vcpu: u32, gfn: u64, offset: u32) -> Result<u8, Errno> {
         rc(rig.ec.init_control(&mut rig.mem, caller(dom), Vcpu(vcpu), gfn, offset))

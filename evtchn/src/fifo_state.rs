@@ -3,10 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::{
-    Host, Port, Vcpu,
-    abi::fifo::{LINKED, PENDING, QUEUES, WORDS_PER_PAGE},
-};
+use crate::abi::fifo::{LINKED, PENDING, QUEUES, WORDS_PER_PAGE};
+use crate::{Host, Port, Vcpu};
 
 /// FIFO state of a domain.
 #[derive(Debug)]

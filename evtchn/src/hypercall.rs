@@ -5,11 +5,9 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu,
-    abi::{self, size},
-    op::{Block, Op, Output, SEND_SIZE, Shape, WORDS, command},
-};
+use crate::abi::{self, size};
+use crate::op::{Block, Op, Output, SEND_SIZE, Shape, WORDS, command};
+use crate::{Caller, DomId, Errno, EventChannels, Host, Poll, PollRequest, Port, ResetFrom, Route, Stop, Vcpu};
 
 /// How a hypercall that did not stop early ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

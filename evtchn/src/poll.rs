@@ -2,11 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, Errno, EventChannels, Host, Port, Stop,
-    abi::POLL_MAX_PORTS,
-    domain::{Domain, Polling},
-};
+use crate::abi::POLL_MAX_PORTS;
+use crate::domain::{Domain, Polling};
+use crate::{Caller, Errno, EventChannels, Host, Port, Stop};
 
 /// How a poll began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +83,8 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Polling, Vcpu, testing::*};
+    use crate::testing::*;
+    use crate::{Polling, Vcpu};
 
     const BLOCK: Result<Poll, Errno> = Ok(Poll::Block { timeout: 0 });
 

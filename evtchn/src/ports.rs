@@ -6,11 +6,9 @@
 
 use alloc::vec::Vec;
 
-use crate::{
-    Errno, Port,
-    abi::{self, PORTS_PER_BUCKET},
-    port::{Channel, State},
-};
+use crate::abi::{self, PORTS_PER_BUCKET};
+use crate::port::{Channel, State};
+use crate::{Errno, Port};
 
 /// Channels of a domain, in buckets of 64.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use core::fmt::Debug;
 
-use crate::{DomId, DomIdx, Errno, EventChannels, domain::Domain};
+use crate::domain::Domain;
+use crate::{DomId, DomIdx, Errno, EventChannels};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// The target rule: oneself, the domain one is the device model of, or anyone for a control domain.
@@ -39,7 +40,8 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Port, testing::*};
+    use crate::Port;
+    use crate::testing::*;
 
     fn alloc(rig: &mut Rig, by: DomIdx, dom: u16, remote: u16) -> Result<Port, Errno> {
         rc(rig.ec.alloc_unbound(&mut rig.mem, caller(by), DomId(dom), DomId(remote)))

@@ -2,7 +2,8 @@
 
 use core::fmt::Debug;
 
-use crate::{DomIdx, EventChannels, Host, Port, Vcpu, domain::Domain, fifo, two_level};
+use crate::domain::Domain;
+use crate::{DomIdx, EventChannels, Host, Port, Vcpu, fifo, two_level};
 
 /// Where an event goes, decided from the tables alone.
 ///

@@ -2,12 +2,10 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop,
-    abi::{PORTS_PER_BUCKET, virq},
-    domain::Life,
-    ops::close::Rights,
-};
+use crate::abi::{PORTS_PER_BUCKET, virq};
+use crate::domain::Life;
+use crate::ops::close::Rights;
+use crate::{Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop};
 
 /// Where a reset begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +137,8 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AbiKind, Binding, Vcpu, XenHandler, XenPort, testing::*};
+    use crate::testing::*;
+    use crate::{AbiKind, Binding, Vcpu, XenHandler, XenPort};
 
     fn reset(rig: &mut Rig, by: DomIdx, dom: u16, from: ResetFrom) -> Result<(), Errno> {
         rc(rig.ec.reset(&mut rig.mem, caller(by), DomId(dom), from))

@@ -3,12 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::{
-    DomId, DomIdx, Errno, Port, Vcpu, VcpuInfoPlace,
-    abi::{self, shared_info, virq},
-    domain::{Domain, Life, Polling, VcpuState},
-    ports::PortTable,
-};
+use crate::abi::{self, shared_info, virq};
+use crate::domain::{Domain, Life, Polling, VcpuState};
+use crate::ports::PortTable;
+use crate::{DomId, DomIdx, Errno, Port, Vcpu, VcpuInfoPlace};
 
 /// What holds between domains.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -2,7 +2,9 @@
 //! Also used by the tests outside of the crate, each of which needs a part of it.
 #![allow(dead_code, reason = "every test uses another part")]
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use evtchn::{
     Caller, DomId, DomIdx, DomainConfig, Done, Errno, EventChannels, EventMemory, Host, Object, Policy, Poll, Port,

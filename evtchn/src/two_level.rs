@@ -3,11 +3,9 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    EventMemory, Host, Port, Vcpu,
-    abi::{self, BitAt, shared_info, vcpu_info},
-    domain::Domain,
-};
+use crate::abi::{self, BitAt, shared_info, vcpu_info};
+use crate::domain::Domain;
+use crate::{EventMemory, Host, Port, Vcpu};
 
 /// Ports from 4096 up have no bits. They are valid after a FIFO domain was reset, but never in use.
 fn bit(port: Port) -> Option<BitAt> {
@@ -84,7 +82,8 @@ pub(crate) fn is_pending<H: EventMemory>(shared_info: H::Area, h: &mut H, port: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Poll, testing::*};
+    use crate::Poll;
+    use crate::testing::*;
 
     #[test]
     fn bits_of_the_highest_port_are_the_last_of_their_arrays() {

@@ -2,11 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    DomIdx, EventChannels, Host, Port, Vcpu,
-    abi::vcpu_info,
-    domain::{Domain, Polling},
-};
+use crate::abi::vcpu_info;
+use crate::domain::{Domain, Polling};
+use crate::{DomIdx, EventChannels, Host, Port, Vcpu};
 
 impl<A: Copy + Debug> Domain<A> {
     /// Sets bit 0 of the upcall byte; if it was clear, the event interrupt follows, and ends a poll as any

@@ -2,12 +2,10 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, DomIdx, Errno, EventChannels, Host, Object, Stop, Vcpu, VcpuInfoPlace,
-    abi::{PAGE_SIZE, shared_info, vcpu_info},
-    domain::Domain,
-    table::unregistered,
-};
+use crate::abi::{PAGE_SIZE, shared_info, vcpu_info};
+use crate::domain::Domain;
+use crate::table::unregistered;
+use crate::{Caller, DomIdx, Errno, EventChannels, Host, Object, Stop, Vcpu, VcpuInfoPlace};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `VCPUOP_register_vcpu_info`, for the life of the domain. The contents move along; then everything is
@@ -121,7 +119,8 @@ fn fill<H: Host>(h: &mut H, area: H::Area, len: u32) -> Result<(), H::Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Port, abi, testing::*};
+    use crate::testing::*;
+    use crate::{Port, abi};
 
     fn raw(rig: &mut Rig, vcpu: u32, mfn: u64, offset: u32) -> Result<(), Errno> {
         let d1 = rig.d1;

@@ -2,7 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{DomIdx, Errno, EventChannels, Host, Port, Route, Vcpu, abi::virq, domain::Life};
+use crate::abi::virq;
+use crate::domain::Life;
+use crate::{DomIdx, Errno, EventChannels, Host, Port, Route, Vcpu};
 
 /// Whom a VIRQ concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,8 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DomId, testing::*};
+    use crate::DomId;
+    use crate::testing::*;
 
     #[test]
     fn kinds_as_on_arm() {

@@ -1,7 +1,9 @@
 //! Number and order of word accesses: the simulator around this crate counts them and faults on them.
 
-use crate::testing::{Access::*, *};
-use evtchn::{DomIdx, Port, Vcpu, abi, abi::fifo};
+use crate::testing::Access::*;
+use crate::testing::*;
+use evtchn::abi::fifo;
+use evtchn::{DomIdx, Port, Vcpu, abi};
 
 /// Addresses of what a send to domain 2 may touch: pending, mask, selector, upcall, for ports of the first word.
 fn places(rig: &Rig, dom: DomIdx) -> [u64; 4] {

@@ -1,7 +1,9 @@
 //! What a port costs to allocate, counted rather than timed: reads of guest memory, and the pages they are in.
 
-use crate::testing::{Access, Access::Load, *};
-use evtchn::{Port, abi::fifo};
+use crate::testing::Access::Load;
+use crate::testing::{Access, *};
+use evtchn::Port;
+use evtchn::abi::fifo;
 
 /// Domain 1 with ports 1 to `used` in use, in FIFO mode if there are pages to hand over, the first of them page 2.
 fn filled(used: u32, pages: u64) -> Rig {

@@ -16,7 +16,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write};
 
 use alloc_chaos::ChaosAllocator;
-use evtchn::{Caller, DomId, DomainConfig, Errno, EventChannels, Port, ResetFrom, Stop, Vcpu, abi::virq};
+use evtchn::abi::virq;
+use evtchn::{Caller, DomId, DomainConfig, Errno, EventChannels, Port, ResetFrom, Stop, Vcpu};
 use flat::{Flat, PAGE};
 
 #[global_allocator]

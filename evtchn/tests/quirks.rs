@@ -1,14 +1,12 @@
 //! The corners of the ABI where an implementation that only seems right differs: one test each.
 
 use crate::testing::*;
+use evtchn::abi::fifo::{LINKED, MASKED, PENDING};
+use evtchn::abi::virq;
+use evtchn::op::command;
 use evtchn::{
     AbiKind, Binding, DomId, DomIdx, Errno, EventChannels, Poll, Port, ResetFrom, Vcpu, VcpuInfoPlace, XenHandler,
     XenPort,
-    abi::{
-        fifo::{LINKED, MASKED, PENDING},
-        virq,
-    },
-    op::command,
 };
 
 fn reset(rig: &mut Rig, dom: DomIdx, from: ResetFrom) -> Result<(), Errno> {

@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use scenario::Scenario;
 use sim_core::convention::{nr, psci};
 use sim_core::guest::steps::{Op, Step, StepGuest};
+use sim_core::layout::Position;
 use sim_core::outcome::{Outcome, StepId};
 use sim_core::platform::Width;
 use sim_core::world::{World, home};
@@ -117,11 +118,11 @@ fuzz_target!(|case: Case| {
     let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {
         panic!("the system must fit");
     };
-    for (domain, deeds) in case.deeds.iter().enumerate() {
-        let Some(home) = home(&scenario.layout, domain, 0) else { panic!("no home") };
-        let base = scenario.layout.domains()[domain].ram[0].base();
+    for (position, (domain, deeds)) in Position::all().zip(scenario.layout.domains().iter().zip(&case.deeds)) {
+        let Some(home) = home(&scenario.layout, position, 0) else { panic!("no home") };
+        let base = domain.ram[0].base();
         let program = steps(base, home.scratch, deeds).into();
-        world.add_guest(domain, 0, Box::new(StepGuest::new(home, program, 0)));
+        world.add_guest(position, 0, Box::new(StepGuest::new(home, program, 0)));
     }
     let report = world.run();
     assert!(

@@ -6,7 +6,7 @@ use crate::guest::telling::Bank;
 use crate::hyp::StaticChannel;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Settings;
-use crate::layout::LayoutParts;
+use crate::layout::{LayoutParts, Position};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,14 +40,14 @@ pub struct System {
     /// Actions after which the run of a software machine is ended.
     pub step_limit: u64,
     /// vCPUs without a program, which are off from the start: position of the domain, number.
-    pub off: Vec<(usize, u32)>,
+    pub off: Vec<(Position, u32)>,
 }
 
 /// What a vCPU runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {
     /// Position of its domain.
-    pub domain: usize,
+    pub domain: Position,
     /// The first bank of the domain's RAM.
     pub bank: Bank,
     /// Where it lives.

@@ -11,7 +11,7 @@ use crate::hyp::domain::{ENTRY_POINT, VcpuId, VcpuState};
 use crate::hyp::entry::Next;
 use crate::hyp::guest_mem::Cx;
 use crate::hyp::strategy::Strategy;
-use crate::layout::Span;
+use crate::layout::{Position, Span};
 use crate::machine::{Cpu, Faulted, Machine, Refusal};
 use crate::outcome::{Area, Breach, HazardKind, HazardReport, ViewId};
 use crate::platform::over::Over;
@@ -286,7 +286,7 @@ impl<S: Strategy> Harness<S> {
 
     /// Position of the domain whose view is in force on a PE, and its vCPU there.
     #[must_use]
-    pub fn runs(&self, pe: PeId) -> Option<(usize, u32)> {
+    pub fn runs(&self, pe: PeId) -> Option<(Position, u32)> {
         let ViewId::Guest(domain) = self.hyp.view_on(pe).current() else { return None };
         let vcpu = self.on_pe(pe).filter(|vcpu| vcpu.domain == domain);
         Some((domain, vcpu.map_or(0, |vcpu| vcpu.index)))
@@ -304,11 +304,11 @@ impl<S: Strategy> Harness<S> {
 
     /// The memory of which the domain at `position` may hand pages over.
     #[must_use]
-    pub fn hands_over(&self, position: usize) -> Vec<Span> {
+    pub fn hands_over(&self, position: Position) -> Vec<Span> {
         let layout = self.hyp.layout();
         match layout.pages(position).and_then(|pages| pages.own_pool) {
             Some(pool) => alloc::vec![pool],
-            None => layout.domains().get(position).map(|planned| planned.ram.clone()).unwrap_or_default(),
+            None => layout.domain(position).map(|planned| planned.ram.clone()).unwrap_or_default(),
         }
     }
 

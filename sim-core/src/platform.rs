@@ -8,6 +8,7 @@
 pub mod over;
 mod vmid;
 
+use crate::layout::Position;
 use crate::outcome::ViewId;
 use boards::PeId;
 use mpu_model::MpuReg;
@@ -154,7 +155,7 @@ pub enum Event {
     /// The hypervisor set `bits` in a 32-bit word of an event-channel area; `old` is what stood there.
     EventWord {
         /// Position of the domain whose area it is.
-        domain: usize,
+        domain: Position,
         /// Which area.
         object: evtchn::Object,
         /// Byte offset of the word in the area.
@@ -167,21 +168,21 @@ pub enum Event {
     /// The event interrupt was raised for a vCPU: its upcall byte went from 0 to 1.
     Injected {
         /// Position of its domain.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
     },
     /// A vCPU that was polling is to go on.
     Unblocked {
         /// Position of its domain.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
     },
     /// An event for a FIFO port set no bit, because the guest has not handed over what it takes.
     Withheld {
         /// Position of the port's domain.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
         /// Why, and what becomes of the event.
@@ -190,7 +191,7 @@ pub enum Event {
     /// The handler of a channel that the hypervisor owns itself was called.
     XenHandler {
         /// Position of the domain the port belongs to.
-        domain: usize,
+        domain: Position,
         /// The vCPU it is bound to.
         vcpu: u32,
         /// The port.

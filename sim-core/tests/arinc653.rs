@@ -1,6 +1,6 @@
 //! The fixed schedule: who runs when, whatever else happens.
 
-use crate::common::{builtin, channel, domain, ping, pong, repeat, span, step, thread_2022, world};
+use crate::common::{at, builtin, channel, domain, ping, pong, repeat, span, step, thread_2022, world};
 use sim_core::guest::steps::Op;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::sched::arinc653::{MinorFrame, ScheduleError, check};
@@ -18,7 +18,7 @@ fn one_pe() -> LayoutParts {
 }
 
 const fn frame(domain: usize, runtime: u64) -> MinorFrame {
-    MinorFrame { pe: PeId::PRIMARY, vcpu: Some((domain, 0)), runtime }
+    MinorFrame { pe: PeId::PRIMARY, vcpu: Some((at(domain), 0)), runtime }
 }
 
 const fn idle(runtime: u64) -> MinorFrame {
@@ -47,7 +47,7 @@ fn every_event_waits_for_its_receiver_s_frame() {
         // One of a pair of sends each way in a major frame: the clock goes on by 5,500 for each round.
         assert!((19 * 5500..21 * 5500).contains(&report.cycles), "{name}: {}", report.cycles);
         // Domain 2's answer waits for the end of its frame at least.
-        let first = report.ports.iter().find(|port| port.domain == 0).unwrap();
+        let first = report.ports.iter().find(|port| port.domain == at(0)).unwrap();
         assert!(first.latency.percentile(50).unwrap() > 1000, "{name}: {:?}", first.latency);
     }
 }
@@ -119,8 +119,8 @@ fn a_program_longer_than_any_frame_is_cut_and_goes_on() {
 #[test]
 fn pes_have_frames_of_their_own() {
     let frames = [
-        MinorFrame { pe: PeId::new(1), vcpu: Some((1, 0)), runtime: 700 },
-        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((0, 0)), runtime: 500 },
+        MinorFrame { pe: PeId::new(1), vcpu: Some((at(1), 0)), runtime: 700 },
+        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((at(0), 0)), runtime: 500 },
         MinorFrame { pe: PeId::new(1), vcpu: None, runtime: 100 },
     ];
     let config = Config { channels: vec![channel()], ..config(&frames) };
@@ -132,7 +132,7 @@ fn pes_have_frames_of_their_own() {
 #[test]
 fn what_is_wrong_with_a_schedule_is_said() {
     let layout = Layout::new(thread_2022()).unwrap();
-    let other = MinorFrame { pe: PeId::new(1), vcpu: Some((1, 0)), runtime: 1 };
+    let other = MinorFrame { pe: PeId::new(1), vcpu: Some((at(1), 0)), runtime: 1 };
     let wrong = |frames: &[MinorFrame]| check(&layout, frames).unwrap_err();
     assert_eq!(wrong(&[frame(0, 0)]), ScheduleError::Empty { frame: 0 });
     assert_eq!(
@@ -145,7 +145,7 @@ fn what_is_wrong_with_a_schedule_is_said() {
     );
     assert_eq!(wrong(&[frame(2, 1)]), ScheduleError::NoSuchVcpu { frame: 0, vcpu: 0 });
     assert_eq!(wrong(&[frame(0, u64::MAX), idle(1)]), ScheduleError::TooLong { frame: 1, pe: PeId::PRIMARY });
-    assert_eq!(wrong(&[other]), ScheduleError::NoFrame { domain: 0, vcpu: 0, pe: PeId::PRIMARY });
+    assert_eq!(wrong(&[other]), ScheduleError::NoFrame { domain: at(0), vcpu: 0, pe: PeId::PRIMARY });
     assert_eq!(check(&layout, &[frame(0, u64::MAX), other]), Ok(()));
     let scheduler = Scheduler::Arinc653(vec![other]);
     let set_up = Hypervisor::new(layout, builtin("map-page"), scheduler, evtchn::Policy::default());

@@ -1,7 +1,7 @@
 //! What a board bounds: its memory, its physical addresses, its VMIDs; and every preset with a system on its own memory.
 #![allow(clippy::result_large_err, reason = "a layout is checked once")]
 
-use crate::common::{builtin, domain, expecting, on_own_memory, ping_pong, span, thread_2022, world};
+use crate::common::{at, builtin, domain, expecting, on_own_memory, ping_pong, span, thread_2022, world};
 use evtchn::{Errno, Policy};
 use mpu_model::{Pmsa, Region, Rules, Vtcr};
 use sim_core::convention::{TAG, nr};
@@ -75,7 +75,10 @@ fn memory_of_a_part_is_where_the_part_has_it() {
         let mut parts = two_domains("s32z");
         parts.domains[0].ram = vec![span(base, 0x2_0000)];
         let error = Layout::new(parts).unwrap_err();
-        assert!(matches!(error, LayoutError::BeyondBoard { item: Item::Ram { domain: 0, .. }, .. }), "{error}");
+        assert!(
+            matches!(error, LayoutError::BeyondBoard { item: Item::Ram { domain, .. }, .. } if domain == at(0)),
+            "{error}"
+        );
         let said = "(0x31780000-0x3187ffff and 0x32100000-0x327fffff)";
         assert!(error.to_string().ends_with(said), "{error}");
     }
@@ -116,10 +119,10 @@ type Put = (&'static str, fn(&mut LayoutParts, Span));
 const PUTS: [Put; 10] = [
     ("RAM bank 1", |parts, span| parts.domains[0].ram.push(span)),
     ("shared memory", |parts, span| {
-        parts.shared.push(SharedMemory { name: "s".into(), span, domains: vec![0, 1] });
+        parts.shared.push(SharedMemory { name: "s".into(), span, domains: vec![at(0), at(1)] });
     }),
     ("emulated device", |parts, span| {
-        parts.emulated.push(EmulatedDevice { name: "e".into(), span, domains: vec![0], console: None });
+        parts.emulated.push(EmulatedDevice { name: "e".into(), span, domains: vec![at(0)], console: None });
     }),
     ("EL1 region 0", |parts, span| {
         parts.domains[0].vcpus[0].el1_regions = vec![Region::new(span.base(), span.limit(), GUEST_RAM).unwrap()];
@@ -221,7 +224,8 @@ fn there_are_no_more_domains_than_vmids() {
         assert!(Layout::new(many(board, 8, 255)).is_ok(), "{board}");
         let error = Layout::new(many(board, 8, 256)).unwrap_err();
         let LayoutError::TooManyDomains { item, longer, .. } = &error else { panic!("{error}") };
-        assert!(matches!(item, Item::Domain { domain: 255, .. }) && *longer == (board == "fvp-baser"), "{error}");
+        let last = matches!(item, Item::Domain { domain, .. } if *domain == at(255));
+        assert!(last && *longer == (board == "fvp-baser"), "{error}");
         let said = format!("is one more than the 255 that board {board} has VMIDs for: 8 bits");
         assert!(error.to_string().contains(&said), "{error}");
     }
@@ -244,17 +248,17 @@ fn a_domain_without_a_vmid_is_not_created() {
         let newcomer = domain(999, &[span(0x4000_0000, 0x4000)], &[0]);
         let created = hyp.create_domain(&mut cpu, newcomer.clone()).unwrap();
         if !refused {
-            assert_eq!(created, Ok(255));
+            assert_eq!(created, Ok(at(255)));
             continue;
         }
         let error = created.unwrap_err();
         let CreateError::Layout(why) = &error else { panic!("{error}") };
         assert!(matches!(**why, LayoutError::TooManyDomains { .. }), "{error}");
-        assert_eq!((error.errno(), hyp.index(255)), (Errno::EINVAL, None));
+        assert_eq!((error.errno(), hyp.index(at(255))), (Errno::EINVAL, None));
         // Who goes makes room.
-        let gone = hyp.index(7).unwrap();
+        let gone = hyp.index(at(7)).unwrap();
         hyp.kill(&mut cpu, gone).unwrap();
-        assert_eq!(hyp.create_domain(&mut cpu, newcomer).unwrap(), Ok(7));
+        assert_eq!(hyp.create_domain(&mut cpu, newcomer).unwrap(), Ok(at(7)));
     }
 }
 
@@ -284,10 +288,10 @@ fn the_machine_keeps_of_a_vmid_what_the_register_has() {
         let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         cpu.write(SysReg::VtcrEl2, Vtcr::ZERO.with_vs(vs).raw_value()).unwrap();
         cpu.write(SysReg::VsctlrEl2, 0x1234 << shift).unwrap();
-        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), Some(kept - 1), "{board}, {vmid_bits} bits, VS {vs}");
+        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), Some(at(kept - 1)), "{board}, {vmid_bits} bits, VS {vs}");
         // The 256th domain would be nobody's.
         let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         cpu.write(SysReg::VsctlrEl2, 0x100 << shift).unwrap();
-        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), (kept == 0x1234).then_some(0xff));
+        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), (kept == 0x1234).then_some(at(0xff)));
     }
 }

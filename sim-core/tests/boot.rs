@@ -2,7 +2,7 @@
 //! what runs; and wrong orders, each caught.
 
 use crate::common::via::{Detour, Via};
-use crate::common::{builtin, channel, on_own_memory, ping, ping_pong, pong, span, thread_2022, world};
+use crate::common::{at, builtin, channel, on_own_memory, ping, ping_pong, pong, span, thread_2022, world};
 use evtchn::Policy;
 use mpu_model::planner::Update;
 use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules, Slot};
@@ -229,7 +229,7 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
         }
     }
     // A toolstack cannot do it either: nothing of its own paused them.
-    let dom = hyp.index(0).unwrap();
+    let dom = hyp.index(at(0)).unwrap();
     let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     assert_eq!(hyp.unpause(&mut cpu, dom), Err(evtchn::Errno::EINVAL));
     hyp.pause(&mut cpu, dom).unwrap();

@@ -5,7 +5,7 @@
 //! the caller's own RAM), the pending word and the mask word (receiver's `shared_info`), the selector and the upcall
 //! byte's word (receiver's `vcpu_info`).
 
-use crate::common::{builtin, channel, domain, ping_pong, repeat, setup, span, step, thread_2022, world};
+use crate::common::{at, builtin, channel, domain, ping_pong, repeat, setup, span, step, thread_2022, world};
 use evtchn::Port;
 use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::StaticChannel;
@@ -118,7 +118,7 @@ fn slots_above_31_cost_a_bank_change_each_way() {
 /// A vCPU that sends on a loopback channel: both ends in one domain.
 fn loopback(parts: LayoutParts, strategy: Builtin) -> Report {
     let config = Config {
-        channels: vec![StaticChannel { listener: (0, Port(10)), binder: (0, Port(11)) }],
+        channels: vec![StaticChannel { listener: (at(0), Port(10)), binder: (at(0), Port(11)) }],
         ..Config::default()
     };
     let mut steps = setup();

@@ -1,6 +1,6 @@
 //! Emulated devices: what a guest's access to one gives, what it costs, and what stays as it was.
 
-use crate::common::{builtin, domain, expecting, repeat, setup, span, step, thread_2022, world};
+use crate::common::{at, builtin, domain, expecting, repeat, setup, span, step, thread_2022, world};
 use mpu_model::Region;
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::plan::GUEST_RAM;
@@ -17,7 +17,7 @@ fn parts(domains: &[usize]) -> LayoutParts {
     let device = EmulatedDevice {
         name: "regs".into(),
         span: span(BASE, 0x1000),
-        domains: domains.to_vec(),
+        domains: domains.iter().copied().map(at).collect(),
         console: Some(0x10),
     };
     parts.emulated = vec![device];

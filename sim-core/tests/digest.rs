@@ -4,7 +4,7 @@
 //! Hypercalls go through the trap, with raw registers and argument blocks in guest memory. What the ABI lets a failing
 //! call change is left out by name in `may_change`.
 
-use crate::common::{builtin, channel, domain, span, thread_2022};
+use crate::common::{at, builtin, channel, domain, span, thread_2022};
 use evtchn::Policy;
 use proptest::prelude::*;
 use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec, nr};
@@ -107,7 +107,7 @@ impl System {
     }
 
     fn run(&mut self, position: usize) {
-        let vcpu = self.hyp.vcpu_id(position, 0).unwrap();
+        let vcpu = self.hyp.vcpu_id(at(position), 0).unwrap();
         let mut cpu = Cpu { machine: &mut self.machine, pe: PeId::PRIMARY };
         self.hyp.run_on(&mut cpu, vcpu, &mut self.frame).unwrap();
         // The ERET, and an interrupt that has nothing to say: what waited for the vCPU to run has reached it.

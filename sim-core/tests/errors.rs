@@ -1,6 +1,6 @@
 //! Errors of hypercalls are booked on the hypercall that returned them, whoever runs after it.
 
-use crate::common::{builtin, expecting, repeat, send, step, thread_2022, world};
+use crate::common::{at, builtin, expecting, repeat, send, step, thread_2022, world};
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::sched::Scheduler;
@@ -34,7 +34,7 @@ fn schedulers() -> impl Iterator<Item = Scheduler> {
     let turns = (20..60).map(|quantum| Scheduler::RoundRobin { quantum });
     let frame = |vcpu, runtime| MinorFrame { pe: PeId::PRIMARY, vcpu, runtime };
     let frames = (50..90).map(move |runtime| {
-        Scheduler::Arinc653(vec![frame(Some((0, 0)), runtime), frame(None, 30), frame(Some((1, 0)), runtime)])
+        Scheduler::Arinc653(vec![frame(Some((at(0), 0)), runtime), frame(None, 30), frame(Some((at(1), 0)), runtime)])
     });
     turns.chain(frames)
 }

@@ -1,6 +1,6 @@
 //! The books on events balance: every send was delivered, coalesced, lost or held, whenever it came.
 
-use crate::common::{PORTS, builtin, channel, repeat, send, setup, step, thread_2022, unwatched};
+use crate::common::{PORTS, at, builtin, channel, repeat, send, setup, step, thread_2022, unwatched};
 use evtchn::Port;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::StaticChannel;
@@ -67,7 +67,8 @@ fn an_event_raised_while_the_interrupt_before_it_is_active_is_delivered_too() {
         first.push(repeat(ROUNDS, sends.chain(last)));
         let mut second = setup();
         second.push(repeat(60, [Op::Compute(997)]));
-        let channels = ports.map(|port| StaticChannel { listener: (1, Port(port)), binder: (0, Port(port)) }).collect();
+        let channels =
+            ports.map(|port| StaticChannel { listener: (at(1), Port(port)), binder: (at(0), Port(port)) }).collect();
         let config = Config { channels, ..Config::default() };
         let programs = vec![(0, 0, first), (1, 0, second)];
         let report = unwatched(thread_2022(), builtin("pin"), config, programs).run();

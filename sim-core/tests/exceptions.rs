@@ -1,6 +1,6 @@
 //! Exceptions that EL2 has a guest take at EL1: which vector, and what the guest reads there.
 
-use crate::common::{builtin, thread_2022, world};
+use crate::common::{at, builtin, thread_2022, world};
 use sim_core::convention::{Cause, FSC_EXTERNAL, Frame, ec};
 use sim_core::layout::PeId;
 use sim_core::machine::Cpu;
@@ -17,7 +17,7 @@ const EL1H: u64 = 0b0101;
 /// Offset of the vector from `VBAR_EL1`, and `ESR_EL1`'s class, after an exception from a guest whose PSTATE was `spsr`.
 fn taken(esr: u64, spsr: u64) -> (u64, u64) {
     let mut world = world(thread_2022(), builtin("map-page"), Config::default(), Vec::new());
-    let id = world.hyp.vcpu_id(0, 0).unwrap();
+    let id = world.hyp.vcpu_id(at(0), 0).unwrap();
     let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
     let mut frame = Frame::default();
     world.hyp.run_on(&mut cpu, id, &mut frame).unwrap();

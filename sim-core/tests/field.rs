@@ -5,7 +5,7 @@
 
 use crate::common::via::{Detour, Via};
 use crate::common::{
-    PORTS, builtin, channel, domain, expecting, ping_pong, send, setup, span, step, thread_2022, world,
+    PORTS, at, builtin, channel, domain, expecting, ping_pong, send, setup, span, step, thread_2022, world,
 };
 use evtchn::Object;
 use evtchn::abi::DOMID_SELF;
@@ -42,7 +42,7 @@ fn remote_vcpu_info_write_aborts() {
     };
     let Outcome::HypervisorFault(fault) = run("naive").outcome else { panic!("it goes through") };
     assert!(fault.on_behalf.trap.is_send());
-    assert_eq!((fault.owner, fault.view), (Owner::Ram(1), ViewId::Guest(0)));
+    assert_eq!((fault.owner, fault.view), (Owner::Ram(at(1)), ViewId::Guest(at(0))));
     assert!(matches!(fault.object, Some((area, _)) if matches!(area.object, Object::VcpuInfo(_))));
     for name in WORKING {
         assert_eq!(run(name).outcome, Outcome::Completed, "{name}");
@@ -94,13 +94,13 @@ fn unpause_before_reorder() {
         let mut unpaused = false;
         for phase in plan.boot().phases(PeId::PRIMARY) {
             if before == Some(phase.used.phase) {
-                view.load(&plan, &mut cpu, ViewId::Guest(0), false).unwrap();
+                view.load(&plan, &mut cpu, ViewId::Guest(at(0)), false).unwrap();
                 unpaused = reads(&cpu);
             }
             phase.steps.iter().for_each(|step| view.boot(&plan, &mut cpu, step).unwrap());
         }
         if before.is_none() {
-            view.load(&plan, &mut cpu, ViewId::Guest(0), false).unwrap();
+            view.load(&plan, &mut cpu, ViewId::Guest(at(0)), false).unwrap();
             unpaused = reads(&cpu);
         }
         (unpaused, reads(&cpu))
@@ -140,7 +140,7 @@ fn own_page_copy_overlaps_p2m() {
     else {
         panic!("it goes through")
     };
-    assert_eq!((fault.owner, fault.fault.access()), (Owner::Ram(0), AccessKind::Read));
+    assert_eq!((fault.owner, fault.fault.access()), (Owner::Ram(at(0)), AccessKind::Read));
     assert!(matches!(fault.fault.kind, FaultKind::Access(denial) if matches!(denial.kind, DenialKind::Overlap { .. })));
     for name in Builtin::NAMES {
         let report = world(thread_2022(), builtin(name), Config::default(), programs()).run();
@@ -210,7 +210,7 @@ fn two_banks() -> LayoutParts {
 fn disable_of_region_40_of_64() {
     let strategy = Builtin::from_name("map-page", Settings { windows: 33, ..Settings::default() }).unwrap();
     let plan = Plan::new(&Layout::new(two_banks()).unwrap(), strategy.needs()).unwrap();
-    let of_first = plan.slots(plan.view(ViewId::Guest(0)));
+    let of_first = plan.slots(plan.view(ViewId::Guest(at(0))));
     assert_eq!(
         of_first.map(|(slot, planned)| (slot, planned.region.base())).last(),
         Some((Slot::new(40), 0x3800_0000))
@@ -226,7 +226,7 @@ fn disable_of_region_40_of_64() {
     let wrong = LeavesHighRegions(strategy);
     let report = world(two_banks(), wrong, config(), programs(Expected::StageTwo)).run();
     let Outcome::IsolationBroken(breach) = report.outcome else { panic!("{:?}", report.outcome) };
-    assert_eq!((breach.kind, breach.owner, breach.runs), (BreachKind::Exposed, Owner::Ram(0), Some(1)));
+    assert_eq!((breach.kind, breach.owner, breach.runs), (BreachKind::Exposed, Owner::Ram(at(0)), Some(at(1))));
 }
 
 /// The wrapper above drops nothing where PRENR reaches every region: it is the number alone that makes the defect.

@@ -5,7 +5,7 @@
 //! in the event's word PENDING, a look at MASKED, LINKED; if the queue has a tail, a look at the tail's word, and a
 //! compare-and-swap if that is still linked; else the head and the ready bit (control block) and the upcall byte's word.
 
-use crate::common::{domain, expecting, send, setup, step, thread_2022, world};
+use crate::common::{at, domain, expecting, send, setup, step, thread_2022, world};
 use evtchn::op::Op as EventOp;
 use evtchn::{Port, abi};
 use sim_core::guest::steps::{Op, PortRef, Step};
@@ -47,7 +47,7 @@ fn run(windows: usize, sent_to: &[u32], rest: Vec<Step>) -> Report {
     let mut parts = thread_2022();
     parts.domains.iter_mut().for_each(|domain| domain.max_evtchn_port = 4095);
     let channels = [LOW, LOW_TOO, HIGH]
-        .map(|port| StaticChannel { listener: (1, Port(port)), binder: (0, Port(port + 1)) })
+        .map(|port| StaticChannel { listener: (at(1), Port(port)), binder: (at(0), Port(port + 1)) })
         .to_vec();
     let mut sender = setup();
     sender.push(step(Op::Compute(50_000)));
@@ -193,8 +193,8 @@ fn placement_pool_has_room_for_fifo() {
     parts.placement = sim_core::layout::Placement::Pool;
     parts.domains[1].vcpus = domain(2, &[], &[1; 64]).vcpus;
     let layout = sim_core::layout::Layout::new(parts.clone()).unwrap();
-    let home = |vcpu| sim_core::world::home(&layout, 1, vcpu).unwrap();
-    let own = layout.pages(1).unwrap().own_pool.unwrap();
+    let home = |vcpu| sim_core::world::home(&layout, at(1), vcpu).unwrap();
+    let own = layout.pages(at(1)).unwrap().own_pool.unwrap();
     let words = own.limit() + 1 - 0x1000;
     let mut taken: Vec<(u64, u64)> = vec![(own.base(), 4096), (words, 4096)];
     assert_eq!(home(0).event_words, words);
@@ -203,7 +203,7 @@ fn placement_pool_has_room_for_fifo() {
     assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{taken:x?}");
     assert!(taken.iter().all(|(base, size)| own.contains(*base) && own.contains(base + size - 1)));
 
-    let channels = vec![StaticChannel { listener: (1, Port(LOW)), binder: (0, Port(LOW + 1)) }];
+    let channels = vec![StaticChannel { listener: (at(1), Port(LOW)), binder: (at(0), Port(LOW + 1)) }];
     let mut receiver: Vec<Step> =
         [Op::RegisterVcpuInfo, Op::InitControl { at: None }, Op::ExpandArray { at: None }, Op::EnableInterrupts]
             .map(step)
@@ -221,7 +221,7 @@ fn placement_pool_has_room_for_fifo() {
 /// vCPU without a control block is lost. Books count them all.
 #[test]
 fn sends_before_the_page_are_delivered_with_it() {
-    let channels = vec![StaticChannel { listener: (1, Port(LOW)), binder: (0, Port(LOW + 1)) }];
+    let channels = vec![StaticChannel { listener: (at(1), Port(LOW)), binder: (at(0), Port(LOW + 1)) }];
     let config = Config { channels, ..Config::default() };
     let mut parts = thread_2022();
     parts.domains.iter_mut().for_each(|domain| domain.max_evtchn_port = 4095);

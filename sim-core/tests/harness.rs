@@ -1,6 +1,6 @@
 //! Systems whose vCPUs are driven from outside.
 
-use crate::common::{builtin, thread_2022};
+use crate::common::{at, builtin, thread_2022};
 use evtchn::op::command;
 use evtchn::{DomId, Errno, Policy, Stop};
 use sim_core::convention::{Cause, nr};
@@ -34,7 +34,7 @@ fn booted(strategy: Builtin) -> Harness<Builtin> {
 fn placed(strategy: Builtin) -> Harness<Builtin> {
     let mut harness = booted(strategy);
     for (domain, pe) in [FIRST, SECOND].into_iter().enumerate() {
-        let id = harness.hyp.vcpu_id(domain, 0).unwrap();
+        let id = harness.hyp.vcpu_id(at(domain), 0).unwrap();
         harness.place(&mut (), pe, id).unwrap();
     }
     harness
@@ -71,22 +71,22 @@ impl Interference for Notes {
 fn a_vcpu_is_placed_with_its_view() {
     let mut harness = booted(builtin("map-page"));
     assert_eq!((harness.runs(FIRST), harness.runs(SECOND)), (None, None));
-    let id = harness.hyp.vcpu_id(1, 0).unwrap();
+    let id = harness.hyp.vcpu_id(at(1), 0).unwrap();
     harness.place(&mut (), SECOND, id).unwrap();
-    assert_eq!((harness.runs(FIRST), harness.runs(SECOND)), (None, Some((1, 0))));
-    let ram = harness.hands_over(1)[0];
+    assert_eq!((harness.runs(FIRST), harness.runs(SECOND)), (None, Some((at(1), 0))));
+    let ram = harness.hands_over(at(1))[0];
     let store = |address| Action::Store { address, width: Width::Word, value: 7 };
     let mut oracle = Oracle::default();
     assert_eq!(harness.access(SECOND, store(ram.base())), Ok(0));
     assert_eq!(harness.breach(&mut oracle, SECOND), None);
-    let others = harness.hands_over(0)[0].base();
+    let others = harness.hands_over(at(0))[0].base();
     assert!(harness.access(SECOND, store(others)).is_err());
 }
 
 #[test]
 fn a_hypercall_is_seen_by_whoever_interferes() {
     let mut harness = placed(builtin("map-page"));
-    let arguments = harness.hands_over(0)[0].base();
+    let arguments = harness.hands_over(at(0))[0].base();
     // Port 0 is nobody's.
     harness.machine.put(arguments, 4, 0);
     let mut notes = Notes::default();
@@ -104,7 +104,7 @@ fn a_hypercall_is_seen_by_whoever_interferes() {
 #[test]
 fn a_hypercall_that_is_stopped_is_to_be_executed_again() {
     let mut harness = placed(builtin("map-page"));
-    let arguments = harness.hands_over(0)[0].base();
+    let arguments = harness.hands_over(at(0))[0].base();
     let call = |harness: &mut Harness<Builtin>, command: u32, block: [u32; 3], stops| {
         for (address, word) in (arguments..).step_by(4).zip(block) {
             harness.machine.put(address, 4, word.into());
@@ -127,7 +127,7 @@ fn a_hypercall_that_is_stopped_is_to_be_executed_again() {
 #[test]
 fn a_wfi_blocks_and_a_kick_is_delivered() {
     let mut harness = placed(builtin("enable-mask"));
-    let (here, there) = (harness.hyp.index(0).unwrap(), harness.hyp.index(1).unwrap());
+    let (here, there) = (harness.hyp.index(at(0)).unwrap(), harness.hyp.index(at(1)).unwrap());
     let bound = harness.on_its_own(&mut (), FIRST, |channels, mut host| {
         let far = channels.static_alloc_unbound(&mut host, there, DomId(1), None)?;
         channels.static_bind_interdomain(&mut host, here, there, far, None)
@@ -138,13 +138,13 @@ fn a_wfi_blocks_and_a_kick_is_delivered() {
     assert_eq!((harness.on_pe(SECOND).unwrap().run, harness.is_kicked(SECOND)), (RunState::Blocked, false));
     assert!(!harness.interrupted(SECOND).unwrap());
 
-    let arguments = harness.hands_over(0)[0].base();
+    let arguments = harness.hands_over(at(0))[0].base();
     harness.machine.put(arguments, 4, port.0.into());
     let mut notes = Notes::default();
     let send = [u64::from(command::SEND), arguments, 0, 0, 0];
     assert_eq!(harness.hypercall(&mut notes, FIRST, nr::EVENT_CHANNEL_OP, send), Ok(Some(0)));
     assert!(notes.barriers > 0, "an entry changes the enabled regions");
-    assert!(notes.events.contains(&Event::Injected { domain: 1, vcpu: 0 }), "{:?}", notes.events);
+    assert!(notes.events.contains(&Event::Injected { domain: at(1), vcpu: 0 }), "{:?}", notes.events);
     assert!(harness.is_kicked(SECOND));
     harness.deliver(&mut (), SECOND).unwrap();
     assert_eq!((harness.on_pe(SECOND).unwrap().run, harness.is_kicked(SECOND)), (RunState::Runnable, false));
@@ -156,5 +156,5 @@ fn what_the_hypervisor_does_on_its_own_leaves_the_view_that_was_in_force() {
     let mut harness = placed(builtin("map-page"));
     let done = harness.on_its_own(&mut (), FIRST, |_, _| Err::<(), _>(Stop::Errno(Errno::ENOENT)));
     assert_eq!(done, Ok(Err(Errno::ENOENT)));
-    assert_eq!(harness.runs(FIRST), Some((0, 0)));
+    assert_eq!(harness.runs(FIRST), Some((at(0), 0)));
 }

@@ -1,7 +1,7 @@
 //! Strategies that get it wrong are told so.
 
 use crate::common::meddled::{Meddled, Meddler, Mishap};
-use crate::common::{builtin, channel, ping, ping_pong, pong, setup, step, thread_2022, unwatched};
+use crate::common::{at, builtin, channel, ping, ping_pong, pong, setup, step, thread_2022, unwatched};
 use sim_core::guest::steps::Op;
 use sim_core::hyp::plan::Needs;
 use sim_core::hyp::strategy::{Builtin, Reach, Settings, Strategy};
@@ -123,7 +123,7 @@ fn devices_outside_the_view_make_the_last_words_a_second_fault() {
     parts.hyp_devices = sim_core::layout::HypDevices::Switched;
     let report = ping_pong(parts.clone(), builtin("naive"), 5, Config::default());
     let Outcome::HypervisorFault(fault) = &report.outcome else { panic!("{:?}", report.outcome) };
-    assert_eq!(fault.owner, Owner::Ram(1), "the first fault is the one reported");
+    assert_eq!(fault.owner, Owner::Ram(at(1)), "the first fault is the one reported");
     assert_eq!(fault.recursive.unwrap().syndrome.far, parts.board.console.span.base());
-    assert!(matches!(fault.view, ViewId::Guest(0)));
+    assert_eq!(fault.view, ViewId::Guest(at(0)));
 }

@@ -1,7 +1,7 @@
 //! The isolation oracle sees what a wrong strategy or plan lets through, to the granule, and nothing in what the built-in ones
 //! do; and it says the same as a look at every granule.
 
-use crate::common::{builtin, channel, domain, ping, ping_pong, pong, span, thread_2022, world};
+use crate::common::{at, builtin, channel, domain, ping, ping_pong, pong, span, thread_2022, world};
 use mpu_model::{Access, AccessKind, Attrs, El, MpuReg, Regime, Region, RegionWords, Rules, Sctlr, Slot};
 use proptest::prelude::*;
 use sim_core::guest::steps::StepGuest;
@@ -49,7 +49,7 @@ impl Strategy for Wrong {
     }
 
     fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        cx.leave(if next == ViewId::Guest(0) { self.0 } else { next })
+        cx.leave(if next == ViewId::Guest(at(0)) { self.0 } else { next })
     }
 }
 
@@ -64,10 +64,10 @@ fn breach(wrong: ViewId) -> Breach {
 
 #[test]
 fn a_neighbours_view_exposes_its_ram() {
-    let found = breach(ViewId::Guest(1));
+    let found = breach(ViewId::Guest(at(1)));
     assert_eq!(
         (found.pe, found.runs, found.kind, found.owner),
-        (PeId::PRIMARY, Some(0), BreachKind::Exposed, Owner::Ram(1))
+        (PeId::PRIMARY, Some(at(0)), BreachKind::Exposed, Owner::Ram(at(1)))
     );
     assert_eq!((found.span.base(), found.span.limit()), (0x2000_0000, 0x2fff_ffff));
 }
@@ -75,7 +75,7 @@ fn a_neighbours_view_exposes_its_ram() {
 #[test]
 fn the_idle_view_withholds_the_domains_own() {
     let found = breach(ViewId::Idle);
-    assert_eq!((found.runs, found.kind, found.owner), (Some(0), BreachKind::Withheld, Owner::Ram(0)));
+    assert_eq!((found.runs, found.kind, found.owner), (Some(at(0)), BreachKind::Withheld, Owner::Ram(at(0))));
 }
 
 /// `map-page` by a plan of its own.
@@ -122,13 +122,13 @@ fn a_plan_that_is_a_granule_too_wide_or_too_narrow_is_found() {
     let (base, size) = (0x3000_0000, 0x1f00_0000);
     let cases = [
         (span(base, size + 64), BreachKind::Exposed, Owner::Nobody, span(base + size, 64)),
-        (span(base - 64, size + 64), BreachKind::Exposed, Owner::Ram(1), span(base - 64, 64)),
-        (span(base, size - 64), BreachKind::Withheld, Owner::Ram(0), span(base + size - 64, 64)),
-        (span(base + 64, size - 64), BreachKind::Withheld, Owner::Ram(0), span(base, 64)),
+        (span(base - 64, size + 64), BreachKind::Exposed, Owner::Ram(at(1)), span(base - 64, 64)),
+        (span(base, size - 64), BreachKind::Withheld, Owner::Ram(at(0)), span(base + size - 64, 64)),
+        (span(base + 64, size - 64), BreachKind::Withheld, Owner::Ram(at(0)), span(base, 64)),
     ];
-    for (ram, kind, owner, at) in cases {
+    for (ram, kind, owner, there) in cases {
         let Outcome::IsolationBroken(found) = under_a_plan_for(ram) else { panic!("{ram} goes unseen") };
-        assert_eq!((found.runs, found.kind, found.owner, found.span), (Some(0), kind, owner, at));
+        assert_eq!((found.runs, found.kind, found.owner, found.span), (Some(at(0)), kind, owner, there));
     }
 }
 
@@ -192,14 +192,14 @@ fn a_strategy_that_leaks_one_granule_is_caught() {
     // Read-only for a guest that may write: PRBAR.AP[2].
     let read_only: fn(RegionWords) -> RegionWords = |words| RegionWords { prbar: words.prbar | 1 << 3, ..words };
     let Outcome::IsolationBroken(found) = fiddled(read_only, true) else { panic!("unseen") };
-    assert_eq!((found.kind, found.owner), (BreachKind::Rights, Owner::Ram(0)));
+    assert_eq!((found.kind, found.owner), (BreachKind::Rights, Owner::Ram(at(0))));
 }
 
 #[test]
 fn writes_that_are_not_in_force_when_a_guest_runs_are_found() {
     let narrow: fn(RegionWords) -> RegionWords = |words| RegionWords { prlar: words.prlar - 64, ..words };
     let Outcome::IsolationBroken(found) = fiddled(narrow, false) else { panic!("unseen") };
-    assert_eq!((found.runs, found.kind), (Some(0), BreachKind::NotInForce));
+    assert_eq!((found.runs, found.kind), (Some(at(0)), BreachKind::NotInForce));
 }
 
 /// Granules from here on are looked at one by one.
@@ -216,8 +216,11 @@ fn granules(first: u64, count: u64) -> Span {
 /// A system of a few granules: memory of domU1, of domU2, of both, of domU2 alone, and what domU1 can only read.
 fn crumbs() -> LayoutParts {
     let mut parts = thread_2022();
-    let shared =
-        |name: &str, span, domains: &[usize]| SharedMemory { name: name.into(), span, domains: domains.into() };
+    let shared = |name: &str, span, domains: &[usize]| SharedMemory {
+        name: name.into(),
+        span,
+        domains: domains.iter().copied().map(at).collect(),
+    };
     let own = |first| (Some(granules(first, 1).base()), vec![granules(first, 1).base()]);
     parts.domains[0].ram = vec![granules(1, 4), granules(9, 2)];
     parts.domains[0].read_only_frame = Some(granules(17, 2));
@@ -243,8 +246,8 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 /// The machine with domU1 on PE 0 and these regions in its EL2 MPU, in force.
 fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
     let mut machine = Machine::new(layout, Rules::default(), Costs::COUNTS);
-    let home = home(layout, 0, 0).unwrap();
-    let vmid = Vmid::of_domain(0).unwrap();
+    let home = home(layout, at(0), 0).unwrap();
+    let vmid = Vmid::of_domain(at(0)).unwrap();
     machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
     let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let mut slots = mpu_model::Slots::new(32);
@@ -272,7 +275,7 @@ fn almost_right() -> impl proptest::strategy::Strategy<Value = Vec<RegionWords>>
     prop::collection::vec(change, 0..=3).prop_map(|changes| {
         let layout = Layout::new(crumbs()).unwrap();
         let plan = Plan::new(&layout, Needs::default()).unwrap();
-        let view = plan.view(ViewId::Guest(0));
+        let view = plan.view(ViewId::Guest(at(0)));
         let mut regions: Vec<RegionWords> = view.regions.iter().map(|planned| planned.words).collect();
         for (what, which, first, count, attrs) in changes {
             let new = words(FIRST + first * 64, FIRST + (first + count) * 64 - 1, attrs).unwrap();
@@ -307,32 +310,33 @@ fn almost_right() -> impl proptest::strategy::Strategy<Value = Vec<RegionWords>>
 fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
     let layout = Layout::new(crumbs()).unwrap();
     let plan = Plan::new(&layout, Needs::default()).unwrap();
-    let regions: Vec<RegionWords> = plan.view(ViewId::Guest(0)).regions.iter().map(|planned| planned.words).collect();
+    let regions: Vec<RegionWords> =
+        plan.view(ViewId::Guest(at(0))).regions.iter().map(|planned| planned.words).collect();
     let mut machine = running_with(&layout, &regions);
     let mut oracle = Oracle::default();
     let mut look = |layout: &Layout, machine: &Machine, domain| {
         oracle.look(layout, machine, PeId::PRIMARY, Some((domain, 0)), true).map(|breach| breach.kind)
     };
-    assert_eq!(look(&layout, &machine, 0), None);
-    assert_eq!(look(&layout, &machine, 1), Some(BreachKind::Exposed), "another domain");
+    assert_eq!(look(&layout, &machine, at(0)), None);
+    assert_eq!(look(&layout, &machine, at(1)), Some(BreachKind::Exposed), "another domain");
 
     let less_memory = |parts: &mut LayoutParts| parts.domains[0].ram = vec![granules(1, 4), granules(9, 1)];
-    let no_share = |parts: &mut LayoutParts| parts.shared[0].domains = vec![1];
+    let no_share = |parts: &mut LayoutParts| parts.shared[0].domains = vec![at(1)];
     for change in [less_memory as fn(&mut LayoutParts), no_share] {
-        assert_eq!(look(&layout, &machine, 0), None);
+        assert_eq!(look(&layout, &machine, at(0)), None);
         let mut parts = crumbs();
         change(&mut parts);
-        assert_eq!(look(&Layout::new(parts).unwrap(), &machine, 0), Some(BreachKind::Exposed), "another layout");
+        assert_eq!(look(&Layout::new(parts).unwrap(), &machine, at(0)), Some(BreachKind::Exposed), "another layout");
     }
 
-    assert_eq!(look(&layout, &machine, 0), None);
+    assert_eq!(look(&layout, &machine, at(0)), None);
     let set_hcr =
         |machine: &mut Machine, value| Cpu { machine, pe: PeId::PRIMARY }.write(SysReg::HcrEl2, value).unwrap();
     set_hcr(&mut machine, 0);
-    assert_eq!(look(&layout, &machine, 0), Some(BreachKind::Off));
+    assert_eq!(look(&layout, &machine, at(0)), Some(BreachKind::Off));
     set_hcr(&mut machine, hcr::VM);
     machine.pe_mut(PeId::PRIMARY).el2.write(MpuReg::Prselr, 16).unwrap();
-    assert_eq!(look(&layout, &machine, 0), Some(BreachKind::NotInForce));
+    assert_eq!(look(&layout, &machine, at(0)), Some(BreachKind::NotInForce));
 }
 
 proptest! {

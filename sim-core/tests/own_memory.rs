@@ -3,14 +3,14 @@
 
 #![allow(clippy::result_large_err, reason = "a layout is checked once")]
 
-use crate::common::{builtin, domain, expecting, ping_pong, span, step, thread_2022, world};
+use crate::common::{at, builtin, domain, expecting, ping_pong, span, step, thread_2022, world};
 use evtchn::{Errno, Policy};
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::layout::{
-    Item, Kind, Layout, LayoutError, LayoutParts, Memory, Owner, PassthroughDevice, PeId, SharedMemory,
+    Item, Kind, Layout, LayoutError, LayoutParts, Memory, Owner, PassthroughDevice, PeId, Position, SharedMemory,
 };
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
@@ -38,7 +38,12 @@ fn with_tcm() -> LayoutParts {
 }
 
 fn device(domains: &[usize], shared: bool) -> PassthroughDevice {
-    PassthroughDevice { name: "can".into(), span: span(DEVICES, 0x1000), domains: domains.to_vec(), shared }
+    PassthroughDevice {
+        name: "can".into(),
+        span: span(DEVICES, 0x1000),
+        domains: domains.iter().copied().map(at).collect(),
+        shared,
+    }
 }
 
 fn run(parts: LayoutParts, programs: Vec<(usize, u32, Vec<Step>)>) -> Outcome {
@@ -50,11 +55,11 @@ fn a_domain_in_its_pes_tcm_keeps_what_it_hands_over_elsewhere() {
     let mut parts = with_tcm();
     (parts.domains[0].shared_info, parts.domains[0].vcpu_info) = (None, Vec::new());
     let layout = Layout::new(parts.clone()).unwrap();
-    let pages = layout.pages(0).unwrap();
+    let pages = layout.pages(at(0)).unwrap();
     for address in [pages.shared_info, pages.vcpu_info[0]] {
-        assert_eq!(layout.ram_bank(0, address), Some(span(0x3000_0000, 0x1f00_0000)), "{address:#x}");
+        assert_eq!(layout.ram_bank(at(0), address), Some(span(0x3000_0000, 0x1f00_0000)), "{address:#x}");
     }
-    assert_eq!((layout.common_bank(0, TCM), layout.ram_bank(0, TCM)), (None, Some(span(TCM, 0x1_0000))));
+    assert_eq!((layout.common_bank(at(0), TCM), layout.ram_bank(at(0), TCM)), (None, Some(span(TCM, 0x1_0000))));
     for strategy in ["pin", "map-page", "switch-view", "hybrid", "enable-mask", "ku-window", "xen-pool", "static-map"] {
         let report = ping_pong(parts.clone(), builtin(strategy), 3, Config::default());
         assert_eq!((report.outcome, report.events.lost), (Outcome::Completed, 0), "{strategy}");
@@ -89,13 +94,17 @@ fn a_tcm_is_for_vcpus_of_its_pe() {
     let mut parts = with_tcm();
     parts.domains[0].vcpus[0].pe = PeId::new(1);
     let error = Layout::new(parts).unwrap_err();
-    let LayoutError::FarTcm { item: Item::Ram { domain: 0, bank: 0, .. }, tcm: PeId::PRIMARY, pe, .. } = &error else {
+    let LayoutError::FarTcm { item: Item::Ram { domain, bank: 0, .. }, tcm: PeId::PRIMARY, pe, .. } = &error else {
         panic!("{error}")
     };
-    assert_eq!(*pe, PeId::new(1));
+    assert_eq!((*domain, *pe), (at(0), PeId::new(1)));
     let share = |domains: &[usize]| {
         let mut parts = self::parts();
-        parts.shared.push(SharedMemory { name: "s".into(), span: span(TCM, 0x1000), domains: domains.to_vec() });
+        parts.shared.push(SharedMemory {
+            name: "s".into(),
+            span: span(TCM, 0x1000),
+            domains: domains.iter().copied().map(at).collect(),
+        });
         Layout::new(parts).map(drop)
     };
     assert_eq!(share(&[0]), Ok(()));
@@ -201,9 +210,9 @@ fn devices_and_tcms_when_domains_come_and_go() {
     }
     hyp.unpause_guests().unwrap();
     machine.put(TCM, 8, u64::MAX);
-    let gone = hyp.index(0).unwrap();
+    let gone = hyp.index(at(0)).unwrap();
     hyp.kill(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, gone).unwrap();
-    assert_eq!(hyp.layout().parts().passthrough[0].domains, Vec::<usize>::new());
+    assert_eq!(hyp.layout().parts().passthrough[0].domains, Vec::<Position>::new());
     let newcomer = domain(9, &[span(TCM, 0x1_0000), span(0x4000_0000, 0x10_0000)], &[0]);
     let elsewhere = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::new(1) }, newcomer.clone()).unwrap();
     let error = elsewhere.unwrap_err();
@@ -211,10 +220,10 @@ fn devices_and_tcms_when_domains_come_and_go() {
         (&error, error.errno()),
         (&CreateError::FarTcm { span: span(TCM, 0x1_0000), tcm: PeId::PRIMARY }, Errno::EINVAL)
     );
-    assert_eq!((hyp.index(0), machine.look_at(TCM, 8)), (None, u64::MAX), "nothing changed");
-    assert_eq!(hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer).unwrap(), Ok(0));
+    assert_eq!((hyp.index(at(0)), machine.look_at(TCM, 8)), (None, u64::MAX), "nothing changed");
+    assert_eq!(hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer).unwrap(), Ok(at(0)));
     assert_eq!(machine.look_at(TCM, 8), 0);
     assert_eq!(hyp.layout().owner(DEVICES).0, Owner::Passthrough(0));
-    let regions = &hyp.region_plan().view(sim_core::outcome::ViewId::Guest(0)).regions;
+    let regions = &hyp.region_plan().view(sim_core::outcome::ViewId::Guest(at(0))).regions;
     assert!(regions.iter().all(|planned| !planned.owners.contains(&Owner::Passthrough(0))));
 }

@@ -1,6 +1,6 @@
 //! `reach` driven directly: ranges that enabled regions cover in part, or not, or twice.
 
-use crate::common::{builtin, domain, span, step, thread_2022, world};
+use crate::common::{at, builtin, domain, span, step, thread_2022, world};
 use sim_core::convention::Frame;
 use sim_core::guest::steps::Op;
 use sim_core::hyp::strategy::Builtin;
@@ -13,7 +13,7 @@ use sim_core::world::{Config, World};
 /// A world whose PE 0 runs the first domain.
 fn running(parts: LayoutParts, name: &str) -> World<Builtin> {
     let mut world = world(parts, builtin(name), Config::default(), Vec::new());
-    let id = world.hyp.vcpu_id(0, 0).unwrap();
+    let id = world.hyp.vcpu_id(at(0), 0).unwrap();
     let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
     world.hyp.run_on(&mut cpu, id, &mut Frame::default()).unwrap();
     // The ERET and the next exception that would come here are context synchronisation events.
@@ -70,14 +70,18 @@ fn one_page_is_mapped_once_however_often_it_is_touched() {
 #[test]
 fn static_shared_memory_is_in_the_guest_s_view_already() {
     let mut parts = neighbours();
-    parts.shared.push(SharedMemory { name: "ring".into(), span: span(0x7000_0000, 0x1000), domains: vec![0, 1] });
+    parts.shared.push(SharedMemory {
+        name: "ring".into(),
+        span: span(0x7000_0000, 0x1000),
+        domains: vec![at(0), at(1)],
+    });
     let within = span(0x7000_0000, 0x1000);
     for name in ["map-page", "hybrid", "naive"] {
         let mut world = running(parts.clone(), name);
         assert_eq!(copy(&mut world, span(0x7000_0000, 64), within).el2_writes(), 0, "{name}");
     }
     // For a domain that does not share it, it is like anybody's memory.
-    parts.shared[0].domains = vec![1];
+    parts.shared[0].domains = vec![at(1)];
     let mut world = running(parts, "map-page");
     assert_eq!(copy(&mut world, span(0x7000_0000, 64), within).el2_writes(), 2);
 }
@@ -88,7 +92,7 @@ fn shared_memory_right_behind_the_heap_stays_within_reach() {
     let mut parts = thread_2022();
     parts.heap = span(0x5000_0000, 0x2000_0000);
     let ring = parts.heap.limit() + 1;
-    parts.shared.push(SharedMemory { name: "ring".into(), span: span(ring, 0x1000), domains: vec![0, 1] });
+    parts.shared.push(SharedMemory { name: "ring".into(), span: span(ring, 0x1000), domains: vec![at(0), at(1)] });
     let name = Op::Hypercall { imm: 0xea1, nr: sim_core::convention::nr::XEN_VERSION, args: [1, ring, 0, 0, 0] };
     let system = vec![(0, 0, vec![step(name.clone())]), (1, 0, vec![step(name)])];
     let report = world(parts, builtin("ku-window"), Config::default(), system).run();

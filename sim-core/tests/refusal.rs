@@ -1,6 +1,6 @@
 //! R, the number of regions a system needs: refused at R - 1, runs at R.
 
-use crate::common::{builtin, channel, ping_pong, span, thread_2022};
+use crate::common::{at, builtin, channel, ping_pong, span, thread_2022};
 use sim_core::hyp::SetupError;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy, When};
@@ -116,8 +116,12 @@ fn a_gap_in_which_a_device_is_is_not_named() {
     let refused = why(&parts, &builtin("naive"), 9);
     assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
     // An emulated device keeps its own gap and no other.
-    parts.emulated =
-        vec![EmulatedDevice { name: "dev".into(), span: span(0x3038_0000, 0x1000), domains: vec![0], console: None }];
+    parts.emulated = vec![EmulatedDevice {
+        name: "dev".into(),
+        span: span(0x3038_0000, 0x1000),
+        domains: vec![at(0)],
+        console: None,
+    }];
     let refused = why(&parts, &builtin("naive"), 9);
     assert_eq!(refused.change.close_gaps, Some((1, 0x10_0000)), "{refused}");
 }

@@ -1,7 +1,7 @@
 //! How runs end, and that they end alike each time.
 
 use crate::common::{
-    PORTS, builtin, channel, domain, expecting, ping, ping_pong, send, setup, span, step, thread_2022, world,
+    PORTS, at, builtin, channel, domain, expecting, ping, ping_pong, send, setup, span, step, thread_2022, world,
 };
 use evtchn::abi::DOMID_SELF;
 use evtchn::op::Op as EventOp;
@@ -25,7 +25,7 @@ fn a_guest_that_waits_for_what_never_comes_is_a_deadlock() {
     let Outcome::Deadlock(waiters) = &report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!(waiters.len(), 1);
     let waiter = waiters.first().unwrap();
-    assert_eq!((waiter.vcpu.domain, waiter.waits_for), (0, WaitsFor::Event(11)));
+    assert_eq!((waiter.vcpu.domain, waiter.waits_for), (at(0), WaitsFor::Event(11)));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn one_seed_one_run() {
 fn an_idle_pe_s_timer_reaches_a_domain_under_all_but_naive() {
     let mut parts = thread_2022();
     parts.domains.truncate(1);
-    let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(500) };
+    let timer = VirqTimer { domain: at(0), vcpu: Vcpu(0), virq: 0, every: Some(500) };
     let config = Config { timers: vec![(PeId::PRIMARY, 500, timer)], ..Config::default() };
     let mut steps = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     steps.extend(setup());
@@ -187,17 +187,17 @@ fn async_guests_play_with_step_guests() {
     let layout = Layout::new(thread_2022()).unwrap();
     let config = Config { channels: vec![channel()], ..Config::default() };
     let mut world = World::new(layout.clone(), builtin("map-page"), config).unwrap();
-    let place = home(&layout, 0, 0).unwrap();
+    let place = home(&layout, at(0), 0).unwrap();
     let steps = std::rc::Rc::from(ping(10));
-    world.add_guest(0, 0, Box::new(sim_core::guest::steps::StepGuest::new(place, steps, 0)));
-    let place = home(&layout, 1, 0).unwrap();
+    world.add_guest(at(0), 0, Box::new(sim_core::guest::steps::StepGuest::new(place, steps, 0)));
+    let place = home(&layout, at(1), 0).unwrap();
     let handler = move |env: Env| async move {
         let intid = env.acknowledge().await;
         env.store(place.vcpu_info, Width::Byte, 0).await.unwrap();
         env.store(place.vcpu_info + 8, Width::Double, 0).await.unwrap();
         env.end_of_interrupt(intid).await;
     };
-    world.add_guest(1, 0, Box::new(AsyncGuest::new(move |env| pong(env, place, 10), handler)));
+    world.add_guest(at(1), 0, Box::new(AsyncGuest::new(move |env| pong(env, place, 10), handler)));
     let report = world.run();
     assert_eq!(report.outcome, Outcome::Completed);
     assert_eq!(report.events.sent, 20);

@@ -1,6 +1,6 @@
 //! The discussion of April 2022, run.
 
-use crate::common::{PORTS, builtin, ping_pong, thread_2022};
+use crate::common::{PORTS, at, builtin, ping_pong, thread_2022};
 use mpu_model::AccessKind;
 use sim_core::layout::{Owner, Placement};
 use sim_core::outcome::Outcome;
@@ -15,7 +15,7 @@ fn naive_ends_in_a_data_abort_on_the_remote_pending_word() {
     assert!(!fault.fault.syndrome.wnr());
     assert_eq!(fault.fault.access(), AccessKind::Rmw);
     assert_eq!(fault.fault.syndrome.far, 0x2001_0000 + 48 + 4 * u64::from(PORTS.1 / 32));
-    assert_eq!(fault.owner, Owner::Ram(1));
+    assert_eq!(fault.owner, Owner::Ram(at(1)));
     assert_eq!(fault.object.unwrap().1, 48);
     assert_eq!(fault.recursive, None);
     assert!(report.console.contains("unexpected exception at EL2"));

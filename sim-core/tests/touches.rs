@@ -1,7 +1,7 @@
 //! Who touches whose memory: each row of the table in the docs of `hyp`, under `naive` (it faults where the memory is
 //! another's) and under `map-page` (it works).
 
-use crate::common::{PORTS, builtin, channel, domain, expecting, send, setup, span, step, thread_2022, world};
+use crate::common::{PORTS, at, builtin, channel, domain, expecting, send, setup, span, step, thread_2022, world};
 use evtchn::op::Op as EventOp;
 use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
@@ -64,7 +64,7 @@ fn send_touches_the_receiver() {
     let mut first = vec![step(Op::Compute(100_000))];
     first.extend(setup());
     first.push(step(send(PortRef::Number(PORTS.0))));
-    leaves_the_view(&thread_2022(), &with_channel(), &first, &setup(), Owner::Ram(1));
+    leaves_the_view(&thread_2022(), &with_channel(), &first, &setup(), Owner::Ram(at(1)));
 }
 
 #[test]
@@ -91,17 +91,17 @@ fn boot_binding_touches_the_binder() {
     for (domain, frame) in parts.domains.iter_mut().zip([0x7000_0000, 0x7010_0000]) {
         domain.shared_info_frame = Some(span(frame, 0x1000));
     }
-    leaves_the_view(&parts, &with_channel(), &setup(), &setup(), Owner::Granted(0));
+    leaves_the_view(&parts, &with_channel(), &setup(), &setup(), Owner::Granted(at(0)));
 }
 
 #[test]
 fn a_timer_s_virq_touches_a_domain_that_does_not_run() {
-    let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: None };
+    let timer = VirqTimer { domain: at(0), vcpu: Vcpu(0), virq: 0, every: None };
     let config = Config { timers: vec![(PeId::PRIMARY, 50_000, timer)], ..Config::default() };
     let mut first = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     first.extend(setup());
     first.push(step(Op::Wait(PortRef::Variable(0))));
-    leaves_the_view(&thread_2022(), &config, &first, &[], Owner::Ram(0));
+    leaves_the_view(&thread_2022(), &config, &first, &[], Owner::Ram(at(0)));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn placing_another_domain_s_shared_info_touches_that_domain() {
         write(block + 16, 0x2001_0000 / 4096),
         call(nr::MEMORY_OP, 7, block),
     ];
-    leaves_the_view(&controlled(), &Config::default(), &first, &[], Owner::Ram(1));
+    leaves_the_view(&controlled(), &Config::default(), &first, &[], Owner::Ram(at(1)));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn allocating_in_another_fifo_domain_reads_its_event_words() {
     ];
     let block = 0x3000_8000;
     let first = vec![step(Op::Compute(100_000)), write(block, 2), call(nr::EVENT_CHANNEL_OP, 6, block)];
-    leaves_the_view(&controlled(), &Config::default(), &first, &second, Owner::Ram(1));
+    leaves_the_view(&controlled(), &Config::default(), &first, &second, Owner::Ram(at(1)));
 }
 
 /// domU2's steps to FIFO: its control block, and a page of event words.
@@ -148,7 +148,7 @@ fn a_fifo_send_touches_the_receiver() {
     // The guest's pages come with every event masked.
     let mut second = to_fifo();
     second.push(step(Op::on(EventOp::Unmask { port: 0 }, PortRef::Number(PORTS.1))));
-    leaves_the_view(&thread_2022(), &with_channel(), &first, &second, Owner::Ram(1));
+    leaves_the_view(&thread_2022(), &with_channel(), &first, &second, Owner::Ram(at(1)));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn waking_who_polls_touches_no_more_than_the_send() {
     let mut second = setup();
     second.push(step(Op::Mask(PortRef::Number(PORTS.1))));
     second.push(step(Op::Poll { ports: [PortRef::Number(PORTS.1)].into(), timeout: 0 }));
-    leaves_the_view(&thread_2022(), &with_channel(), &first, &second, Owner::Ram(1));
+    leaves_the_view(&thread_2022(), &with_channel(), &first, &second, Owner::Ram(at(1)));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
     for (name, faults) in [("naive", true), ("map-page", false)] {
         let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
         let mut world = world(parts.clone(), builtin(name), config, Vec::new());
-        let dom = world.hyp.index(1).unwrap();
+        let dom = world.hyp.index(at(1)).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         // A port of domU2's that it can lose; making it touches nothing.
         let (channels, mut host) = world.hyp.tables(&mut cpu);
@@ -203,7 +203,7 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
 }
 
 fn second(world: &World<Builtin>) -> DomIdx {
-    world.hyp.index(1).unwrap()
+    world.hyp.index(at(1)).unwrap()
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn ending_a_domain_clears_the_pending_bits_of_its_ports() {
         let dom = second(world);
         world.hyp.kill(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, dom)
     };
-    at_el2(kill, Owner::Granted(1));
+    at_el2(kill, Owner::Granted(at(1)));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
     let reset = |world: &mut World<Builtin>| {
         let (dom, block) = (second(world), 0x3000_8000);
         world.machine.put(block, 2, 2);
-        let first = world.hyp.vcpu_id(0, 0).unwrap();
+        let first = world.hyp.vcpu_id(at(0), 0).unwrap();
         let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         world.hyp.pause(&mut cpu, dom).unwrap();
         world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
@@ -231,7 +231,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
         let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [10, block, 0, 0, 0] };
         world.hyp.dispatch(&mut cpu, caller, call).map(|done| assert_eq!(done, Done::Rc(0)))
     };
-    at_el2(reset, Owner::Granted(1));
+    at_el2(reset, Owner::Granted(at(1)));
 }
 
 #[test]
@@ -239,9 +239,9 @@ fn creating_a_domain_clears_its_memory() {
     let create = |world: &mut World<Builtin>| {
         let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0]);
         let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, newcomer);
-        made.map(|made| assert_eq!(made, Ok(2))).map_err(Stop::Fault)
+        made.map(|made| assert_eq!(made, Ok(at(2)))).map_err(Stop::Fault)
     };
-    at_el2(create, Owner::Ram(2));
+    at_el2(create, Owner::Ram(at(2)));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     world.hyp.leave_to(&mut cpu, ViewId::Idle).unwrap();
     cpu.isb().unwrap();
 
-    let first = world.hyp.vcpu_id(0, 0).unwrap();
+    let first = world.hyp.vcpu_id(at(0), 0).unwrap();
     world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
     cpu.isb().unwrap();
     cpu.machine.put(0x3000_8000, 8, 2);

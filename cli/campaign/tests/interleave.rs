@@ -7,6 +7,7 @@ use campaign::interleave::{
 };
 use evtchn::{Errno, Object};
 use sim_core::hyp::strategy::{Builtin, Settings};
+use sim_core::layout::Position;
 use std::collections::BTreeSet;
 
 fn builtin(strategy: &str) -> Builtin {
@@ -206,7 +207,7 @@ fn others_come_where_a_reset_or_a_domain_s_end_was_preempted() {
     }
     // The vCPU itself takes an interrupt there.
     let interrupt: [fn(&Happening) -> bool; 3] = [
-        |happening| matches!(happening, Happening::Preempted(1, 2, 64)),
+        |happening| *happening == Happening::Preempted(1, Position::new(2), 64),
         |happening| matches!(happening, Happening::Acknowledged(1, 31)),
         |happening| matches!(happening, Happening::Again(1)),
     ];
@@ -215,7 +216,7 @@ fn others_come_where_a_reset_or_a_domain_s_end_was_preempted() {
     for ports in [&[64][..], &[128], &[64, 128], &[64, 64]] {
         let stops = |played: &Played| {
             let at = played.happened.iter().filter_map(|happening| match happening {
-                Happening::Preempted(1, 2, port) => Some(*port),
+                Happening::Preempted(1, at, port) if *at == Position::new(2) => Some(*port),
                 _ => None,
             });
             at.collect::<Vec<u32>>()

@@ -7,7 +7,7 @@ use super::watch::{Regions, View};
 use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::PeId;
+use sim_core::layout::{PeId, Position};
 
 impl Rig {
     /// The first thing that does not hold.
@@ -19,7 +19,7 @@ impl Rig {
     }
 
     /// The domain whose view is in force on a PE.
-    fn left_to(&self, pe: PeId) -> Option<usize> {
+    fn left_to(&self, pe: PeId) -> Option<Position> {
         self.harness.runs(pe).map(|(domain, _)| domain)
     }
 
@@ -60,7 +60,7 @@ impl Rig {
         let vcpu = self.harness.on_pe(pe)?;
         let told = pe == self.acts || self.harness.is_kicked(pe);
         let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);
-        let id = || self.ids.get(vcpu.domain).copied().unwrap_or_default();
+        let id = || self.ids.get(vcpu.domain.get()).copied().unwrap_or_default();
         let got = || format!("none is for the event of domain {} vCPU {}", id(), vcpu.index);
         (waits && !told).then(|| ("events", "a PE is kicked for the vCPU it runs".into(), got()))
     }

@@ -7,7 +7,7 @@ use evtchn::abi::fifo::{LINK_MASK, LINKED, QUEUES, WORDS_PER_PAGE};
 use evtchn::abi::{TWO_LEVEL_PORTS, shared_info, vcpu_info};
 use evtchn::{AbiKind, Binding, DomId, DomIdx, Life, Polling, UsedPort, Vcpu};
 use serde_json::{Map, Value, json};
-use sim_core::hyp::domain::RunState;
+use sim_core::hyp::domain::{RunState, position_of};
 
 /// The longest list of a queue: tampered ones may go round.
 const LONGEST_QUEUE: usize = 300;
@@ -68,7 +68,7 @@ impl Rig {
         let channels = &self.harness.hyp.channels;
         let info = channels.vcpu_info(dom, Vcpu(vcpu));
         let hyp = &self.harness.hyp;
-        let state = hyp.vcpu_id(dom.get(), vcpu).map(|id| hyp.vcpu(id));
+        let state = hyp.vcpu_id(position_of(dom), vcpu).map(|id| hyp.vcpu(id));
         let polls_for = match channels.polling(dom, Vcpu(vcpu)) {
             Some(Polling::Any) => -1,
             Some(Polling::Port(port)) => i64::from(port.0),

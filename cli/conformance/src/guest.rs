@@ -158,12 +158,14 @@ pub(super) fn hex_word(value: u32) -> String {
 #[allow(clippy::unwrap_used, reason = "a test may stop")]
 mod tests {
     use super::*;
+    use sim_core::layout::Position;
 
     /// Whatever the order in which it registers one, and in which `shared_info` comes and goes, in whichever page.
     #[test]
     fn a_vcpu_info_that_was_registered_stays_where_it_is() {
         let vcpus = vec![GuestVcpu::default(), GuestVcpu::default()];
-        let mut guest = GuestDomain { position: 0, shared_info: None, vcpus, pages: Vec::new(), xen_hits: 0 };
+        let mut guest =
+            GuestDomain { position: Position::new(0), shared_info: None, vcpus, pages: Vec::new(), xen_hits: 0 };
         let places = |guest: &GuestDomain| [guest.info(0), guest.info(1), guest.info(2)];
         assert_eq!(places(&guest), [None; 3]);
         guest.place_shared_info(Some(0x1000));

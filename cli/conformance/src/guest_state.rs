@@ -3,12 +3,13 @@
 use super::format::DomainHeader;
 use super::system::Ground;
 use evtchn::abi::{self, shared_info};
+use sim_core::layout::Position;
 
 /// What a domain remembers of itself: where it put things, as far as the hypervisor agreed.
 #[derive(Debug)]
 pub(super) struct GuestDomain {
     /// Its position in the layout.
-    pub(super) position: usize,
+    pub(super) position: Position,
     /// Its `shared_info`, if that is in a page it can touch.
     pub(super) shared_info: Option<u64>,
     pub(super) vcpus: Vec<GuestVcpu>,
@@ -37,7 +38,7 @@ pub(super) struct GuestVcpu {
 
 impl GuestDomain {
     /// `shared_info`: where it is, unless the domain has yet to say where it is to be.
-    pub(super) fn new(position: usize, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
+    pub(super) fn new(position: Position, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
         let vcpu = |vcpu: u64| GuestVcpu { arguments: ground.arguments(position, vcpu as u32), ..GuestVcpu::default() };
         Self { position, shared_info, vcpus: (0..domain.vcpus).map(vcpu).collect(), pages: Vec::new(), xen_hits: 0 }
     }

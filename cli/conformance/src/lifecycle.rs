@@ -3,7 +3,9 @@
 use super::format::{self, MAX_DOMAINS, Op};
 use super::rig::{Rig, Trouble};
 use evtchn::Errno;
+use sim_core::hyp::domain::position_of;
 use sim_core::hyp::lifecycle::CreateError;
+use sim_core::layout::Position;
 
 impl Rig {
     /// Ends a domain.
@@ -33,7 +35,7 @@ impl Rig {
             Err(evtchn::Stop::Errno(errno)) => return Ok(Err(errno)),
             Err(evtchn::Stop::Fault(fault)) => return Err(fault.into()),
         }
-        self.guests.retain(|_, guest| guest.position != dom.get());
+        self.guests.retain(|_, guest| guest.position != position_of(dom));
         Ok(Ok(()))
     }
 
@@ -44,8 +46,9 @@ impl Rig {
         };
         format::check_domain(&domain).map_err(|(expected, got)| Trouble::Step(format!("{got}, not {expected}")))?;
         // The hypervisor gives the first position that is free.
-        let taken = |position: &usize| self.guests.values().any(|guest| guest.position == *position);
-        let planned = (0..MAX_DOMAINS)
+        let taken = |position: &Position| self.guests.values().any(|guest| guest.position == *position);
+        let planned = Position::all()
+            .take(MAX_DOMAINS)
             .find(|position| !taken(position))
             .and_then(|position| self.ground.domain(position, &domain));
         let planned = planned.ok_or_else(|| Trouble::Step("there is no place for another domain".into()))?;

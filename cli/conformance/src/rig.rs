@@ -15,7 +15,7 @@ use sim_core::hyp::Hypervisor;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::PeId;
+use sim_core::layout::{PeId, Position};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Faulted, Machine, Refusal};
 use sim_core::outcome::{Area, ViewId};
@@ -109,7 +109,7 @@ impl Rig {
         };
         rig.harness.boot().map_err(|_| "the hypervisor does not boot")?;
         rig.harness.hyp.unpause_guests().map_err(|error| error.to_string())?;
-        for (position, domain) in header.domains.iter().enumerate() {
+        for (position, domain) in Position::all().zip(&header.domains) {
             rig.settle(position, domain);
         }
         Ok(rig)
@@ -122,13 +122,13 @@ impl Rig {
 
     /// Where a domain is in the layout.
     #[must_use]
-    pub fn position(&self, domain: u16) -> Option<usize> {
+    pub fn position(&self, domain: u16) -> Option<Position> {
         self.guests.get(&domain).map(|guest| guest.position)
     }
 
     /// Notes a domain that lives at `position` from now on.
-    pub(super) fn settle(&mut self, position: usize, domain: &format::DomainHeader) {
-        if let Some(id) = self.ids.get_mut(position) {
+    pub(super) fn settle(&mut self, position: Position, domain: &format::DomainHeader) {
+        if let Some(id) = self.ids.get_mut(position.get()) {
             *id = domain.id;
         }
         let hyp = &self.harness.hyp;

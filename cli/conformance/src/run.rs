@@ -124,7 +124,7 @@ impl Rig {
         for event in events.drain(..) {
             match event {
                 Event::Injected { domain, vcpu } => {
-                    let Some(id) = self.ids.get(domain).copied() else {
+                    let Some(id) = self.ids.get(domain.get()).copied() else {
                         continue;
                     };
                     let dom = self.harness.hyp.index(domain);
@@ -138,12 +138,12 @@ impl Rig {
                 }
                 // Recordings count what handler 1 saw.
                 Event::XenHandler { domain, handler, .. } if handler.get() == 1 => {
-                    if let Some(guest) = self.ids.get(domain).and_then(|id| self.guests.get_mut(id)) {
+                    if let Some(guest) = self.ids.get(domain.get()).and_then(|id| self.guests.get_mut(id)) {
                         guest.xen_hits += 1;
                     }
                 }
                 Event::Unblocked { domain, vcpu } => {
-                    got.woken.extend(self.ids.get(domain).map(|id| (*id, vcpu)));
+                    got.woken.extend(self.ids.get(domain.get()).map(|id| (*id, vcpu)));
                 }
                 _ => {}
             }
@@ -156,7 +156,7 @@ impl Rig {
         let (esr, far) = fault.map_or((0, 0), |fault| (fault.syndrome.esr(), fault.syndrome.far));
         let owner = match self.harness.hyp.layout().owner(far).0 {
             Owner::Ram(position) | Owner::Granted(position) => {
-                format!("domain {}", self.ids.get(position).copied().unwrap_or_default())
+                format!("domain {}", self.ids.get(position.get()).copied().unwrap_or_default())
             }
             Owner::Nobody => "nobody".into(),
             _ => "the hypervisor".into(),

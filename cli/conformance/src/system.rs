@@ -9,7 +9,7 @@ use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{
     Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, PeId, Placement,
-    Sections, Span, Timers, Uart, VcpuLayout,
+    Position, Sections, Span, Timers, Uart, VcpuLayout,
 };
 
 /// Bytes of argument blocks per vCPU: a block of at most 64 bytes, then the list of ports of a poll.
@@ -75,12 +75,12 @@ impl Ground {
     }
 
     /// Where the frame granted to a domain begins: its `shared_info`, if guests' own memory is where that is.
-    fn granted(&self, position: usize) -> u64 {
-        self.grants + position as u64 * 2 * self.grant
+    fn granted(&self, position: Position) -> u64 {
+        self.grants + position.get() as u64 * 2 * self.grant
     }
 
     /// The frame granted to a domain.
-    pub(super) fn grant(&self, position: usize) -> Option<Span> {
+    pub(super) fn grant(&self, position: Position) -> Option<Span> {
         Span::with_size(self.granted(position), self.grant)
     }
 
@@ -90,13 +90,13 @@ impl Ground {
     }
 
     /// The argument blocks of a vCPU.
-    pub(super) fn arguments(&self, position: usize, vcpu: u32) -> u64 {
+    pub(super) fn arguments(&self, position: Position, vcpu: u32) -> u64 {
         self.granted(position) + PAGE_SIZE + u64::from(vcpu) * ARGUMENTS
     }
 
     /// The PE of a vCPU: neighbours in a domain and in the list of domains are on different ones, where there are several.
-    pub(super) const fn pe(&self, position: usize, vcpu: usize) -> PeId {
-        PeId::new((position.wrapping_add(vcpu) % self.pes) as u32)
+    pub(super) const fn pe(&self, position: Position, vcpu: usize) -> PeId {
+        PeId::new((position.get().wrapping_add(vcpu) % self.pes) as u32)
     }
 
     /// The layout of the first domains.
@@ -121,7 +121,7 @@ impl Ground {
             // Known, so that `background` can be asked too.
             rules: Rules { default_map: DefaultMap::RwNoExec, ..Rules::default() },
         };
-        let domains = domains.iter().enumerate().map(|(position, domain)| self.domain(position, domain));
+        let domains = Position::all().zip(domains).map(|(position, domain)| self.domain(position, domain));
         let domains = domains.collect::<Option<Vec<_>>>().ok_or("a domain has no place")?;
         let parts = LayoutParts {
             board,
@@ -140,7 +140,7 @@ impl Ground {
     }
 
     /// A domain as it lives at `position`.
-    pub(super) fn domain(&self, position: usize, domain: &DomainHeader) -> Option<DomainLayout> {
+    pub(super) fn domain(&self, position: Position, domain: &DomainHeader) -> Option<DomainLayout> {
         let grant = self.grant(position)?;
         let ram = Span::with_size(domain.gfn_base * PAGE_SIZE, domain.nr_pages * PAGE_SIZE)?;
         let read_only = Span::with_size(grant.limit() + 1, self.grant)?;

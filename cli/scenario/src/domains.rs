@@ -8,7 +8,7 @@ use super::{name, place};
 use evtchn::DomId;
 use mpu_model::{Ap, Attrs, Region, RegionError, Shareability, Xn};
 use sim_core::hyp::plan::ATTR_NORMAL;
-use sim_core::layout::{DomainLayout, PeId, SharedMemory, VcpuLayout};
+use sim_core::layout::{DomainLayout, PeId, Position, SharedMemory, VcpuLayout};
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -20,7 +20,7 @@ const DEFAULT_MAX_PORT: u32 = 1023;
 
 /// The domains by id.
 pub(super) struct Ids {
-    positions: HashMap<u64, usize>,
+    positions: HashMap<u64, Position>,
     known: Vec<u64>,
 }
 
@@ -28,7 +28,7 @@ impl Ids {
     pub(super) fn new(raw: &RawScenario) -> Self {
         let known: Vec<u64> = raw.domain.iter().map(|domain| domain.get_ref().id.get_ref().0).collect();
         let mut positions = HashMap::with_capacity(known.len());
-        for (position, id) in known.iter().enumerate() {
+        for (position, id) in Position::all().zip(&known) {
             // That there are two of one id is found before anybody asks.
             positions.entry(*id).or_insert(position);
         }
@@ -36,7 +36,7 @@ impl Ids {
     }
 
     /// Position of the domain with that id.
-    pub(super) fn position(&self, id: &Spanned<Number>) -> Result<usize, Problem> {
+    pub(super) fn position(&self, id: &Spanned<Number>) -> Result<Position, Problem> {
         let number = id.get_ref().0;
         self.positions.get(&number).copied().ok_or_else(|| {
             let known: Vec<String> = self.known.iter().take(32).map(u64::to_string).collect();
@@ -189,8 +189,12 @@ pub(super) fn shared(raw: &RawScenario, ids: &Ids) -> Result<Vec<SharedMemory>, 
 }
 
 /// Positions of the domains that have something, each named once.
-pub(super) fn positions(what: &str, found: &Spanned<Vec<Spanned<Number>>>, ids: &Ids) -> Result<Vec<usize>, Problem> {
-    let mut domains: Vec<usize> = Vec::new();
+pub(super) fn positions(
+    what: &str,
+    found: &Spanned<Vec<Spanned<Number>>>,
+    ids: &Ids,
+) -> Result<Vec<Position>, Problem> {
+    let mut domains: Vec<Position> = Vec::new();
     for id in found.get_ref() {
         let position = ids.position(id)?;
         if domains.contains(&position) {

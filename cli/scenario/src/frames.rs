@@ -7,7 +7,7 @@ use super::place;
 use super::raw::{RawFrame, RawScenario};
 use super::table::{Key, Table};
 use sim_core::hyp::sched::arinc653::{MinorFrame, ScheduleError, check};
-use sim_core::layout::{Layout, PeId};
+use sim_core::layout::{Layout, PeId, Position};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -35,8 +35,7 @@ fn frame(raw: &RawFrame, ids: &Ids, layout: &Layout) -> Result<MinorFrame, Probl
                 .help("add domain = .., or leave vcpu out: the PE is idle then"));
         }
     };
-    let lives =
-        vcpu.and_then(|(domain, vcpu)| Some(layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.pe));
+    let lives = vcpu.and_then(|(domain, vcpu)| Some(layout.domain(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.pe));
     // No board has so many that the check would find the last number right.
     let named = |pe: &Spanned<Number>| PeId::new(u32::try_from(pe.get_ref().0).unwrap_or(u32::MAX));
     let pe = raw.pe.as_ref().map_or_else(|| lives.unwrap_or(PeId::PRIMARY), named);
@@ -79,12 +78,12 @@ fn problem(raw: &RawScenario, layout: &Layout, error: ScheduleError) -> Problem 
     }
 }
 
-fn no_frame(raw: &RawScenario, layout: &Layout, domain: usize, vcpu: u32) -> Problem {
-    let found: Option<&Spanned<Table<_>>> = raw.domain.get(domain).and_then(|domain| {
+fn no_frame(raw: &RawScenario, layout: &Layout, domain: Position, vcpu: u32) -> Problem {
+    let found: Option<&Spanned<Table<_>>> = raw.domain.get(domain.get()).and_then(|domain| {
         let at = usize::try_from(vcpu).ok()?;
         domain.get_ref().vcpu.get(at)
     });
-    let (name, id) = layout.domains().get(domain).map_or(("", 0), |planned| (planned.name.as_str(), planned.id.0));
+    let (name, id) = layout.domain(domain).map_or(("", 0), |planned| (planned.name.as_str(), planned.id.0));
     let problem = Problem::new(format!("vCPU {vcpu} of {name} has no frame and would never run"));
     let problem = match found {
         Some(found) => problem.at(place::header(found), "this vCPU"),

@@ -1,13 +1,14 @@
 //! Programs of guests, and where their steps stand.
 
 use sim_core::guest::steps::Step;
+use sim_core::layout::Position;
 use std::rc::Rc;
 
 /// The program of one vCPU.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Position of the domain.
-    pub domain: usize,
+    pub domain: Position,
     /// The vCPU in the domain.
     pub vcpu: u32,
     /// What it does.

@@ -65,7 +65,7 @@ use serde::Deserialize;
 use sim_core::guest::Guest;
 use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::strategy::{Settings, Strategy};
-use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement};
+use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement, Position};
 use sim_core::outcome::StepId;
 use sim_core::world::watch::Watch;
 use sim_core::world::{self, BuildError, Config, World};
@@ -276,7 +276,7 @@ fn checked(sources: &Sources<'_>, texts: Texts<'_>) -> Result<Scenario, Problem>
     let channels = links::Channels::new(&raw, &ids, &layout)?;
     let mut book = program::Book::new(sources);
     let mut programs = Vec::new();
-    for (domain, found) in raw.domain.iter().enumerate() {
+    for (domain, found) in Position::all().zip(&raw.domain) {
         for (vcpu, found) in (0u32..).zip(&found.get_ref().vcpu) {
             let at = (domain, vcpu);
             programs.push(match &found.get_ref().program {

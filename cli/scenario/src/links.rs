@@ -10,7 +10,7 @@ use evtchn::abi::virq;
 use evtchn::{Port, Vcpu, VirqKind};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::VirqTimer;
-use sim_core::layout::{Layout, PeId};
+use sim_core::layout::{Layout, PeId, Position};
 use std::collections::HashMap;
 use toml::Spanned;
 use words::near;
@@ -36,7 +36,7 @@ impl<'a> Channels<'a> {
             let raw = &found.get_ref().0;
             let name = raw.name.get_ref().as_str();
             check_name(&raw.name)?;
-            let mut end = |end: &RawEnd| -> Result<(usize, Port), Problem> {
+            let mut end = |end: &RawEnd| -> Result<(Position, Port), Problem> {
                 let end_at = (ids.position(&end.domain)?, port(end, ids, layout)?);
                 match used.insert(end_at, end.port.span()) {
                     None => Ok(end_at),
@@ -67,14 +67,19 @@ impl<'a> Channels<'a> {
     }
 
     /// The end of a channel that `domain` means by `name`; `None` if no channel has that name.
-    pub(super) fn end(&self, name: &Spanned<NumberOrName>, text: &str, domain: usize) -> Option<Result<Port, Problem>> {
+    pub(super) fn end(
+        &self,
+        name: &Spanned<NumberOrName>,
+        text: &str,
+        domain: Position,
+    ) -> Option<Result<Port, Problem>> {
         let (channel, side) = match text.split_once('.') {
             Some((channel, side)) => (channel, Some(side)),
             None => (text, None),
         };
         let StaticChannel { listener, binder } = *self.by_name.get(channel)?;
         let wrong = |title: String, label: &str| Some(Err(Problem::new(title).at(name.span(), label)));
-        let own = |(owner, port): (usize, Port)| (owner == domain).then_some(port);
+        let own = |(owner, port): (Position, Port)| (owner == domain).then_some(port);
         let found = match side {
             Some("listener") => own(listener),
             Some("binder") => own(binder),
@@ -106,7 +111,7 @@ pub(super) fn check_name(name: &Spanned<String>) -> Result<(), Problem> {
 }
 
 fn port(end: &RawEnd, ids: &Ids, layout: &Layout) -> Result<Port, Problem> {
-    let domain = layout.domains().get(ids.position(&end.domain)?);
+    let domain = layout.domain(ids.position(&end.domain)?);
     // All domains start with two-level ports, and boot code binds before a guest can ask for more.
     let highest = domain.map_or(0, |domain| domain.max_evtchn_port.min(evtchn::abi::TWO_LEVEL_PORTS - 1));
     number::within(&end.port, "port", 1..=highest.into()).map(|port| Port(port as u32))
@@ -134,7 +139,7 @@ pub(super) fn timers(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Ve
 
 fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(PeId, u64, VirqTimer), Problem> {
     let domain = ids.position(&raw.domain)?;
-    let vcpus = layout.domains().get(domain).map_or(&[][..], |domain| &domain.vcpus);
+    let vcpus = layout.domain(domain).map_or(&[][..], |domain| &domain.vcpus);
     let vcpu = given(raw.vcpu.as_ref(), Number(0)).0;
     let Some(planned) = usize::try_from(vcpu).ok().and_then(|vcpu| vcpus.get(vcpu)) else {
         let problem = Problem::new(format!("domain {} has no vCPU {vcpu}", raw.domain.get_ref().0));

@@ -8,7 +8,7 @@ use super::raw::{RawDomain, RawScenario};
 use super::raw_board::{RawBoard, RawBoardTable};
 use super::table::{Key, Table};
 use mpu_model::GRANULE;
-use sim_core::layout::{BoardError, Item, Layout, LayoutError, PAGE_SIZE, Placement};
+use sim_core::layout::{BoardError, Item, Layout, LayoutError, PAGE_SIZE, Placement, Position};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -23,8 +23,8 @@ pub(super) fn header<T>(table: &Spanned<T>) -> Range<usize> {
     table.span()
 }
 
-fn domain(raw: &RawScenario, position: usize) -> Option<&Spanned<Table<RawDomain>>> {
-    raw.domain.get(position)
+fn domain(raw: &RawScenario, position: Position) -> Option<&Spanned<Table<RawDomain>>> {
+    raw.domain.get(position.get())
 }
 
 /// Base and size of an item, where the file has them.
@@ -331,7 +331,7 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
     if layout.parts().placement != Placement::GuestRam {
         return Ok(());
     }
-    for (position, found) in raw.domain.iter().enumerate() {
+    for (position, found) in Position::all().zip(&raw.domain) {
         let domain = &found.get_ref().0;
         let Some(pages) = layout.pages(position) else {
             continue;
@@ -346,7 +346,7 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
         for kept in &kept {
             inside_ram(layout, position, kept)?;
         }
-        let scratch = layout.domains().get(position).and_then(|planned| planned.ram.first());
+        let scratch = layout.domain(position).and_then(|planned| planned.ram.first());
         if let Some(start) = scratch.and_then(|bank| bank.base().checked_next_multiple_of(PAGE_SIZE)) {
             let len = SCRATCH.saturating_mul(domain.vcpu.len().try_into().unwrap_or(u64::MAX));
             kept.push(keep(start, len, "the programs' scratch memory".to_owned(), None));
@@ -362,11 +362,11 @@ pub(super) fn pages(raw: &RawScenario, layout: &Layout) -> Result<(), Problem> {
     Ok(())
 }
 
-fn name(layout: &Layout, position: usize) -> &str {
-    layout.domains().get(position).map_or("", |domain| domain.name.as_str())
+fn name(layout: &Layout, position: Position) -> &str {
+    layout.domain(position).map_or("", |domain| domain.name.as_str())
 }
 
-fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Problem> {
+fn inside_ram(layout: &Layout, position: Position, kept: &Kept) -> Result<(), Problem> {
     let Kept { start, len, what, .. } = kept;
     let at = || kept.at.clone().unwrap_or_else(|| kept.domain.clone());
     let of = name(layout, position);
@@ -391,7 +391,7 @@ fn inside_ram(layout: &Layout, position: usize, kept: &Kept) -> Result<(), Probl
     Ok(())
 }
 
-fn clash(layout: &Layout, position: usize, a: &Kept, b: &Kept) -> Problem {
+fn clash(layout: &Layout, position: Position, a: &Kept, b: &Kept) -> Problem {
     let of = name(layout, position);
     let title = format!("{} ({:#x}) and {} ({:#x}) of {of} overlap", a.what, a.start, b.what, b.start);
     let mut places = [b, a].into_iter().filter_map(|kept| Some((kept.at.clone()?, kept.what.as_str())));

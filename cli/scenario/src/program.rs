@@ -16,7 +16,7 @@ use super::table::Key;
 use evtchn::abi::DOMID_SELF;
 use evtchn::op::{Kind, Returns};
 use sim_core::guest::steps::{EventStep, MAX_POLLED, Op, PortRef, Step};
-use sim_core::layout::Board;
+use sim_core::layout::{Board, Position};
 use sim_core::outcome::{Expected, StepId};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -28,7 +28,7 @@ use words::{near, shown};
 pub(super) const MAX_NESTING: usize = 8;
 /// Compiles the program of one vCPU, and books its steps.
 pub(super) fn compile(
-    (domain, vcpu): (usize, u32),
+    (domain, vcpu): (Position, u32),
     steps: &[Spanned<RawStep>],
     channels: &Channels<'_>,
     board: &Board,
@@ -42,7 +42,7 @@ pub(super) fn compile(
 }
 
 /// The program of a vCPU that has none: it turns the vCPU off. `found` is where the vCPU stands.
-pub(super) fn none((domain, vcpu): (usize, u32), found: &Range<usize>, booked: &mut Book<'_>) -> Program {
+pub(super) fn none((domain, vcpu): (Position, u32), found: &Range<usize>, booked: &mut Book<'_>) -> Program {
     let id = booked.step(found);
     Program { domain, vcpu, steps: Rc::new([Step { id, op: Op::Halt, expect: None }]), variables: 0 }
 }
@@ -84,7 +84,7 @@ impl<'a> Book<'a> {
 }
 
 struct Compiler<'c, 'a, 'b> {
-    domain: usize,
+    domain: Position,
     vcpu: u32,
     channels: &'c Channels<'a>,
     board: &'c Board,

@@ -10,6 +10,7 @@ use mpu_model::{Access, El};
 use report::{json as form, render};
 use scenario::{Scenario, strategy};
 use sim_core::hyp::strategy::{Builtin, Strategy};
+use sim_core::layout::Position;
 use sim_core::outcome::ViewId;
 
 /// Tells why an access is allowed (well), or denied or not answered (failed).
@@ -44,19 +45,18 @@ fn question(args: &Explain, scenario: &Scenario, strategy: &Builtin) -> Result<Q
         1 => El::El1,
         _ => El::El2,
     };
-    let domains = scenario.layout.domains();
     let view = match (&args.domain, args.view) {
         (Some(wanted), _) => ViewId::Guest(position(scenario, wanted)?),
         (None, Some(KnownView::Idle)) => ViewId::Idle,
         (None, Some(KnownView::Hypervisor)) => ViewId::Hypervisor,
-        (None, None) if domains.is_empty() => ViewId::Idle,
-        (None, None) => ViewId::Guest(0),
+        (None, None) if scenario.layout.domains().is_empty() => ViewId::Idle,
+        (None, None) => ViewId::Guest(Position::new(0)),
     };
     if view == ViewId::Hypervisor && !strategy.needs().hypervisor_view {
         return Err(CommandError::NoHypervisorView { strategy: args.strategy.clone() });
     }
     let vcpus = match view {
-        ViewId::Guest(position) => domains.get(position).map_or(0, |domain| domain.vcpus.len()),
+        ViewId::Guest(position) => scenario.layout.domain(position).map_or(0, |domain| domain.vcpus.len()),
         ViewId::Idle | ViewId::Hypervisor if el == El::El2 => 0,
         ViewId::Idle | ViewId::Hypervisor => {
             return Err(CommandError::NoGuest { view: words::view(&scenario.layout, view), el: args.el });

@@ -28,6 +28,7 @@ use conformance::ReplayError;
 use scenario::profile::ProfileError;
 use scenario::strategy::StrategyError;
 use scenario::{BoardFile, LoadError, Scenario, strategy};
+use sim_core::layout::Position;
 use sim_core::outcome::{Outcome, Report};
 use sim_core::world::BuildError;
 use std::io;
@@ -303,10 +304,10 @@ fn simulate_named(scenario: &Scenario, name: &str, seed: u64) -> Result<(Scenari
 }
 
 /// The position of the domain that `wanted` names, by name or by id.
-fn position(scenario: &Scenario, wanted: &str) -> Result<usize, CommandError> {
+fn position(scenario: &Scenario, wanted: &str) -> Result<Position, CommandError> {
     let domains = scenario.layout.domains();
     let found = domains.iter().position(|domain| domain.name == wanted || domain.id.0.to_string() == wanted);
-    found.ok_or_else(|| {
+    found.map(Position::new).ok_or_else(|| {
         let known: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
         CommandError::NoSuchDomain { wanted: wanted.into(), known: near::there_are(wanted, &known) }
     })

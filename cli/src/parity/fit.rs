@@ -2,7 +2,7 @@
 
 use super::{ParityError, Target};
 use scenario::{BoardFile, Scenario};
-use sim_core::layout::PeId;
+use sim_core::layout::{PeId, Position};
 use sim_core::outcome::VcpuRef;
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn one_pe(target: Target, scenario: &Scenario) -> Result<(), ParityError> {
     if target == Target::Aarch64 || pes == 1 {
         return Ok(());
     }
-    let homes = scenario.layout.domains().iter().enumerate().flat_map(|(domain, planned)| {
+    let homes = Position::all().zip(scenario.layout.domains()).flat_map(|(domain, planned)| {
         (0u32..).zip(&planned.vcpus).map(move |(vcpu, planned)| (VcpuRef { domain, vcpu }, planned.pe))
     });
     let far = homes.into_iter().find(|(_, pe)| *pe != PeId::PRIMARY);

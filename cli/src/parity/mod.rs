@@ -15,7 +15,7 @@ use scenario::{Scenario, strategy};
 use sim_core::export::{Program, System};
 use sim_core::guest::steps::{Op, Step};
 use sim_core::guest::telling::Bank;
-use sim_core::layout::{Layout, PeId};
+use sim_core::layout::{Layout, PeId, Position};
 use sim_core::outcome::Report;
 use sim_core::story::{Seen, Story};
 use sim_core::world::watch::{Told, Watch};
@@ -136,10 +136,10 @@ fn first_difference<'a>(
 
 fn system(scenario: &Scenario, name: &str, seed: u64) -> Result<System, ParityError> {
     let (bare, settings) = strategy::settle(name, scenario.settings)?;
-    let vcpus = (0..)
+    let vcpus = Position::all()
         .zip(scenario.layout.domains())
         .flat_map(|(domain, planned)| (0u32..).zip(&planned.vcpus).map(move |(vcpu, _)| (domain, vcpu)));
-    let has = |at: &(usize, u32)| scenario.programs.iter().any(|program| (program.domain, program.vcpu) == *at);
+    let has = |at: &(Position, u32)| scenario.programs.iter().any(|program| (program.domain, program.vcpu) == *at);
     Ok(System {
         parts: scenario.layout.parts().clone(),
         strategy: bare.into(),
@@ -181,7 +181,7 @@ fn timed_poll(scenario: &Scenario) -> Option<String> {
 }
 
 /// The first bank of a domain's RAM.
-fn bank(layout: &Layout, domain: usize) -> Option<Bank> {
-    let bank = layout.domains().get(domain)?.ram.first()?;
+fn bank(layout: &Layout, domain: Position) -> Option<Bank> {
+    let bank = layout.domain(domain)?.ram.first()?;
     Some(Bank { base: bank.base(), size: bank.size() })
 }

@@ -5,7 +5,7 @@ use mpu_model::Pmsa;
 use scenario::Scenario;
 use sim_core::export::{self, Program, System};
 use sim_core::hyp::sched::Scheduler;
-use sim_core::layout::{Layout, Span};
+use sim_core::layout::{Layout, Position, Span};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -219,7 +219,7 @@ impl Target {
         image: &Path,
     ) -> Result<Vec<(PathBuf, u64)>, ParityError> {
         let mut loads = Vec::new();
-        for (position, domain) in layout.domains().iter().enumerate() {
+        for (position, domain) in Position::all().zip(layout.domains()) {
             if let Some(outside) =
                 domain.own().find(|span| !Span::new(memory.0, memory.1).is_some_and(|memory| memory.covers(span)))
             {

@@ -24,7 +24,7 @@ pub use figures::{accessed, bytes, hundredths, number};
 use mpu_model::{DenialKind, Hazard, Memory, PendingWrite};
 pub use palette::{Palette, guarded};
 use sim_core::convention::{ec, nr};
-use sim_core::layout::{Layout, Owner, Placement};
+use sim_core::layout::{Layout, Owner, Placement, Position};
 use sim_core::outcome::{
     Area, Breach, BreachKind, Expected, FaultKind, Got, HazardKind, HypercallId, Limit, Outcome, RegionNeeds, Shortage,
     Trap, VcpuRef, ViewId,
@@ -104,8 +104,8 @@ pub fn breach(layout: &Layout, breach: &Breach) -> String {
 
 /// The name of the domain at a position.
 #[must_use]
-pub fn domain(layout: &Layout, position: usize) -> &str {
-    layout.domains().get(position).map_or("?", |domain| &domain.name)
+pub fn domain(layout: &Layout, position: Position) -> &str {
+    layout.domain(position).map_or("?", |domain| &domain.name)
 }
 
 /// Where `shared_info` and `vcpu_info` live, as a scenario file has it.

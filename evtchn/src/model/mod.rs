@@ -19,7 +19,8 @@ mod memory;
 mod ports;
 
 use alloc::collections::BTreeMap;
-use alloc::{vec, vec::Vec};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::Errno::{self, EINVAL, EPERM, ESRCH};
 

@@ -2,9 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind, domain::Domain, port::State,
-};
+use crate::domain::Domain;
+use crate::port::State;
+use crate::{Caller, DomId, DomIdx, Errno, EventChannels, Host, Port, Stop, Vcpu, VirqKind};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `EVTCHNOP_alloc_unbound`: opens a port in `dom` that waits for `remote_dom`. SELF as the remote is the caller,
@@ -136,7 +136,9 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Binding, abi::virq, testing::*};
+    use crate::Binding;
+    use crate::abi::virq;
+    use crate::testing::*;
 
     fn alloc(rig: &mut Rig, by: DomIdx, dom: DomId, remote: DomId) -> Result<Port, Errno> {
         rc(rig.ec.alloc_unbound(&mut rig.mem, caller(by), dom, remote))

@@ -2,7 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, VirqKind, domain::Domain, port::State};
+use crate::domain::Domain;
+use crate::port::State;
+use crate::{Caller, DomIdx, Errno, EventChannels, Host, Port, Stop, VirqKind};
 
 /// With whose rights a port is closed: a guest's stop at ports Xen owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,9 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Binding, DomId, Vcpu, XenHandler, XenPort, abi::virq, testing::*};
+    use crate::abi::virq;
+    use crate::testing::*;
+    use crate::{Binding, DomId, Vcpu, XenHandler, XenPort};
 
     #[test]
     fn close_checks_in_order() {

@@ -2,7 +2,8 @@
 
 use core::fmt::Debug;
 
-use crate::{Caller, Errno, EventChannels, Host, Port, Route, Stop, port::State};
+use crate::port::State;
+use crate::{Caller, Errno, EventChannels, Host, Port, Route, Stop};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `EVTCHNOP_send`, up to where Xen has let go of its locks. A port that waits for its peer drops the event.
@@ -45,7 +46,9 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DomId, Vcpu, XenHandler, XenPort, abi::virq, testing::*};
+    use crate::abi::virq;
+    use crate::testing::*;
+    use crate::{DomId, Vcpu, XenHandler, XenPort};
 
     #[test]
     fn send_checks_in_order() {

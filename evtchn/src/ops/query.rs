@@ -2,10 +2,8 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    Binding, Caller, DomId, DomIdx, Errno, EventChannels, Port, PortStatus,
-    port::{Channel, State},
-};
+use crate::port::{Channel, State};
+use crate::{Binding, Caller, DomId, DomIdx, Errno, EventChannels, Port, PortStatus};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// `EVTCHNOP_status`. An invalid port is told before a lack of rights.
@@ -41,7 +39,9 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Vcpu, abi::virq, testing::*};
+    use crate::Vcpu;
+    use crate::abi::virq;
+    use crate::testing::*;
 
     #[test]
     fn status_checks_in_order() {

@@ -2,7 +2,9 @@
 
 use core::fmt::Debug;
 
-use crate::{DomId, DomIdx, EventChannels, Host, Port, Stop, Vcpu, domain::Domain, port::State};
+use crate::domain::Domain;
+use crate::port::State;
+use crate::{DomId, DomIdx, EventChannels, Host, Port, Stop, Vcpu};
 
 impl<A: Copy + Debug> EventChannels<A> {
     /// As [`EventChannels::alloc_unbound`] with the hypervisor's rights, at a given port; none for the lowest free.
@@ -48,7 +50,8 @@ impl<A: Copy + Debug> Domain<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Errno, testing::*};
+    use crate::Errno;
+    use crate::testing::*;
 
     fn alloc(rig: &mut Rig, dom: DomIdx, port: u32) -> Result<Port, Errno> {
         rc(rig.ec.static_alloc_unbound(&mut rig.mem, dom, DomId(1), (port != 0).then_some(Port(port))))

@@ -2,10 +2,10 @@
 
 use core::fmt::Debug;
 
-use crate::{
-    DomId, DomIdx, EventChannels, Host, Port, Route, Stop, Vcpu, XenHandler, ops::close::Rights, port::State,
-    ports::Opened,
-};
+use crate::ops::close::Rights;
+use crate::port::State;
+use crate::ports::Opened;
+use crate::{DomId, DomIdx, EventChannels, Host, Port, Route, Stop, Vcpu, XenHandler};
 
 /// A port the hypervisor wants for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,8 @@ impl<A: Copy + Debug> EventChannels<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Errno, Poll, testing::*};
+    use crate::testing::*;
+    use crate::{Errno, Poll};
 
     fn open(rig: &mut Rig, by: Option<DomIdx>, dom: DomIdx) -> Result<Port, Errno> {
         let handler = XenHandler::new(3).unwrap();

@@ -1,11 +1,9 @@
 //! `mpusim compare`, with a strategy of one's own in the table.
 
 use clap::Parser;
-use mpusim::args::Color;
-use mpusim::args::Compare;
+use mpusim::args::{Color, Compare};
 use mpusim::commands;
-use mpusim::commands::Io;
-use mpusim::commands::compare;
+use mpusim::commands::{Io, compare};
 use std::process::ExitCode;
 
 /// Run a scenario under several strategies and under page-cache, side by side.

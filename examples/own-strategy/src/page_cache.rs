@@ -4,7 +4,7 @@ use mpu_model::{Region, RegionWords};
 use sim_core::hyp::plan::{DEVICE, Needs, PRIVATE, Plan};
 use sim_core::hyp::strategy::{Reach, Strategy};
 use sim_core::hyp::view::{Pin, Wanted};
-use sim_core::layout::{PerPe, Span};
+use sim_core::layout::{PerPe, Position, Span};
 use sim_core::outcome::ViewId;
 use sim_core::platform::Platform;
 
@@ -12,7 +12,7 @@ use sim_core::platform::Platform;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     /// The domain at that position.
-    Domain(usize),
+    Domain(Position),
     /// No domain: a device of the hypervisor.
     Nobody,
     /// Several domains share it, so it does not stay.
@@ -87,7 +87,7 @@ impl Cache {
         let pins = self.pages.iter().enumerate().filter_map(|(slot, page)| {
             let Page { words, owner, .. } = (*page)?;
             // A pin is on in every view but its domain's own; no view is that of a domain that is not there.
-            let domain = if let Owner::Domain(domain) = owner { domain } else { usize::MAX };
+            let domain = if let Owner::Domain(domain) = owner { domain } else { Position::new(usize::MAX) };
             Some(Pin { domain, slot: cx.plan.window_slot(slot), words })
         });
         let pins: Vec<Pin> = pins.collect();

@@ -1,6 +1,7 @@
 //! One byte at a time, from raw words.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::{
     Access, AccessKind, Crossing, DefaultMap, DenialKind, El, El0WithoutM, HitBy, MpuReg, PA_LIMIT, Regime, Rules,

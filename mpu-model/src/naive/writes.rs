@@ -1,6 +1,7 @@
 //! Pending writes, by replaying everything written so far.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::mem::Discriminant;
 
 use super::regs::{Outcome, Regs};

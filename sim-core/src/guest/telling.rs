@@ -164,6 +164,7 @@ impl<G: Guest, W: Write> Guest for Telling<G, W> {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::layout::Position;
     use crate::platform::Width;
     use alloc::collections::VecDeque;
     use alloc::string::String;
@@ -182,7 +183,8 @@ mod tests {
 
     fn told(script: &[(Input, Action)]) -> String {
         let actions = script.iter().map(|(_, action)| *action).collect();
-        let mut guest = Telling::new(Script(actions), String::new(), VcpuRef { domain: 1, vcpu: 0 }, BANK);
+        let mut guest =
+            Telling::new(Script(actions), String::new(), VcpuRef { domain: Position::new(1), vcpu: 0 }, BANK);
         for (input, action) in script {
             assert_eq!(guest.resume(*input), *action);
         }

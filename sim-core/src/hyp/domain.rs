@@ -2,11 +2,12 @@
 
 use super::registers::El1;
 use crate::convention::{Arch, Frame};
-use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
+use crate::layout::{Layout, PAGE_SIZE, Position, Span, VcpuLayout};
 use crate::outcome::VcpuRef;
 use crate::platform::{Platform, SysReg, Vmid, list_register};
 use alloc::vec::Vec;
 use boards::PeId;
+use evtchn::DomIdx;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
 
 /// A vCPU, by its place in [`Domains`], which alone gives them. A vCPU keeps its place for ever.
@@ -52,7 +53,7 @@ pub enum RunState {
 #[derive(Clone, Debug)]
 pub struct VcpuState {
     /// Position of its domain.
-    pub domain: usize,
+    pub domain: Position,
     /// Its number in the domain.
     pub index: u32,
     /// The PE it runs on.
@@ -72,7 +73,7 @@ pub struct VcpuState {
 
 impl VcpuState {
     /// A vCPU that has not run yet.
-    fn new(domain: usize, index: u32, planned: &VcpuLayout, pmsa: Pmsa, el1_regions: u8) -> Self {
+    fn new(domain: Position, index: u32, planned: &VcpuLayout, pmsa: Pmsa, el1_regions: u8) -> Self {
         let mut regions = alloc::vec![RegionWords::default(); usize::from(el1_regions)];
         for (slot, region) in regions.iter_mut().zip(&planned.el1_regions) {
             *slot = region.words();
@@ -185,11 +186,16 @@ impl VcpuState {
 /// The vCPU that a machine knows by its VMID and its number.
 #[must_use]
 pub fn vcpu_of((vmid, vcpu): (Vmid, u64)) -> VcpuRef {
-    VcpuRef { domain: vmid.domain().unwrap_or(usize::MAX), vcpu: vcpu as u32 }
+    VcpuRef { domain: vmid.domain().unwrap_or(Position::new(usize::MAX)), vcpu: vcpu as u32 }
 }
 
-/// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the
-/// event-channel tables.
+/// The position in the layout of the domain that has an index in the event-channel tables: the two are the same number.
+#[must_use]
+pub const fn position_of(dom: DomIdx) -> Position {
+    Position::new(dom.get())
+}
+
+/// All domains and their vCPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Domains {
     vcpus: Vec<VcpuState>,
@@ -206,28 +212,29 @@ impl Domains {
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
         let mut domains = Self::default();
-        for (domain, planned) in layout.domains().iter().enumerate() {
+        for (domain, planned) in Position::all().zip(layout.domains()) {
             domains.create(domain, &planned.vcpus, layout);
         }
         domains
     }
 
     /// Puts the vCPUs of a new domain at `position`; those of one that was there before are off.
-    pub(super) fn create(&mut self, position: usize, planned: &[VcpuLayout], layout: &Layout) {
-        let before = self.first.get(position).copied().filter(|first| {
+    pub(super) fn create(&mut self, position: Position, planned: &[VcpuLayout], layout: &Layout) {
+        let at = position.get();
+        let before = self.first.get(at).copied().filter(|first| {
             // The places of a domain that is gone are taken again if they are enough.
             let of_domain = self.vcpus.iter().skip(*first).take_while(|vcpu| vcpu.domain == position);
             of_domain.count() >= planned.len()
         });
         let first = before.unwrap_or(self.vcpus.len());
-        self.first.resize(self.first.len().max(position + 1), first);
-        if let Some(place) = self.first.get_mut(position) {
+        self.first.resize(self.first.len().max(at + 1), first);
+        if let Some(place) = self.first.get_mut(at) {
             *place = first;
         }
-        if let Some(count) = self.counts.get_mut(position) {
+        if let Some(count) = self.counts.get_mut(at) {
             *count = planned.len();
         } else {
-            self.counts.resize(position, 0);
+            self.counts.resize(at, 0);
             self.counts.push(planned.len());
         }
         for (id, (index, vcpu)) in (first..).zip((0u32..).zip(planned)) {
@@ -242,10 +249,11 @@ impl Domains {
 
     /// The vCPU with that number in the domain at that position.
     #[must_use]
-    pub fn id(&self, domain: usize, vcpu: u32) -> Option<VcpuId> {
-        let vcpu =
-            usize::try_from(vcpu).ok().filter(|vcpu| self.counts.get(domain).is_some_and(|count| vcpu < count))?;
-        self.first.get(domain)?.checked_add(vcpu).map(VcpuId)
+    pub fn id(&self, domain: Position, vcpu: u32) -> Option<VcpuId> {
+        let vcpu = usize::try_from(vcpu)
+            .ok()
+            .filter(|vcpu| self.counts.get(domain.get()).is_some_and(|count| vcpu < count))?;
+        self.first.get(domain.get())?.checked_add(vcpu).map(VcpuId)
     }
 
     /// A vCPU.

@@ -1,6 +1,6 @@
 //! Emulated devices: a guest's access that stage 2 refused, as its syndrome tells it, and the registers it may go to.
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use alloc::vec::Vec;
 
 /// ISS of a data abort (Arm ARM, `ESR_ELx`): bits 23 to 14 are valid.
@@ -56,7 +56,7 @@ impl Access {
 
     /// The device of the domain at `position` that it goes to, and the offset in it.
     #[must_use]
-    pub fn device(&self, layout: &Layout, position: usize) -> Option<(usize, u64)> {
+    pub fn device(&self, layout: &Layout, position: Position) -> Option<(usize, u64)> {
         layout.emulated(position, self.address, self.size)
     }
 

@@ -4,9 +4,10 @@
 //! accessed through the platform; if the hardware denies it after all, that is a hypervisor fault and terminal.
 
 use super::Core;
+use super::domain::position_of;
 use super::strategy::{NoSlot, Reach, Strategy};
 use super::view::Wanted;
-use crate::layout::{Owner, PAGE_SIZE, Span};
+use crate::layout::{Owner, PAGE_SIZE, Position, Span};
 use crate::outcome::Area;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, list_register};
 use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withheld, XenHandler, abi};
@@ -36,7 +37,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     }
 
     /// Has the strategy take a range of a domain's for good.
-    pub fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
+    pub fn accept(&mut self, wanted: &Wanted, domain: Position) -> Result<Result<(), NoSlot>, P::Fault> {
         let pe = &mut self.core.pes[self.p.pe()];
         let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
         self.core.strategy.accept(&mut cx, wanted, domain)
@@ -128,10 +129,10 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
         let layout = &self.core.layout;
         let (owner, range) = layout.owner(address);
         let own = match owner {
-            Owner::Ram(of) | Owner::Granted(of) | Owner::Pool(Some(of)) => of == dom.get(),
-            Owner::ReadOnly(of) => of == dom.get() && !write,
+            Owner::Ram(of) | Owner::Granted(of) | Owner::Pool(Some(of)) => of == position_of(dom),
+            Owner::ReadOnly(of) => of == position_of(dom) && !write,
             Owner::Shared(index) => {
-                layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&dom.get()))
+                layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&position_of(dom)))
             }
             _ => false,
         };
@@ -235,15 +236,15 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     fn map_area(&mut self, dom: DomIdx, gaddr: u64, len: u32, what: Object) -> Result<Area, Stop<P::Fault>> {
         let span = Span::with_size(gaddr, u64::from(len)).ok_or(Errno::EINVAL)?;
         let layout = &self.core.layout;
-        let within = match layout.pages(dom.get()).and_then(|pages| pages.own_pool) {
+        let within = match layout.pages(position_of(dom)).and_then(|pages| pages.own_pool) {
             // Under placements `pool` and `heap` only the domain's own pages are taken.
             Some(own) => Some(own),
-            None => layout.common_bank(dom.get(), gaddr),
+            None => layout.common_bank(position_of(dom), gaddr),
         };
         let within = within.filter(|within| within.covers(&span)).ok_or(Errno::EINVAL)?;
         let wanted = Wanted { span, within, device: false };
-        self.accept(&wanted, dom.get()).map_err(Stop::Fault)?.map_err(|NoSlot| Errno::ENOMEM)?;
-        Ok(Area { address: gaddr, within, domain: Some(dom.get()), object: what })
+        self.accept(&wanted, position_of(dom)).map_err(Stop::Fault)?.map_err(|NoSlot| Errno::ENOMEM)?;
+        Ok(Area { address: gaddr, within, domain: Some(position_of(dom)), object: what })
     }
 
     fn unmap_area(&mut self, area: Area) {
@@ -258,13 +259,13 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn inject(&mut self, dom: DomIdx, vcpu: Vcpu) {
-        self.p.event(Event::Injected { domain: dom.get(), vcpu: vcpu.0 });
+        self.p.event(Event::Injected { domain: position_of(dom), vcpu: vcpu.0 });
         self.core.inject_event(self.p, dom, vcpu);
     }
 
     fn unblock(&mut self, dom: DomIdx, vcpu: Vcpu) {
-        self.p.event(Event::Unblocked { domain: dom.get(), vcpu: vcpu.0 });
-        if let Some(id) = self.core.domains.id(dom.get(), vcpu.0) {
+        self.p.event(Event::Unblocked { domain: position_of(dom), vcpu: vcpu.0 });
+        if let Some(id) = self.core.domains.id(position_of(dom), vcpu.0) {
             self.core.wake(self.p, id);
         }
     }
@@ -274,15 +275,15 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
     }
 
     fn xen_notified(&mut self, dom: DomIdx, vcpu: Vcpu, port: Port, handler: XenHandler) {
-        self.p.event(Event::XenHandler { domain: dom.get(), vcpu: vcpu.0, port: port.0, handler });
+        self.p.event(Event::XenHandler { domain: position_of(dom), vcpu: vcpu.0, port: port.0, handler });
     }
 
     fn event_withheld(&mut self, dom: DomIdx, port: Port, why: Withheld) {
-        self.p.event(Event::Withheld { domain: dom.get(), port: port.0, why });
+        self.p.event(Event::Withheld { domain: position_of(dom), port: port.0, why });
     }
 
     fn interrupt_deliverable(&mut self, dom: DomIdx, vcpu: Vcpu) -> bool {
-        let Some(id) = self.core.domains.id(dom.get(), vcpu.0) else {
+        let Some(id) = self.core.domains.id(position_of(dom), vcpu.0) else {
             return false;
         };
         let here = &self.core.pes[self.p.pe()];

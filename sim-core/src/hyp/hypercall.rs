@@ -1,6 +1,7 @@
 //! Hypercalls: one flat match, one line per number.
 
 use super::Hypervisor;
+use super::domain::position_of;
 use super::guest_mem::Cx;
 use super::strategy::Strategy;
 use crate::convention::{CONSOLEIO_WRITE, nr, sched_cmd};
@@ -107,7 +108,7 @@ impl<S: Strategy> Hypervisor<S> {
             sched_cmd::SHUTDOWN => {
                 // `struct sched_shutdown`: the reason, which nobody here asks for; one that cannot be read is refused.
                 Cx { core: &mut self.core, p }.read_guest(caller.dom, call.args[1], &mut [0; 4])?;
-                self.shutdown(p, caller.dom.get()).map_err(Stop::Fault)?;
+                self.shutdown(p, position_of(caller.dom)).map_err(Stop::Fault)?;
             }
             sched_cmd::POLL => {
                 let mut host = Cx { core: &mut self.core, p };

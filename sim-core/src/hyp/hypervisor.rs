@@ -10,7 +10,7 @@ use super::sched::{RunQueue, Scheduler, Timer, VirqTimer};
 use super::state::{Core, PeState};
 use super::strategy::Strategy;
 use super::view::PeView;
-use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Span};
+use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Position, Span};
 use crate::outcome::{Area, BootPhase, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
@@ -93,9 +93,9 @@ pub enum SetupError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaticChannel {
     /// The side that allocates: position of the domain, port.
-    pub listener: (usize, Port),
+    pub listener: (Position, Port),
     /// The side that binds, and finds its port pending from the start.
-    pub binder: (usize, Port),
+    pub binder: (Position, Port),
 }
 
 impl<S: Strategy> Hypervisor<S> {
@@ -136,7 +136,7 @@ impl<S: Strategy> Hypervisor<S> {
         let mut channels = EventChannels::new(policy, heap_area(&layout, 0, None, Object::VcpuInfo(Vcpu(0))));
         let mut indices = Vec::with_capacity(layout.domains().len());
         let mut shared_info_mapped = Vec::with_capacity(layout.domains().len());
-        for (position, planned) in layout.domains().iter().enumerate() {
+        for (position, planned) in Position::all().zip(layout.domains()) {
             let (area, mapped) = initial_shared_info(&layout, position);
             let config = domain_config(planned);
             let refused = |errno| SetupError::Domain { domain: planned.id.0, errno };
@@ -210,7 +210,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Binds a channel as boot code does, before guests run.
     pub fn bind_static<P: Platform>(&mut self, p: &mut P, channel: StaticChannel) -> Result<(), Stop<P::Fault>> {
         let (listener_port, binder_port) = (channel.listener.1, channel.binder.1);
-        let index = |position: usize| self.core.index(position).ok_or(Errno::ESRCH);
+        let index = |position: Position| self.core.index(position).ok_or(Errno::ESRCH);
         let (listener, binder) = (index(channel.listener.0)?, index(channel.binder.0)?);
         let binder_id = self.channels.id_of(binder).ok_or(Errno::ESRCH)?;
         self.core.enter_unasked(p).map_err(Stop::Fault)?;
@@ -234,7 +234,7 @@ impl<S: Strategy> Hypervisor<S> {
         };
         let dummy = heap_area(&self.core.layout, 0, None, Object::VcpuInfo(Vcpu(0)));
         let of_domain = |(_, dom): (DomId, DomIdx)| {
-            let vcpus = self.core.layout.domains().get(dom.get()).map_or(0, |planned| planned.vcpus.len());
+            let vcpus = self.core.layout.domain(domain::position_of(dom)).map_or(0, |planned| planned.vcpus.len());
             let of_vcpu = (0..u32::try_from(vcpus).unwrap_or(0)).filter_map(move |vcpu| {
                 let registered = match self.channels.vcpu_info(dom, Vcpu(vcpu))? {
                     evtchn::VcpuInfoPlace::Registered(area) => inside(area, u64::from(abi::vcpu_info::SIZE)),
@@ -252,19 +252,19 @@ impl<S: Strategy> Hypervisor<S> {
 }
 
 /// A page of the hypervisor's heap as an area. A layout has room for the pages it is asked for.
-fn heap_area(layout: &Layout, index: usize, domain: Option<usize>, object: Object) -> Area {
+fn heap_area(layout: &Layout, index: usize, domain: Option<Position>, object: Object) -> Area {
     let within = domain::heap_page(layout, index).unwrap_or(layout.heap());
     Area { address: within.base(), within, domain, object }
 }
 
 /// Where a domain's `shared_info` is at first, and whether that is where it stays.
-pub(super) fn initial_shared_info(layout: &Layout, position: usize) -> (Area, bool) {
+pub(super) fn initial_shared_info(layout: &Layout, position: Position) -> (Area, bool) {
     let placed = layout.pages(position).filter(|pages| pages.shared_info_placed);
     let within = placed.and_then(|pages| layout.owner(pages.shared_info).1);
     match (placed, within) {
         (Some(pages), Some(within)) => {
             (Area { address: pages.shared_info, within, domain: Some(position), object: Object::SharedInfo }, true)
         }
-        _ => (heap_area(layout, position.saturating_add(1), Some(position), Object::SharedInfo), false),
+        _ => (heap_area(layout, position.get().saturating_add(1), Some(position), Object::SharedInfo), false),
     }
 }

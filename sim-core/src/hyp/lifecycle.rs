@@ -5,7 +5,7 @@
 //!
 //! Creating and killing enter and leave EL2 as a trap does: an ERET follows, and the view that was in force is in force again.
 
-use super::domain::{RunState, VcpuId};
+use super::domain::{RunState, VcpuId, position_of};
 use super::guest_mem::Cx;
 use super::hypervisor::{domain_config, initial_shared_info};
 use super::plan::Plan;
@@ -13,7 +13,7 @@ use super::sched::Scheduler;
 use super::strategy::Strategy;
 use super::view::Wanted;
 use super::{Core, Hypervisor};
-use crate::layout::{DomainLayout, Layout, LayoutError, LayoutParts, PAGE_SIZE, Span};
+use crate::layout::{DomainLayout, Layout, LayoutError, LayoutParts, PAGE_SIZE, Position, Span};
 use crate::outcome::{Refused, ViewId};
 use crate::platform::{Platform, Width};
 use alloc::boxed::Box;
@@ -76,7 +76,7 @@ impl<S: Strategy> Hypervisor<S> {
         &mut self,
         p: &mut P,
         planned: DomainLayout,
-    ) -> Result<Result<usize, CreateError>, P::Fault> {
+    ) -> Result<Result<Position, CreateError>, P::Fault> {
         if let Some(pe) = self.core.taken_pe(&planned) {
             return Ok(Err(CreateError::PeTaken { pe }));
         }
@@ -91,8 +91,8 @@ impl<S: Strategy> Hypervisor<S> {
         let back = self.view(p);
         let mut parts = self.core.layout.parts().clone();
         let vacant = parts.domains.iter().position(|domain| domain.vacant);
-        let position = vacant.unwrap_or(parts.domains.len());
-        match parts.domains.get_mut(position) {
+        let position = Position::new(vacant.unwrap_or(parts.domains.len()));
+        match parts.domains.get_mut(position.get()) {
             Some(place) => *place = planned,
             None => parts.domains.push(planned),
         }
@@ -100,7 +100,7 @@ impl<S: Strategy> Hypervisor<S> {
             Ok(new) => new,
             Err(error) => return Ok(Err(error)),
         };
-        let Some(config) = layout.domains().get(position).map(domain_config) else {
+        let Some(config) = layout.domain(position).map(domain_config) else {
             return Ok(Err(CreateError::Tables(Errno::EINVAL)));
         };
         if self.core.strategy.room(&plan).is_err() {
@@ -114,7 +114,7 @@ impl<S: Strategy> Hypervisor<S> {
         self.replace(p, layout, plan)?;
         let core = &mut self.core;
         core.put_index(position, Some(index), mapped);
-        let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
+        let vcpus = core.layout.domain(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
         core.domains.create(position, vcpus, &core.layout);
         for (vcpu, planned) in (0..).zip(vcpus) {
             if let (true, Some(id)) = (core.guests_unpaused, core.domains.id(position, vcpu)) {
@@ -130,7 +130,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// its next entry to EL2, for which it is kicked.
     pub fn pause<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Errno> {
         self.channels.pause(dom)?;
-        self.core.set_paused(p, dom.get(), true);
+        self.core.set_paused(p, position_of(dom), true);
         Ok(())
     }
 
@@ -138,14 +138,14 @@ impl<S: Strategy> Hypervisor<S> {
     pub fn unpause<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Errno> {
         self.channels.unpause(dom)?;
         if self.channels.pause_count(dom) == 0 {
-            self.core.set_paused(p, dom.get(), false);
+            self.core.set_paused(p, position_of(dom), false);
         }
         Ok(())
     }
 
     /// A domain shuts itself down: its vCPUs are off, those that run on other PEs stop at their next entry to EL2, for which
     /// they are kicked, and the handler of VIRQ 3 is told, once. Its memory and channels stay until it is killed.
-    pub(super) fn shutdown<P: Platform>(&mut self, p: &mut P, position: usize) -> Result<(), P::Fault> {
+    pub(super) fn shutdown<P: Platform>(&mut self, p: &mut P, position: Position) -> Result<(), P::Fault> {
         let mut index = 0;
         let mut ended = false;
         while let Some(id) = self.core.domains.id(position, index) {
@@ -175,7 +175,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// -ERESTART: not done yet, because something more urgent came up or a vCPU of it still runs on another PE, which
     /// was kicked. Call again.
     pub fn kill<P: Platform>(&mut self, p: &mut P, dom: DomIdx) -> Result<(), Stop<P::Fault>> {
-        let position = dom.get();
+        let position = position_of(dom);
         self.channels.begin_kill(dom)?;
         let mut vcpu = 0;
         while let Some(id) = self.core.domains.id(position, vcpu) {
@@ -199,7 +199,7 @@ impl<S: Strategy> Hypervisor<S> {
         }
         self.core.forget(position);
         let mut parts = self.core.layout.parts().clone();
-        if let Some(place) = parts.domains.get_mut(position) {
+        if let Some(place) = parts.domains.get_mut(position.get()) {
             *place = DomainLayout::vacancy();
         }
         // Whoever takes the position next is somebody else.
@@ -236,8 +236,8 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     /// Clears all that belongs to the domain at `position`, and `page`.
-    fn scrub<P: Platform>(&mut self, p: &mut P, position: usize, page: Option<Span>) -> Result<(), P::Fault> {
-        let planned = self.core.layout.domains().get(position);
+    fn scrub<P: Platform>(&mut self, p: &mut P, position: Position, page: Option<Span>) -> Result<(), P::Fault> {
+        let planned = self.core.layout.domain(position);
         let frames = planned.into_iter().flat_map(DomainLayout::own).chain(page);
         let frames: Vec<Span> = frames.collect();
         let mut host = Cx { core: &mut self.core, p };
@@ -275,7 +275,7 @@ impl<S> Core<S> {
         })
     }
 
-    fn set_paused<P: Platform>(&mut self, p: &mut P, position: usize, paused: bool) {
+    fn set_paused<P: Platform>(&mut self, p: &mut P, position: Position, paused: bool) {
         let mut vcpu = 0;
         while let Some(id) = self.domains.id(position, vcpu) {
             vcpu += 1;
@@ -295,7 +295,7 @@ impl<S> Core<S> {
     }
 
     /// Whether another PE has the domain's view in force or is in a hypercall of it; such PEs are kicked.
-    fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: usize) -> bool {
+    fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: Position) -> bool {
         let mut any = false;
         let here = p.pe();
         for (number, pe) in self.pes.iter() {
@@ -310,7 +310,7 @@ impl<S> Core<S> {
     }
 
     /// Nothing names the domain any more.
-    fn forget(&mut self, position: usize) {
+    fn forget(&mut self, position: Position) {
         for pe in self.pes.values_mut() {
             let of_domain = |id: &VcpuId| self.domains.vcpu(*id).domain == position;
             pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
@@ -319,12 +319,12 @@ impl<S> Core<S> {
         self.put_index(position, None, false);
     }
 
-    fn put_index(&mut self, position: usize, index: Option<DomIdx>, mapped: bool) {
-        let len = self.indices.len().max(position.saturating_add(1));
+    fn put_index(&mut self, position: Position, index: Option<DomIdx>, mapped: bool) {
+        let len = self.indices.len().max(position.get().saturating_add(1));
         self.indices.resize(len, None);
         self.shared_info_mapped.resize(len, false);
         if let (Some(place), Some(shared_info)) =
-            (self.indices.get_mut(position), self.shared_info_mapped.get_mut(position))
+            (self.indices.get_mut(position.get()), self.shared_info_mapped.get_mut(position.get()))
         {
             (*place, *shared_info) = (index, mapped);
         }

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::strategy::Strategy;
 use super::view::PeView;
 use super::{Hypervisor, PeState};
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use crate::outcome::{Area, ViewId};
 use crate::platform::Platform;
 use boards::PeId;
@@ -33,13 +33,13 @@ impl<S> Hypervisor<S> {
 
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
-    pub fn index(&self, position: usize) -> Option<DomIdx> {
+    pub fn index(&self, position: Position) -> Option<DomIdx> {
         self.core.index(position)
     }
 
     /// Where the `shared_info` of the domain at that position is.
     #[must_use]
-    pub fn shared_info(&self, position: usize) -> Option<Area> {
+    pub fn shared_info(&self, position: Position) -> Option<Area> {
         self.channels.shared_info(self.core.index(position)?)
     }
 
@@ -87,7 +87,7 @@ impl<S> Hypervisor<S> {
 
     /// A vCPU by the position of its domain and its number.
     #[must_use]
-    pub fn vcpu_id(&self, domain: usize, vcpu: u32) -> Option<VcpuId> {
+    pub fn vcpu_id(&self, domain: Position, vcpu: u32) -> Option<VcpuId> {
         self.core.domains.id(domain, vcpu)
     }
 

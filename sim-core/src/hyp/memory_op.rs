@@ -1,6 +1,7 @@
 //! `memory_op`: placing `shared_info` (Xen's `public/memory.h`).
 
 use super::Hypervisor;
+use super::domain::position_of;
 use super::guest_mem::Cx;
 use super::hypercall::Call;
 use super::hypervisor::initial_shared_info;
@@ -71,14 +72,14 @@ impl<S: Strategy> Hypervisor<S> {
         if request.gpfn == u64::MAX || request.space != space::SHARED_INFO || request.idx != 0 {
             return Err(Errno::EINVAL.into());
         }
-        let mapped = host.core.shared_info_mapped.get(dom.get()).copied().unwrap_or(true);
+        let mapped = host.core.shared_info_mapped.get(position_of(dom).get()).copied().unwrap_or(true);
         if mapped {
             return Err(Errno::EBUSY.into());
         }
         let gaddr = request.gpfn.checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
         let area = host.map_area(dom, gaddr, PAGE_SIZE as u32, Object::SharedInfo)?;
         self.channels.set_shared_info(&mut host, dom, area)?;
-        if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {
+        if let Some(mapped) = self.core.shared_info_mapped.get_mut(position_of(dom).get()) {
             *mapped = true;
         }
         Ok(0)
@@ -93,18 +94,18 @@ impl<S: Strategy> Hypervisor<S> {
         let [d0, d1, _, _, _, _, _, _, gpfn @ ..] = raw;
         let dom = self.target(caller, u16::from_le_bytes([d0, d1]))?;
         let gaddr = u64::from_le_bytes(gpfn).checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
-        let mapped = self.core.shared_info_mapped.get(dom.get()) == Some(&true);
+        let mapped = self.core.shared_info_mapped.get(position_of(dom).get()) == Some(&true);
         let placed = self.channels.shared_info(dom).filter(|area| mapped && area.address == gaddr);
         let mut host = Cx { core: &mut self.core, p };
-        let movable = host.core.layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed);
+        let movable = host.core.layout.pages(position_of(dom)).is_some_and(|pages| !pages.shared_info_placed);
         let Some(placed) = placed.filter(|_| movable) else {
-            let known = host.core.layout.ram_bank(dom.get(), gaddr).is_some();
+            let known = host.core.layout.ram_bank(position_of(dom), gaddr).is_some();
             return Err(if known || placed.is_some() { Errno::EOPNOTSUPP } else { Errno::EINVAL }.into());
         };
-        let home = initial_shared_info(&host.core.layout, dom.get()).0;
+        let home = initial_shared_info(&host.core.layout, position_of(dom)).0;
         self.channels.set_shared_info(&mut host, dom, home)?;
         host.unmap_area(placed);
-        if let Some(mapped) = self.core.shared_info_mapped.get_mut(dom.get()) {
+        if let Some(mapped) = self.core.shared_info_mapped.get_mut(position_of(dom).get()) {
             *mapped = false;
         }
         Ok(0)

@@ -3,6 +3,7 @@
 pub mod arinc653;
 
 use super::domain::VcpuId;
+use crate::layout::Position;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use arinc653::{Cycle, MinorFrame};
@@ -28,7 +29,7 @@ pub enum Scheduler {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VirqTimer {
     /// Position of the domain whose VIRQ it is.
-    pub domain: usize,
+    pub domain: Position,
     /// Of which vCPU.
     pub vcpu: Vcpu,
     /// Which VIRQ.
@@ -136,7 +137,7 @@ impl RunQueue {
     }
 
     /// Drops the timers of the domain at a position; `is_its` tells its vCPUs.
-    pub fn drop_timers(&mut self, position: usize, is_its: impl Fn(VcpuId) -> bool) {
+    pub fn drop_timers(&mut self, position: Position, is_its: impl Fn(VcpuId) -> bool) {
         self.timers.retain(|(_, timer)| match timer {
             Timer::Virq(virq) => virq.domain != position,
             Timer::Poll(id) => !is_its(*id),
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn a_frame_is_its_owner_s_whoever_waits() {
         let mut domains = Vec::new();
-        for vcpu in [Some((0, 0)), None, Some((1, 0))] {
+        for vcpu in [Some((Position::new(0), 0)), None, Some((Position::new(1), 0))] {
             domains.push(MinorFrame { pe: PeId::PRIMARY, vcpu, runtime: 10 });
         }
         let (a, b) = (VcpuId::at(0), VcpuId::at(1));
@@ -271,14 +272,14 @@ mod tests {
         for (at, vcpu) in [(30, 1), (10, 1), (15, 2), (20, 1), (25, 3)] {
             queue.arm_poll(at, VcpuId::at(vcpu));
         }
-        queue.drop_timers(0, |id| id == VcpuId::at(3));
+        queue.drop_timers(Position::new(0), |id| id == VcpuId::at(3));
         assert_eq!(queue.take_due(100), [(15, Timer::Poll(VcpuId::at(2))), (20, Timer::Poll(VcpuId::at(1)))]);
     }
 
     #[test]
     fn periodic_timers_skip_what_was_missed() {
         let mut queue = RunQueue::default();
-        let timer = Timer::Virq(VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(10) });
+        let timer = Timer::Virq(VirqTimer { domain: Position::new(0), vcpu: Vcpu(0), virq: 0, every: Some(10) });
         queue.arm(5, timer);
         assert_eq!(queue.take_due(4), []);
         assert_eq!(queue.take_due(27), [(5, timer)]);

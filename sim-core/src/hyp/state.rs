@@ -5,7 +5,7 @@ use super::emulate::Devices;
 use super::plan::Plan;
 use super::sched::{RunQueue, Scheduler};
 use super::view::PeView;
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use alloc::vec::Vec;
 use boards::{PeId, PerPe};
 use evtchn::DomIdx;
@@ -83,7 +83,7 @@ impl<S> Core<S> {
     pub(super) const AT_ONCE: u32 = 64;
 
     /// Position of the domain whose registers are on a PE.
-    pub(super) fn current_domain(&self, pe: PeId) -> Option<usize> {
+    pub(super) fn current_domain(&self, pe: PeId) -> Option<Position> {
         self.pes[pe].queue.current.map(|id| self.domains.vcpu(id).domain)
     }
 
@@ -95,7 +95,7 @@ impl<S> Core<S> {
 
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
-    pub(super) fn index(&self, position: usize) -> Option<DomIdx> {
-        self.indices.get(position).copied().flatten()
+    pub(super) fn index(&self, position: Position) -> Option<DomIdx> {
+        self.indices.get(position.get()).copied().flatten()
     }
 }

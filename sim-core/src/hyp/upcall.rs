@@ -1,7 +1,7 @@
 //! The event upcall's way to a vCPU: marked in the books here, put into a list register by whoever runs the vCPU next.
 
 use super::Core;
-use super::domain::{RunState, VcpuId};
+use super::domain::{RunState, VcpuId, position_of};
 use crate::platform::{Platform, SysReg, list_register};
 use boards::PeId;
 use evtchn::{Caller, DomIdx, Vcpu};
@@ -17,7 +17,7 @@ impl<S> Core<S> {
     /// Raises the event interrupt for a vCPU: wakes it if it is blocked, kicks its PE if it runs elsewhere. A vCPU that is
     /// off loses it.
     pub(super) fn inject_event<P: Platform>(&mut self, p: &mut P, dom: DomIdx, vcpu: Vcpu) {
-        let Some(id) = self.domains.id(dom.get(), vcpu.0) else {
+        let Some(id) = self.domains.id(position_of(dom), vcpu.0) else {
             return;
         };
         let state = self.domains.vcpu_mut(id);

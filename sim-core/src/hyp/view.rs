@@ -6,7 +6,7 @@
 use super::boot::Step;
 use super::plan::{DEVICE, MAIR, PRIVATE, Plan};
 use super::registers::El2;
-use crate::layout::Span;
+use crate::layout::{Position, Span};
 use crate::outcome::ViewId;
 use crate::platform::{Event, Platform, SysReg};
 use alloc::vec::Vec;
@@ -35,7 +35,7 @@ struct Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// Position of the domain it belongs to.
-    pub domain: usize,
+    pub domain: Position,
     /// The slot.
     pub slot: Slot,
     /// The register words.

@@ -4,6 +4,7 @@ use super::devices::EmulatedDevice;
 use super::error::{Item, LayoutError};
 use super::image::Image;
 use super::parts::{LayoutParts, Owner};
+use super::position::Position;
 use alloc::vec::Vec;
 use boards::{Kind, PeId, Span};
 use mpu_model::{GRANULE, Pmsa};
@@ -16,8 +17,8 @@ pub(super) fn stack(parts: &LayoutParts, pe: PeId) -> Option<Span> {
         .filter(|stack| parts.board.has_pe(pe) && image.data.covers(stack))
 }
 
-pub(super) fn domain_item(parts: &LayoutParts, domain: usize) -> Item {
-    let name = parts.domains.get(domain).map(|d| d.name.clone()).unwrap_or_default();
+pub(super) fn domain_item(parts: &LayoutParts, domain: Position) -> Item {
+    let name = parts.domain(domain).map(|d| d.name.clone()).unwrap_or_default();
     Item::Domain { domain, name }
 }
 
@@ -52,13 +53,13 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
     let board = &parts.board;
     let most = board.most_domains();
     // A domain's VMID follows from its position.
-    if let Some((position, _)) = parts.domains.iter().enumerate().skip(most).find(|(_, domain)| !domain.vacant) {
+    if let Some((position, _)) = Position::all().zip(&parts.domains).skip(most).find(|(_, domain)| !domain.vacant) {
         let longer = board.pmsa == Pmsa::V64 && board.vmid_bits < 16;
         let (item, board, vmid_bits) = (domain_item(parts, position), board.name.clone(), board.vmid_bits);
         return Err(LayoutError::TooManyDomains { item, most, board, vmid_bits, longer });
     }
     let mut ids: Vec<u16> = Vec::with_capacity(parts.domains.len());
-    for (position, domain) in parts.domains.iter().enumerate().filter(|(_, domain)| !domain.vacant) {
+    for (position, domain) in Position::all().zip(&parts.domains).filter(|(_, domain)| !domain.vacant) {
         let item = || domain_item(parts, position);
         if domain.id.0 >= evtchn::DomId::SELF.0 {
             return Err(LayoutError::ReservedId { item: item(), id: domain.id.0 });
@@ -156,7 +157,7 @@ fn in_memory(parts: &LayoutParts, item: &Item, span: Span) -> Result<(), LayoutE
         return Err(LayoutError::BeyondBoard { item: item.clone(), span, memory });
     }
     let Some(tcm) = board.tcm_of(&span) else { return Ok(()) };
-    let planned = domains.iter().filter_map(|domain| Some((*domain, parts.domains.get(*domain)?)));
+    let planned = domains.iter().filter_map(|domain| Some((*domain, parts.domain(*domain)?)));
     let mut vcpus =
         planned.flat_map(|(at, domain)| domain.vcpus.iter().enumerate().map(move |vcpu| (at, domain, vcpu)));
     vcpus.find(|(.., (_, vcpu))| vcpu.pe != tcm).map_or(Ok(()), |(domain, planned, (vcpu, found))| {
@@ -186,7 +187,7 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
         all.push((boot.device_tree, Item::DeviceTree, None));
     }
     all.extend(modules.map(|span| (span, Item::BootModules, None)));
-    for (domain, planned) in parts.domains.iter().enumerate() {
+    for (domain, planned) in Position::all().zip(&parts.domains) {
         let name = &planned.name;
         for (bank, span) in planned.ram.iter().enumerate() {
             all.push((*span, Item::Ram { domain, name: name.clone(), bank }, Some(Owner::Ram(domain))));

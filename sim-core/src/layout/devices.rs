@@ -1,5 +1,6 @@
 //! Devices of domains: those that the hypervisor plays, and those of the board that guests drive themselves.
 
+use super::position::Position;
 use alloc::string::String;
 use alloc::vec::Vec;
 use boards::Span;
@@ -13,7 +14,7 @@ pub struct EmulatedDevice {
     /// Where its registers are.
     pub span: Span,
     /// Positions in [`super::LayoutParts::domains`] of the domains that have it; they share its registers.
-    pub domains: Vec<usize>,
+    pub domains: Vec<Position>,
     /// Offset of the register whose low byte goes to the console when it is written.
     pub console: Option<u64>,
 }
@@ -32,7 +33,7 @@ pub struct PassthroughDevice {
     /// Its registers: device memory of the board's.
     pub span: Span,
     /// Positions in [`super::LayoutParts::domains`] of the domains that have it.
-    pub domains: Vec<usize>,
+    pub domains: Vec<Position>,
     /// Whether several domains may have it.
     pub shared: bool,
 }

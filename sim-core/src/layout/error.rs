@@ -1,5 +1,6 @@
 //! What can be wrong with a layout, and the parts of one by name.
 
+use super::position::Position;
 use alloc::string::String;
 use alloc::vec::Vec;
 use boards::{Board, BoardError, PeId, Span};
@@ -37,7 +38,7 @@ pub enum Item {
     /// A region of a vCPU's EL1 MPU.
     El1Region {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
         /// The vCPU.
@@ -52,7 +53,7 @@ pub enum Item {
     /// A bank of a domain's RAM.
     Ram {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
         /// Position of the bank.
@@ -61,14 +62,14 @@ pub enum Item {
     /// The frame a domain has for `shared_info`.
     Granted {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
     },
     /// The frame a domain can only read.
     ReadOnly {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
     },
@@ -98,14 +99,14 @@ pub enum Item {
     /// A domain as a whole.
     Domain {
         /// Its position.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
     },
     /// A vCPU.
     Vcpu {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Its name.
         name: String,
         /// The vCPU.

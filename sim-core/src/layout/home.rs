@@ -1,7 +1,7 @@
 //! Where a vCPU lives: pages that the layout names, and others of the domain's own that are picked beside them.
 
 use super::pages::CONTROL_BLOCK_STRIDE;
-use super::{Layout, PAGE_SIZE, Span};
+use super::{Layout, PAGE_SIZE, Position, Span};
 
 /// What a guest knows about where it lives: what its device tree would tell it.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
@@ -41,16 +41,15 @@ impl Home {
 
 /// What a vCPU of the domain at `position` knows about where it lives.
 #[must_use]
-pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
+pub fn home(layout: &Layout, position: Position, vcpu: u32) -> Option<Home> {
     /// Bytes of scratch memory per vCPU.
     const SCRATCH: u64 = 64;
     let pages = layout.pages(position)?;
-    let bank = layout.domains().get(position)?.ram.first()?;
+    let bank = layout.domain(position)?.ram.first()?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
     let scratch = first.checked_add(u64::from(vcpu) * SCRATCH)?;
     // A first bank that is one PE's TCM has scratch memory, and no page that is handed over.
-    let common =
-        layout.domains().get(position)?.ram.iter().find(|bank| layout.common_bank(position, bank.base()).is_some());
+    let common = layout.domain(position)?.ram.iter().find(|bank| layout.common_bank(position, bank.base()).is_some());
     let pages_from = common.unwrap_or(bank).base().checked_next_multiple_of(PAGE_SIZE)?;
     let (blocks, event_words) = fifo_pages(layout, position, pages_from)?;
     Some(Home {
@@ -66,9 +65,9 @@ pub fn home(layout: &Layout, position: usize, vcpu: u32) -> Option<Home> {
 
 /// Pages of the domain's own for its control blocks and for its first event words, behind what else is picked from `first`
 /// on and beside what the layout names; under placements `pool` and `heap` where the layout has them.
-fn fifo_pages(layout: &Layout, position: usize, first: u64) -> Option<(Span, u64)> {
+fn fifo_pages(layout: &Layout, position: Position, first: u64) -> Option<(Span, u64)> {
     let pages = layout.pages(position)?;
-    let vcpus = u64::try_from(layout.domains().get(position)?.vcpus.len()).ok()?;
+    let vcpus = u64::try_from(layout.domain(position)?.vcpus.len()).ok()?;
     let size = vcpus.checked_mul(CONTROL_BLOCK_STRIDE)?.checked_next_multiple_of(PAGE_SIZE)?;
     if let (Some(blocks), Some(own)) = (pages.control_blocks, pages.own_pool) {
         return Some((Span::with_size(blocks, size)?, own.limit().checked_sub(PAGE_SIZE - 1)?));

@@ -13,6 +13,7 @@ mod home;
 mod image;
 mod pages;
 mod parts;
+mod position;
 
 pub use boards::{Board, BoardError, Gic, ImageSizes, Kind, Memory, PA_BITS, Part, PeId, PerPe, Span, Timers, Uart};
 pub use devices::{EmulatedDevice, PassthroughDevice};
@@ -23,6 +24,7 @@ pub use pages::GuestPages;
 pub use parts::{
     DomainLayout, HypDevices, LayoutParts, Owner, PAGE_SIZE, Placement, Sections, SharedMemory, VcpuLayout,
 };
+pub use position::Position;
 
 use alloc::vec::Vec;
 
@@ -86,6 +88,17 @@ impl Layout {
         &self.parts.domains
     }
 
+    /// The positions of the domains.
+    pub fn positions(&self) -> impl Iterator<Item = Position> + Clone + use<> {
+        self.parts.positions()
+    }
+
+    /// The domain at `position`.
+    #[must_use]
+    pub fn domain(&self, position: Position) -> Option<&DomainLayout> {
+        self.parts.domain(position)
+    }
+
     /// The heap that is left once a pool was cut from it.
     #[must_use]
     pub fn heap(&self) -> Span {
@@ -100,8 +113,8 @@ impl Layout {
 
     /// Where the pages of the domain at `position` are.
     #[must_use]
-    pub fn pages(&self, position: usize) -> Option<&GuestPages> {
-        self.pages.get(position)
+    pub fn pages(&self, position: Position) -> Option<&GuestPages> {
+        self.pages.get(position.get())
     }
 
     /// The EL2 stack of a PE.
@@ -128,7 +141,7 @@ impl Layout {
 
     /// The emulated device that an access of the domain at `position` goes to with all its bytes, and the offset in it.
     #[must_use]
-    pub fn emulated(&self, position: usize, address: u64, size: u64) -> Option<(usize, u64)> {
+    pub fn emulated(&self, position: Position, address: u64, size: u64) -> Option<(usize, u64)> {
         let access = Span::with_size(address, size)?;
         let mut devices = self.parts.emulated.iter().enumerate();
         let (at, device) = devices.find(|(_, device)| device.span.covers(&access))?;
@@ -137,15 +150,15 @@ impl Layout {
 
     /// The RAM bank of the domain at `position` that holds `address`.
     #[must_use]
-    pub fn ram_bank(&self, position: usize, address: u64) -> Option<Span> {
-        let domain = self.parts.domains.get(position)?;
+    pub fn ram_bank(&self, position: Position, address: u64) -> Option<Span> {
+        let domain = self.domain(position)?;
         domain.ram.iter().find(|bank| bank.contains(address)).copied()
     }
 
     /// The same, if the domain may hand pages of it over to the hypervisor, which touches them on any PE: not if it is one
     /// PE's TCM.
     #[must_use]
-    pub fn common_bank(&self, position: usize, address: u64) -> Option<Span> {
+    pub fn common_bank(&self, position: Position, address: u64) -> Option<Span> {
         self.ram_bank(position, address).filter(|bank| self.parts.board.reached_by_every_pe(bank).is_some())
     }
 }

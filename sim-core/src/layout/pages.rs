@@ -3,6 +3,7 @@
 use super::check;
 use super::error::LayoutError;
 use super::parts::{LayoutParts, Owner, PAGE_SIZE, Placement};
+use super::position::Position;
 use alloc::vec::Vec;
 use boards::Span;
 
@@ -101,14 +102,14 @@ pub(super) fn assign(
     pool: Option<Span>,
     before: Option<(&LayoutParts, &[GuestPages])>,
 ) -> Result<Vec<GuestPages>, LayoutError> {
-    let stays = |position: usize| {
+    let stays = |position: Position| {
         let (before, pages) = before?;
-        let same = before.domains.get(position) == parts.domains.get(position);
-        pages.get(position).filter(|pages| same && pages.own_pool.is_some())
+        let same = before.domain(position) == parts.domain(position);
+        pages.get(position.get()).filter(|pages| same && pages.own_pool.is_some())
     };
-    let mut taken: Vec<Span> = (0..parts.domains.len()).filter_map(|at| stays(at)?.own_pool).collect();
+    let mut taken: Vec<Span> = parts.positions().filter_map(|at| stays(at)?.own_pool).collect();
     let mut all = Vec::with_capacity(parts.domains.len());
-    for (position, domain) in parts.domains.iter().enumerate() {
+    for (position, domain) in Position::all().zip(&parts.domains) {
         let vcpus = domain.vcpus.len();
         let no_room = || LayoutError::NoRoomForPages { item: check::domain_item(parts, position) };
         if domain.vacant {
@@ -165,8 +166,8 @@ pub(super) fn assign(
 
 /// Pages in the first RAM bank that every PE reaches: room for the guest's scratch memory first, as much per vCPU as a
 /// `vcpu_info` takes; then `shared_info`; then `vcpu_info`.
-fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
-    let domain = parts.domains.get(position)?;
+fn pick(parts: &LayoutParts, position: Position) -> Option<(u64, u64)> {
+    let domain = parts.domain(position)?;
     let bank = domain.ram.iter().find(|bank| parts.board.reached_by_every_pe(bank).is_some())?;
     let first = bank.base().checked_next_multiple_of(PAGE_SIZE)?;
     let bytes = bytes_for(domain.vcpus.len(), VCPU_INFO_STRIDE)?;
@@ -178,7 +179,7 @@ fn pick(parts: &LayoutParts, position: usize) -> Option<(u64, u64)> {
 /// Marks whose part of the pool is whose.
 pub(super) fn mark_pool(pool: Span, pages: &[GuestPages], owners: &mut Vec<(Span, Owner)>) {
     owners.retain(|(span, _)| *span != pool);
-    let own = pages.iter().enumerate().filter_map(|(at, pages)| Some((pages.own_pool?, Owner::Pool(Some(at)))));
+    let own = Position::all().zip(pages).filter_map(|(at, pages)| Some((pages.own_pool?, Owner::Pool(Some(at)))));
     let mut own: Vec<(Span, Owner)> = own.collect();
     own.sort_by_key(|(span, _)| *span);
     let mut rest = Some(pool);

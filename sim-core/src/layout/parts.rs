@@ -2,6 +2,7 @@
 
 use super::devices::{EmulatedDevice, PassthroughDevice};
 use super::image::Image;
+use super::position::Position;
 use alloc::string::String;
 use alloc::vec::Vec;
 use boards::{Board, PeId, Span};
@@ -55,7 +56,7 @@ pub struct SharedMemory {
     /// Where it is.
     pub span: Span,
     /// Positions in [`LayoutParts::domains`] of the domains that have it.
-    pub domains: Vec<usize>,
+    pub domains: Vec<Position>,
 }
 
 /// One vCPU as planned.
@@ -175,6 +176,19 @@ pub struct LayoutParts {
     pub passthrough: Vec<PassthroughDevice>,
 }
 
+impl LayoutParts {
+    /// The positions of the domains.
+    pub fn positions(&self) -> impl Iterator<Item = Position> + Clone + use<> {
+        Position::all().take(self.domains.len())
+    }
+
+    /// The domain at `position`.
+    #[must_use]
+    pub fn domain(&self, position: Position) -> Option<&DomainLayout> {
+        self.domains.get(position.get())
+    }
+}
+
 /// Who owns an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
@@ -189,17 +203,17 @@ pub enum Owner {
     /// The hypervisor's heap.
     Heap,
     /// The pool; the position of the domain whose page it is, if any.
-    Pool(Option<usize>),
+    Pool(Option<Position>),
     /// The console.
     Uart,
     /// The interrupt controller.
     Gic,
     /// RAM of the domain at that position.
-    Ram(usize),
+    Ram(Position),
     /// The frame granted to the domain at that position for `shared_info`.
-    Granted(usize),
+    Granted(Position),
     /// The frame that the domain at that position can only read.
-    ReadOnly(usize),
+    ReadOnly(Position),
     /// The static shared memory at that position.
     Shared(usize),
     /// The emulated device at that position: nothing is there.
@@ -221,12 +235,12 @@ impl Owner {
             Self::Stack(pe) => ("hypervisor stack of PE", Some(pe.get())),
             Self::Heap => ("hypervisor heap", None),
             Self::Pool(None) => ("pool", None),
-            Self::Pool(Some(domain)) => ("pool page of domain", Some(domain)),
+            Self::Pool(Some(domain)) => ("pool page of domain", Some(domain.get())),
             Self::Uart => ("UART", None),
             Self::Gic => ("GIC", None),
-            Self::Ram(domain) => ("RAM of domain", Some(domain)),
-            Self::Granted(domain) => ("shared_info frame of domain", Some(domain)),
-            Self::ReadOnly(domain) => ("read-only frame of domain", Some(domain)),
+            Self::Ram(domain) => ("RAM of domain", Some(domain.get())),
+            Self::Granted(domain) => ("shared_info frame of domain", Some(domain.get())),
+            Self::ReadOnly(domain) => ("read-only frame of domain", Some(domain.get())),
             Self::Shared(index) => ("shared memory", Some(index)),
             Self::Emulated(index) => ("emulated device", Some(index)),
             Self::Passthrough(index) => ("device", Some(index)),

@@ -10,7 +10,7 @@ pub use counts::{Counts, Distribution, MpuCounts};
 pub use regions::{Refused, RegionNeeds, Shortage, SmallestChange, ViewBudget};
 pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
-use crate::layout::{Owner, Span};
+use crate::layout::{Owner, Position, Span};
 use alloc::vec::Vec;
 use boards::PeId;
 use evtchn::Object;
@@ -22,7 +22,7 @@ pub enum ViewId {
     /// Fixed regions only: no vCPU runs here.
     Idle,
     /// The domain at that position runs here.
-    Guest(usize),
+    Guest(Position),
     /// All domains' memory, for EL2 alone.
     Hypervisor,
 }
@@ -36,7 +36,7 @@ pub struct Area {
     pub within: Span,
     /// Position of the domain whose it is; `None`: the hypervisor's stand-in for the `vcpu_info` of vCPUs that registered
     /// none.
-    pub domain: Option<usize>,
+    pub domain: Option<Position>,
     /// What lives there.
     pub object: Object,
 }
@@ -50,7 +50,7 @@ pub struct StepId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VcpuRef {
     /// Position of its domain.
-    pub domain: usize,
+    pub domain: Position,
     /// Its number in the domain.
     pub vcpu: u32,
 }
@@ -310,7 +310,7 @@ pub struct Breach {
     /// On which PE.
     pub pe: PeId,
     /// Position of the domain that ran there; `None`: nobody did.
-    pub runs: Option<usize>,
+    pub runs: Option<Position>,
     /// What was wrong.
     pub kind: BreachKind,
     /// Where.

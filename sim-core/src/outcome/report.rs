@@ -1,6 +1,7 @@
 //! The report of a run.
 
 use super::{Counts, Distribution, HazardReport, HypercallId, Outcome, PhaseUse, RegionNeeds, Trap, ViewId};
+use crate::layout::Position;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,7 +31,7 @@ pub struct EventTotals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortEvents {
     /// Position of the receiving domain.
-    pub domain: usize,
+    pub domain: Position,
     /// Its port.
     pub port: u32,
     /// What became of its events.

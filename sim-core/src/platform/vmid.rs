@@ -1,5 +1,6 @@
 //! Which virtual machine a PE runs.
 
+use crate::layout::Position;
 use mpu_model::{Pmsa, Vtcr};
 
 /// The number by which a PE knows a virtual machine: `VSCTLR_EL2.VMID`, or `VSCTLR.VMID` with PMSAv8-32. Each domain has one, which
@@ -14,14 +15,14 @@ impl Vmid {
     /// The VMID of the domain at `position`; `None` if 16 bits are too few for it. That a board's may have 8 bits only, a layout's
     /// check knows: it refuses more domains than the board has VMIDs for.
     #[must_use]
-    pub fn of_domain(position: usize) -> Option<Self> {
-        u16::try_from(position.checked_add(1)?).ok().map(Self)
+    pub fn of_domain(position: Position) -> Option<Self> {
+        u16::try_from(position.get().checked_add(1)?).ok().map(Self)
     }
 
     /// The position of its domain; `None` for [`Self::NOBODY`].
     #[must_use]
-    pub fn domain(self) -> Option<usize> {
-        usize::from(self.0).checked_sub(1)
+    pub fn domain(self) -> Option<Position> {
+        usize::from(self.0).checked_sub(1).map(Position::new)
     }
 
     /// What `VSCTLR_EL2` or `VSCTLR` is written with.
@@ -43,12 +44,12 @@ mod tests {
 
     #[test]
     fn a_domain_has_its_vmid_and_nobody_has_0() {
-        assert_eq!(Vmid::of_domain(0), Some(Vmid(1)));
-        assert_eq!(Vmid::of_domain(0xfffe), Some(Vmid(0xffff)));
-        assert_eq!(Vmid::of_domain(0xffff), None);
-        assert_eq!(Vmid::of_domain(usize::MAX), None);
+        assert_eq!(Vmid::of_domain(Position::new(0)), Some(Vmid(1)));
+        assert_eq!(Vmid::of_domain(Position::new(0xfffe)), Some(Vmid(0xffff)));
+        assert_eq!(Vmid::of_domain(Position::new(0xffff)), None);
+        assert_eq!(Vmid::of_domain(Position::new(usize::MAX)), None);
         assert_eq!(Vmid::NOBODY.domain(), None);
-        for position in [0, 1, 254, 0xfffe] {
+        for position in [0, 1, 254, 0xfffe].map(Position::new) {
             assert_eq!(Vmid::of_domain(position).and_then(Vmid::domain), Some(position));
         }
     }

@@ -5,6 +5,7 @@ use super::watch::Watch;
 use crate::guest::Mark;
 use crate::hyp::Hypervisor;
 use crate::hyp::domain::vcpu_of;
+use crate::layout::Position;
 use crate::machine::Machine;
 use crate::outcome::{Counts, HazardReport, OnBehalf, Outcome, RegionUse, Report, Trap, TrapCost};
 use crate::platform::Event;
@@ -113,7 +114,7 @@ impl Accounting {
         machine.take_events(&mut self.events);
         let now = machine.now(pe);
         for event in self.events.drain(..) {
-            let unmasked = |domain: usize, port: u32| {
+            let unmasked = |domain: Position, port: u32| {
                 let area = hyp.shared_info(domain);
                 let offset = u64::from(abi::shared_info::MASK) + u64::from(port / 64 * 8);
                 area.is_some_and(|area| machine.look_at(area.address + offset, 8) & (1 << (port % 64)) == 0)

@@ -8,7 +8,7 @@ use super::Config;
 use crate::hyp::strategy::Strategy;
 use crate::hyp::view::Wanted;
 use crate::hyp::{Hypervisor, SetupError};
-use crate::layout::{Layout, Owner, Span};
+use crate::layout::{Layout, Owner, Position, Span};
 use crate::machine::{Cpu, Faulted, Machine};
 use crate::outcome::{El2Fault, ViewId};
 use alloc::vec::Vec;
@@ -59,7 +59,7 @@ pub fn attempt<S: Strategy>(
     layout: &Layout,
     strategy: S,
     config: &Config,
-    handed_over: &[(usize, Span)],
+    handed_over: &[(Position, Span)],
     view: ViewId,
     access: Access,
 ) -> Result<Attempted, SetupError> {
@@ -78,7 +78,7 @@ pub fn attempt<S: Strategy>(
 fn made<S: Strategy>(
     machine: &mut Machine,
     hyp: &mut Hypervisor<S>,
-    handed_over: &[(usize, Span)],
+    handed_over: &[(Position, Span)],
     view: ViewId,
     access: Access,
 ) -> Result<Through, Faulted> {

@@ -22,7 +22,7 @@ use crate::hyp::entry::{Entry, Exception, Next, Registers};
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use crate::machine::clock::Costs;
 use crate::machine::pe::Running;
 use crate::machine::{Cpu, Faulted, GuestSlot, Machine, Stop};
@@ -172,7 +172,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Puts a program on a vCPU; one without a program is off from the start.
-    pub fn add_guest(&mut self, domain: usize, vcpu: u32, program: Box<dyn Guest>) {
+    pub fn add_guest(&mut self, domain: Position, vcpu: u32, program: Box<dyn Guest>) {
         if let Some(vmid) = Vmid::of_domain(domain) {
             self.machine.add_guest(vmid, u64::from(vcpu), program);
         }
@@ -438,7 +438,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
 /// The domain, by position, and the vCPU that a PE runs.
 #[must_use]
-pub fn running(machine: &Machine, pe: PeId) -> Option<(usize, u32)> {
+pub fn running(machine: &Machine, pe: PeId) -> Option<(Position, u32)> {
     let Running::Guest(guest) = machine.pe(pe).running else {
         return None;
     };

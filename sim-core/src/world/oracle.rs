@@ -6,7 +6,7 @@
 //! two are compared whenever EL2 has been left and something changed, and once more in full at the end of a run. Strategies,
 //! plans and the slot driver have no say in it: a mistake in any of them shows here.
 
-use crate::layout::{Layout, LayoutParts, Owner, PassthroughDevice, SharedMemory, Span};
+use crate::layout::{Layout, LayoutParts, Owner, PassthroughDevice, Position, SharedMemory, Span};
 use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::{Breach, BreachKind};
@@ -34,7 +34,7 @@ type Regions = Vec<(Slot, RegionWords)>;
 struct Seen {
     /// Changes of the registers of both MPUs by then.
     changes: Option<(u64, u64)>,
-    vcpu: Option<(usize, u32)>,
+    vcpu: Option<(Position, u32)>,
     el2: Regions,
     el1: Regions,
 }
@@ -50,7 +50,7 @@ struct Right {
     shared: Vec<SharedMemory>,
     passthrough: Vec<PassthroughDevice>,
     /// Whose view it is, with which `SCTLR_EL2`.
-    views: Vec<(usize, u64, Regions)>,
+    views: Vec<(Position, u64, Regions)>,
 }
 
 impl Right {
@@ -65,11 +65,11 @@ impl Right {
         }
     }
 
-    fn has(&self, domain: usize, sctlr: u64, regions: &Regions) -> bool {
+    fn has(&self, domain: Position, sctlr: u64, regions: &Regions) -> bool {
         self.views.iter().any(|(of, by, kept)| (*of, *by) == (domain, sctlr) && kept == regions)
     }
 
-    fn keep(&mut self, domain: usize, sctlr: u64, regions: &Regions) {
+    fn keep(&mut self, domain: Position, sctlr: u64, regions: &Regions) {
         if self.views.len() >= KEPT {
             self.views.clear();
         }
@@ -85,7 +85,7 @@ impl Oracle {
         layout: &Layout,
         machine: &Machine,
         pe: PeId,
-        runs: Option<(usize, u32)>,
+        runs: Option<(Position, u32)>,
         again: bool,
     ) -> Option<Breach> {
         let state = machine.pe(pe);
@@ -148,7 +148,7 @@ fn judge(layout: &Layout, state: &Pe, seen: &Seen, right: &mut Right) -> Option<
         }
         right.keep(domain, sctlr, &seen.el2);
     }
-    let planned = &layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
+    let planned = &layout.domain(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.el1_regions;
     let words = || seen.el1.iter().map(|(_, words)| *words);
     let same = words().eq(planned.iter().map(mpu_model::Region::words));
     let stage_one = Sctlr::new_with_raw_value(state.el1.read(MpuReg::Sctlr)).m();
@@ -171,7 +171,7 @@ fn open(regions: &[(Slot, RegionWords)]) -> impl Iterator<Item = Span> {
 }
 
 /// What `domain` may do where `owner` is at home.
-fn rights(layout: &Layout, domain: usize, owner: Owner) -> Option<Rights> {
+fn rights(layout: &Layout, domain: Position, owner: Owner) -> Option<Rights> {
     let shares = |index: usize| layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&domain));
     match owner {
         Owner::Ram(of) if of == domain => Some([true; 3]),
@@ -187,12 +187,12 @@ fn rights(layout: &Layout, domain: usize, owner: Owner) -> Option<Rights> {
 }
 
 /// Every range that `domain` may touch.
-fn truth(layout: &Layout, domain: usize) -> impl Iterator<Item = (Span, Rights)> {
+fn truth(layout: &Layout, domain: Position) -> impl Iterator<Item = (Span, Rights)> {
     layout.owners().iter().filter_map(move |(span, owner)| Some((*span, rights(layout, domain, *owner)?)))
 }
 
 /// The first part of `region` that is open to `domain` and must not be, or not so.
-fn beyond(layout: &Layout, mpu: &Mpu, domain: usize, region: Span) -> Option<(BreachKind, Span)> {
+fn beyond(layout: &Layout, mpu: &Mpu, domain: Position, region: Span) -> Option<(BreachKind, Span)> {
     let mut at = region.base();
     for (span, owner) in layout.owners().iter().filter(|(span, _)| span.overlaps(&region)) {
         let part = span.intersection(&region)?;

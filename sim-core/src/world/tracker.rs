@@ -2,6 +2,7 @@
 
 use super::watch::{Fate, Origin, Told};
 use crate::guest::Mark;
+use crate::layout::Position;
 use crate::outcome::{Distribution, EventTotals, PortEvents, StepFailure, VcpuRef};
 use crate::platform::Event;
 use alloc::collections::BTreeMap;
@@ -40,7 +41,7 @@ impl Port {
 /// The books.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    ports: BTreeMap<(usize, u32), Port>,
+    ports: BTreeMap<(Position, u32), Port>,
     failures: Vec<StepFailure>,
 }
 
@@ -54,7 +55,7 @@ impl Tracker {
         &mut self,
         event: Event,
         sent: Option<u64>,
-        unmasked: impl Fn(usize, u32) -> bool,
+        unmasked: impl Fn(Position, u32) -> bool,
         tell: impl FnOnce(Told),
     ) {
         let origin = sent.map_or(Origin::Hypervisor, Origin::Sent);
@@ -100,7 +101,7 @@ impl Tracker {
 
     /// An event that set no bit. One that waits for its port's page of event words is raised with it; then it is found in
     /// the books as outstanding.
-    fn withheld(&mut self, port: (usize, u32), why: Withheld, origin: Origin) -> Fate {
+    fn withheld(&mut self, port: (Position, u32), why: Withheld, origin: Origin) -> Fate {
         let Port { totals, outstanding, .. } = self.ports.entry(port).or_default();
         let by_guest = u64::from(origin != Origin::Hypervisor);
         totals.sent += by_guest;
@@ -158,12 +159,12 @@ impl Tracker {
     }
 
     /// Sends to a port that found it pending.
-    pub(super) fn coalesced(&self, domain: usize, port: u32) -> u64 {
+    pub(super) fn coalesced(&self, domain: Position, port: u32) -> u64 {
         self.ports.get(&(domain, port)).map_or(0, |port| port.totals.coalesced)
     }
 
     /// Whether an event of a port was raised that no handler took.
-    pub(super) fn outstanding(&self, domain: usize, port: u32) -> bool {
+    pub(super) fn outstanding(&self, domain: Position, port: u32) -> bool {
         self.ports.get(&(domain, port)).is_some_and(|port| port.outstanding.is_some())
     }
 
@@ -209,12 +210,12 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    const VCPU: VcpuRef = VcpuRef { domain: 0, vcpu: 0 };
+    const VCPU: VcpuRef = VcpuRef { domain: Position::new(0), vcpu: 0 };
 
     /// Port 3 of domain 0, whose pending bit is `old`.
     fn event(old: u32) -> Event {
         Event::EventWord {
-            domain: 0,
+            domain: Position::new(0),
             object: Object::SharedInfo,
             offset: abi::shared_info::PENDING,
             bits: 8,

@@ -4,6 +4,7 @@ use super::World;
 use super::watch::Watch;
 use crate::hyp::domain::{RunState, VcpuState};
 use crate::hyp::strategy::Strategy;
+use crate::layout::Position;
 use crate::outcome::{Area, Outcome, PendingPort, Unseen, VcpuRef, Waiter, WaitsFor};
 use crate::platform::Vmid;
 use alloc::vec::Vec;
@@ -76,7 +77,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         Some(self.upcall(info))
     }
 
-    fn fifo(&self, domain: usize, dom: DomIdx, UsedPort { port, status, .. }: UsedPort) -> Option<Unseen> {
+    fn fifo(&self, domain: Position, dom: DomIdx, UsedPort { port, status, .. }: UsedPort) -> Option<Unseen> {
         let page = usize::try_from(port.0 / abi::fifo::WORDS_PER_PAGE).ok()?;
         let Some(words) = self.hyp.channels.event_pages(dom).get(page) else {
             return self.accounting.tracker.outstanding(domain, port.0).then_some(Unseen::NoEventWord);

@@ -3,6 +3,7 @@
 //! A [`World`](super::World) is built for one [`Watch`]. For `()` nothing is put together to be told, and the code is the same as
 //! without any of this.
 
+use crate::layout::Position;
 use crate::machine::{Cpu, Faulted};
 use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, VcpuRef};
 use crate::platform::over::Over;
@@ -62,7 +63,7 @@ pub enum Told {
     /// An event was raised for a port; `at` is when the entry to EL2 has done its work.
     Raised {
         /// Position of the domain whose port it is.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
         /// Where it came from.

@@ -6,7 +6,7 @@ use mpu_model::MpuReg;
 use sim_core::hyp::plan::{Needs, Plan};
 use sim_core::hyp::strategy::{Builtin, NoSlot, Reach, Strategy};
 use sim_core::hyp::view::Wanted;
-use sim_core::layout::Placement;
+use sim_core::layout::{Placement, Position};
 use sim_core::outcome::ViewId;
 use sim_core::platform::{Platform, SysReg};
 use std::cell::RefCell;
@@ -153,7 +153,7 @@ impl Strategy for Meddled {
         &mut self,
         cx: &mut Reach<'_, P>,
         wanted: &Wanted,
-        domain: usize,
+        domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
         if self.meddler.hits(Mishap::NoSlot) {
             return Ok(Err(NoSlot));

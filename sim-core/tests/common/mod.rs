@@ -9,7 +9,7 @@ use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Sections, Span, VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Position, Sections, Span, VcpuLayout,
 };
 use sim_core::outcome::{Expected, Report, StepId};
 use sim_core::world::{Config, World, home};
@@ -17,6 +17,11 @@ use std::rc::Rc;
 
 pub(crate) fn span(base: u64, size: u64) -> Span {
     Span::with_size(base, size).unwrap()
+}
+
+/// The position of that number.
+pub(crate) const fn at(number: usize) -> Position {
+    Position::new(number)
 }
 
 pub(crate) fn domain(id: u16, ram: &[Span], pes: &[u32]) -> DomainLayout {
@@ -122,7 +127,7 @@ pub(crate) fn pong(rounds: u64) -> Vec<Step> {
 }
 
 pub(crate) fn channel() -> StaticChannel {
-    StaticChannel { listener: (1, Port(PORTS.1)), binder: (0, Port(PORTS.0)) }
+    StaticChannel { listener: (at(1), Port(PORTS.1)), binder: (at(0), Port(PORTS.0)) }
 }
 
 pub(crate) fn builtin(name: &str) -> Builtin {
@@ -150,6 +155,7 @@ pub(crate) fn unwatched<S: Strategy>(
     let layout = Layout::new(parts).unwrap();
     let mut world = World::new(layout.clone(), strategy, config).unwrap();
     for (domain, vcpu, steps) in programs {
+        let domain = at(domain);
         let home = home(&layout, domain, vcpu).unwrap();
         world.add_guest(domain, vcpu, Box::new(StepGuest::new(home, Rc::from(steps), 4)));
     }

@@ -24,7 +24,7 @@ impl Mpus {
     pub(super) fn new(scenario: &Scenario, plan: &Plan, question: Question) -> Result<Self, WriteHazard> {
         let vcpu = match question.view {
             ViewId::Guest(position) => {
-                scenario.layout.domains().get(position).and_then(|domain| domain.vcpus.get(question.vcpu))
+                scenario.layout.domain(position).and_then(|domain| domain.vcpus.get(question.vcpu))
             }
             ViewId::Idle | ViewId::Hypervisor => None,
         };

@@ -6,6 +6,7 @@ use crate::judgement::{Other, Way};
 use mpu_model::{DenialKind, Slot, Stage};
 use proptest::prelude::*;
 use scenario::strategy;
+use sim_core::layout::Position;
 use sim_core::outcome::{FaultKind, HypervisorFault, Outcome};
 use sim_core::world::attempt::Through;
 use std::path::Path;
@@ -45,13 +46,13 @@ fn an_access_to_an_emulated_device_is_carried_out_and_no_other() {
         answer(&scenario, "map-page", question).emulated
     };
     let base = 0x9000_0000;
-    assert_eq!(emulated(0, El::El1, AccessKind::Read, base), Some(0));
-    assert_eq!(emulated(0, El::El0, AccessKind::Write, base + 0xffc), Some(0));
-    assert_eq!(emulated(1, El::El1, AccessKind::Read, base), None);
-    assert_eq!(emulated(0, El::El2, AccessKind::Read, base), None);
-    assert_eq!(emulated(0, El::El1, AccessKind::Rmw, base), None);
-    assert_eq!(emulated(0, El::El1, AccessKind::Fetch, base), None);
-    assert_eq!(emulated(0, El::El1, AccessKind::Read, base + 0xffd), None);
+    assert_eq!(emulated(Position::new(0), El::El1, AccessKind::Read, base), Some(0));
+    assert_eq!(emulated(Position::new(0), El::El0, AccessKind::Write, base + 0xffc), Some(0));
+    assert_eq!(emulated(Position::new(1), El::El1, AccessKind::Read, base), None);
+    assert_eq!(emulated(Position::new(0), El::El2, AccessKind::Read, base), None);
+    assert_eq!(emulated(Position::new(0), El::El1, AccessKind::Rmw, base), None);
+    assert_eq!(emulated(Position::new(0), El::El1, AccessKind::Fetch, base), None);
+    assert_eq!(emulated(Position::new(0), El::El1, AccessKind::Read, base + 0xffd), None);
 }
 
 #[test]
@@ -120,24 +121,24 @@ fn strategies_it_names_do_let_the_run_through() {
 #[test]
 fn the_strategy_itself_and_other_views() {
     let scenario = scenario("thread-2022.toml", &[]);
-    let asked = at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(0));
+    let asked = at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(Position::new(0)));
     let found = answer(&scenario, "map-page", asked);
     let window = Through::Window { slot: Slot::new(6), range: (0x2001_0000, 0x2001_0fff) };
     assert_eq!(found.changes.first(), Some(&Change::Reach(window)));
-    assert_eq!(found.changes.get(1), Some(&Change::Views(vec![ViewId::Guest(1)])));
+    assert_eq!(found.changes.get(1), Some(&Change::Views(vec![ViewId::Guest(Position::new(1))])));
     let window = found.el2.slots.iter().find(|tried| tried.slot == Slot::new(6)).unwrap();
     assert_eq!((window.how, window.decides), (How::Window, false));
 
     let found = answer(&scenario, "switch-view", Question { view: ViewId::Hypervisor, ..asked });
     assert!(found.verdict.is_ok());
-    assert_eq!(found.changes, [Change::Views(vec![ViewId::Idle, ViewId::Guest(0)])]);
+    assert_eq!(found.changes, [Change::Views(vec![ViewId::Idle, ViewId::Guest(Position::new(0))])]);
 }
 
 #[test]
 fn rights_that_would_do_are_the_nearest() {
     let scenario = scenario("thread-2022.toml", &[]);
     let rights = |addr, el, kind| {
-        let found = answer(&scenario, "naive", at(addr, el, kind, ViewId::Guest(0)));
+        let found = answer(&scenario, "naive", at(addr, el, kind, ViewId::Guest(Position::new(0))));
         found.changes.into_iter().find_map(|change| match change {
             Change::Rights { slot, attrs, .. } => Some((slot, attrs.to_string())),
             _ => None,
@@ -148,7 +149,8 @@ fn rights_that_would_do_are_the_nearest() {
     assert_eq!(rights(0x28_0000, El::El1, AccessKind::Read), text(1, "ro EL2, EL1 and EL0, never execute"));
     // WXN is set, so EL2 executes only what it cannot write.
     assert_eq!(rights(0x3000_0000, El::El2, AccessKind::Fetch), text(6, "ro EL2, EL1 and EL0, executable"));
-    let found = answer(&scenario, "naive", at(0x3000_0000, El::El2, AccessKind::Fetch, ViewId::Guest(0)));
+    let found =
+        answer(&scenario, "naive", at(0x3000_0000, El::El2, AccessKind::Fetch, ViewId::Guest(Position::new(0))));
     assert!(found.changes.contains(&Change::WxnClear));
 }
 
@@ -159,7 +161,7 @@ fn stage_1_speaks_first() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/scenarios/thread-2022.toml");
     let text = std::fs::read_to_string(&path).unwrap().replace("vcpu_info = 0x30012000", region);
     let scenario = Scenario::from_text(&path, &text, &[]).unwrap();
-    let ask = |addr, el, kind| answer(&scenario, "map-page", at(addr, el, kind, ViewId::Guest(0)));
+    let ask = |addr, el, kind| answer(&scenario, "map-page", at(addr, el, kind, ViewId::Guest(Position::new(0))));
 
     let found = ask(0x3000_0000, El::El1, AccessKind::Write);
     let refusal = found.verdict.unwrap_err();
@@ -201,7 +203,7 @@ el1_mpu = [
 ]
 "#;
     let scenario = Scenario::from_text(path, text, &[]).unwrap();
-    let asked = at(0x3010_4100, El::El1, AccessKind::Write, ViewId::Guest(0));
+    let asked = at(0x3010_4100, El::El1, AccessKind::Write, ViewId::Guest(Position::new(0)));
     let found = answer(&scenario, "map-page", asked);
     let to =
         |slot, beside, to| Change::Reshaped { stage: Stage::One, slot: Slot::new(slot), beside: Slot::new(beside), to };
@@ -217,24 +219,28 @@ el1_mpu = [
     // The kernel's data is EL1's alone: with slot 2 off, EL0 would get nowhere.
     let found = answer(&scenario, "map-page", Question { access: Access { el: El::El0, ..asked.access }, ..asked });
     assert!(!found.changes.contains(&to(2, 1, Reshaped::Off)), "{:?}", found.changes);
-    let found = answer(&scenario, "map-page", at(0x3010_0000, El::El0, AccessKind::Read, ViewId::Guest(0)));
+    let found =
+        answer(&scenario, "map-page", at(0x3010_0000, El::El0, AccessKind::Read, ViewId::Guest(Position::new(0))));
     assert_eq!(found.verdict.unwrap_err().stage, Stage::One);
-    assert!(answer(&scenario, "map-page", at(0x3010_0000, El::El1, AccessKind::Write, ViewId::Guest(0))).succeeds());
+    assert!(
+        answer(&scenario, "map-page", at(0x3010_0000, El::El1, AccessKind::Write, ViewId::Guest(Position::new(0))))
+            .succeeds()
+    );
 }
 
 #[test]
 fn a_slot_that_holds_a_pin_is_no_window() {
     let scenario = scenario("thread-2022.toml", &[]);
-    let found = answer(&scenario, "pin", at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(0)));
+    let found = answer(&scenario, "pin", at(0x2001_0030, El::El2, AccessKind::Rmw, ViewId::Guest(Position::new(0))));
     let off: Vec<_> = found.el2.slots.iter().filter(|tried| !tried.words.enabled()).collect();
     assert_eq!(off.len(), 2);
-    assert!(off.iter().all(|tried| tried.how == How::Off && tried.owners == [Owner::Ram(0)]));
+    assert!(off.iter().all(|tried| tried.how == How::Off && tried.owners == [Owner::Ram(Position::new(0))]));
 }
 
 #[test]
 fn where_nothing_answers_no_strategy_is_advised() {
     let scenario = scenario("thread-2022.toml", &["memory={ base = 0x100000, size = 0x7ff00000 }"]);
-    let asked = at(0x1000, El::El2, AccessKind::Write, ViewId::Guest(0));
+    let asked = at(0x1000, El::El2, AccessKind::Write, ViewId::Guest(Position::new(0)));
     let found = answer(&scenario, "map-page", asked);
     assert!(!found.answers && found.changes.is_empty());
 }
@@ -267,7 +273,7 @@ proptest! {
         size in prop_oneof![1..64u64, 1..(1u64 << 52)],
         kind in prop_oneof![Just(AccessKind::Read), Just(AccessKind::Write), Just(AccessKind::Fetch), Just(AccessKind::Rmw)],
         el in prop_oneof![Just(El::El0), Just(El::El1), Just(El::El2)],
-        domain in 0..4usize,
+        domain in (0..4usize).prop_map(Position::new),
     ) {
         let scenario = scenario("four-ring.toml", &[]);
         let question = Question { access: Access { addr, size, kind, el }, view: ViewId::Guest(domain), vcpu: 0 };

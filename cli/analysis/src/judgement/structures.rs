@@ -3,14 +3,14 @@
 use evtchn::{Object, Vcpu, abi};
 use scenario::Scenario;
 use sim_core::guest::steps::{Op, Step};
-use sim_core::layout::{PAGE_SIZE, Span};
+use sim_core::layout::{PAGE_SIZE, Position, Span};
 use sim_core::world;
 
 /// A structure in memory that a domain hands over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Structure {
     /// Position of the domain.
-    pub domain: usize,
+    pub domain: Position,
     /// What it is.
     pub object: Object,
     /// Its bytes.
@@ -23,7 +23,7 @@ pub struct Structure {
 pub fn structures(scenario: &Scenario) -> Vec<Structure> {
     let layout = &scenario.layout;
     let mut all = Vec::new();
-    for domain in 0..layout.domains().len() {
+    for domain in layout.positions() {
         let Some(pages) = layout.pages(domain) else { continue };
         let mut put = |object, address, size| {
             all.extend(Span::with_size(address, size).map(|span| Structure { domain, object, span }));

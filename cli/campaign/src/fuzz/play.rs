@@ -11,6 +11,7 @@ use evtchn::Vcpu;
 use evtchn::abi::DOMID_SELF;
 use evtchn::model::Model;
 use serde_json::Value;
+use sim_core::hyp::domain::position_of;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::PAGE_SIZE;
 use sim_core::machine::Machine;
@@ -162,13 +163,14 @@ impl<'a> Player<'a> {
     fn created(&mut self, domain: &DomainHeader) {
         let Some(dom) = self.rig.harness.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
         let shared_info = self.rig.harness.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
-        let accepts = self.rig.harness.hands_over(dom.get()).iter().map(|span| (span.base(), span.limit())).collect();
+        let accepts =
+            self.rig.harness.hands_over(position_of(dom)).iter().map(|span| (span.base(), span.limit())).collect();
         self.model.create(domain.id, judge::config(domain, shared_info, accepts));
         let layout = self.rig.harness.hyp.layout();
-        if layout.pages(dom.get()).is_some_and(|pages| !pages.shared_info_placed) {
+        if layout.pages(position_of(dom)).is_some_and(|pages| !pages.shared_info_placed) {
             self.model.unplaced(domain.id);
         }
-        let ram = layout.domains().get(dom.get()).map(|planned| planned.ram.as_slice()).unwrap_or_default();
+        let ram = layout.domain(position_of(dom)).map(|planned| planned.ram.as_slice()).unwrap_or_default();
         if let Some(made) = self.model.doms.get_mut(&domain.id) {
             made.ram = ram.iter().map(|span| (span.base(), span.limit())).collect();
         }

@@ -15,7 +15,7 @@ use evtchn::Errno;
 use evtchn::op::{Op as EventOp, command};
 use sim_core::hyp::domain::{RunState, VcpuState};
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::{PAGE_SIZE, Span};
+use sim_core::layout::{PAGE_SIZE, Position, Span};
 use std::collections::BTreeSet;
 
 /// The most words that one event loads or changes: two to unmask, three of its own, the tail's with five attempts to link and
@@ -40,8 +40,11 @@ pub(super) fn play(case: &Case, source: &mut impl Source) -> Option<Wrong> {
     let shared_infos: Vec<u64> = rig.harness.hyp.channels.domains().filter_map(shared_info).collect();
     let pages = shared_infos.iter().filter_map(|at| Span::with_size(*at, PAGE_SIZE));
     // Not the memory behind it, where argument blocks are: that stays the guest's own.
-    rig.forced.tamper.shared =
-        (0..case.domains.len()).flat_map(|at| rig.harness.hands_over(at).into_iter().take(1)).chain(pages).collect();
+    rig.forced.tamper.shared = Position::all()
+        .take(case.domains.len())
+        .flat_map(|at| rig.harness.hands_over(at).into_iter().take(1))
+        .chain(pages)
+        .collect();
     let made = vec![None; case.steps.len()];
     let handed = shared_infos.iter().map(|at| at / PAGE_SIZE).collect();
     let mut victim = Victim { case, rig, made, handed };

@@ -7,6 +7,7 @@ use evtchn::Route;
 use sim_core::guest::asynch::AsyncGuest;
 use sim_core::guest::{Action, CPU_OFF, Guest, Input, Mark};
 use sim_core::harness::{AccessOf, Interference};
+use sim_core::layout::Position;
 use sim_core::machine::{Cpu, Machine, Refusal};
 use sim_core::platform::{Event, Platform, Width};
 use std::collections::VecDeque;
@@ -24,19 +25,19 @@ pub(super) enum Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// The end of the domain at this position.
-    Kill(usize),
+    Kill(Position),
     /// A domain at this position, where there is none.
-    Create(usize),
+    Create(Position),
     /// The domain at this position is paused.
-    Pause(usize),
+    Pause(Position),
     /// One pause of it is taken back.
-    Unpause(usize),
+    Unpause(Position),
     /// A hypercall of the domain's on the PE.
     Call(Action),
     /// A VIRQ. A global one goes to its handler, whatever the domain.
     Virq {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Of which vCPU, if it is per vCPU.
         vcpu: u32,
         /// Which.
@@ -45,7 +46,7 @@ pub enum Tool {
     /// Xen notifies the peer of its own port.
     Notify {
         /// Position of the domain that the port is in.
-        domain: usize,
+        domain: Position,
         /// Xen's port.
         port: u32,
     },
@@ -105,7 +106,7 @@ pub enum Happening {
     /// The second half began.
     WentOn(Who),
     /// A long operation stopped at a check point: of this domain, at this port.
-    Preempted(Who, usize, u32),
+    Preempted(Who, Position, u32),
     /// A hypercall that was preempted goes on.
     Again(Who),
     /// A hypercall or a wish is over, with this.
@@ -117,7 +118,7 @@ pub enum Happening {
     /// A guest ended the interrupt that was active.
     Ended(Who),
     /// An event for this port of Xen's own, in this domain.
-    Notified(usize, u32),
+    Notified(Position, u32),
     /// A vCPU sleeps, or its domain is paused.
     Slept(Who),
 }

@@ -25,7 +25,7 @@ use evtchn::model::{Dom, Model, State};
 use evtchn::op::Op;
 use evtchn::{Binding, Errno};
 use sim_core::guest::Action;
-use sim_core::layout::PAGE_SIZE;
+use sim_core::layout::{PAGE_SIZE, Position};
 use std::collections::BTreeMap;
 
 /// In what a schedule differs from the hypercalls one after the other, in order of their ends.
@@ -71,9 +71,9 @@ enum Effect {
     Call(Call),
     Tool(Tool),
     /// A part of a reset or a domain's end, up to where it was preempted: of this domain, at this port.
-    Part(Long, usize, u32),
+    Part(Long, Position, u32),
     /// The rest of a reset that was preempted.
-    Rest(usize),
+    Rest(Position),
 }
 
 /// What has check points.

@@ -1,7 +1,7 @@
 //! Who runs where.
 
 use super::schedule::Who;
-use sim_core::layout::PeId;
+use sim_core::layout::{PeId, Position};
 
 /// The PE of the sender, which is the domain at 1.
 pub(super) const SENDER: Who = 0;
@@ -15,7 +15,8 @@ pub(super) const CONTROL: Who = 3;
 pub const PES: usize = 4;
 
 /// Domain and vCPU of each PE.
-pub(super) const RUNS: [(usize, u32); PES] = [(1, 0), (2, 0), (2, 1), (0, 0)];
+pub(super) const RUNS: [(Position, u32); PES] =
+    [(Position::new(1), 0), (Position::new(2), 0), (Position::new(2), 1), (Position::new(0), 0)];
 /// The PE on which somebody acts, in the system's own terms.
 pub(super) const fn pe_of(who: Who) -> PeId {
     PeId::new(who as u32)
@@ -23,8 +24,8 @@ pub(super) const fn pe_of(who: Who) -> PeId {
 
 /// The position of the domain that runs on a PE.
 #[must_use]
-pub fn domain_of(pe: Who) -> usize {
-    RUNS.get(pe).map_or(0, |(domain, _)| *domain)
+pub fn domain_of(pe: Who) -> Position {
+    RUNS.get(pe).map_or(Position::new(0), |(domain, _)| *domain)
 }
 
 /// The vCPU that runs on a PE.
@@ -34,6 +35,6 @@ pub(super) fn vcpu_of(pe: Who) -> u32 {
 
 /// The id of the domain at `position`: the same number.
 #[must_use]
-pub const fn id_of(position: usize) -> u16 {
-    position as u16
+pub const fn id_of(position: Position) -> u16 {
+    position.get() as u16
 }

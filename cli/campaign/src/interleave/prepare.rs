@@ -11,6 +11,7 @@ use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, Vir
 use sim_core::harness::Interfered;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::strategy::Builtin;
+use sim_core::layout::Position;
 use sim_core::machine::{Cpu, Faulted};
 use sim_core::outcome::Area;
 use sim_core::platform::{Platform, SysReg};
@@ -50,7 +51,7 @@ impl System {
     }
 
     /// Xen's own port in the domain on a PE, which tells its vCPU's waiters, for the domain at `remote`.
-    pub(super) fn xen_port(&mut self, pe: Who, remote: usize) -> Result<u32, NoSystem> {
+    pub(super) fn xen_port(&mut self, pe: Who, remote: Position) -> Result<u32, NoSystem> {
         let (id, vcpu, remote) = (id_of(domain_of(pe)), vcpu_of(pe), id_of(remote));
         let port = self.model.xen_alloc(None, id, vcpu, remote).map_err(refused(pe, "Xen's own port"))?;
         self.as_xen(pe, "Xen's own port", |channels, host, index| {
@@ -72,7 +73,7 @@ impl System {
     }
 
     /// Opens a port of this number for the domain at `remote`, as boot code does.
-    pub(super) fn port_at_number(&mut self, pe: Who, number: u32, remote: usize) -> Result<(), NoSystem> {
+    pub(super) fn port_at_number(&mut self, pe: Who, number: u32, remote: Position) -> Result<(), NoSystem> {
         let (id, remote) = (id_of(domain_of(pe)), id_of(remote));
         let mut below = Vec::new();
         loop {
@@ -91,7 +92,7 @@ impl System {
     }
 
     /// Pauses the domain at `position` as a toolstack does.
-    pub(super) fn pause(&mut self, position: usize) -> Result<(), NoSystem> {
+    pub(super) fn pause(&mut self, position: Position) -> Result<(), NoSystem> {
         let refused = refused(CONTROL, "pause");
         self.model.pause(id_of(position), true).map_err(&refused)?;
         let dom = self.harness.hyp.index(position).ok_or(NoSystem::Lacks("a domain"))?;
@@ -108,11 +109,11 @@ impl System {
         work: impl FnOnce(
             &mut EventChannels<Area>,
             &mut Cx<'_, Interfered<'_, ()>, Builtin>,
-            &dyn Fn(usize) -> Result<DomIdx, Errno>,
+            &dyn Fn(Position) -> Result<DomIdx, Errno>,
         ) -> Result<(), Stop<Faulted>>,
     ) -> Result<(), NoSystem> {
         let indices: Vec<Option<DomIdx>> = positions().map(|position| self.harness.hyp.index(position)).collect();
-        let index = |position: usize| indices.get(position).copied().flatten().ok_or(Errno::ESRCH);
+        let index = |position: Position| indices.get(position.get()).copied().flatten().ok_or(Errno::ESRCH);
         match self.harness.on_its_own(&mut (), pe_of(pe), |channels, mut host| work(channels, &mut host, &index))? {
             Ok(()) => Ok(self.take_kicks()?),
             Err(errno) => Err(refused(pe, what)(errno)),
@@ -163,7 +164,7 @@ impl System {
     }
 
     /// Whether the domain at `position` is on FIFO.
-    pub(super) fn is_fifo(&self, position: usize) -> bool {
+    pub(super) fn is_fifo(&self, position: Position) -> bool {
         let dom = self.harness.hyp.index(position);
         dom.and_then(|dom| self.harness.hyp.channels.abi_kind(dom)) == Some(AbiKind::Fifo)
     }

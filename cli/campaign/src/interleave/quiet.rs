@@ -7,7 +7,8 @@ use super::system::System;
 use evtchn::abi::fifo::{BUSY, LINK_MASK, LINKED, MASKED, PENDING, QUEUES, WORDS_PER_PAGE};
 use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
 use evtchn::{AbiKind, DomIdx, Polling, Port, Vcpu, VcpuInfoPlace};
-use sim_core::hyp::domain::RunState;
+use sim_core::hyp::domain::{RunState, position_of};
+use sim_core::layout::Position;
 use sim_core::outcome::Area;
 
 /// An event that will never be seen, or may be.
@@ -16,56 +17,56 @@ pub enum Lost {
     /// It is pending and not masked, and no vCPU's selector names its word.
     NotSelected {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
     },
     /// It is pending and not masked, and its word is on no queue.
     NotLinked {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
     },
     /// Its word is linked, and no queue that is ready leads to it.
     NotReached {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
     },
     /// Its word comes up twice, on two queues or in a circle.
     Twice {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
     },
     /// Its word was left busy, which keeps the guest from unmasking it.
     Busy {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The port.
         port: u32,
     },
     /// A vCPU's selector or ready bits say that there is something, and its upcall byte does not.
     NoUpcall {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
     },
     /// A vCPU sleeps, and what it sleeps for is there: an interrupt, or an event for the port that it polls.
     Asleep {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
     },
     /// A vCPU's upcall byte is set, and no event interrupt is on its way.
     NotTold {
         /// The domain's position.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
     },
@@ -124,12 +125,12 @@ fn two_level(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
         let set = |array: u32| read(system, area, array + bit.word) & bit.mask != 0;
         let selected = words.iter().any(|words| words.selector >> (port / 64) & 1 != 0);
         let waits = set(shared_info::PENDING) && !set(shared_info::MASK);
-        (waits && !selected).then_some(Lost::NotSelected { domain: dom.get(), port })
+        (waits && !selected).then_some(Lost::NotSelected { domain: position_of(dom), port })
     })
 }
 
 fn fifo(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
-    let domain = dom.get();
+    let domain = position_of(dom);
     let pages = system.harness.hyp.channels.event_pages(dom);
     let word = |port: u32| {
         let page = pages.get((port / WORDS_PER_PAGE) as usize)?;
@@ -162,7 +163,7 @@ fn fifo(system: &System, dom: DomIdx, words: &[Words]) -> Option<Lost> {
 }
 
 fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
-    let (domain, vcpu) = (dom.get(), words.vcpu);
+    let (domain, vcpu) = (position_of(dom), words.vcpu);
     let ready =
         words.block.map_or(0, |block| system.harness.machine.look_at(block + u64::from(control_block::READY), 4));
     if (words.selector != 0 || ready != 0) && !words.upcall {
@@ -181,7 +182,7 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
 /// A vCPU that sleeps though it should not.
 fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
     let (hyp, channels) = (&system.harness.hyp, &system.harness.hyp.channels);
-    let state = Some(hyp.vcpu(hyp.vcpu_id(dom.get(), vcpu)?)).filter(|state| state.run == RunState::Blocked)?;
+    let state = Some(hyp.vcpu(hyp.vcpu_id(position_of(dom), vcpu)?)).filter(|state| state.run == RunState::Blocked)?;
     let pending = |port: Port| match channels.abi_kind(dom)? {
         AbiKind::TwoLevel => {
             let bit = BitAt::of(port.0);
@@ -196,5 +197,5 @@ fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
         Some(Polling::Port(port)) => pending(port).unwrap_or(false),
         _ => false,
     };
-    (due || state.has_interrupt()).then_some(Lost::Asleep { domain: dom.get(), vcpu })
+    (due || state.has_interrupt()).then_some(Lost::Asleep { domain: position_of(dom), vcpu })
 }

@@ -10,6 +10,7 @@ use core::cell::Cell;
 use evtchn::abi::fifo::MASKED;
 use evtchn::op::Op;
 use sim_core::guest::{Action, Home};
+use sim_core::layout::Position;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -133,7 +134,7 @@ pub enum Prep {
     /// The vCPU forgets what it was told so far.
     Quiet,
     /// The domain at this position is paused.
-    Pause(usize),
+    Pause(Position),
 }
 
 impl Prep {
@@ -157,17 +158,17 @@ pub enum Act {
     /// `WFI`.
     Wait,
     /// A toolstack asks for the end of the domain at this position.
-    Kill(usize),
+    Kill(Position),
     /// A toolstack asks for a new domain at this position.
-    Create(usize),
+    Create(Position),
     /// A toolstack pauses the domain at this position.
-    Pause(usize),
+    Pause(Position),
     /// A toolstack takes one pause back.
-    Unpause(usize),
+    Unpause(Position),
     /// Xen raises a VIRQ; a global one goes to its handler.
     Virq {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// Of which vCPU, if it is per vCPU.
         vcpu: u32,
         /// Which.
@@ -241,10 +242,11 @@ impl Script {
             system.prep(*pe, prep)?;
         }
         // Whether the guest of each PE's domain takes itself to be on FIFO.
-        let fifo: Vec<Rc<Cell<bool>>> = (0..PES).map(|domain| Rc::new(Cell::new(system.is_fifo(domain)))).collect();
+        let fifo: Vec<Rc<Cell<bool>>> =
+            Position::all().take(PES).map(|domain| Rc::new(Cell::new(system.is_fifo(domain)))).collect();
         let mut works = [const { None }; PES];
         for (pe, (work, program)) in works.iter_mut().zip(&self.programs).enumerate() {
-            let on_fifo = fifo.get(domain_of(pe)).cloned().unwrap_or_default();
+            let on_fifo = fifo.get(domain_of(pe).get()).cloned().unwrap_or_default();
             *work = Some((program.work(system, pe, on_fifo)?, program.handles));
         }
         Ok(works.map(|work| work.unwrap_or((Work::Toolstack(VecDeque::new()), false))))

@@ -16,8 +16,8 @@ use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, SetupError};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutError, LayoutParts, PAGE_SIZE, Placement, Sections, Span,
-    VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutError, LayoutParts, PAGE_SIZE, Placement, Position, Sections,
+    Span, VcpuLayout,
 };
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Faulted, Machine};
@@ -92,13 +92,13 @@ impl From<Faulted> for NoSystem {
 }
 
 /// Positions of domains.
-pub(super) fn positions() -> core::ops::Range<usize> {
-    0..RAM.len()
+pub(super) fn positions() -> impl Iterator<Item = Position> {
+    Position::all().take(RAM.len())
 }
 
 /// The domain at `position`.
-pub(super) fn domain(position: usize) -> Option<DomainLayout> {
-    let base = *RAM.get(position)?;
+pub(super) fn domain(position: Position) -> Option<DomainLayout> {
+    let base = *RAM.get(position.get())?;
     let vcpus = RUNS.iter().enumerate().filter(|(_, (domain, _))| *domain == position);
     let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe: pe_of(pe), el1_regions: Vec::new() }).collect();
     Some(DomainLayout {
@@ -107,7 +107,7 @@ pub(super) fn domain(position: usize) -> Option<DomainLayout> {
         ram: [Span::with_size(base, PAGES * PAGE_SIZE)?].into(),
         vcpu_info: (0..vcpus.len() as u64).map(|vcpu| base + (9 + vcpu) * PAGE_SIZE).collect(),
         vcpus,
-        privileged: position == 0,
+        privileged: position.get() == 0,
         max_evtchn_port: 1023,
         target: None,
         shared_info: Some(base + 8 * PAGE_SIZE),
@@ -129,7 +129,7 @@ fn layout(placement: Placement) -> Result<Layout, NoSystem> {
         placement,
         hyp_devices: HypDevices::Fixed,
         sections: Sections::default(),
-        domains: (0..RAM.len()).filter_map(domain).collect(),
+        domains: positions().filter_map(domain).collect(),
         shared: Vec::new(),
         emulated: Vec::new(),
         passthrough: Vec::new(),
@@ -147,7 +147,7 @@ pub struct System {
     pub(super) prepared: Vec<(Who, Action, Call)>,
     homes: Vec<Home>,
     /// Ports by name and position of their domain.
-    pub(super) names: BTreeMap<(String, usize), u32>,
+    pub(super) names: BTreeMap<(String, Position), u32>,
     /// A port may come back in the block at this address.
     port_at: Option<u64>,
 }
@@ -176,7 +176,7 @@ impl System {
             names: BTreeMap::new(),
             port_at: None,
         };
-        (0..RAM.len()).for_each(|position| system.model_domain(&mut model, position));
+        positions().for_each(|position| system.model_domain(&mut model, position));
         system.model = model;
         system.harness.boot()?;
         system.harness.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
@@ -187,7 +187,7 @@ impl System {
     }
 
     /// Gives a model the domain at `position`, which the hypervisor has, with its memory clear.
-    pub(super) fn model_domain(&self, model: &mut Model, position: usize) {
+    pub(super) fn model_domain(&self, model: &mut Model, position: Position) {
         let hyp = &self.harness.hyp;
         let Some(dom) = hyp.index(position) else { return };
         let shared_info = hyp.channels.shared_info(dom).map_or(0, |area| area.address);
@@ -200,7 +200,7 @@ impl System {
         }
         let accepts = accepts.iter().map(|span| (span.base(), span.limit())).collect();
         let vcpus = RUNS.iter().filter(|(domain, _)| *domain == position).count() as u32;
-        let privileged = position == 0;
+        let privileged = position.get() == 0;
         let config = Config { vcpus, privileged, max_port: 1023, target: None, shared_info, accepts };
         model.create(id_of(position), config);
     }
@@ -217,7 +217,7 @@ impl System {
 
     /// Puts a hypercall's block into memory; gives the action that makes the call.
     pub fn prepare(&mut self, pe: Who, call: Call) -> Action {
-        let base = RAM.get(domain_of(pe)).copied().unwrap_or_default();
+        let base = RAM.get(domain_of(pe).get()).copied().unwrap_or_default();
         let block = base + (PAGES - 1) * PAGE_SIZE + self.prepared.len() as u64 * BLOCK;
         let encoded = call.encode(block);
         for (address, word) in (block..).step_by(4).zip(&encoded.block) {
@@ -294,7 +294,7 @@ impl System {
 
     /// What lives at an address: the domain at which position has it, which area, and the offset in it.
     #[must_use]
-    pub fn object_at(&self, address: u64) -> Option<(Option<usize>, Object, u64)> {
+    pub fn object_at(&self, address: u64) -> Option<(Option<Position>, Object, u64)> {
         self.harness.hyp.object_at(address).map(|(area, offset)| (area.domain, area.object, offset))
     }
 

@@ -11,7 +11,7 @@ use sim_core::harness::Harness;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, StaticChannel};
-use sim_core::layout::{PAGE_SIZE, PeId};
+use sim_core::layout::{PAGE_SIZE, PeId, Position};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Faulted, Machine};
 use sim_core::platform::{Event, Width};
@@ -28,7 +28,7 @@ const ARGUMENTS: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Guest {
     /// Its position in the layout.
-    pub(super) position: usize,
+    pub(super) position: Position,
     /// Where each vCPU's `vcpu_info` is, once there is one to look at.
     pub(super) infos: [Option<u64>; VCPUS],
     /// The interrupt controller as each vCPU sees it.
@@ -36,7 +36,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    fn new(position: usize) -> Self {
+    fn new(position: Position) -> Self {
         let mut gic = [Gic::default(); VCPUS];
         for first in gic.iter_mut().take(1) {
             first.online = true;
@@ -98,7 +98,7 @@ impl Rig {
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let policy = Policy { hardware_domain: system.hardware_domain(), silo: system.silo };
         let hyp = Hypervisor::new(layout, strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;
-        let guests = system.domains.iter().enumerate().map(|(position, (id, _))| (*id, Guest::new(position)));
+        let guests = Position::all().zip(&system.domains).map(|(position, (id, _))| (*id, Guest::new(position)));
         let guests = guests.collect();
         let harness = Harness::new(machine, hyp);
         let mut rig = Self { harness, guests, forced: Forced::default(), events: Vec::new() };

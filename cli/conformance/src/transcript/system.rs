@@ -7,7 +7,7 @@ use serde_json::Value;
 use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
     Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, PeId, Placement,
-    Sections, Span, Timers, Uart, VcpuLayout,
+    Position, Sections, Span, Timers, Uart, VcpuLayout,
 };
 use std::path::Path;
 
@@ -106,7 +106,7 @@ impl System {
             // Known, so that `background` can be asked too.
             rules: Rules { default_map: DefaultMap::RwNoExec, ..Rules::default() },
         };
-        let domains = (0..).zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
+        let domains = Position::all().zip(&self.domains).map(|(position, domain)| place_domain(position, *domain));
         let parts = LayoutParts {
             board,
             image,
@@ -125,11 +125,11 @@ impl System {
 }
 
 /// Where a domain's RAM starts.
-pub(super) fn ram(position: usize) -> u64 {
-    RAM + RAM_STEP * position as u64
+pub(super) fn ram(position: Position) -> u64 {
+    RAM + RAM_STEP * position.get() as u64
 }
 
-fn place_domain(position: usize, (id, vcpus): (u16, u32)) -> Option<DomainLayout> {
+fn place_domain(position: Position, (id, vcpus): (u16, u32)) -> Option<DomainLayout> {
     let ram = Span::with_size(ram(position), RAM_SIZE)?;
     let el1_regions = vec![Region::new(ram.base(), ram.limit(), GUEST_RAM).ok()?];
     Some(DomainLayout {

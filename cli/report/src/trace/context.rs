@@ -1,6 +1,7 @@
 //! What a trace is of, and what every form of it says alike.
 
 use scenario::Scenario;
+use sim_core::layout::Position;
 use sim_core::outcome::VcpuRef;
 use sim_core::world::watch::Standing;
 
@@ -20,7 +21,7 @@ impl Of<'_> {
         words::vcpu(&self.scenario.layout, vcpu)
     }
 
-    pub(super) fn domain(&self, position: usize) -> &str {
+    pub(super) fn domain(&self, position: Position) -> &str {
         words::domain(&self.scenario.layout, position)
     }
 }

@@ -8,7 +8,7 @@ use super::file::TraceFile;
 use super::tracks::{Events, Tracks, Written};
 use super::vcpus::Vcpus;
 use serde_json::{Value, json};
-use sim_core::layout::{PeId, PerPe};
+use sim_core::layout::{PeId, PerPe, Position};
 use sim_core::outcome::{OnBehalf, Report, VcpuRef, ViewId};
 use sim_core::platform::Event;
 use sim_core::world::watch::{Fate, Origin, Told};
@@ -31,7 +31,7 @@ pub(super) struct Perfetto {
     pes: PerPe<PeTracks>,
     vcpus: Vcpus,
     /// Of each port: the flow of the send that it is pending by.
-    flows: BTreeMap<(usize, u32), u64>,
+    flows: BTreeMap<(Position, u32), u64>,
     next_flow: u64,
     console: Console,
     /// The PE that wrote to it last.
@@ -157,7 +157,7 @@ impl Perfetto {
         &mut self,
         out: &mut Events<'_>,
         (at, pe): (u64, PeId),
-        port: (usize, u32),
+        port: (Position, u32),
         (origin, fate): (Origin, Fate),
         name: &str,
     ) {

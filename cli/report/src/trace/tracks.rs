@@ -7,7 +7,7 @@ use super::context::Of;
 use super::file::TraceFile;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sim_core::layout::PeId;
+use sim_core::layout::{PeId, Position};
 use sim_core::outcome::VcpuRef;
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ impl Tracks {
 
     /// A vCPU's place among all, if there is such a vCPU.
     pub(super) fn place(&self, vcpu: VcpuRef) -> Option<usize> {
-        let (before, count) = *self.vcpus.get(vcpu.domain)?;
+        let (before, count) = *self.vcpus.get(vcpu.domain.get())?;
         let number = usize::try_from(vcpu.vcpu).ok().filter(|number| *number < count)?;
         Some(before + number)
     }
@@ -88,7 +88,7 @@ impl Tracks {
             thread(Self::pe(pe), format!("PE {pe}"));
             thread(self.view(pe), format!("on PE {pe}"));
         }
-        for (domain, planned) in of.scenario.layout.domains().iter().enumerate() {
+        for (domain, planned) in Position::all().zip(of.scenario.layout.domains()) {
             for (vcpu, planned) in (0u32..).zip(&planned.vcpus) {
                 let vcpu = VcpuRef { domain, vcpu };
                 if let Some(place) = self.place(vcpu) {

@@ -11,6 +11,7 @@ use super::{Difference, ParityError};
 use analysis::judgement::System;
 use scenario::{Scenario, strategy};
 use sim_core::guest::telling::{Bank, Kind, Telling};
+use sim_core::layout::Position;
 use sim_core::outcome::{Outcome, VcpuRef};
 use std::cell::RefCell;
 use std::fmt;
@@ -93,7 +94,7 @@ pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> R
 
     let vcpus = programs.iter().map(|program| {
         let vcpu = VcpuRef { domain: program.domain, vcpu: program.home.vcpu };
-        let domain = scenario.layout.domains().get(vcpu.domain).map(|domain| domain.name.clone()).unwrap_or_default();
+        let domain = scenario.layout.domain(vcpu.domain).map(|domain| domain.name.clone()).unwrap_or_default();
         let head = &format!("{}.{} ", vcpu.domain, vcpu.vcpu);
         let lines = |kind| {
             let mine = move |line: &&str| line.starts_with(head.as_str()) && Kind::of(line) == kind;
@@ -149,7 +150,7 @@ fn boot(
         // Guests take turns by instructions executed, not by the time of the machine that emulates.
         command.args(["-icount", "shift=4,sleep=off"]);
         command.arg("-dtb").arg(&tree).arg("-serial").arg(format!("file:{}", uart.display()));
-        for (position, payload) in payloads.iter().enumerate() {
+        for (position, payload) in Position::all().zip(&payloads) {
             let file = target::put(folder, &format!("domain-{position}"), payload)?;
             target::load(command, &file, system::module(position));
         }

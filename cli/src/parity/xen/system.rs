@@ -7,7 +7,7 @@ use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 use scenario::Scenario;
 use sim_core::export::{self, Program};
 use sim_core::hyp::StaticChannel;
-use sim_core::layout::{DomainLayout, Placement};
+use sim_core::layout::{DomainLayout, Layout, Placement, Position};
 
 /// Where the first image is put for Xen, and how far it is to the next. Not at 128 MiB into RAM, where QEMU has its tree.
 const MODULES: (u64, u64) = (0x4a00_0000, 0x20_0000);
@@ -23,15 +23,15 @@ pub(super) fn unfit(why: impl Into<String>) -> ParityError {
 }
 
 /// The positions of the domains, in the order of their ids.
-fn order(domains: &[DomainLayout]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..domains.len()).collect();
-    order.sort_by_key(|at| domains.get(*at).map(|domain| domain.id));
+fn order(layout: &Layout) -> Vec<Position> {
+    let mut order: Vec<Position> = layout.positions().collect();
+    order.sort_by_key(|at| layout.domain(*at).map(|domain| domain.id));
     order
 }
 
 /// Refuses what Xen on arm64, on a PE with page tables, cannot be given.
 pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
-    let (domains, parts) = (scenario.layout.domains(), scenario.layout.parts());
+    let (layout, parts) = (&scenario.layout, scenario.layout.parts());
     if parts.placement != Placement::GuestRam {
         return Err(unfit("its pages are in the hypervisor's memory; expected placement = \"guest-ram\""));
     }
@@ -52,18 +52,18 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
             "time is another there when a poll runs out, and there is {step}; leave the timeout out"
         )));
     }
-    if domains.len() > MAX_DOMAINS {
+    if layout.domains().len() > MAX_DOMAINS {
         return Err(unfit(format!("it has more than {MAX_DOMAINS} domains")));
     }
-    let ids: Vec<u16> = order(domains).iter().filter_map(|at| domains.get(*at)).map(|domain| domain.id.0).collect();
+    let ids: Vec<u16> = order(layout).iter().filter_map(|at| layout.domain(*at)).map(|domain| domain.id.0).collect();
     let first = u16::from(ids.first() != Some(&0));
     if !ids.iter().copied().eq((first..).take(ids.len())) {
         return Err(unfit("Xen numbers domains from 1 on without a gap, and dom0 is 0; expected ids of that kind"));
     }
-    for (position, domain) in domains.iter().enumerate() {
+    for (position, domain) in Position::all().zip(layout.domains()) {
         check_domain(scenario, position, domain)?;
     }
-    let id = |position: usize| domains.get(position).map(|domain| domain.id);
+    let id = |position: Position| layout.domain(position).map(|domain| domain.id);
     match scenario.config.channels.iter().find(|channel| id(channel.listener.0) >= id(channel.binder.0)) {
         None => Ok(()),
         Some(StaticChannel { listener, binder }) => Err(unfit(format!(
@@ -75,7 +75,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ParityError> {
 }
 
 /// The same of one domain.
-fn check_domain(scenario: &Scenario, position: usize, domain: &DomainLayout) -> Result<(), ParityError> {
+fn check_domain(scenario: &Scenario, position: Position, domain: &DomainLayout) -> Result<(), ParityError> {
     let name = &domain.name;
     let [vcpu] = domain.vcpus.as_slice() else {
         return Err(unfit(format!("{name} has {} vCPUs; expected one", domain.vcpus.len())));
@@ -122,8 +122,8 @@ pub(super) fn payload(guest: &[u8], program: &Program) -> Result<Vec<u8>, Parity
 }
 
 /// Where the image of the domain at `position` is put for Xen.
-pub(super) const fn module(position: usize) -> u64 {
-    MODULES.0 + position as u64 * MODULES.1
+pub(super) const fn module(position: Position) -> u64 {
+    MODULES.0 + position.get() as u64 * MODULES.1
 }
 
 /// An address and a size, or another number of 64 bits.
@@ -145,17 +145,16 @@ fn node(name: impl Into<String>, properties: impl IntoIterator<Item = DeviceTree
 
 /// What `/chosen` has for Xen: its command line, and a node for each domain. `sizes`: bytes of the images.
 pub(super) fn chosen(scenario: &Scenario, sizes: &[usize]) -> DeviceTreeNode {
-    let domains = scenario.layout.domains();
-    let order = order(domains);
+    let layout = &scenario.layout;
     // A domain's lines on Xen's console are kept back without the log level. dom0 is not kept apart from others anyway.
     let xsm = if scenario.config.policy.silo { "silo" } else { "dummy" };
     let line = format!("console=dtuart dtuart=/pl011@9000000 dom0_mem=64M dom0_max_vcpus=1 guest_loglvl=all xsm={xsm}");
     let cells = || [property("#address-cells", 2_u32), property("#size-cells", 2_u32)];
     let mut chosen = node("chosen", cells());
     chosen.add_property(property("xen,xen-bootargs", line));
-    for position in order {
-        let Some(domain) = domains.get(position) else { continue };
-        let (address, size) = (module(position), sizes.get(position).copied().unwrap_or(0) as u64);
+    for position in order(layout) {
+        let Some(domain) = layout.domain(position) else { continue };
+        let (address, size) = (module(position), sizes.get(position.get()).copied().unwrap_or(0) as u64);
         let reg = [double(address), double(size)].concat();
         let image =
             node(format!("module@{address:x}"), [property("compatible", KERNEL.as_slice()), property("reg", reg)]);
@@ -180,7 +179,7 @@ pub(super) fn chosen(scenario: &Scenario, sizes: &[usize]) -> DeviceTreeNode {
 }
 
 /// The ends of static channels that a domain has.
-fn ends(scenario: &Scenario, position: usize) -> impl Iterator<Item = DeviceTreeNode> {
+fn ends(scenario: &Scenario, position: Position) -> impl Iterator<Item = DeviceTreeNode> {
     /// Behind the phandles that QEMU gives.
     const FIRST: u32 = 0x10_0000;
     let handles = (FIRST..).step_by(2).zip(&scenario.config.channels);

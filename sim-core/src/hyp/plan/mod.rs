@@ -14,7 +14,7 @@ pub use regions::{
 };
 
 use super::boot::BootPlan;
-use crate::layout::{Layout, Owner, Span};
+use crate::layout::{Layout, Owner, Position, Span};
 use crate::outcome::{Refused, RegionNeeds, Shortage, SmallestChange, ViewBudget, ViewId};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Demand, Gaps, Mapping, Refusal};
@@ -83,7 +83,7 @@ impl Plan {
     pub fn sketch(layout: &Layout, needs: Needs) -> Self {
         let view = |id, wanted: Vec<_>| View::new(id, merge(&wanted, needs.narrow_heap), layout);
         let hypervisor = || view(ViewId::Hypervisor, hypervisor(layout));
-        let guests = 0..layout.domains().len();
+        let guests = layout.positions();
         let mut plan = Self {
             needs,
             fixed: fixed(layout, needs),
@@ -212,7 +212,7 @@ impl Plan {
     pub fn view(&self, id: ViewId) -> &View {
         let found = match id {
             ViewId::Idle => None,
-            ViewId::Guest(domain) => self.guests.get(domain),
+            ViewId::Guest(domain) => self.guests.get(domain.get()),
             ViewId::Hypervisor => self.hypervisor.as_ref(),
         };
         found.unwrap_or(&self.idle)
@@ -265,18 +265,18 @@ impl Plan {
 
     /// Bytes of domains other than `home`'s that EL2 reaches in `view`, or with the default map in every view.
     #[must_use]
-    pub fn foreign_bytes(&self, view: ViewId, home: usize) -> u64 {
+    pub fn foreign_bytes(&self, view: ViewId, home: Position) -> u64 {
         let (all, own) = &self.guest_bytes;
         let reached = if self.needs.default_map { *all } else { self.view(view).guest_bytes };
         // A view that a domain's memory is reached in has all of it.
-        reached.saturating_sub(own.get(home).copied().unwrap_or(0))
+        reached.saturating_sub(own.get(home.get()).copied().unwrap_or(0))
     }
 
     /// Bytes in the pool or the heap that are pages of domains other than `home`.
     #[must_use]
-    pub fn foreign_pages(&self, home: usize) -> u64 {
+    pub fn foreign_pages(&self, home: Position) -> u64 {
         let (all, own) = &self.page_bytes;
-        all.saturating_sub(own.get(home).copied().unwrap_or(0))
+        all.saturating_sub(own.get(home.get()).copied().unwrap_or(0))
     }
 
     /// Whether whatever is at `address` is mapped for EL2 in every view.

@@ -1,6 +1,6 @@
 //! What a plan is made for and of.
 
-use crate::layout::{Owner, Span};
+use crate::layout::{Owner, Position, Span};
 use alloc::vec::Vec;
 use mpu_model::{Region, RegionWords};
 
@@ -39,7 +39,7 @@ pub struct PlannedRegion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedPin {
     /// Position of the domain.
-    pub domain: usize,
+    pub domain: Position,
     /// The page, cut to its owner's range.
     pub region: PlannedRegion,
     /// It holds `shared_info` from the start.

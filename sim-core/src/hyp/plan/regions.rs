@@ -1,7 +1,7 @@
 //! What each view maps, for whom, and with which rights; and how that becomes regions.
 
 use super::planned::{Needs, PlannedPin, PlannedRegion};
-use crate::layout::{HypDevices, Layout, Owner, PAGE_SIZE, Placement, Span};
+use crate::layout::{HypDevices, Layout, Owner, PAGE_SIZE, Placement, Position, Span};
 use alloc::vec::Vec;
 use mpu_model::planner::{Cover, Mapping};
 use mpu_model::{Ap, Attrs, Region, Shareability, Xn};
@@ -46,7 +46,7 @@ pub(super) fn bytes(layout: &Layout, which: impl Fn(Owner) -> bool) -> (u64, Vec
     let mut all = (0u64, alloc::vec![0u64; layout.domains().len()]);
     for (span, owner) in layout.owners().iter().filter(|(_, owner)| which(*owner)) {
         all.0 = all.0.saturating_add(span.size());
-        for (position, bytes) in all.1.iter_mut().enumerate() {
+        for (position, bytes) in Position::all().zip(&mut all.1) {
             if open_to(layout, position, *owner).is_some() {
                 *bytes = bytes.saturating_add(span.size());
             }
@@ -115,7 +115,7 @@ const fn in_static_memory(owner: Owner) -> bool {
 }
 
 /// The attributes under which a guest may touch what `owner` has, if it may.
-fn open_to(layout: &Layout, domain: usize, owner: Owner) -> Option<Attrs> {
+fn open_to(layout: &Layout, domain: Position, owner: Owner) -> Option<Attrs> {
     let shares = |index: usize| layout.parts().shared.get(index).is_some_and(|shared| shared.domains.contains(&domain));
     match owner {
         Owner::Ram(of) if of == domain => Some(GUEST_RAM),
@@ -131,7 +131,7 @@ fn open_to(layout: &Layout, domain: usize, owner: Owner) -> Option<Attrs> {
 }
 
 /// A guest's view: what it may touch, and what EL2 has beside that in every view.
-pub(super) fn guest(layout: &Layout, needs: Needs, domain: usize) -> Vec<Mapping<Owner>> {
+pub(super) fn guest(layout: &Layout, needs: Needs, domain: Position) -> Vec<Mapping<Owner>> {
     let mut regions = Vec::new();
     for (span, owner) in layout.owners() {
         let attrs = open_to(layout, domain, *owner).or(match owner {
@@ -163,7 +163,7 @@ pub(super) fn hypervisor(layout: &Layout) -> Vec<Mapping<Owner>> {
 /// The pages in guests' RAM that `shared_info` and `vcpu_info` are to live in, each once, in order of domain.
 pub(super) fn pins(layout: &Layout) -> Vec<PlannedPin> {
     let mut all: Vec<PlannedPin> = Vec::new();
-    for domain in 0..layout.domains().len() {
+    for domain in layout.positions() {
         let Some(pages) = layout.pages(domain) else { continue };
         let shared_info = (pages.shared_info, pages.shared_info_placed);
         for (address, from_start) in pages.vcpu_info.iter().map(|at| (*at, false)).chain([shared_info]) {

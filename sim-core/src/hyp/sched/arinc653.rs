@@ -2,7 +2,7 @@
 //! together make its major frame, which comes round for ever. What is left of a frame is given to nobody else.
 
 use crate::hyp::domain::{Domains, VcpuId};
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use alloc::vec::Vec;
 use boards::{PeId, PerPe};
 
@@ -13,7 +13,7 @@ pub struct MinorFrame {
     /// The PE.
     pub pe: PeId,
     /// Position of the domain, and the vCPU; `None`: the PE is idle.
-    pub vcpu: Option<(usize, u32)>,
+    pub vcpu: Option<(Position, u32)>,
     /// Its cycles.
     pub runtime: u64,
 }
@@ -67,7 +67,7 @@ pub enum ScheduleError {
     #[error("vCPU {vcpu} of the domain at position {domain} has no frame and would never run; give it one on PE {pe}")]
     NoFrame {
         /// Position of the domain.
-        domain: usize,
+        domain: Position,
         /// The vCPU.
         vcpu: u32,
         /// Where it lives.
@@ -89,7 +89,7 @@ pub fn check(layout: &Layout, frames: &[MinorFrame]) -> Result<(), ScheduleError
         }
         majors[pe] = majors[pe].checked_add(minor.runtime).ok_or(ScheduleError::TooLong { frame, pe })?;
         if let Some((domain, vcpu)) = minor.vcpu {
-            let vcpus = layout.domains().get(domain).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
+            let vcpus = layout.domain(domain).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
             let planned = usize::try_from(vcpu).ok().and_then(|vcpu| vcpus.get(vcpu));
             let lives = planned.ok_or(ScheduleError::NoSuchVcpu { frame, vcpu })?.pe;
             if lives != pe {
@@ -97,7 +97,7 @@ pub fn check(layout: &Layout, frames: &[MinorFrame]) -> Result<(), ScheduleError
             }
         }
     }
-    for (domain, planned) in layout.domains().iter().enumerate() {
+    for (domain, planned) in Position::all().zip(layout.domains()) {
         for (vcpu, planned) in (0u32..).zip(&planned.vcpus) {
             if !frames.iter().any(|minor| minor.vcpu == Some((domain, vcpu))) {
                 return Err(ScheduleError::NoFrame { domain, vcpu, pe: planned.pe });

@@ -28,7 +28,7 @@ pub use xen_pool::XenPool;
 
 use super::plan::{Needs, Plan};
 use super::view::{PeView, Wanted};
-use crate::layout::Placement;
+use crate::layout::{Placement, Position};
 use crate::outcome::ViewId;
 use crate::platform::Platform;
 use mpu_model::SlotSet;
@@ -130,7 +130,7 @@ pub trait Strategy {
         &mut self,
         cx: &mut Reach<'_, P>,
         wanted: &Wanted,
-        domain: usize,
+        domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
         let _ = (cx, wanted, domain);
         Ok(Ok(()))
@@ -276,7 +276,7 @@ impl Strategy for Builtin {
         &mut self,
         cx: &mut Reach<'_, P>,
         wanted: &Wanted,
-        domain: usize,
+        domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
         each!(self, strategy => strategy.accept(cx, wanted, domain))
     }

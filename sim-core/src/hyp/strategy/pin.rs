@@ -13,7 +13,7 @@
 use super::{NoSlot, Reach, Strategy};
 use crate::hyp::plan::{Needs, Plan};
 use crate::hyp::view::{self, Wanted};
-use crate::layout::Span;
+use crate::layout::{Position, Span};
 use crate::outcome::ViewId;
 use crate::platform::Platform;
 use alloc::vec::Vec;
@@ -70,7 +70,7 @@ impl Pin {
         })
     }
 
-    fn hold(&mut self, plan: &Plan, span: Span, domain: usize) -> Result<(), NoSlot> {
+    fn hold(&mut self, plan: &Plan, span: Span, domain: Position) -> Result<(), NoSlot> {
         if let Some(held) = self.held.iter_mut().find(|held| held.span == span) {
             held.uses = held.uses.saturating_add(1);
             return Ok(());
@@ -146,7 +146,7 @@ impl Strategy for Pin {
         &mut self,
         cx: &mut Reach<'_, P>,
         wanted: &Wanted,
-        domain: usize,
+        domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
         if cx.plan.in_every_view(wanted.span.base()) {
             return Ok(Ok(()));

@@ -9,6 +9,7 @@ use crate::interleave::{
 use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind};
 use scenario::{LoadError, Problem, Sources};
+use sim_core::layout::Position;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -43,8 +44,8 @@ fn pe(value: &Value<'_>) -> Result<Who, Problem> {
     number(value, "PE", PES as u64).map(|number| number as Who)
 }
 
-fn domain(value: &Value<'_>) -> Result<usize, Problem> {
-    number(value, "domain", DOMAINS).map(|number| number as usize)
+fn domain(value: &Value<'_>) -> Result<Position, Problem> {
+    number(value, "domain", DOMAINS).map(|number| Position::new(number as usize))
 }
 
 fn only<'k>(table: &DeTable<'_>, known: impl IntoIterator<Item = &'k str> + Clone) -> Result<(), Problem> {
@@ -99,7 +100,7 @@ fn peer(here: Who, value: &Value<'_>) -> Result<Who, Problem> {
 /// Knows which domain has an end of what.
 #[derive(Default)]
 struct Reader {
-    names: BTreeSet<(String, usize)>,
+    names: BTreeSet<(String, Position)>,
 }
 
 impl Reader {

@@ -33,7 +33,7 @@ pub(super) fn of(owner: Owner) -> Colour {
         Owner::Gic => ("#343a40", None),
         Owner::Shared(index) => ("#ffffff", DOMAINS.get(index % DOMAINS.len()).copied()),
         Owner::Ram(domain) | Owner::Granted(domain) | Owner::ReadOnly(domain) | Owner::Pool(Some(domain)) => {
-            domain_colour(domain)
+            domain_colour(domain.get())
         }
         // Nothing is there but a trap.
         Owner::Emulated(_) => ("#f1e3d3", None),
@@ -68,13 +68,14 @@ fn luminance(colour: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sim_core::layout::Position;
     use std::collections::HashSet;
 
     #[test]
     fn eighty_one_domains_look_different() {
-        let seen: HashSet<Colour> = (0..81).map(|domain| of(Owner::Ram(domain))).collect();
+        let seen: HashSet<Colour> = Position::all().take(81).map(|domain| of(Owner::Ram(domain))).collect();
         assert_eq!(seen.len(), 81);
-        assert_eq!(of(Owner::Ram(3)), of(Owner::Pool(Some(3))), "one owner, one colour");
+        assert_eq!(of(Owner::Ram(Position::new(3))), of(Owner::Pool(Some(Position::new(3)))), "one owner, one colour");
     }
 
     /// WCAG 2 asks for a contrast of 4.5 in small text.
@@ -83,7 +84,7 @@ mod tests {
         let hypervisor = [Owner::Text, Owner::Rodata, Owner::Data, Owner::Heap, Owner::Pool(None)];
         let others =
             [Owner::Uart, Owner::Gic, Owner::Shared(0), Owner::Emulated(0), Owner::Passthrough(0), Owner::Nobody];
-        for owner in hypervisor.into_iter().chain(others).chain((0..9).map(Owner::Ram)) {
+        for owner in hypervisor.into_iter().chain(others).chain(Position::all().take(9).map(Owner::Ram)) {
             let colour = of(owner);
             let (fill, ink) = (exact_luminance(colour.fill), exact_luminance(colour.ink));
             let contrast = (fill.max(ink) + 0.05) / (fill.min(ink) + 0.05);

@@ -62,7 +62,7 @@ fn rank(owner: Owner) -> (u8, usize) {
         Owner::Gic => (6, 0),
         Owner::Shared(index) => (7, index),
         Owner::Ram(domain) | Owner::Granted(domain) | Owner::ReadOnly(domain) | Owner::Pool(Some(domain)) => {
-            (8, domain)
+            (8, domain.get())
         }
         Owner::Emulated(index) => (9, index),
         Owner::Passthrough(index) => (10, index),

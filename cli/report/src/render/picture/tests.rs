@@ -2,6 +2,7 @@
 
 use super::*;
 use sim_core::hyp::strategy::Strategy;
+use sim_core::layout::Position;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -95,7 +96,7 @@ fn up_to_six_views_fit_a_thousand_pixels() {
 fn a_domain_alone_has_one_column() {
     let scenario = many(64);
     let plan = plan(&scenario, "hybrid");
-    let drawn = svg(&scenario, "hybrid", &plan, Some(ViewId::Guest(9)), "").unwrap();
+    let drawn = svg(&scenario, "hybrid", &plan, Some(ViewId::Guest(Position::new(9))), "").unwrap();
     assert!(drawn.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\""));
     assert!(drawn.contains("the guest view of nnnnnnnnnn10 alone"));
     assert_eq!(drawn.matches(" of 32 slots</text>").count(), 1);
@@ -107,7 +108,7 @@ fn what_nobody_can_read_is_not_drawn() {
     let plan = plan(&scenario, "naive");
     let refused = svg(&scenario, "naive", &plan, None, "").unwrap_err();
     assert!(matches!(refused, DrawError::TooWide { columns: 257 }), "{refused}");
-    assert!(svg(&scenario, "naive", &plan, Some(ViewId::Guest(255)), "").is_ok());
+    assert!(svg(&scenario, "naive", &plan, Some(ViewId::Guest(Position::new(255))), "").is_ok());
 }
 
 #[test]

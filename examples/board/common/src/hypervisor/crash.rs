@@ -72,7 +72,7 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
         out,
         match view.current() {
             ViewId::Idle => ("idle", None),
-            ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
+            ViewId::Guest(domain) => ("guest view of domain", Some(domain.get())),
             ViewId::Hypervisor => ("hypervisor", None),
         },
     )?;

@@ -127,7 +127,7 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
         Hypervisor::new(layout, strategy, system.scheduler.clone(), system.policy).unwrap_or_else(|why| refuse(why));
     let vcpus: Vec<_> = hyp.vcpus().map(|(id, vcpu)| (id, vcpu.domain)).collect();
     for (id, domain) in vcpus {
-        let bank = hyp.layout().domains().get(domain).and_then(|domain| domain.ram.first()).copied();
+        let bank = hyp.layout().domain(domain).and_then(|domain| domain.ram.first()).copied();
         if let Some(bank) = bank {
             hyp.start_at(id, bank.base().wrapping_add(places::IMAGE.into()));
         }
