@@ -1,8 +1,8 @@
 //! A system and its programs as bytes: what a board is given of a scenario.
 
 use crate::guest::Home;
+use crate::guest::recorder::Bank;
 use crate::guest::steps::{self, Step};
-use crate::guest::telling::Bank;
 use crate::hyp::StaticChannel;
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Settings;

@@ -14,7 +14,7 @@ use crate::hyp::strategy::Strategy;
 use crate::layout::{Position, Span};
 use crate::machine::{Cpu, Faulted, Machine, Refusal};
 use crate::outcome::{Area, Breach, HazardKind, HazardReport, ViewId};
-use crate::platform::over::Over;
+use crate::platform::layer::Layer;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width};
 use crate::world::oracle::Oracle;
 use alloc::vec::Vec;
@@ -68,7 +68,7 @@ pub struct Interfered<'a, I> {
     others: &'a mut I,
 }
 
-impl<'a, I: Interference> Over for Interfered<'a, I> {
+impl<'a, I: Interference> Layer for Interfered<'a, I> {
     type Below = Cpu<'a>;
 
     fn below(&self) -> &Cpu<'a> {

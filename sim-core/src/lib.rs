@@ -38,6 +38,6 @@ pub mod outcome;
 pub mod platform;
 #[cfg(feature = "guest")]
 pub mod splitmix;
-pub mod story;
+pub mod trace;
 #[cfg(feature = "sim")]
 pub mod world;

@@ -5,7 +5,7 @@
 //! calls [`Platform::isb`]. The slot driver ([`mpu_model::Slots`]) is therefore the same source on a laptop and on
 //! a board.
 
-pub mod over;
+pub mod layer;
 mod vmid;
 
 use crate::layout::Position;

@@ -67,7 +67,7 @@ use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::strategy::{Settings, Strategy};
 use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement, Position};
 use sim_core::outcome::StepId;
-use sim_core::world::watch::Watch;
+use sim_core::world::observer::Observer;
 use sim_core::world::{self, BuildError, Config, World};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -187,12 +187,17 @@ impl Scenario {
 
     /// A world of this scenario, ready to run.
     pub fn world<S: Strategy>(&self, strategy: S, seed: u64) -> Result<World<S>, BuildError> {
-        self.watched(strategy, seed, ())
+        self.observed(strategy, seed, ())
     }
 
-    /// A world of this scenario, ready to run, whose run `watch` is told of.
-    pub fn watched<S: Strategy, W: Watch>(&self, strategy: S, seed: u64, watch: W) -> Result<World<S, W>, BuildError> {
-        self.populated(strategy, seed, watch, |_, guest| Box::new(guest))
+    /// A world of this scenario, ready to run, whose run `observer` is told of.
+    pub fn observed<S: Strategy, W: Observer>(
+        &self,
+        strategy: S,
+        seed: u64,
+        observer: W,
+    ) -> Result<World<S, W>, BuildError> {
+        self.populated(strategy, seed, observer, |_, guest| Box::new(guest))
     }
 
     /// A world of this scenario, ready to run, in which each program runs as `host` has it.
@@ -205,15 +210,15 @@ impl Scenario {
         self.populated(strategy, seed, (), host)
     }
 
-    fn populated<S: Strategy, W: Watch>(
+    fn populated<S: Strategy, W: Observer>(
         &self,
         strategy: S,
         seed: u64,
-        watch: W,
+        observer: W,
         host: impl Fn(&Program, StepGuest) -> Box<dyn Guest>,
     ) -> Result<World<S, W>, BuildError> {
         let config = Config { seed, ..self.config.clone() };
-        let mut world = World::watched(self.layout.clone(), strategy, config, watch)?;
+        let mut world = World::observed(self.layout.clone(), strategy, config, observer)?;
         for program in &self.programs {
             // A checked layout has a home for every vCPU.
             if let Some(home) = world::home(&self.layout, program.domain, program.vcpu) {

@@ -1,7 +1,7 @@
-//! A scenario on the host and on a board: the same story, line by line.
+//! A scenario on the host and on a board: the same trace, line by line.
 //!
-//! [`System`] and the programs of the guests go to the board as bytes; the story of the host's run comes from the same lines of
-//! `sim-core` ([`Story`]) as the board's. [`Target`] knows the boards and starts the emulator. [`xen`] compares with Xen, of
+//! [`System`] and the programs of the guests go to the board as bytes; the trace of the host's run comes from the same lines of
+//! `sim-core` ([`TraceWriter`]) as the board's. [`Target`] knows the boards and starts the emulator. [`xen`] compares with Xen, of
 //! which only what guests see can be told.
 
 mod error;
@@ -13,12 +13,12 @@ pub use error::ParityError;
 pub use fit::load;
 use scenario::{Scenario, strategy};
 use sim_core::export::{Program, System};
+use sim_core::guest::recorder::Bank;
 use sim_core::guest::steps::{Op, Step};
-use sim_core::guest::telling::Bank;
 use sim_core::layout::{Layout, PeId, Position};
 use sim_core::outcome::Report;
-use sim_core::story::{Seen, Story};
-use sim_core::world::watch::{Told, Watch};
+use sim_core::trace::{TraceEvent, TraceWriter};
+use sim_core::world::observer::{Observer, RunEvent};
 use sim_core::world::{self};
 use std::rc::Rc;
 pub use target::{Images, Target};
@@ -61,7 +61,7 @@ pub struct Difference {
     pub last: String,
 }
 
-/// How the two stories compare.
+/// How the two traces compare.
 #[derive(Debug)]
 pub struct Compared {
     /// Where they part.
@@ -75,19 +75,19 @@ pub struct Compared {
 /// Lines shown before the first difference.
 const CONTEXT: usize = 8;
 
-/// A story to be read afterwards.
-struct Listener(Story<String>);
+/// A trace to be read afterwards.
+struct Listener(TraceWriter<String>);
 
-impl Watch for Listener {
-    fn tell(&mut self, _: u64, pe: PeId, what: Told) {
-        if let Told::Unexpected(failure) = what {
-            self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
+impl Observer for Listener {
+    fn tell(&mut self, _: u64, pe: PeId, what: RunEvent) {
+        if let RunEvent::Unexpected(failure) = what {
+            self.trace(pe, TraceEvent::Unexpected(failure.vcpu, failure.step));
         }
     }
 
-    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
+    fn trace(&mut self, pe: PeId, seen: TraceEvent<'_>) {
         // A string takes every line.
-        let _ = self.0.tell(pe, seen);
+        let _ = self.0.record(pe, seen);
     }
 }
 
@@ -102,7 +102,7 @@ pub fn compare(
     let mut scenario = scenario.clone();
     target.adapt(&mut scenario)?;
     let rule = strategy::parse(name, scenario.settings)?;
-    let mut listener = Listener(Story::new(String::new()));
+    let mut listener = Listener(TraceWriter::new(String::new()));
     let (scenario, report) = analysis::simulate(&scenario, name, &rule, seed, &mut listener)?;
     let host = listener.0.into_inner();
     let board = target.run(&system(&scenario, name, seed)?, &programs(&scenario, seed), &scenario.layout, images)?;

@@ -285,7 +285,7 @@ pub(super) fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Pa
 pub(super) fn emulator(program: &'static str, image: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
-    command.args(["-chardev", "stdio,id=story", "-semihosting-config", "enable=on,target=native,chardev=story"]);
+    command.args(["-chardev", "stdio,id=trace", "-semihosting-config", "enable=on,target=native,chardev=trace"]);
     command.arg("-kernel").arg(image);
     command
 }

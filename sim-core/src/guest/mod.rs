@@ -6,8 +6,8 @@
 pub mod asynch;
 pub mod consumer;
 pub mod fifo;
+pub mod recorder;
 pub mod steps;
-pub mod telling;
 
 pub use crate::layout::Home;
 

@@ -1,7 +1,7 @@
 //! The accounting of a run: what was done for whom, what it took, and what became of events.
 
+use super::observer::Observer;
 use super::tracker::Tracker;
-use super::watch::Watch;
 use crate::guest::Mark;
 use crate::hyp::Hypervisor;
 use crate::hyp::domain::vcpu_of;
@@ -103,13 +103,13 @@ impl Accounting {
     }
 
     /// Takes what the hypervisor told on a PE. `sent` is the time of the trap, if that was a send.
-    pub(super) fn take_events<S, W: Watch>(
+    pub(super) fn take_events<S, W: Observer>(
         &mut self,
         machine: &mut Machine,
         hyp: &Hypervisor<S>,
         pe: PeId,
         sent: Option<u64>,
-        watch: &mut W,
+        observer: &mut W,
     ) {
         machine.take_events(&mut self.events);
         let now = machine.now(pe);
@@ -119,16 +119,16 @@ impl Accounting {
                 let offset = u64::from(abi::shared_info::MASK) + u64::from(port / 64 * 8);
                 area.is_some_and(|area| machine.look_at(area.address + offset, 8) & (1 << (port % 64)) == 0)
             };
-            self.tracker.event(event, sent, unmasked, |told| watch.tell(now, pe, told));
+            self.tracker.event(event, sent, unmasked, |told| observer.tell(now, pe, told));
         }
     }
 
     /// Takes what programs told while a PE acted until `now`.
-    pub(super) fn take_marks<W: Watch>(&mut self, machine: &mut Machine, pe: PeId, now: u64, watch: &mut W) {
+    pub(super) fn take_marks<W: Observer>(&mut self, machine: &mut Machine, pe: PeId, now: u64, observer: &mut W) {
         machine.take_marks(&mut self.marks);
         for (guest, mark) in self.marks.drain(..) {
             if let Some(slot) = machine.guests().get(guest) {
-                self.tracker.mark(vcpu_of(slot.key()), mark, now, |told| watch.tell(now, pe, told));
+                self.tracker.mark(vcpu_of(slot.key()), mark, now, |told| observer.tell(now, pe, told));
             }
         }
     }

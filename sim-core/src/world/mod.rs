@@ -6,13 +6,13 @@
 
 mod accounting;
 pub mod attempt;
+pub mod observer;
+mod observing;
 pub mod oracle;
 mod report;
 mod starved;
-mod telling;
 mod tracker;
 mod waiting;
-pub mod watch;
 
 use crate::convention::{Cause, Frame};
 use crate::guest::Guest;
@@ -34,11 +34,11 @@ use alloc::vec::Vec;
 use boards::PeId;
 use evtchn::Policy;
 use mpu_model::Rules;
+use observer::{Observed, Observer, RunEvent};
 use oracle::Oracle;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use starved::Starved;
-use watch::{Told, Watch, Watched};
 
 pub use crate::layout::home;
 pub use report::refused;
@@ -101,7 +101,7 @@ pub enum BuildError {
     },
 }
 
-/// A system ready to run, and who watches it.
+/// A system ready to run, and who observes it.
 #[derive(Debug)]
 pub struct World<S, W = ()> {
     /// The machine.
@@ -116,35 +116,35 @@ pub struct World<S, W = ()> {
     oracle: Oracle,
     breach: Option<Breach>,
     starved: Starved,
-    watch: W,
-    /// Hazards that whoever watches was told of.
+    observer: W,
+    /// Hazards that whoever observes was told of.
     hazards_told: usize,
 }
 
 impl<S: Strategy> World<S> {
     /// Sets a system up: boots every PE, binds the static channels, and stops before the first guest.
     pub fn new(layout: Layout, strategy: S, config: Config) -> Result<Self, BuildError> {
-        Self::watched(layout, strategy, config, ())
+        Self::observed(layout, strategy, config, ())
     }
 }
 
-impl<S: Strategy, W: Watch> World<S, W> {
-    /// Sets a system up as [`World::new`] does, whose run `watch` is told of.
-    pub fn watched(layout: Layout, strategy: S, config: Config, mut watch: W) -> Result<Self, BuildError> {
+impl<S: Strategy, W: Observer> World<S, W> {
+    /// Sets a system up as [`World::new`] does, whose run `observer` is told of.
+    pub fn observed(layout: Layout, strategy: S, config: Config, mut observer: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
         let mut bound = Ok(());
         for pe in machine.pes().ids() {
             // A fault here stays in the machine and is what the run reports.
             let cpu = Cpu { machine: &mut machine, pe };
-            let _: Result<(), Faulted> = hyp.boot(&mut Watched { cpu, watch: &mut watch, told: false });
+            let _: Result<(), Faulted> = hyp.boot(&mut Observed { cpu, observer: &mut observer, told: false });
             for used in hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used) {
                 tracing::info!(%pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
             }
         }
         for (channel, planned) in config.channels.iter().enumerate() {
             let cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
-            let done = hyp.bind_static(&mut Watched { cpu, watch: &mut watch, told: false }, *planned);
+            let done = hyp.bind_static(&mut Observed { cpu, observer: &mut observer, told: false }, *planned);
             if let Err(evtchn::Stop::Errno(errno)) = done {
                 bound = bound.and(Err(BuildError::Channel { channel, errno }));
             }
@@ -163,7 +163,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             oracle: Oracle::default(),
             breach: None,
             starved: Starved::default(),
-            watch,
+            observer,
             hazards_told: 0,
             machine,
             hyp,
@@ -212,7 +212,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     fn stopped(&mut self) -> Outcome {
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_fault();
         }
         let Some(fault) = self.machine.faults().0 else {
@@ -225,13 +225,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Boot is over: clocks and counters start at zero, and every PE runs its first vCPU.
     fn start(&mut self) -> Result<(), Faulted> {
         self.accounting.booted(self.machine.start_clocks());
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_boot();
         }
-        self.accounting.take_events(&mut self.machine, &self.hyp, PeId::PRIMARY, None, &mut self.watch);
+        self.accounting.take_events(&mut self.machine, &self.hyp, PeId::PRIMARY, None, &mut self.observer);
         self.machine.running()?;
         self.turn_off_the_empty();
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_vcpus();
         }
         for pe in self.machine.pes().ids() {
@@ -257,7 +257,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         let (hyp, mut cpu) = self.cpu(pe);
         let next = hyp.leave(&mut cpu, &mut frame)?;
         self.resume(pe, &frame, next);
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_left(pe, None);
         }
         Ok(())
@@ -311,7 +311,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         // Time asleep is no part of what an interrupt costs.
         let state = self.machine.pe(pe);
         let (start, counts) = (state.due().unwrap_or(state.clock), state.counts);
-        let handling = if W::WATCHES { self.handling(pe) } else { None };
+        let handling = if W::OBSERVES { self.handling(pe) } else { None };
         let stop = self.machine.step(pe);
         let now = self.machine.now(pe);
         let entry = match stop {
@@ -320,13 +320,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
             // Whatever it was for, EL2 never began with it.
             Err(_) => Some(self.entered(pe, Cause::Irq)),
         };
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_begun(pe, start, handling, stop != Ok(Stop::Acted));
         }
-        self.accounting.take_marks(&mut self.machine, pe, now, &mut self.watch);
+        self.accounting.take_marks(&mut self.machine, pe, now, &mut self.observer);
         match stop {
             Ok(Stop::Acted) => {
-                if W::WATCHES {
+                if W::OBSERVES {
                     self.tell_acted(pe, handling);
                 }
                 self.starved.acted();
@@ -370,12 +370,12 @@ impl<S: Strategy, W: Watch> World<S, W> {
         let state = self.machine.pe_mut(pe);
         // One hypervisor lock: who comes while another PE holds it, waits.
         let wait = self.lock_free.saturating_sub(state.clock);
-        if W::WATCHES && wait > 0 {
-            self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
+        if W::OBSERVES && wait > 0 {
+            self.observer.tell(state.clock, pe, RunEvent::WaitsForLock(self.lock_free));
         }
         self.accounting.waited(wait);
         state.clock = state.clock.saturating_add(wait);
-        if W::WATCHES {
+        if W::OBSERVES {
             self.show_entry(pe, entry, vcpu);
         }
         let mut frame = self.machine.frame(pe);
@@ -383,15 +383,15 @@ impl<S: Strategy, W: Watch> World<S, W> {
         let (hyp, mut cpu) = self.cpu(pe);
         let result = hyp.enter_decoded(&mut cpu, entry, &mut frame);
         let sent = trap.is_send().then_some(start);
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_hazards();
         }
-        self.accounting.take_events(&mut self.machine, &self.hyp, pe, sent, &mut self.watch);
+        self.accounting.take_events(&mut self.machine, &self.hyp, pe, sent, &mut self.observer);
         let next = result?;
         let rc = self.registers(pe, caller, &frame).x[0].cast_signed();
         self.lock_free = self.machine.now(pe);
         self.resume(pe, &frame, next);
-        if W::WATCHES {
+        if W::OBSERVES {
             self.tell_left(pe, vcpu);
         }
         let state = self.machine.pe(pe);

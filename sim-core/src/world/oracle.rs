@@ -23,7 +23,7 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 /// What was found at each PE when it was last looked at. An oracle is for one machine.
 #[derive(Debug, Default)]
 pub struct Oracle {
-    seen: Option<PerPe<Seen>>,
+    seen: Option<PerPe<LastLook>>,
     right: Right,
 }
 
@@ -31,7 +31,7 @@ pub struct Oracle {
 type Regions = Vec<(Slot, RegionWords)>;
 
 #[derive(Debug, Default)]
-struct Seen {
+struct LastLook {
     /// Changes of the registers of both MPUs by then.
     changes: Option<(u64, u64)>,
     vcpu: Option<(Position, u32)>,
@@ -89,7 +89,7 @@ impl Oracle {
         again: bool,
     ) -> Option<Breach> {
         let state = machine.pe(pe);
-        let place = &mut self.seen.get_or_insert_with(|| machine.pes().others(|_| Seen::default()))[pe];
+        let place = &mut self.seen.get_or_insert_with(|| machine.pes().others(|_| LastLook::default()))[pe];
         let changes = Some((state.el2.changes(), state.el1.changes()));
         if place.vcpu == runs && place.changes == changes && !again {
             return None;
@@ -115,7 +115,7 @@ impl Oracle {
     }
 }
 
-fn judge(layout: &Layout, state: &Pe, seen: &Seen, right: &mut Right) -> Option<(BreachKind, Span)> {
+fn judge(layout: &Layout, state: &Pe, seen: &LastLook, right: &mut Right) -> Option<(BreachKind, Span)> {
     let everything = Span::new(0, mpu_model::PA_LIMIT)?;
     let sctlr = state.el2.read(MpuReg::Sctlr);
     let known = seen.vcpu.is_some_and(|(domain, _)| right.has(domain, sctlr, &seen.el2));

@@ -1,6 +1,6 @@
 //! The books on events: who sent, what arrived, how long it took.
 
-use super::watch::{Fate, Origin, Told};
+use super::observer::{Fate, Origin, RunEvent};
 use crate::guest::Mark;
 use crate::layout::Position;
 use crate::outcome::{Distribution, EventTotals, PortEvents, StepFailure, VcpuRef};
@@ -56,14 +56,14 @@ impl Tracker {
         event: Event,
         sent: Option<u64>,
         unmasked: impl Fn(Position, u32) -> bool,
-        tell: impl FnOnce(Told),
+        tell: impl FnOnce(RunEvent),
     ) {
         let origin = sent.map_or(Origin::Hypervisor, Origin::Sent);
         let (domain, object, offset, bits, old) = match event {
             Event::EventWord { domain, object, offset, bits, old } => (domain, object, offset, bits, old),
             Event::Withheld { domain, port, why } => {
                 let fate = self.withheld((domain, port), why, origin);
-                return tell(Told::Raised { domain, port, origin, fate });
+                return tell(RunEvent::Raised { domain, port, origin, fate });
             }
             _ => return,
         };
@@ -96,7 +96,7 @@ impl Tracker {
             }
         }
         let fate = if coalesced { Fate::Coalesced } else { Fate::Pending };
-        tell(Told::Raised { domain, port: number, origin, fate });
+        tell(RunEvent::Raised { domain, port: number, origin, fate });
     }
 
     /// An event that set no bit. One that waits for its port's page of event words is raised with it; then it is found in
@@ -123,7 +123,7 @@ impl Tracker {
     }
 
     /// What a guest told at `now`. `tell` takes what there is to tell of it.
-    pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64, tell: impl FnOnce(Told)) {
+    pub(super) fn mark(&mut self, vcpu: VcpuRef, mark: Mark, now: u64, tell: impl FnOnce(RunEvent)) {
         match mark {
             Mark::Takes { port } => {
                 let port = self.ports.entry((vcpu.domain, port)).or_default();
@@ -141,13 +141,13 @@ impl Tracker {
                     Some(Origin::Hypervisor) => port.totals.raised_delivered += 1,
                     None => {}
                 }
-                tell(Told::Handled(vcpu, number, origin));
+                tell(RunEvent::Handled(vcpu, number, origin));
             }
             Mark::Unexpected { step, expected, got } => {
                 if self.failures.len() < MAX_FAILURES {
                     let failure = StepFailure { vcpu, step, expected, got };
                     self.failures.push(failure.clone());
-                    tell(Told::Unexpected(failure));
+                    tell(RunEvent::Unexpected(failure));
                 }
             }
         }

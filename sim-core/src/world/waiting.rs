@@ -1,7 +1,7 @@
 //! The end of a run in which vCPUs still wait: for what, and what became of the events of the ports concerned.
 
 use super::World;
-use super::watch::Watch;
+use super::observer::Observer;
 use crate::hyp::domain::{RunState, VcpuState};
 use crate::hyp::strategy::Strategy;
 use crate::layout::Position;
@@ -10,7 +10,7 @@ use crate::platform::Vmid;
 use alloc::vec::Vec;
 use evtchn::{AbiKind, DomIdx, UsedPort, Vcpu, VcpuInfoPlace, abi};
 
-impl<S: Strategy, W: Watch> World<S, W> {
+impl<S: Strategy, W: Observer> World<S, W> {
     /// No PE can act any more: everybody is off, or the rest waits for ever.
     pub(super) fn end(&self) -> Outcome {
         // What failed comes first: who waits for ever after it may well wait because of it.

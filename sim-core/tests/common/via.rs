@@ -1,6 +1,6 @@
 //! A platform with something between it and the hypervisor.
 
-use sim_core::platform::over::Over;
+use sim_core::platform::layer::Layer;
 use sim_core::platform::{Platform, SysReg};
 
 /// What is done otherwise on the way to the platform.
@@ -23,7 +23,7 @@ pub(crate) struct Via<'a, P, D> {
     pub(crate) detour: D,
 }
 
-impl<P: Platform, D: Detour<P>> Over for Via<'_, P, D> {
+impl<P: Platform, D: Detour<P>> Layer for Via<'_, P, D> {
     type Below = P;
 
     fn below(&self) -> &P {

@@ -265,7 +265,7 @@ impl Campaign<'_> {
             tried,
             unshrunk: panicked,
             setting: vector::setting(&case),
-            story: vector::story(&course),
+            in_words: vector::in_words(&course),
             file,
             command,
         };

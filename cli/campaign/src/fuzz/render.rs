@@ -24,7 +24,7 @@ impl Summary {
                 "shrunk_to": failure.steps.1,
                 "unshrunk": failure.unshrunk,
                 "setting": failure.setting,
-                "story": failure.story,
+                "story": failure.in_words,
                 "after": failure.after,
                 "file": failure.file,
                 "command": failure.command,
@@ -84,7 +84,7 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
 
 /// What differs, then the steps, then the command.
 pub(super) fn failure(failure: &Failure) -> String {
-    let Failure { case, wrong, steps: (before, after), tried, command, setting, story, .. } = failure;
+    let Failure { case, wrong, steps: (before, after), tried, command, setting, in_words, .. } = failure;
     let mut text = String::new();
     let when = failure.after.map(|step| format!(" at step {step}")).unwrap_or_default();
     let _ = writeln!(text, "case {case}: {}{when}", wrong.name());
@@ -92,7 +92,7 @@ pub(super) fn failure(failure: &Failure) -> String {
         let _ = writeln!(text, "  {line}");
     }
     let _ = writeln!(text, "steps under {setting}, each with what the model says it gives:");
-    for line in story {
+    for line in in_words {
         let _ = writeln!(text, "{line}");
     }
     let _ = writeln!(text, "replay them with\n  {command}");

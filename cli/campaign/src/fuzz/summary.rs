@@ -50,7 +50,7 @@ pub struct Failure {
     /// The system, in words.
     pub setting: String,
     /// The steps of the smallest, in words, with the numbers that they have in the file.
-    pub story: Vec<String>,
+    pub in_words: Vec<String>,
     /// The step after which it is wrong; none: no step is to blame.
     pub after: Option<usize>,
     /// The smallest case, written down.

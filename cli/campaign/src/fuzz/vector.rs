@@ -35,7 +35,7 @@ fn steps(course: &Course) -> Vec<(Actor, &Op, Outcome)> {
 }
 
 /// The same in words, each with its number in the file.
-pub(super) fn story(course: &Course) -> Vec<String> {
+pub(super) fn in_words(course: &Course) -> Vec<String> {
     let told =
         |(number, (actor, op, expected)): (usize, _)| format!("{number:>4}  {}", told::step(actor, op, &expected));
     (1..).zip(steps(course)).map(told).collect()

@@ -3,7 +3,7 @@
 use scenario::Scenario;
 use sim_core::layout::Position;
 use sim_core::outcome::VcpuRef;
-use sim_core::world::watch::Standing;
+use sim_core::world::observer::Standing;
 
 /// What a trace is of.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sim_core::layout::PeId;
 use sim_core::outcome::{OnBehalf, Report, VcpuRef};
 use sim_core::platform::Event;
-use sim_core::world::watch::{Fate, Origin, Told};
+use sim_core::world::observer::{Fate, Origin, RunEvent};
 
 /// The first line.
 #[derive(Debug, Serialize)]
@@ -98,15 +98,15 @@ impl Jsonl {
     }
 
     /// Writes the line of a happening.
-    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, place: (u64, PeId), what: Told) {
-        if let Told::Hypervisor(Event::Console(byte)) = what {
+    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, place: (u64, PeId), what: RunEvent) {
+        if let RunEvent::Hypervisor(Event::Console(byte)) = what {
             self.speaker = place.1;
             if let Some(text) = self.console.byte(byte) {
                 line(file, place, What::Console { text });
             }
             return;
         }
-        if matches!(what, Told::Left(_)) {
+        if matches!(what, RunEvent::Left(_)) {
             self.flush(file, place.0);
         }
         if let Some(what) = put(of, what) {
@@ -133,36 +133,36 @@ fn line(file: &mut TraceFile, (at, pe): (u64, PeId), what: What<'_>) {
     file.text("\n");
 }
 
-fn put<'a>(of: &Of<'a>, what: Told) -> Option<What<'a>> {
+fn put<'a>(of: &Of<'a>, what: RunEvent) -> Option<What<'a>> {
     let scenario = of.scenario;
     let name = |position| words::domain(&scenario.layout, position);
     let step = |id| scenario.step(id);
     Some(match what {
-        Told::Booted(used) => What::Boot { phase: used.phase.name(), enabled: used.enabled, peak: used.peak },
-        Told::Stands(VcpuRef { domain, vcpu }, at) => {
+        RunEvent::Booted(used) => What::Boot { phase: used.phase.name(), enabled: used.enabled, peak: used.peak },
+        RunEvent::Stands(VcpuRef { domain, vcpu }, at) => {
             What::Stands { domain: name(domain), vcpu, standing: standing(at) }
         }
-        Told::Entered(OnBehalf { trap, vcpu, step: at, .. }) => What::Enter {
+        RunEvent::Entered(OnBehalf { trap, vcpu, step: at, .. }) => What::Enter {
             cause: words::trap(trap),
             domain: vcpu.map(|vcpu| name(vcpu.domain)),
             vcpu: vcpu.map(|vcpu| vcpu.vcpu),
             step: at.and_then(step),
         },
-        Told::WaitsForLock(until) => What::Lock { until },
-        Told::Hypervisor(event) => return told(of, event),
-        Told::Kicks(to) => What::Kick { to: to.get() },
-        Told::Raised { domain, port, origin: Origin::Sent(since), fate: end } => {
+        RunEvent::WaitsForLock(until) => What::Lock { until },
+        RunEvent::Hypervisor(event) => return told(of, event),
+        RunEvent::Kicks(to) => What::Kick { to: to.get() },
+        RunEvent::Raised { domain, port, origin: Origin::Sent(since), fate: end } => {
             What::Send { domain: name(domain), port, since, fate: fate(end) }
         }
-        Told::Raised { domain, port, origin: Origin::Hypervisor, fate: end } => {
+        RunEvent::Raised { domain, port, origin: Origin::Hypervisor, fate: end } => {
             What::Raise { domain: name(domain), port, fate: fate(end) }
         }
-        Told::Left(runs) => {
+        RunEvent::Left(runs) => {
             What::Leave { domain: runs.map(|vcpu| name(vcpu.domain)), vcpu: runs.map(|vcpu| vcpu.vcpu) }
         }
-        Told::Handler(VcpuRef { domain, vcpu }, true) => What::HandlerBegin { domain: name(domain), vcpu },
-        Told::Handler(VcpuRef { domain, vcpu }, false) => What::HandlerEnd { domain: name(domain), vcpu },
-        Told::Handled(VcpuRef { domain, vcpu }, port, origin) => {
+        RunEvent::Handler(VcpuRef { domain, vcpu }, true) => What::HandlerBegin { domain: name(domain), vcpu },
+        RunEvent::Handler(VcpuRef { domain, vcpu }, false) => What::HandlerEnd { domain: name(domain), vcpu },
+        RunEvent::Handled(VcpuRef { domain, vcpu }, port, origin) => {
             let (from, since) = match origin {
                 Some(Origin::Sent(since)) => (Some("send"), Some(since)),
                 Some(Origin::Hypervisor) => (Some("hypervisor"), None),
@@ -170,15 +170,15 @@ fn put<'a>(of: &Of<'a>, what: Told) -> Option<What<'a>> {
             };
             What::Handled { domain: name(domain), vcpu, port, from, since }
         }
-        Told::Unexpected(failure) => What::Unexpected {
+        RunEvent::Unexpected(failure) => What::Unexpected {
             domain: name(failure.vcpu.domain),
             vcpu: failure.vcpu.vcpu,
             step: step(failure.step),
             expected: words::expected(failure.expected),
             got: words::got(failure.got),
         },
-        Told::Hazard(kind) => What::Hazard { text: words::hazard(&kind) },
-        Told::Fault(fault) => What::Fault {
+        RunEvent::Hazard(kind) => What::Hazard { text: words::hazard(&kind) },
+        RunEvent::Fault(fault) => What::Fault {
             kind: words::fault_kind(&fault.kind),
             address: format!("{:#x}", fault.syndrome.far),
             access: fault.access().to_string(),

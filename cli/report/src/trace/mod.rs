@@ -19,7 +19,7 @@ use jsonl::Jsonl;
 use perfetto::Perfetto;
 use sim_core::layout::PeId;
 use sim_core::outcome::Report;
-use sim_core::world::watch::{Told, Watch};
+use sim_core::world::observer::{Observer, RunEvent};
 use std::path::Path;
 
 /// How a trace is written.
@@ -78,8 +78,8 @@ impl<'a> Trace<'a> {
     }
 }
 
-impl Watch for Trace<'_> {
-    fn tell(&mut self, at: u64, pe: PeId, what: Told) {
+impl Observer for Trace<'_> {
+    fn tell(&mut self, at: u64, pe: PeId, what: RunEvent) {
         self.file.begin();
         match &mut self.writer {
             Writer::Perfetto(writer) => writer.tell(&self.of, &mut self.file, (at, pe), what),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sim_core::layout::{PeId, PerPe, Position};
 use sim_core::outcome::{OnBehalf, Report, VcpuRef, ViewId};
 use sim_core::platform::Event;
-use sim_core::world::watch::{Fate, Origin, Told};
+use sim_core::world::observer::{Fate, Origin, RunEvent};
 use std::collections::BTreeMap;
 
 /// What is open on the tracks of a PE.
@@ -62,34 +62,34 @@ impl Perfetto {
     }
 
     /// Writes the events of a happening.
-    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, (at, pe): (u64, PeId), what: Told) {
+    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, (at, pe): (u64, PeId), what: RunEvent) {
         let mut written = std::mem::take(&mut self.written);
         let out = &mut Events { file, written: &mut written };
         let track = Tracks::pe(pe);
         let mut instant = |cat: &str, name: String, args: Value| out.instant(at, track, cat, &name, args);
         match what {
-            Told::Booted(used) => {
+            RunEvent::Booted(used) => {
                 instant("boot", format!("boot: {}", used.phase), json!({ "enabled": used.enabled, "peak": used.peak }));
                 counter(out, at, pe, used.peak);
             }
-            Told::Stands(vcpu, at_rest) => self.vcpus.stands(&self.tracks, out, at, (vcpu, standing(at_rest))),
-            Told::Entered(on_behalf) => self.entered(of, out, (at, pe), &on_behalf),
-            Told::WaitsForLock(until) => {
+            RunEvent::Stands(vcpu, at_rest) => self.vcpus.stands(&self.tracks, out, at, (vcpu, standing(at_rest))),
+            RunEvent::Entered(on_behalf) => self.entered(of, out, (at, pe), &on_behalf),
+            RunEvent::WaitsForLock(until) => {
                 out.begin(at, track, "lock", "waits for the hypervisor lock", Value::Null);
                 out.end(until, track);
             }
-            Told::Hypervisor(event) => self.event(of, out, (at, pe), event),
-            Told::Kicks(to) => instant("kick", format!("kicks PE {to}"), Value::Null),
-            Told::Raised { domain, port, origin, fate } => {
+            RunEvent::Hypervisor(event) => self.event(of, out, (at, pe), event),
+            RunEvent::Kicks(to) => instant("kick", format!("kicks PE {to}"), Value::Null),
+            RunEvent::Raised { domain, port, origin, fate } => {
                 self.raised(out, (at, pe), (domain, port), (origin, fate), of.domain(domain));
             }
-            Told::Left(runs) => {
+            RunEvent::Left(runs) => {
                 self.console_rest(out, at);
                 self.left(of, out, (at, pe), runs);
             }
-            Told::Handler(vcpu, inside) => self.vcpus.handler(&self.tracks, out, at, (vcpu, inside)),
-            Told::Handled(vcpu, port, origin) => self.handled(out, at, (vcpu, port), origin),
-            Told::Unexpected(failure) => {
+            RunEvent::Handler(vcpu, inside) => self.vcpus.handler(&self.tracks, out, at, (vcpu, inside)),
+            RunEvent::Handled(vcpu, port, origin) => self.handled(out, at, (vcpu, port), origin),
+            RunEvent::Unexpected(failure) => {
                 let args = json!({
                     "step": of.scenario.step(failure.step),
                     "expected": words::expected(failure.expected),
@@ -99,8 +99,8 @@ impl Perfetto {
                     out.instant(at, self.tracks.vcpu(place), "unexpected", "not as expected", args);
                 }
             }
-            Told::Hazard(kind) => instant("hazard", "hazard".into(), json!({ "what": words::hazard(&kind) })),
-            Told::Fault(fault) => {
+            RunEvent::Hazard(kind) => instant("hazard", "hazard".into(), json!({ "what": words::hazard(&kind) })),
+            RunEvent::Fault(fault) => {
                 let far = format!("{:#x}", fault.syndrome.far);
                 let args = json!({ "kind": words::fault_kind(&fault.kind), "access": fault.access().to_string(), "address": far });
                 instant("fault", format!("hypervisor fault: {} at EL2", words::abort(fault.syndrome.ec)), args);

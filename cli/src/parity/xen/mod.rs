@@ -1,7 +1,7 @@
 //! A scenario in the simulator and on Xen: the same guests, and what each of them does and is given, line by line.
 //!
 //! Xen on arm64 runs on a PE with page tables, so nothing below EL1 can be compared; what guests see can
-//! ([`sim_core::guest::telling`]). `system` is the scenario as Xen's device tree, `tree` puts it into QEMU's.
+//! ([`sim_core::guest::recorder`]). `system` is the scenario as Xen's device tree, `tree` puts it into QEMU's.
 
 mod system;
 mod tree;
@@ -10,7 +10,7 @@ use super::target::{self, Images};
 use super::{Difference, ParityError};
 use analysis::judgement::System;
 use scenario::{Scenario, strategy};
-use sim_core::guest::telling::{Bank, Kind, Telling};
+use sim_core::guest::recorder::{Bank, Kind, Recorder};
 use sim_core::layout::Position;
 use sim_core::outcome::{Outcome, VcpuRef};
 use std::cell::RefCell;
@@ -71,18 +71,18 @@ pub fn compare(scenario: &Scenario, name: &str, seed: u64, images: &Images) -> R
     let scenario = System::new(scenario, name, &rule)?.scenario;
     system::check(&scenario)?;
     let programs = super::programs(&scenario, seed);
-    let story = Shared::default();
+    let trace = Shared::default();
     let world = scenario.hosted(rule, seed, |program, guest| {
         let who = VcpuRef { domain: program.domain, vcpu: program.vcpu };
         // A program without RAM has nowhere to be.
         let bank = super::bank(&scenario.layout, program.domain).unwrap_or(Bank { base: 0, size: 0 });
-        Box::new(Telling::new(guest, story.clone(), who, bank))
+        Box::new(Recorder::new(guest, trace.clone(), who, bank))
     })?;
     let report = world.run();
     if !matches!(report.outcome, Outcome::Completed | Outcome::ExpectationFailed(_)) {
         return Err(system::unfit(format!("here it ends as {}", words::outcome(&report.outcome))));
     }
-    let here = story.0.take();
+    let here = trace.0.take();
 
     let guest = images.file("guest-aarch64.bin")?;
     let guest = std::fs::read(&guest).map_err(|why| ParityError::Files { path: guest, why })?;

@@ -5,7 +5,7 @@ use board::semihosting;
 use core::arch::asm;
 use core::fmt::Write;
 use sim_core::export::Program;
-use sim_core::guest::telling::Telling;
+use sim_core::guest::recorder::Recorder;
 use sim_core::outcome::VcpuRef;
 
 /// The upcall's interrupt where nothing names another (Xen's `public/arch-arm.h`).
@@ -33,7 +33,7 @@ pub(crate) fn run(program: Program, tree: usize) -> ! {
         crate::off()
     }
     let who = VcpuRef { domain: program.domain, vcpu: program.home.vcpu };
-    let guest = Telling::new(crate::guest(&program), semihosting::Console::new(), who, program.bank);
+    let guest = Recorder::new(crate::guest(&program), semihosting::Console::new(), who, program.bank);
     // A step that gave something else is told by then.
     crate::run(guest, |_| {})
 }

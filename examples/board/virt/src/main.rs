@@ -18,8 +18,8 @@ use sim_core::export::{self, Program, System};
 use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{Layout, PeId};
-use sim_core::story::{Seen, Story};
-use sim_core::world::watch::{Told, Watch};
+use sim_core::trace::{TraceEvent, TraceWriter};
+use sim_core::world::observer::{Observer, RunEvent};
 use sim_core::world::{Config, World};
 
 core::arch::global_asm!(include_str!("start.s"));
@@ -38,19 +38,19 @@ fn refuse(why: impl core::fmt::Display) -> ! {
     semihosting::exit(2)
 }
 
-/// Writes the story as it happens.
-struct Teller(Story<semihosting::Console>);
+/// Writes the trace as it happens.
+struct Teller(TraceWriter<semihosting::Console>);
 
-impl Watch for Teller {
-    fn tell(&mut self, _: u64, pe: PeId, what: Told) {
-        if let Told::Unexpected(failure) = what {
-            self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
+impl Observer for Teller {
+    fn record(&mut self, _: u64, pe: PeId, what: RunEvent) {
+        if let RunEvent::Unexpected(failure) = what {
+            self.trace(pe, TraceEvent::Unexpected(failure.vcpu, failure.step));
         }
     }
 
-    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
+    fn trace(&mut self, pe: PeId, seen: TraceEvent<'_>) {
         // There is nobody to tell of a console that fails.
-        let _ = self.0.tell(pe, seen);
+        let _ = self.0.record(pe, seen);
     }
 }
 
@@ -83,8 +83,8 @@ extern "C" fn main() -> ! {
         timers: system.timers,
         ..Config::default()
     };
-    let teller = Teller(Story::new(semihosting::Console::new()));
-    let mut world = World::watched(layout, strategy, config, teller).unwrap_or_else(|why| refuse(why));
+    let teller = Teller(TraceWriter::new(semihosting::Console::new()));
+    let mut world = World::observed(layout, strategy, config, teller).unwrap_or_else(|why| refuse(why));
     for program in programs {
         let vcpu = program.home.vcpu;
         let guest = StepGuest::new(program.home, program.steps, program.variables).seeded(program.seed);

@@ -44,7 +44,7 @@ impl Replayed {
     #[must_use]
     pub fn json(&self) -> Value {
         let wrong = self.wrong.as_ref().map(|(kind, what)| json!({ "kind": kind, "what": what }));
-        json!({ "token": self.token, "failure": wrong, "happened": self.story })
+        json!({ "token": self.token, "failure": wrong, "happened": self.in_words })
     }
 }
 
@@ -97,7 +97,7 @@ pub fn render(summary: &Summary, palette: Palette) -> String {
 #[must_use]
 pub fn render_replay(replayed: &Replayed, palette: Palette) -> String {
     let mut text = String::new();
-    for line in &replayed.story {
+    for line in &replayed.in_words {
         let _ = writeln!(text, "{line}");
     }
     let _ = match &replayed.wrong {

@@ -154,7 +154,7 @@ pub struct Replayed {
     /// Its token.
     pub token: String,
     /// What happened, line by line.
-    pub story: Vec<String>,
+    pub in_words: Vec<String>,
     /// What is wrong with it: in a word, and in full.
     pub wrong: Option<Why>,
 }
@@ -365,10 +365,10 @@ pub fn replay(text: &str, own: Option<&Own>) -> Result<Replayed, RaceError> {
         return Err(RaceError::Unsuited { case: case.name.clone(), strategy: token.strategy });
     }
     let mut replay = Replay::new(&token.picks);
-    let (story, wrong) = match caught(case, &strategy, &mut replay) {
-        Ok(played) => (wording::story(&played), why(&played)),
+    let (in_words, wrong) = match caught(case, &strategy, &mut replay) {
+        Ok(played) => (wording::in_words(&played), why(&played)),
         Err(why) => (Vec::new(), Some(why)),
     };
     replay.finish()?;
-    Ok(Replayed { token: text.to_owned(), story, wrong })
+    Ok(Replayed { token: text.to_owned(), in_words, wrong })
 }

@@ -97,7 +97,7 @@ fn tool(tool: Tool) -> String {
 }
 
 /// What happened, line by line; barriers are left out.
-pub(super) fn story(played: &Played) -> Vec<String> {
+pub(super) fn in_words(played: &Played) -> Vec<String> {
     let system = &played.system;
     let line = |happening: &Happening| {
         Some(match *happening {

@@ -10,7 +10,7 @@ use sim_core::hyp::panic;
 use sim_core::layout::PeId;
 use sim_core::outcome::ViewId;
 use sim_core::platform::SysReg;
-use sim_core::story::Seen;
+use sim_core::trace::TraceEvent;
 
 /// What the registers are called in a report.
 struct Names {
@@ -30,7 +30,7 @@ const fn names(pmsa: Pmsa) -> Names {
 /// Tells the fault, reports it, and lets the hypervisor say its last words on its own console.
 pub(super) fn report<B: Board>(p: &mut Pe<B>, running: &mut Running<B::Rule>, elr: u64) {
     let (esr, far) = (B::read(SysReg::EsrEl2), B::read(SysReg::FarEl2));
-    running.voice.tell(Seen::Fault { esr, far });
+    running.trace.record(TraceEvent::Fault { esr, far });
     let mut out = semihosting::Console::new();
     // There is nobody to tell of a console that fails.
     let _ = writeln!(out, "# PE 0 took an exception to EL2 from EL2, at the instruction at {elr:#010x}");

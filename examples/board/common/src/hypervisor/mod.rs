@@ -1,5 +1,5 @@
 //! The hypervisor of `sim-core` as an image runs it: set up from a system that the loader put down, then one trap after the
-//! other, told as a story if the build asks for that. An image adds its registers ([`Board`]), start-up code and vectors, which
+//! other, told as a trace if the build asks for that. An image adds its registers ([`Board`]), start-up code and vectors, which
 //! call [`start`], [`trap`] and [`hyp_fault`].
 //!
 //! The system, a scenario of the host's, stands where the layout has the device tree; guests' images and programs are in guests'
@@ -8,7 +8,7 @@
 mod crash;
 mod pe;
 pub mod physical;
-mod voice;
+mod trace;
 
 use crate::heap::BoardHeap;
 use crate::{places, semihosting};
@@ -26,8 +26,8 @@ use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::{StepId, VcpuRef};
 use sim_core::platform::SysReg;
-use sim_core::story::Seen;
-use voice::Voice;
+use sim_core::trace::TraceEvent;
+use trace::ConsoleTrace;
 
 pub use pe::isb;
 
@@ -76,7 +76,7 @@ const MORE_HEAP: (u64, u64) = (0x10_0000, 0x40_0000);
 /// The hypervisor and who tells of it.
 struct Running<S> {
     hyp: Hypervisor<S>,
-    voice: Voice,
+    trace: ConsoleTrace,
 }
 
 /// Where an image has the hypervisor.
@@ -145,7 +145,7 @@ fn current<S>(hyp: &Hypervisor<S>) -> Option<VcpuRef> {
 /// What comes after EL2: the guest's registers, or the end if nobody can run. Without time nothing would wake anyone.
 fn left<B: Board>(running: &mut Running<B::Rule>, next: Next, frame: &Frame) -> B::Pushed {
     let runs = (next == Next::Guest).then(|| current(&running.hyp)).flatten();
-    running.voice.tell(Seen::Left(runs, frame));
+    running.trace.record(TraceEvent::Left(runs, frame));
     if runs.is_none() {
         semihosting::exit(0);
     }
@@ -157,13 +157,13 @@ pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
     let mut pe = Pe::<B>::new();
     let (hyp, system) = set_up::<B>();
     // SAFETY: nothing else has run yet.
-    let running = unsafe { &mut *B::place().0.get() }.insert(Running { hyp, voice: Voice::new() });
-    let Running { hyp, voice } = running;
+    let running = unsafe { &mut *B::place().0.get() }.insert(Running { hyp, trace: ConsoleTrace::new() });
+    let Running { hyp, trace } = running;
     B::open_interrupts();
     // Nobody saves them, so guests that share the PE would read each other's.
     B::lend_floating_point(hyp.vcpus().count() <= 1);
     B::open_console(hyp.layout().board().console.span.base());
-    let mut p = voice.platform(&mut pe);
+    let mut p = trace.platform(&mut pe);
     let Ok(()) = hyp.boot(&mut p);
     let memory = hyp.layout().heap();
     if memory.size() >= MORE_HEAP.0 + MORE_HEAP.1 {
@@ -192,7 +192,7 @@ pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
 pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
     // SAFETY: `start` is over, and EL2 is not entered again before this returns.
     let Some(running) = (unsafe { (*B::place().0.get()).as_mut() }) else { refuse("a trap before there was a guest") };
-    let Running { hyp, voice } = running;
+    let Running { hyp, trace } = running;
     let mut pe = Pe::<B>::new();
     let mut frame = B::to_frame(pushed);
     let (esr, far) = (B::read(SysReg::EsrEl2), B::read(SysReg::FarEl2));
@@ -200,11 +200,11 @@ pub fn trap<B: Board>(pushed: &mut B::Pushed, cause: Cause) {
     if let (Cause::Sync, ec::HVC32 | ec::HVC64, Some(vcpu)) = (cause, esr >> 26, vcpu)
         && esr & 0xffff == crate::UNEXPECTED.into()
     {
-        voice.tell(Seen::Unexpected(vcpu, StepId(frame.x[0] as u32)));
+        trace.record(TraceEvent::Unexpected(vcpu, StepId(frame.x[0] as u32)));
         return;
     }
-    voice.tell(Seen::Entered { cause, esr, far, vcpu, frame: &frame, number: B::PMSA.number(&frame) });
-    let Ok(next) = hyp.enter(&mut voice.platform(&mut pe), cause, &mut frame);
+    trace.record(TraceEvent::Entered { cause, esr, far, vcpu, frame: &frame, number: B::PMSA.number(&frame) });
+    let Ok(next) = hyp.enter(&mut trace.platform(&mut pe), cause, &mut frame);
     *pushed = left::<B>(running, next, &frame);
 }
 

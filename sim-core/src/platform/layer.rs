@@ -4,10 +4,10 @@ use super::{Event, Platform, Rmw, SysReg, Width};
 use boards::PeId;
 
 /// The fault of the platform below.
-pub type FaultBelow<T> = <<T as Over>::Below as Platform>::Fault;
+pub type FaultBelow<T> = <<T as Layer>::Below as Platform>::Fault;
 
 /// Stands over a platform and is one itself. What is not done otherwise goes straight through.
-pub trait Over {
+pub trait Layer {
     /// The platform below.
     type Below: Platform;
 
@@ -68,7 +68,7 @@ pub trait Over {
     }
 }
 
-impl<T: Over> Platform for T {
+impl<T: Layer> Platform for T {
     type Fault = FaultBelow<T>;
 
     fn pe(&self) -> PeId {
@@ -76,35 +76,35 @@ impl<T: Over> Platform for T {
     }
 
     fn read(&mut self, reg: SysReg) -> u64 {
-        Over::read(self, reg)
+        Layer::read(self, reg)
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Self::Fault> {
-        Over::write(self, reg, value)
+        Layer::write(self, reg, value)
     }
 
     fn isb(&mut self) -> Result<(), Self::Fault> {
-        Over::isb(self)
+        Layer::isb(self)
     }
 
     fn dsb(&mut self) -> Result<(), Self::Fault> {
-        Over::dsb(self)
+        Layer::dsb(self)
     }
 
     fn load(&mut self, address: u64, width: Width) -> Result<u64, Self::Fault> {
-        Over::load(self, address, width)
+        Layer::load(self, address, width)
     }
 
     fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Self::Fault> {
-        Over::store(self, address, width, value)
+        Layer::store(self, address, width, value)
     }
 
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Self::Fault> {
-        Over::rmw(self, address, op)
+        Layer::rmw(self, address, op)
     }
 
     fn kick(&mut self, pe: PeId) {
-        Over::kick(self, pe);
+        Layer::kick(self, pe);
     }
 
     fn now(&self) -> u64 {
@@ -112,10 +112,10 @@ impl<T: Over> Platform for T {
     }
 
     fn preemption_due(&mut self) -> bool {
-        Over::preemption_due(self)
+        Layer::preemption_due(self)
     }
 
     fn event(&mut self, event: Event) {
-        Over::event(self, event);
+        Layer::event(self, event);
     }
 }

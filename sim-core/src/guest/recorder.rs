@@ -43,9 +43,9 @@ impl Bank {
 }
 
 /// An address, or a value that may be one.
-struct Told(Bank, u64);
+struct Operand(Bank, u64);
 
-impl fmt::Display for Told {
+impl fmt::Display for Operand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.offset(self.1) {
             Some(offset) => write!(f, "ram+{offset:#x}"),
@@ -79,7 +79,7 @@ impl Kind {
 
 /// A guest whose doings are told.
 #[derive(Debug)]
-pub struct Telling<G, W> {
+pub struct Recorder<G, W> {
     guest: G,
     out: W,
     who: VcpuRef,
@@ -90,7 +90,7 @@ pub struct Telling<G, W> {
     handling: bool,
 }
 
-impl<G, W: Write> Telling<G, W> {
+impl<G, W: Write> Recorder<G, W> {
     /// The guest of a vCPU whose domain has its RAM at `bank`.
     pub const fn new(guest: G, out: W, who: VcpuRef, bank: Bank) -> Self {
         Self { guest, out, who, bank, asked: None, handling: false }
@@ -98,7 +98,7 @@ impl<G, W: Write> Telling<G, W> {
 
     fn given(&mut self, action: Action, input: Input) -> fmt::Result {
         let VcpuRef { domain, vcpu } = self.who;
-        let told = |value| Told(self.bank, value);
+        let told = |value| Operand(self.bank, value);
         if let Input::Abort { esr, far } = input {
             let (class, status) = (esr >> 26, esr & 0x3f);
             return writeln!(self.out, "{domain}.{vcpu} abort ec={class:#04x} fsc={status:#04x} far={}", told(far));
@@ -130,7 +130,7 @@ impl<G, W: Write> Telling<G, W> {
     }
 }
 
-impl<G: Guest, W: Write> Guest for Telling<G, W> {
+impl<G: Guest, W: Write> Guest for Recorder<G, W> {
     /// Where a line goes that cannot be written, it is not for the guest to know.
     fn resume(&mut self, input: Input) -> Action {
         if input == Input::Interrupt {
@@ -184,7 +184,7 @@ mod tests {
     fn told(script: &[(Input, Action)]) -> String {
         let actions = script.iter().map(|(_, action)| *action).collect();
         let mut guest =
-            Telling::new(Script(actions), String::new(), VcpuRef { domain: Position::new(1), vcpu: 0 }, BANK);
+            Recorder::new(Script(actions), String::new(), VcpuRef { domain: Position::new(1), vcpu: 0 }, BANK);
         for (input, action) in script {
             assert_eq!(guest.resume(*input), *action);
         }

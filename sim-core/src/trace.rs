@@ -20,7 +20,7 @@
 
 use crate::convention::{Cause, Frame, TAG, ec};
 use crate::outcome::{StepId, VcpuRef};
-use crate::platform::over::Over;
+use crate::platform::layer::Layer;
 use crate::platform::{Event, Platform, SysReg, list_register};
 use alloc::vec::Vec;
 use boards::PeId;
@@ -29,7 +29,7 @@ use mpu_model::MpuReg;
 
 /// A happening at EL2.
 #[derive(Clone, Copy, Debug)]
-pub enum Seen<'a> {
+pub enum TraceEvent<'a> {
     /// A system register is written.
     Write(SysReg, u64),
     /// An ISB.
@@ -68,14 +68,14 @@ pub enum Seen<'a> {
 
 /// Writes the lines.
 #[derive(Debug)]
-pub struct Story<W> {
+pub struct TraceWriter<W> {
     out: W,
     /// vCPUs whose hypercall has given nothing yet.
     calls: Vec<VcpuRef>,
 }
 
-impl<W: Write> Story<W> {
-    /// A story that goes to `out`.
+impl<W: Write> TraceWriter<W> {
+    /// A trace that goes to `out`.
     pub const fn new(out: W) -> Self {
         Self { out, calls: Vec::new() }
     }
@@ -86,15 +86,15 @@ impl<W: Write> Story<W> {
     }
 
     /// Tells one happening on a PE.
-    pub fn tell(&mut self, pe: PeId, seen: Seen<'_>) -> fmt::Result {
+    pub fn record(&mut self, pe: PeId, seen: TraceEvent<'_>) -> fmt::Result {
         let out = &mut self.out;
         match seen {
-            Seen::Write(reg, value) => write_register(out, pe, reg, value),
-            Seen::Isb => writeln!(out, "{pe} isb"),
-            Seen::Dsb => writeln!(out, "{pe} dsb"),
-            Seen::Event(event) => tell_event(out, pe, event),
-            Seen::Entered { cause: Cause::Irq, .. } => writeln!(out, "{pe} irq"),
-            Seen::Entered { esr, far, vcpu, frame, number, .. } => {
+            TraceEvent::Write(reg, value) => write_register(out, pe, reg, value),
+            TraceEvent::Isb => writeln!(out, "{pe} isb"),
+            TraceEvent::Dsb => writeln!(out, "{pe} dsb"),
+            TraceEvent::Event(event) => write_event(out, pe, event),
+            TraceEvent::Entered { cause: Cause::Irq, .. } => writeln!(out, "{pe} irq"),
+            TraceEvent::Entered { esr, far, vcpu, frame, number, .. } => {
                 let Some(vcpu) = vcpu else { return writeln!(out, "{pe} stray {esr:#x}") };
                 let VcpuRef { domain, vcpu: index } = vcpu;
                 match esr >> 26 {
@@ -111,11 +111,11 @@ impl<W: Write> Story<W> {
                     }
                 }
             }
-            Seen::Unexpected(VcpuRef { domain, vcpu }, StepId(step)) => {
+            TraceEvent::Unexpected(VcpuRef { domain, vcpu }, StepId(step)) => {
                 writeln!(out, "{pe} unexpected {domain}.{vcpu} step {step}")
             }
-            Seen::Left(None, _) => writeln!(out, "{pe} idle"),
-            Seen::Left(Some(vcpu), frame) => {
+            TraceEvent::Left(None, _) => writeln!(out, "{pe} idle"),
+            TraceEvent::Left(Some(vcpu), frame) => {
                 let VcpuRef { domain, vcpu: index } = vcpu;
                 match self.calls.iter().position(|call| *call == vcpu) {
                     Some(at) => {
@@ -125,7 +125,7 @@ impl<W: Write> Story<W> {
                     None => writeln!(out, "{pe} run {domain}.{index}"),
                 }
             }
-            Seen::Fault { esr, far } => {
+            TraceEvent::Fault { esr, far } => {
                 writeln!(out, "{pe} fault ec={:#04x} fsc={:#04x} far={far:#x}", esr >> 26, esr & 0x3f)
             }
         }
@@ -167,7 +167,7 @@ fn write_register(out: &mut impl Write, pe: PeId, reg: SysReg, value: u64) -> fm
     }
 }
 
-fn tell_event(out: &mut impl Write, pe: PeId, event: Event) -> fmt::Result {
+fn write_event(out: &mut impl Write, pe: PeId, event: Event) -> fmt::Result {
     match event {
         Event::TableScan | Event::Console(_) => Ok(()),
         Event::EventWord { domain, object, offset, bits, old } => {
@@ -183,21 +183,21 @@ fn tell_event(out: &mut impl Write, pe: PeId, event: Event) -> fmt::Result {
 
 /// A platform whose use is told.
 #[derive(Debug)]
-pub struct Telling<'a, P, W> {
+pub struct Recorder<'a, P, W> {
     /// The platform.
     pub p: &'a mut P,
     /// Whom it is told to.
-    pub story: &'a mut Story<W>,
+    pub trace: &'a mut TraceWriter<W>,
 }
 
-impl<P: Platform, W: Write> Telling<'_, P, W> {
-    /// Where a story goes that cannot be written, it is not for the hypervisor to know.
-    fn tell(&mut self, seen: Seen<'_>) {
-        let _ = self.story.tell(self.p.pe(), seen);
+impl<P: Platform, W: Write> Recorder<'_, P, W> {
+    /// Where a trace goes that cannot be written, it is not for the hypervisor to know.
+    fn record(&mut self, seen: TraceEvent<'_>) {
+        let _ = self.trace.record(self.p.pe(), seen);
     }
 }
 
-impl<P: Platform, W: Write> Over for Telling<'_, P, W> {
+impl<P: Platform, W: Write> Layer for Recorder<'_, P, W> {
     type Below = P;
 
     fn below(&self) -> &P {
@@ -209,22 +209,22 @@ impl<P: Platform, W: Write> Over for Telling<'_, P, W> {
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), P::Fault> {
-        self.tell(Seen::Write(reg, value));
+        self.record(TraceEvent::Write(reg, value));
         self.p.write(reg, value)
     }
 
     fn isb(&mut self) -> Result<(), P::Fault> {
-        self.tell(Seen::Isb);
+        self.record(TraceEvent::Isb);
         self.p.isb()
     }
 
     fn dsb(&mut self) -> Result<(), P::Fault> {
-        self.tell(Seen::Dsb);
+        self.record(TraceEvent::Dsb);
         self.p.dsb()
     }
 
     fn event(&mut self, event: Event) {
-        self.tell(Seen::Event(event));
+        self.record(TraceEvent::Event(event));
         self.p.event(event);
     }
 }

@@ -1,53 +1,53 @@
-//! Whoever watches a run: what is told, when it happened, and on which PE.
+//! Whoever observes a run: what is told, when it happened, and on which PE.
 //!
-//! A [`World`](super::World) is built for one [`Watch`]. For `()` nothing is put together to be told, and the code is the same as
+//! A [`World`](super::World) is built for one [`Observer`]. For `()` nothing is put together to be told, and the code is the same as
 //! without any of this.
 
 use crate::layout::Position;
 use crate::machine::{Cpu, Faulted};
 use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, VcpuRef};
-use crate::platform::over::Over;
+use crate::platform::layer::Layer;
 use crate::platform::{Event, Platform, SysReg};
-use crate::story::Seen;
+use crate::trace::TraceEvent;
 use boards::PeId;
 
 /// Looks on at a run. What it does changes nothing in it.
-pub trait Watch {
+pub trait Observer {
     /// Whether it looks at all: where it does not, nothing is put together to be told.
-    const WATCHES: bool = true;
+    const OBSERVES: bool = true;
 
     /// Told at each happening: `at` is the time in cycles of the PE on which it happened. Of one PE times never go back; of
     /// several they do, because each PE has a clock of its own.
-    fn tell(&mut self, at: u64, pe: PeId, what: Told);
+    fn tell(&mut self, at: u64, pe: PeId, what: RunEvent);
 
     /// Shown all that happens at EL2 of a PE from its reset on, down to the single write of a register.
-    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
+    fn trace(&mut self, pe: PeId, seen: TraceEvent<'_>) {
         let _ = (pe, seen);
     }
 }
 
 /// Nobody.
-impl Watch for () {
-    const WATCHES: bool = false;
+impl Observer for () {
+    const OBSERVES: bool = false;
 
-    fn tell(&mut self, _: u64, _: PeId, _: Told) {}
+    fn tell(&mut self, _: u64, _: PeId, _: RunEvent) {}
 }
 
-impl<W: Watch> Watch for &mut W {
-    const WATCHES: bool = W::WATCHES;
+impl<W: Observer> Observer for &mut W {
+    const OBSERVES: bool = W::OBSERVES;
 
-    fn tell(&mut self, at: u64, pe: PeId, what: Told) {
+    fn tell(&mut self, at: u64, pe: PeId, what: RunEvent) {
         W::tell(self, at, pe, what);
     }
 
-    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
-        W::see(self, pe, seen);
+    fn trace(&mut self, pe: PeId, seen: TraceEvent<'_>) {
+        W::trace(self, pe, seen);
     }
 }
 
 /// A happening.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum RunEvent {
     /// A phase of the PE's boot, which was over before time began.
     Booted(PhaseUse),
     /// Where a vCPU stands that does not run on the PE: at the start, and when it stops running.
@@ -120,30 +120,30 @@ pub enum Standing {
     Off,
 }
 
-/// A PE as the hypervisor sees it while somebody watches.
+/// A PE as the hypervisor sees it while somebody observes.
 #[derive(Debug)]
-pub(super) struct Watched<'a, W> {
+pub(super) struct Observed<'a, W> {
     pub(super) cpu: Cpu<'a>,
-    pub(super) watch: &'a mut W,
+    pub(super) observer: &'a mut W,
     /// Time has begun: before, what happens is shown and not told.
     pub(super) told: bool,
 }
 
-impl<W: Watch> Watched<'_, W> {
-    fn tell(&mut self, what: Told) {
+impl<W: Observer> Observed<'_, W> {
+    fn tell(&mut self, what: RunEvent) {
         if self.told {
-            self.watch.tell(self.cpu.now(), self.cpu.pe, what);
+            self.observer.tell(self.cpu.now(), self.cpu.pe, what);
         }
     }
 
-    fn see(&mut self, seen: Seen<'_>) {
-        if W::WATCHES {
-            self.watch.see(self.cpu.pe, seen);
+    fn trace(&mut self, seen: TraceEvent<'_>) {
+        if W::OBSERVES {
+            self.observer.trace(self.cpu.pe, seen);
         }
     }
 }
 
-impl<'a, W: Watch> Over for Watched<'a, W> {
+impl<'a, W: Observer> Layer for Observed<'a, W> {
     type Below = Cpu<'a>;
 
     fn below(&self) -> &Cpu<'a> {
@@ -155,35 +155,35 @@ impl<'a, W: Watch> Over for Watched<'a, W> {
     }
 
     fn write(&mut self, reg: SysReg, value: u64) -> Result<(), Faulted> {
-        self.see(Seen::Write(reg, value));
+        self.trace(TraceEvent::Write(reg, value));
         self.cpu.write(reg, value)
     }
 
     fn isb(&mut self) -> Result<(), Faulted> {
-        self.see(Seen::Isb);
+        self.trace(TraceEvent::Isb);
         self.cpu.isb()
     }
 
     fn dsb(&mut self) -> Result<(), Faulted> {
-        self.see(Seen::Dsb);
+        self.trace(TraceEvent::Dsb);
         self.cpu.dsb()
     }
 
     fn kick(&mut self, pe: PeId) {
         self.cpu.kick(pe);
-        if W::WATCHES {
-            self.tell(Told::Kicks(pe));
+        if W::OBSERVES {
+            self.tell(RunEvent::Kicks(pe));
         }
     }
 
     fn event(&mut self, event: Event) {
-        // The machine keeps no books on regions: so it need not be called where nobody watches either.
+        // The machine keeps no books on regions: so it need not be called where nobody observes either.
         if !matches!(event, Event::Regions { .. }) {
             self.cpu.event(event);
         }
-        if W::WATCHES {
-            self.see(Seen::Event(event));
-            self.tell(Told::Hypervisor(event));
+        if W::OBSERVES {
+            self.trace(TraceEvent::Event(event));
+            self.tell(RunEvent::Hypervisor(event));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a world tells whoever watches it. All of it is asked for only where somebody does.
+//! What a world tells whoever observes it. All of it is asked for only where somebody does.
 
 use super::World;
-use super::watch::{Standing, Told, Watch, Watched};
+use super::observer::{Observed, Observer, RunEvent, Standing};
 use crate::convention::{Arch, Cause};
 use crate::hyp::Hypervisor;
 use crate::hyp::domain::{RunState, VcpuId, vcpu_of};
@@ -11,34 +11,37 @@ use crate::machine::Cpu;
 use crate::machine::pe::Running;
 use crate::outcome::VcpuRef;
 use crate::platform::Event;
-use crate::story::Seen;
+use crate::trace::TraceEvent;
 use alloc::vec::Vec;
 use boards::PeId;
 
 /// The vCPU that runs on a PE, and whether it is in its interrupt handler.
 pub(super) type Handling = Option<(VcpuRef, bool)>;
 
-impl<S: Strategy, W: Watch> World<S, W> {
+impl<S: Strategy, W: Observer> World<S, W> {
     /// The hypervisor, and a PE as it sees it.
-    pub(super) fn cpu(&mut self, pe: PeId) -> (&mut Hypervisor<S>, Watched<'_, W>) {
-        (&mut self.hyp, Watched { cpu: Cpu { machine: &mut self.machine, pe }, watch: &mut self.watch, told: true })
+    pub(super) fn cpu(&mut self, pe: PeId) -> (&mut Hypervisor<S>, Observed<'_, W>) {
+        (
+            &mut self.hyp,
+            Observed { cpu: Cpu { machine: &mut self.machine, pe }, observer: &mut self.observer, told: true },
+        )
     }
 
     /// Tells what happens now on a PE.
-    fn tell(&mut self, pe: PeId, what: Told) {
+    fn tell(&mut self, pe: PeId, what: RunEvent) {
         let now = self.machine.now(pe);
-        self.watch.tell(now, pe, what);
+        self.observer.tell(now, pe, what);
     }
 
     /// Tells what each PE went through before time began, and what it has enabled now.
     pub(super) fn tell_boot(&mut self) {
         for pe in self.machine.pes().ids() {
             for phase in self.hyp.region_plan().boot().phases(pe) {
-                self.watch.tell(0, pe, Told::Booted(phase.used));
+                self.observer.tell(0, pe, RunEvent::Booted(phase.used));
             }
             let view = self.hyp.view_on(pe);
             let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
-            self.watch.tell(0, pe, Told::Hypervisor(now));
+            self.observer.tell(0, pe, RunEvent::Hypervisor(now));
         }
     }
 
@@ -59,7 +62,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
             RunState::Runnable => Standing::Ready,
         };
         let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
-        self.tell(pe, Told::Stands(vcpu, standing));
+        self.tell(pe, RunEvent::Stands(vcpu, standing));
     }
 
     /// Who runs on a PE, before it acts and after.
@@ -71,10 +74,10 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.
     pub(super) fn tell_begun(&mut self, pe: PeId, start: u64, before: Handling, trapped: bool) {
         if let (Some((_, false)), Some((vcpu, true))) = (before, self.handling(pe)) {
-            self.watch.tell(start, pe, Told::Handler(vcpu, true));
+            self.observer.tell(start, pe, RunEvent::Handler(vcpu, true));
         }
         if trapped {
-            self.watch.tell(start, pe, Told::Entered(self.accounting.on_behalf()));
+            self.observer.tell(start, pe, RunEvent::Entered(self.accounting.on_behalf()));
         }
     }
 
@@ -82,7 +85,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub(super) fn tell_acted(&mut self, pe: PeId, before: Handling) {
         self.tell_hazards();
         if let (Some((_, true)), Some((vcpu, false))) = (before, self.handling(pe)) {
-            self.tell(pe, Told::Handler(vcpu, false));
+            self.tell(pe, RunEvent::Handler(vcpu, false));
         }
     }
 
@@ -92,7 +95,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
         let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
         let number = state.pmsa().number(frame);
-        self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
+        self.observer.trace(pe, TraceEvent::Entered { cause, esr, far, vcpu, frame, number });
     }
 
     /// Tells that EL2 was left, and where `before` stands, who ran until then, if somebody else does now.
@@ -103,15 +106,15 @@ impl<S: Strategy, W: Watch> World<S, W> {
         {
             self.tell_standing(pe, id);
         }
-        self.watch.see(pe, Seen::Left(runs, &self.machine.pe(pe).frame));
-        self.tell(pe, Told::Left(runs));
+        self.observer.trace(pe, TraceEvent::Left(runs, &self.machine.pe(pe).frame));
+        self.tell(pe, RunEvent::Left(runs));
     }
 
     /// Tells of hazards that were not told yet.
     pub(super) fn tell_hazards(&mut self) {
         while let Some(hazard) = self.machine.hazards().get(self.hazards_told).copied() {
             self.hazards_told += 1;
-            self.tell(hazard.pe, Told::Hazard(hazard.kind));
+            self.tell(hazard.pe, RunEvent::Hazard(hazard.kind));
         }
     }
 
@@ -119,8 +122,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub(super) fn tell_fault(&mut self) {
         self.tell_hazards();
         if let Some(fault) = self.machine.faults().0 {
-            self.watch.see(fault.pe, Seen::Fault { esr: fault.syndrome.esr(), far: fault.syndrome.far });
-            self.tell(fault.pe, Told::Fault(fault));
+            self.observer.trace(fault.pe, TraceEvent::Fault { esr: fault.syndrome.esr(), far: fault.syndrome.far });
+            self.tell(fault.pe, RunEvent::Fault(fault));
         }
     }
 }
