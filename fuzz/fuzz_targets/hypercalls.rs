@@ -32,7 +32,7 @@ enum Value {
 }
 
 #[derive(Arbitrary, Debug)]
-enum Deed {
+enum Action {
     Hypercall {
         nr: u8,
         imm: Option<u16>,
@@ -56,12 +56,12 @@ enum Deed {
 }
 
 #[derive(Arbitrary, Debug)]
-struct Case {
+struct Input {
     strategy: u8,
-    deeds: [Vec<Deed>; 2],
+    actions: [Vec<Action>; 2],
 }
 
-fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
+fn steps(base: u64, scratch: u64, actions: &[Action]) -> Vec<Step> {
     let value = |value: Value| match value {
         Value::Small(value) => u64::from(value),
         Value::Own(offset) => base + u64::from(offset),
@@ -69,12 +69,12 @@ fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
     };
     let step = |op| Step { id: StepId(0), op, expect: None };
     let mut all: Vec<Step> = [Op::MapSharedInfo, Op::RegisterVcpuInfo, Op::EnableInterrupts].map(step).into();
-    for deed in deeds {
-        match deed {
-            Deed::Hypercall { nr, imm, args } => {
+    for action in actions {
+        match action {
+            Action::Hypercall { nr, imm, args } => {
                 all.push(step(Op::Hypercall { imm: imm.unwrap_or(0xea1), nr: u64::from(*nr), args: args.map(value) }))
             }
-            Deed::EventChannelOp { cmd, words } => {
+            Action::EventChannelOp { cmd, words } => {
                 for (offset, word) in (0..).step_by(4).zip(words) {
                     let address = scratch + offset;
                     all.push(step(Op::Write { address, width: Width::Word, value: u64::from(*word) }));
@@ -82,7 +82,7 @@ fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
                 let args = [u64::from(cmd % 16), scratch, 0, 0, 0];
                 all.push(step(Op::Hypercall { imm: 0xea1, nr: 32, args }));
             }
-            Deed::List(calls) => {
+            Action::List(calls) => {
                 let calls = &calls[..calls.len().min(LIST_MOST)];
                 for (entry, (nr, args)) in (base + LIST..).step_by(64).zip(calls) {
                     let words = [(0, u64::from(*nr))].into_iter().chain((16..).step_by(8).zip(args.map(value)));
@@ -93,21 +93,21 @@ fn steps(base: u64, scratch: u64, deeds: &[Deed]) -> Vec<Step> {
                 let args = [base + LIST, calls.len() as u64, 0, 0, 0];
                 all.push(step(Op::Hypercall { imm: 0xea1, nr: nr::MULTICALL, args }));
             }
-            Deed::Off { domain } => {
+            Action::Off { domain } => {
                 let id = if *domain { psci::SYSTEM_OFF } else { psci::CPU_OFF };
                 all.push(step(Op::Hypercall { imm: 0, nr: 0, args: [id, 0, 0, 0, 0] }));
             }
-            Deed::Poke { at, value } => {
+            Action::Poke { at, value } => {
                 let address = base + (u64::from(*at) & !7);
                 all.push(step(Op::Write { address, width: Width::Double, value: *value }));
             }
-            Deed::Compute(cycles) => all.push(step(Op::Compute(u64::from(*cycles)))),
+            Action::Compute(cycles) => all.push(step(Op::Compute(u64::from(*cycles)))),
         }
     }
     all
 }
 
-fuzz_target!(|case: Case| {
+fuzz_target!(|case: Input| {
     let Ok(mut scenario) = Scenario::from_text(Path::new("thread-2022.toml"), SYSTEM, &[]) else {
         panic!("the scenario must load");
     };
@@ -118,10 +118,10 @@ fuzz_target!(|case: Case| {
     let Ok(mut world) = World::new(scenario.layout.clone(), strategy, scenario.config.clone()) else {
         panic!("the system must fit");
     };
-    for (position, (domain, deeds)) in Position::all().zip(scenario.layout.domains().iter().zip(&case.deeds)) {
+    for (position, (domain, actions)) in Position::all().zip(scenario.layout.domains().iter().zip(&case.actions)) {
         let Some(home) = home(&scenario.layout, position, 0) else { panic!("no home") };
         let base = domain.ram[0].base();
-        let program = steps(base, home.scratch, deeds).into();
+        let program = steps(base, home.scratch, actions).into();
         world.add_guest(position, 0, Box::new(StepGuest::new(home, program, 0)));
     }
     let report = world.run();

@@ -34,7 +34,7 @@ impl Place {
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
-enum Deed {
+enum Action {
     Prselr(u8),
     /// Base and the attribute bits, or limit, index and enable.
     Prbar(Place),
@@ -61,10 +61,10 @@ enum Deed {
 }
 
 #[derive(Arbitrary, Debug)]
-struct Case {
+struct Input {
     regions: u8,
     rules: u16,
-    deeds: Vec<Deed>,
+    actions: Vec<Action>,
 }
 
 fn rules(mut bits: u16) -> Rules {
@@ -86,20 +86,20 @@ fn rules(mut bits: u16) -> Rules {
     }
 }
 
-fn write(deed: Deed) -> Option<(MpuReg, u64)> {
-    Some(match deed {
-        Deed::Prselr(slot) => (MpuReg::Prselr, slot.into()),
-        Deed::Prbar(place) => (MpuReg::Prbar, place.address()),
+fn write(action: Action) -> Option<(MpuReg, u64)> {
+    Some(match action {
+        Action::Prselr(slot) => (MpuReg::Prselr, slot.into()),
+        Action::Prbar(place) => (MpuReg::Prbar, place.address()),
         // Enabled and not reserved, more often than not.
-        Deed::Prlar(place) => (MpuReg::Prlar, place.address() & !0x20),
-        Deed::PrbarN(n, place) => (MpuReg::PrbarN(n % 17), place.address()),
-        Deed::PrlarN(n, place) => (MpuReg::PrlarN(n % 17), place.address() & !0x20),
-        Deed::Prenr(enables) => (MpuReg::Prenr, enables.into()),
-        Deed::Sctlr(bits) => {
+        Action::Prlar(place) => (MpuReg::Prlar, place.address() & !0x20),
+        Action::PrbarN(n, place) => (MpuReg::PrbarN(n % 17), place.address()),
+        Action::PrlarN(n, place) => (MpuReg::PrlarN(n % 17), place.address() & !0x20),
+        Action::Prenr(enables) => (MpuReg::Prenr, enables.into()),
+        Action::Sctlr(bits) => {
             let [m, br, wxn] = [0, 1, 2].map(|bit| u64::from(bits >> bit & 1));
             (MpuReg::Sctlr, m | br << 17 | wxn << 19)
         }
-        Deed::Raw(reg, value) => {
+        Action::Raw(reg, value) => {
             let regs = [MpuReg::Prselr, MpuReg::Prbar, MpuReg::Prlar, MpuReg::Prenr, MpuReg::Sctlr, MpuReg::Mpuir];
             (regs[usize::from(reg) % regs.len()], value)
         }
@@ -107,17 +107,17 @@ fn write(deed: Deed) -> Option<(MpuReg, u64)> {
     })
 }
 
-fuzz_target!(|case: Case| {
+fuzz_target!(|case: Input| {
     let regions = case.regions.max(1);
     let mut twins = Twins::new(regions, rules(case.rules));
     // Writes since barriers that put them in force under any reading, and what the naive check may look at before it takes a
     // second: for each byte, each region after each write that waits, and for each pair of them of which the later may come first.
     let (mut waiting, mut ordered, mut looks) = (0, false, 50_000_000u64);
     // The log of pending writes holds more than this.
-    for deed in case.deeds.into_iter().take(400) {
-        let size = match deed {
-            Deed::Ask { size, .. } => u64::from(size),
-            Deed::AskWide { size, .. } => u64::from(size),
+    for action in case.actions.into_iter().take(400) {
+        let size = match action {
+            Action::Ask { size, .. } => u64::from(size),
+            Action::AskWide { size, .. } => u64::from(size),
             _ => 0,
         };
         let states = (waiting + 1) * (waiting + 2) / 2;
@@ -125,28 +125,28 @@ fuzz_target!(|case: Case| {
             continue;
         };
         looks = left;
-        match deed {
-            Deed::Dsb => {
+        match action {
+            Action::Dsb => {
                 twins.apply(Op::Dsb);
                 ordered = true;
             }
-            Deed::ContextSync => {
+            Action::ContextSync => {
                 twins.apply(Op::ContextSync);
                 waiting *= u64::from(!ordered);
             }
-            Deed::Ask { regime, el, kind, size, place } => {
+            Action::Ask { regime, el, kind, size, place } => {
                 let regime = [Regime::El2, Regime::Stage2, Regime::El1][usize::from(regime) % 3];
                 let el = [El::El0, El::El1, El::El2][usize::from(el) % 3];
                 let kinds = [AccessKind::Read, AccessKind::Write, AccessKind::Fetch, AccessKind::Rmw];
                 let kind = kinds[usize::from(kind) % kinds.len()];
                 twins.ask(regime, Access { addr: place.address(), size: size.into(), kind, el });
             }
-            Deed::AskWide { size, place } => {
+            Action::AskWide { size, place } => {
                 let access = Access { addr: place.address(), size: size.into(), kind: AccessKind::Read, el: El::El1 };
                 twins.ask(Regime::Stage2, access);
             }
             _ => {
-                if let Some((reg, value)) = write(deed) {
+                if let Some((reg, value)) = write(action) {
                     twins.apply(Op::Write(reg, value));
                     waiting += 1;
                     ordered = false;

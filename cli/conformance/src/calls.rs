@@ -2,7 +2,7 @@
 
 use super::event;
 use super::format::{BadArg, Op};
-use super::rig::{Rig, Trouble};
+use super::live::{LiveSystem, StepError};
 use super::system::PORT_LIST;
 use evtchn::abi::hypercall as nr;
 use evtchn::op::{Block, Op as EventOp};
@@ -91,9 +91,9 @@ fn call_of(op: &Op) -> Option<Call> {
     })
 }
 
-impl Rig {
+impl LiveSystem {
     /// A guest's hypercall; `None` if the operation is not one.
-    pub(super) fn call_step(&mut self, caller: (u16, u32), op: &Op) -> Option<Result<(i64, Value), Trouble>> {
+    pub(super) fn call_step(&mut self, caller: (u16, u32), op: &Op) -> Option<Result<(i64, Value), StepError>> {
         if let Op::Poll { ports, nr_ports, timeout, bad_arg } = op {
             return Some(self.poll(caller, ports, *nr_ports, *timeout, *bad_arg));
         }
@@ -107,11 +107,11 @@ impl Rig {
         }))
     }
 
-    fn call(&mut self, caller: (u16, u32), call: &Call) -> Result<(i64, Value), Trouble> {
+    fn call(&mut self, caller: (u16, u32), call: &Call) -> Result<(i64, Value), StepError> {
         let mut arguments = self.guest_vcpu(caller)?.arguments;
         if call.bad == Some(BadArg::Out) {
             // Where the guest can read and not write; what stands there, the control domain put there.
-            arguments += self.ground.read_only_distance();
+            arguments += self.map.read_only_distance();
             for (address, word) in (arguments..).step_by(4).zip(call.block.0).take(call.len) {
                 self.harness.machine.put(address, 4, word.into());
             }
@@ -128,7 +128,7 @@ impl Rig {
         self.result(call, arguments, rc)
     }
 
-    fn result(&mut self, call: &Call, arguments: u64, rc: i64) -> Result<(i64, Value), Trouble> {
+    fn result(&mut self, call: &Call, arguments: u64, rc: i64) -> Result<(i64, Value), StepError> {
         let after = self.read_block(arguments, call)?;
         let out = match &call.event {
             Some(op) if rc == 0 => event::output(op, op.output(&after)),
@@ -139,7 +139,7 @@ impl Rig {
         Ok((rc, out))
     }
 
-    fn write_block(&mut self, arguments: u64, block: &Block, len: usize) -> Result<(), Trouble> {
+    fn write_block(&mut self, arguments: u64, block: &Block, len: usize) -> Result<(), StepError> {
         for (address, word) in (arguments..).step_by(4).zip(block.0).take(len) {
             self.store(address, Width::Word, word.into())?;
         }
@@ -147,7 +147,7 @@ impl Rig {
     }
 
     /// The block as it is in memory after a call.
-    fn read_block(&mut self, arguments: u64, call: &Call) -> Result<Block, Trouble> {
+    fn read_block(&mut self, arguments: u64, call: &Call) -> Result<Block, StepError> {
         let mut block = call.block;
         for (address, word) in (arguments..).step_by(4).zip(&mut block.0).take(call.len) {
             *word = self.load(address, Width::Word)? as u32;
@@ -162,12 +162,12 @@ impl Rig {
         nr_ports: u64,
         timeout: u64,
         bad: Option<BadArg>,
-    ) -> Result<(i64, Value), Trouble> {
+    ) -> Result<(i64, Value), StepError> {
         let arguments = self.guest_vcpu(caller)?.arguments;
         let list = arguments + PORT_LIST;
         let count = low(nr_ports);
         if count <= abi::POLL_MAX_PORTS && ports.len() != count as usize {
-            return Err(Trouble::Step(format!("nr_ports is {nr_ports} and the list has {} ports", ports.len())));
+            return Err(StepError::Step(format!("nr_ports is {nr_ports} and the list has {} ports", ports.len())));
         }
         for (address, port) in (list..).step_by(4).zip(ports).take(abi::POLL_MAX_PORTS as usize) {
             self.store(address, Width::Word, u64::from(low(*port)))?;

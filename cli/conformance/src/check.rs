@@ -2,14 +2,14 @@
 //! region stays behind in a view, and a PE knows of every event for the vCPU it runs.
 
 use super::diff::Difference;
-use super::rig::Rig;
-use super::watch::{Regions, View};
+use super::history::{Regions, View};
+use super::live::LiveSystem;
 use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{PeId, Position};
 
-impl Rig {
+impl LiveSystem {
     /// The first thing that does not hold.
     pub fn check(&mut self) -> Option<Difference> {
         self.harness.machine.pes().ids().find_map(|pe| {
@@ -24,7 +24,7 @@ impl Rig {
     }
 
     fn isolation(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
-        let breach = self.harness.breach(&mut self.watch.oracle, pe)?;
+        let breach = self.harness.breach(&mut self.history.oracle, pe)?;
         Some(("isolation", "kept".into(), words::breach(self.harness.hyp.layout(), &breach)))
     }
 
@@ -40,7 +40,7 @@ impl Rig {
             regions
         };
         let new = || View { first: sorted(), last: enabled().collect() };
-        let View { first, last } = self.watch.views.entry((pe, domain)).or_insert_with(new);
+        let View { first, last } = self.history.views.entry((pe, domain)).or_insert_with(new);
         if enabled().eq(last.iter().copied()) {
             return None;
         }

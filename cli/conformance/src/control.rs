@@ -1,23 +1,23 @@
 //! What the hypervisor, boot code and the control domain do: straight to the event channels' own functions.
 
 use super::format::{Actor, Op, Stage, VirqFor};
-use super::rig::{Rig, Trouble};
+use super::live::{LiveSystem, StepError};
 use evtchn::abi::virq;
 use evtchn::{DomId, DomIdx, Errno, Port, Stop, Vcpu, XenHandler, XenPort};
 use serde_json::{Value, json};
 
 /// As a step gives it: the result and the output.
-type Told = (i64, Value);
+type ResultAndOutput = (i64, Value);
 
 /// 0 and what came, or the errno and nothing.
-fn told<T>(result: Result<T, Errno>, out: impl FnOnce(T) -> Value) -> Told {
+fn told<T>(result: Result<T, Errno>, out: impl FnOnce(T) -> Value) -> ResultAndOutput {
     match result {
         Ok(value) => (0, out(value)),
         Err(errno) => (errno.rc(), json!({})),
     }
 }
 
-fn done(result: Result<(), Errno>) -> Told {
+fn done(result: Result<(), Errno>) -> ResultAndOutput {
     told(result, |()| json!({}))
 }
 
@@ -26,9 +26,9 @@ fn chosen(port: u64) -> Option<Port> {
     (port != 0).then_some(Port(port as u32))
 }
 
-impl Rig {
+impl LiveSystem {
     /// A step of the hypervisor or the control domain; `None` if the operation is not one.
-    pub(super) fn control_step(&mut self, actor: Actor, op: &Op) -> Result<Option<Told>, Trouble> {
+    pub(super) fn control_step(&mut self, actor: Actor, op: &Op) -> Result<Option<ResultAndOutput>, StepError> {
         let channels = &mut self.harness.hyp.channels;
         let lookup =
             |dom: u64, channels: &evtchn::EventChannels<_>| channels.lookup(DomId(dom as u16)).ok_or(Errno::ESRCH);
@@ -76,7 +76,7 @@ impl Rig {
         }))
     }
 
-    fn raise_virq(&mut self, kind: VirqFor, virq: u32, dom: u64, vcpu: Vcpu) -> Result<Told, Trouble> {
+    fn raise_virq(&mut self, kind: VirqFor, virq: u32, dom: u64, vcpu: Vcpu) -> Result<ResultAndOutput, StepError> {
         let dom = self.lookup(dom);
         Ok(done(self.on_its_own(|channels, mut host| {
             match kind {
@@ -89,7 +89,7 @@ impl Rig {
     }
 
     /// Ports that Xen or boot code makes.
-    fn port_step(&mut self, actor: Actor, op: &Op) -> Result<Option<Told>, Trouble> {
+    fn port_step(&mut self, actor: Actor, op: &Op) -> Result<Option<ResultAndOutput>, StepError> {
         Ok(Some(match *op {
             Op::XenAllocUnbound { dom, vcpu, remote_dom, handler } => {
                 let dom = self.lookup(dom);
@@ -137,9 +137,9 @@ impl Rig {
         vcpu: Vcpu,
         remote_dom: DomId,
         handler: u64,
-    ) -> Result<Told, Trouble> {
+    ) -> Result<ResultAndOutput, StepError> {
         let Some(handler) = u8::try_from(handler).ok().and_then(XenHandler::new) else {
-            return Err(Trouble::Step(format!("there is no handler {handler}")));
+            return Err(StepError::Step(format!("there is no handler {handler}")));
         };
         let on_behalf = match actor {
             Actor::Guest { .. } => Some(self.caller()?.dom),

@@ -1,7 +1,7 @@
 //! The whole state as a dump step lists it, looked at without touching it.
 
 use super::guest::{hex, hex_word};
-use super::rig::Rig;
+use super::live::LiveSystem;
 use evtchn::abi::control_block::{HEAD, READY};
 use evtchn::abi::fifo::{LINK_MASK, LINKED, QUEUES, WORDS_PER_PAGE};
 use evtchn::abi::{TWO_LEVEL_PORTS, shared_info, vcpu_info};
@@ -12,7 +12,7 @@ use sim_core::hyp::domain::{RunState, position_of};
 /// The longest list of a queue: tampered ones may go round.
 const LONGEST_QUEUE: usize = 300;
 
-impl Rig {
+impl LiveSystem {
     /// Takes the dump. Counters of event interrupts start anew.
     pub fn dump(&mut self) -> Value {
         let all: Vec<(DomId, DomIdx)> = self.harness.hyp.channels.domains().collect();

@@ -2,7 +2,7 @@
 
 use super::format::Op;
 use super::guest_state::{GuestDomain, GuestVcpu};
-use super::rig::{Rig, Trouble};
+use super::live::{LiveSystem, StepError};
 use evtchn::abi::{TWO_LEVEL_PORTS, shared_info, vcpu_info};
 use serde_json::{Value, json};
 use sim_core::guest::{Action, AtomicOp};
@@ -10,7 +10,7 @@ use sim_core::layout::PAGE_SIZE;
 use sim_core::platform::Width;
 
 /// What one guest step gives.
-pub(super) type Out = Result<Value, Trouble>;
+pub(super) type Out = Result<Value, StepError>;
 
 /// One word with a bit for each of 64 ports.
 struct Bit {
@@ -18,60 +18,60 @@ struct Bit {
     mask: u64,
 }
 
-impl Rig {
-    pub(super) fn guest(&mut self, domain: u16) -> Result<&mut GuestDomain, Trouble> {
-        self.guests.get_mut(&domain).ok_or_else(|| Trouble::Step(format!("domain {domain} is not there")))
+impl LiveSystem {
+    pub(super) fn guest(&mut self, domain: u16) -> Result<&mut GuestDomain, StepError> {
+        self.guests.get_mut(&domain).ok_or_else(|| StepError::Step(format!("domain {domain} is not there")))
     }
 
-    pub(super) fn guest_vcpu(&mut self, (domain, vcpu): (u16, u32)) -> Result<&mut GuestVcpu, Trouble> {
+    pub(super) fn guest_vcpu(&mut self, (domain, vcpu): (u16, u32)) -> Result<&mut GuestVcpu, StepError> {
         let found = self.guest(domain)?.vcpus.get_mut(vcpu as usize);
-        found.ok_or_else(|| Trouble::Step(format!("domain {domain} has no vcpu {vcpu}")))
+        found.ok_or_else(|| StepError::Step(format!("domain {domain} has no vcpu {vcpu}")))
     }
 
-    pub(super) fn load(&mut self, address: u64, width: Width) -> Result<u64, Trouble> {
+    pub(super) fn load(&mut self, address: u64, width: Width) -> Result<u64, StepError> {
         self.access(Action::Load { address, width })
     }
 
-    pub(super) fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Trouble> {
+    pub(super) fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), StepError> {
         self.access(Action::Store { address, width, value }).map(|_| ())
     }
 
-    pub(super) fn atomic(&mut self, address: u64, width: Width, op: AtomicOp) -> Result<u64, Trouble> {
+    pub(super) fn atomic(&mut self, address: u64, width: Width, op: AtomicOp) -> Result<u64, StepError> {
         self.access(Action::Atomic { address, width, op })
     }
 
-    fn bit(&mut self, domain: u16, array: u32, port: u64) -> Result<Bit, Trouble> {
+    fn bit(&mut self, domain: u16, array: u32, port: u64) -> Result<Bit, StepError> {
         if port >= u64::from(TWO_LEVEL_PORTS) {
-            return Err(Trouble::Step(format!("port {port} has no bit in shared_info")));
+            return Err(StepError::Step(format!("port {port} has no bit in shared_info")));
         }
         let address = self.shared_info(domain)? + u64::from(array) + port / 64 * 8;
         Ok(Bit { address, mask: 1 << (port % 64) })
     }
 
-    fn shared_info(&mut self, domain: u16) -> Result<u64, Trouble> {
+    fn shared_info(&mut self, domain: u16) -> Result<u64, StepError> {
         let placed = self.guest(domain)?.shared_info;
-        placed.ok_or_else(|| Trouble::Step(format!("domain {domain} has not said where its shared_info is to be")))
+        placed.ok_or_else(|| StepError::Step(format!("domain {domain} has not said where its shared_info is to be")))
     }
 
-    fn change_bit(&mut self, bit: &Bit, set: bool) -> Result<bool, Trouble> {
+    fn change_bit(&mut self, bit: &Bit, set: bool) -> Result<bool, StepError> {
         let op = if set { AtomicOp::Or(bit.mask) } else { AtomicOp::And(!bit.mask) };
         Ok(self.atomic(bit.address, Width::Double, op)? & bit.mask != 0)
     }
 
-    fn info(&mut self, caller: (u16, u32)) -> Result<u64, Trouble> {
+    fn info(&mut self, caller: (u16, u32)) -> Result<u64, StepError> {
         let (domain, vcpu) = caller;
         self.guest_vcpu(caller)?;
         let info = self.guest(domain)?.info(vcpu);
-        info.ok_or_else(|| Trouble::Step(format!("vcpu {vcpu} of domain {domain} has no vcpu_info of its own")))
+        info.ok_or_else(|| StepError::Step(format!("vcpu {vcpu} of domain {domain} has no vcpu_info of its own")))
     }
 
     /// `evtchn_upcall_pending := 0`; gives what it was.
-    pub(super) fn ack_upcall(&mut self, caller: (u16, u32)) -> Result<u64, Trouble> {
+    pub(super) fn ack_upcall(&mut self, caller: (u16, u32)) -> Result<u64, StepError> {
         let address = self.info(caller)? + u64::from(vcpu_info::UPCALL_PENDING);
         self.atomic(address, Width::Byte, AtomicOp::Swap(0))
     }
 
-    fn take_selector(&mut self, caller: (u16, u32)) -> Result<u64, Trouble> {
+    fn take_selector(&mut self, caller: (u16, u32)) -> Result<u64, StepError> {
         let address = self.info(caller)? + u64::from(vcpu_info::PENDING_SEL);
         self.atomic(address, Width::Double, AtomicOp::Swap(0))
     }
@@ -136,7 +136,7 @@ impl Rig {
     }
 
     fn zero_page(&mut self, gfn: u64) -> Out {
-        let base = gfn.checked_mul(PAGE_SIZE).ok_or_else(|| Trouble::Step(format!("there is no frame {gfn}")))?;
+        let base = gfn.checked_mul(PAGE_SIZE).ok_or_else(|| StepError::Step(format!("there is no frame {gfn}")))?;
         for offset in (0..PAGE_SIZE).step_by(8) {
             self.store(base + offset, Width::Double, 0)?;
         }

@@ -2,7 +2,7 @@
 
 use super::format::Op;
 use super::guest::{Out, hex_word};
-use super::rig::{Rig, Trouble};
+use super::live::{LiveSystem, StepError};
 use evtchn::abi::control_block::{HEAD, READY};
 use evtchn::abi::fifo::{LINK_MASK, LINKED, MASKED, PENDING, WORDS_PER_PAGE};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ struct Taken {
     handled: bool,
 }
 
-impl Rig {
+impl LiveSystem {
     pub(super) fn fifo_step(&mut self, caller: (u16, u32), op: &Op) -> Option<Out> {
         Some(match *op {
             Op::GfMask { port } => self.change_word(caller, port, AtomicOp::Or(MASKED.into())),
@@ -59,7 +59,7 @@ impl Rig {
     }
 
     /// `r |= swap(ready, 0)`.
-    fn fetch_ready(&mut self, caller: (u16, u32), block: u64) -> Result<u32, Trouble> {
+    fn fetch_ready(&mut self, caller: (u16, u32), block: u64) -> Result<u32, StepError> {
         let ready = self.atomic(block + u64::from(READY), Width::Word, AtomicOp::Swap(0))? as u32;
         let vcpu = self.guest_vcpu(caller)?;
         vcpu.ready |= ready;
@@ -81,7 +81,7 @@ impl Rig {
         };
         let queue = usize::try_from(priority).ok();
         let Some(queue) = queue.filter(|queue| *queue < evtchn::abi::fifo::QUEUES as usize) else {
-            return Err(Trouble::Step(format!("there is no queue {priority}")));
+            return Err(StepError::Step(format!("there is no queue {priority}")));
         };
         let taken = self.take(caller, block, queue)?;
         let vcpu = self.guest_vcpu(caller)?;
@@ -91,7 +91,7 @@ impl Rig {
 
     fn consume(&mut self, caller: (u16, u32), max: u64) -> Out {
         if max > MOST_TAKEN {
-            return Err(Trouble::Step(format!("max is {max}; at most {MOST_TAKEN} events are taken in one step")));
+            return Err(StepError::Step(format!("max is {max}; at most {MOST_TAKEN} events are taken in one step")));
         }
         let Some(block) = self.guest_vcpu(caller)?.block else {
             return Ok(json!({ "ports": null }));
@@ -113,7 +113,7 @@ impl Rig {
     }
 
     /// Takes the first event off a queue.
-    fn take(&mut self, caller: (u16, u32), block: u64, queue: usize) -> Result<Taken, Trouble> {
+    fn take(&mut self, caller: (u16, u32), block: u64, queue: usize) -> Result<Taken, StepError> {
         let held = self.guest_vcpu(caller)?.heads.get(queue).copied().unwrap_or(0);
         let port =
             if held == 0 { self.load(block + u64::from(HEAD) + queue as u64 * 4, Width::Word)? as u32 } else { held };
@@ -133,7 +133,7 @@ impl Rig {
     }
 
     /// Remembers where a queue goes on; 0: nowhere, so it is not ready any more.
-    fn go_on(&mut self, caller: (u16, u32), queue: usize, next: u32) -> Result<(), Trouble> {
+    fn go_on(&mut self, caller: (u16, u32), queue: usize, next: u32) -> Result<(), StepError> {
         let vcpu = self.guest_vcpu(caller)?;
         if let Some(head) = vcpu.heads.get_mut(queue) {
             *head = next;

@@ -1,7 +1,7 @@
 //! What guests remember of themselves.
 
 use super::format::DomainHeader;
-use super::system::Ground;
+use super::system::MemoryMap;
 use evtchn::abi::{self, shared_info};
 use sim_core::layout::Position;
 
@@ -38,8 +38,8 @@ pub(super) struct GuestVcpu {
 
 impl GuestDomain {
     /// `shared_info`: where it is, unless the domain has yet to say where it is to be.
-    pub(super) fn new(position: Position, domain: &DomainHeader, ground: &Ground, shared_info: Option<u64>) -> Self {
-        let vcpu = |vcpu: u64| GuestVcpu { arguments: ground.arguments(position, vcpu as u32), ..GuestVcpu::default() };
+    pub(super) fn new(position: Position, domain: &DomainHeader, map: &MemoryMap, shared_info: Option<u64>) -> Self {
+        let vcpu = |vcpu: u64| GuestVcpu { arguments: map.arguments(position, vcpu as u32), ..GuestVcpu::default() };
         Self { position, shared_info, vcpus: (0..domain.vcpus).map(vcpu).collect(), pages: Vec::new(), xen_hits: 0 }
     }
 

@@ -7,10 +7,10 @@
 //!
 //! - `replay`: all files; `outcome`: what came of them. `files` finds and reads; `format` parses, and refuses what it does not know, with `event` for operations of
 //!   `event_channel_op`; `error` says where.
-//! - `system` lays the file's domains out; `rig` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
+//! - `system` lays the file's domains out; `live` runs vCPUs, traps and the hypervisor; `lifecycle` makes and ends domains.
 //! - `calls`, `guest`, `guest_fifo`, `control`: what steps do; `guest_state`: what guests remember. `dump`: the whole state. `run`: step by step; `diff`: against
 //!   the recording.
-//! - `setting`: the strategy and the machine; `strategies`: which ones can, and why others cannot. `check`: what must hold after each step whatever the recording says; `watch`: what it has seen.
+//! - `setting`: the strategy and the machine; `strategies`: which ones can, and why others cannot. `check`: what must hold after each step whatever the recording says; `history`: what it has seen.
 //! - `pe`: where a recording, or a guest that writes meanwhile, differs from what the machine would do.
 //! - `wording`: steps and differences in words. `render`: for people.
 //!
@@ -32,19 +32,19 @@ pub mod format;
 mod guest;
 mod guest_fifo;
 mod guest_state;
+mod history;
 mod lifecycle;
+pub mod live;
 pub mod mpu;
 mod outcome;
 pub mod pe;
 mod render;
 mod replay;
-pub mod rig;
 mod run;
 mod setting;
 mod strategies;
 mod system;
 pub mod transcript;
-mod watch;
 pub mod wording;
 
 pub use diff::{Difference, compare};

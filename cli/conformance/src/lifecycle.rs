@@ -1,15 +1,15 @@
 //! Domains that steps create and end.
 
 use super::format::{self, MAX_DOMAINS, Op};
-use super::rig::{Rig, Trouble};
+use super::live::{LiveSystem, StepError};
 use evtchn::Errno;
 use sim_core::hyp::domain::position_of;
 use sim_core::hyp::lifecycle::CreateError;
 use sim_core::layout::Position;
 
-impl Rig {
+impl LiveSystem {
     /// Ends a domain.
-    pub(super) fn kill(&mut self, dom: u64) -> Result<Result<(), Errno>, Trouble> {
+    pub(super) fn kill(&mut self, dom: u64) -> Result<Result<(), Errno>, StepError> {
         let dom = match self.lookup(dom) {
             Ok(dom) => dom,
             Err(errno) => return Ok(Err(errno)),
@@ -28,7 +28,7 @@ impl Rig {
                 done = done.or_else(|_| hyp.kill(&mut pe, dom));
             }
         }
-        self.watch.forget();
+        self.history.forget();
         self.harness.machine.resume(self.acts, true);
         match done {
             Ok(()) => {}
@@ -40,21 +40,21 @@ impl Rig {
     }
 
     /// Creates a domain.
-    pub(super) fn create(&mut self, op: &Op) -> Result<Result<(), Errno>, Trouble> {
+    pub(super) fn create(&mut self, op: &Op) -> Result<Result<(), Errno>, StepError> {
         let Some(domain) = op.created() else {
             return Ok(Err(Errno::EINVAL));
         };
-        format::check_domain(&domain).map_err(|(expected, got)| Trouble::Step(format!("{got}, not {expected}")))?;
+        format::check_domain(&domain).map_err(|(expected, got)| StepError::Step(format!("{got}, not {expected}")))?;
         // The hypervisor gives the first position that is free.
         let taken = |position: &Position| self.guests.values().any(|guest| guest.position == *position);
         let planned = Position::all()
             .take(MAX_DOMAINS)
             .find(|position| !taken(position))
-            .and_then(|position| self.ground.domain(position, &domain));
-        let planned = planned.ok_or_else(|| Trouble::Step("there is no place for another domain".into()))?;
+            .and_then(|position| self.map.domain(position, &domain));
+        let planned = planned.ok_or_else(|| StepError::Step("there is no place for another domain".into()))?;
         let (mut pe, hyp) = self.el2();
         let made = hyp.create_domain(&mut pe, planned)?;
-        self.watch.forget();
+        self.history.forget();
         self.harness.machine.resume(self.acts, true);
         match made {
             Ok(position) => {
@@ -62,7 +62,7 @@ impl Rig {
                 Ok(Ok(()))
             }
             Err(CreateError::Tables(errno)) => Ok(Err(errno)),
-            Err(error) => Err(Trouble::Step(error.to_string())),
+            Err(error) => Err(StepError::Step(error.to_string())),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What a guest on another PE does to a word that the hypervisor is about to access.
 #[derive(Debug, Clone, Copy)]
-pub struct Deed {
+pub struct WordChange {
     /// Accesses let pass before.
     pub after: u32,
     /// Bits of the word that stay.
@@ -27,7 +27,7 @@ pub struct Tamper {
     /// Where they do.
     pub shared: Vec<Span>,
     /// What they do, in order.
-    pub deeds: VecDeque<Deed>,
+    pub changes: VecDeque<WordChange>,
     /// The words there that the hypervisor accessed since this was emptied, where anybody is to know.
     pub accessed: Vec<u64>,
     /// Words that change just before the hypervisor compares and exchanges them, by address, and how often they still do.
@@ -50,10 +50,10 @@ impl Tamper {
             return;
         }
         self.accessed.push(address);
-        match self.deeds.front_mut() {
-            Some(deed) if deed.after > 0 => deed.after -= 1,
-            Some(&mut Deed { keep, flip, .. }) => {
-                self.deeds.pop_front();
+        match self.changes.front_mut() {
+            Some(change) if change.after > 0 => change.after -= 1,
+            Some(&mut WordChange { keep, flip, .. }) => {
+                self.changes.pop_front();
                 let word = cpu.machine.look_at(address, 4) as u32;
                 cpu.machine.put(address, 4, u64::from(word & keep ^ flip));
             }

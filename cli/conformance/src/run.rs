@@ -3,8 +3,8 @@
 use super::diff::{self, Difference};
 use super::error::{Place, ReplayError};
 use super::format::{self, Actor, Outcome as StepOutcome, Step};
+use super::live::{LiveSystem, StepError};
 use super::outcome::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
-use super::rig::{Rig, Trouble};
 use serde_json::Value;
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::Owner;
@@ -28,23 +28,23 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         parsed => parsed?,
     };
     tracing::debug!(file = %path.display(), strategy = options.setting.strategy.name(), steps = vector.steps.len(), "replaying");
-    let mut rig = Rig::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
+    let mut live = LiveSystem::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
     let mut steps = 0;
     let mut outcome = Outcome::Ok;
     for step in &vector.steps {
         let line = steps + 2;
-        let found = match rig.step(step) {
+        let found = match live.step(step) {
             Ok(got) => {
                 let mut found = diff::compare(&step.expected, &got);
-                found.extend(rig.check());
+                found.extend(live.check());
                 found
             }
-            Err(Trouble::Hypervisor) => {
-                outcome = Outcome::HypervisorFault(Box::new(rig.fault(line, step)));
+            Err(StepError::Hypervisor) => {
+                outcome = Outcome::HypervisorFault(Box::new(live.fault(line, step)));
                 break;
             }
-            Err(Trouble::Guest(refusal)) => vec![refused(&refusal)],
-            Err(Trouble::Step(found)) => {
+            Err(StepError::Guest(refusal)) => vec![refused(&refusal)],
+            Err(StepError::Step(found)) => {
                 return Err(place.bad(line, "a step that can be done here", found));
             }
         };
@@ -57,9 +57,9 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         }
         steps += 1;
     }
-    let own_hazard = rig.harness.own_hazards().next();
+    let own_hazard = live.harness.own_hazards().next();
     let own_hazard = own_hazard.map(|hazard| words::hazard(&hazard.kind));
-    let mut hazards = rig.harness.hazards();
+    let mut hazards = live.harness.hazards();
     if let (Outcome::Ok, Some(hazard)) = (&outcome, hazards.next()) {
         outcome = Outcome::Hazard { first: words::hazard(&hazard.kind), count: hazards.count() + 1 };
     }
@@ -91,29 +91,29 @@ fn last_lines(text: &str, line: usize) -> Vec<String> {
     last.into()
 }
 
-impl Rig {
+impl LiveSystem {
     /// Takes a step: its result, its output and what came of it.
-    pub fn step(&mut self, step: &Step) -> Result<StepOutcome, Trouble> {
+    pub fn step(&mut self, step: &Step) -> Result<StepOutcome, StepError> {
         let (rc, out) = if matches!(step.op, format::Op::Dump {}) { (0, self.dump()) } else { self.act(step)? };
         let mut got = StepOutcome { rc, out, ..StepOutcome::default() };
         self.collect(&mut got);
         Ok(got)
     }
 
-    fn act(&mut self, step: &Step) -> Result<(i64, Value), Trouble> {
+    fn act(&mut self, step: &Step) -> Result<(i64, Value), StepError> {
         let caller = self.run(step.actor)?;
         if let Some(told) = self.control_step(step.actor, &step.op)? {
             return Ok(told);
         }
         let Some(caller) = caller else {
-            return Err(Trouble::Step(format!("{:?} without a guest that does it", step.name)));
+            return Err(StepError::Step(format!("{:?} without a guest that does it", step.name)));
         };
         if let Some(done) = self.call_step(caller, &step.op) {
             return done;
         }
         match self.guest_step(caller, &step.op) {
             Some(out) => Ok((0, out?)),
-            None => Err(Trouble::Step(format!("{:?} is nothing a guest does", step.name))),
+            None => Err(StepError::Step(format!("{:?} is nothing a guest does", step.name))),
         }
     }
 

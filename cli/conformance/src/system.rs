@@ -22,7 +22,7 @@ const POOL: u64 = 8 * PAGE_SIZE;
 
 /// Where things are in the simulator's own part of memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ground {
+pub(super) struct MemoryMap {
     memory: Span,
     image: u64,
     heap: Span,
@@ -37,7 +37,7 @@ pub(super) struct Ground {
     pmsa: Pmsa,
 }
 
-impl Ground {
+impl MemoryMap {
     /// Room for `plots` domains at once above all RAM of the `domains` that ever live. `None` if memory has no such place.
     pub(super) fn above<'a>(
         domains: impl Iterator<Item = &'a DomainHeader> + Clone,

@@ -9,14 +9,14 @@ use evtchn::op::Output;
 use serde_json::{Value, json};
 
 /// Rc and output.
-type Told = (i64, Value);
+type ResultAndOutput = (i64, Value);
 
-fn rc(result: Result<(), Errno>) -> Told {
+fn rc(result: Result<(), Errno>) -> ResultAndOutput {
     (result.err().map_or(0, Errno::rc), json!({}))
 }
 
 /// A port that was made, under this name.
-fn port(result: Result<u32, Errno>, name: &str) -> Told {
+fn port(result: Result<u32, Errno>, name: &str) -> ResultAndOutput {
     match result {
         Ok(port) => (0, json!({ name: port })),
         Err(errno) => (errno.rc(), json!({})),
@@ -49,7 +49,7 @@ fn bad_of(op: &Op) -> Option<BadArg> {
     }
 }
 
-fn hypercall(model: &mut Model, by: u16, vcpu: u32, op: &Op) -> Option<Told> {
+fn hypercall(model: &mut Model, by: u16, vcpu: u32, op: &Op) -> Option<ResultAndOutput> {
     let bad = bad_of(op);
     if bad == Some(BadArg::In) {
         // All else is looked at after the block, but for the vCPU of a `vcpu_op`.
@@ -94,7 +94,7 @@ fn no_vcpu(model: &Model, by: u16, vcpu: u64) -> bool {
 }
 
 /// What hypervisor and control domain do; `by`: the domain on whose behalf.
-fn control(model: &mut Model, by: Option<u16>, op: &Op) -> Option<Told> {
+fn control(model: &mut Model, by: Option<u16>, op: &Op) -> Option<ResultAndOutput> {
     let mut done = Ok(());
     match *op {
         Op::Preempt { n } => {

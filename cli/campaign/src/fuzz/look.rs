@@ -13,7 +13,7 @@ impl Player<'_> {
     pub(super) fn memory(&mut self) -> Option<String> {
         static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
         for (address, page) in self.written() {
-            let real = self.rig.harness.machine.memory().page(address).unwrap_or(&ZEROS);
+            let real = self.live.harness.machine.memory().page(address).unwrap_or(&ZEROS);
             if real != page {
                 let at = real.iter().zip(page).position(|(real, page)| real != page).unwrap_or(0);
                 let word = |bytes: &[u8]| {
@@ -23,13 +23,13 @@ impl Player<'_> {
                 return Some(self.word(address + at as u64 / 4 * 4, word(page), word(real)));
             }
         }
-        self.looked = (self.model.memory.writes(), self.rig.harness.machine.memory().writes());
+        self.looked = (self.model.memory.writes(), self.live.harness.machine.memory().writes());
         None
     }
 
     /// That a word is not as the model has it.
     fn word(&self, at: u64, expected: u32, got: u32) -> String {
-        let hyp = &self.rig.harness.hyp;
+        let hyp = &self.live.harness.hyp;
         let Some((area, offset)) = hyp.object_at(at) else {
             return format!("the word at {at:#x} is {got:#x}; the model says {expected:#x}");
         };
@@ -60,7 +60,7 @@ impl Player<'_> {
     /// The model's pages that it or the system wrote to since both were found the same.
     pub(super) fn written(&self) -> impl Iterator<Item = (u64, &[u8; PAGE_SIZE as usize])> {
         let (model, real) = self.looked;
-        let ram = self.rig.harness.machine.memory();
+        let ram = self.live.harness.machine.memory();
         let pages = self.model.memory.written();
         let pages = pages.filter(move |(address, _, written)| *written > model || ram.written(*address) > real);
         pages.map(|(address, page, _)| (address, page))
@@ -68,7 +68,7 @@ impl Player<'_> {
 
     /// A domain in which the handler of Xen's own ports ran too often or not often enough.
     pub(super) fn handler(&self) -> Option<String> {
-        self.rig.handler_runs().find_map(|(id, runs)| {
+        self.live.handler_runs().find_map(|(id, runs)| {
             let expected = self.handled.get(&id).copied().unwrap_or(0);
             let told =
                 || format!("Xen's handler of its own ports in domain {id} ran {runs} times; the model says {expected}");
@@ -78,9 +78,10 @@ impl Player<'_> {
 
     /// A vCPU that sleeps and should not, or the reverse.
     pub(super) fn sleep(&self) -> Option<String> {
-        let vcpus = self.rig.harness.hyp.vcpus().filter(|(_, vcpu)| vcpu.run != RunState::Offline);
+        let vcpus = self.live.harness.hyp.vcpus().filter(|(_, vcpu)| vcpu.run != RunState::Offline);
         for (_, vcpu) in vcpus {
-            let dom = self.rig.harness.hyp.index(vcpu.domain).and_then(|dom| self.rig.harness.hyp.channels.id_of(dom));
+            let dom =
+                self.live.harness.hyp.index(vcpu.domain).and_then(|dom| self.live.harness.hyp.channels.id_of(dom));
             let Some(id) = dom.map(|id| id.0) else { continue };
             let polls = self.model.doms.get(&id).is_some_and(|dom| dom.polls.contains_key(&vcpu.index));
             if polls != (vcpu.run == RunState::Blocked) {

@@ -5,7 +5,7 @@ use super::judge;
 use super::pairs::Reached;
 use crate::hash::Fnv;
 use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
-use conformance::rig::{Rig, Trouble};
+use conformance::live::{LiveSystem, StepError};
 use conformance::{Difference, compare, refusal_words};
 use evtchn::Vcpu;
 use evtchn::abi::DOMID_SELF;
@@ -86,7 +86,7 @@ pub(crate) struct Course {
 
 pub(super) struct Player<'a> {
     pub(super) case: &'a Case,
-    pub(super) rig: Rig,
+    pub(super) live: LiveSystem,
     pub(super) model: Model,
     /// Ports by the id of the step that made them.
     made: Vec<Option<u64>>,
@@ -105,11 +105,11 @@ pub(crate) fn header(case: &Case, name: &str, seed: u64) -> Header {
 }
 
 /// The exception that the hypervisor took from itself.
-pub(super) fn fault(rig: &Rig) -> Wrong {
-    let layout = rig.harness.hyp.layout();
-    Wrong::Fault(rig.harness.machine.faults().0.map_or_else(String::new, |fault| {
+pub(super) fn fault(live: &LiveSystem) -> Wrong {
+    let layout = live.harness.hyp.layout();
+    Wrong::Fault(live.harness.machine.faults().0.map_or_else(String::new, |fault| {
         let far = fault.syndrome.far;
-        let whose = match rig.harness.hyp.object_at(far) {
+        let whose = match live.harness.hyp.object_at(far) {
             Some((area, offset)) => words::object(layout, &area, offset),
             None => format!("memory of {}", words::owner(layout, layout.owner(far).0)),
         };
@@ -129,31 +129,31 @@ pub(super) fn fault(rig: &Rig) -> Wrong {
 /// machine of a case before, and this one's in the end.
 pub(crate) fn play(case: &Case, course: &mut Course, spare: &mut Option<Machine>) {
     let header = header(case, "fuzz", 0);
-    let rig = match Rig::again(spare.take(), &header, &[], &case.setting) {
-        Ok(rig) => rig,
+    let live = match LiveSystem::again(spare.take(), &header, &[], &case.setting) {
+        Ok(live) => live,
         Err(why) => {
             course.wrong = Some(Wrong::Stuck(why));
             return;
         }
     };
-    let mut player = Player::new(case, rig, course);
+    let mut player = Player::new(case, live, course);
     for planned in &case.steps {
         player.step(planned);
         if player.course.wrong.is_some() {
             break;
         }
     }
-    *spare = Some(player.rig.harness.machine);
+    *spare = Some(player.live.harness.machine);
 }
 
 impl<'a> Player<'a> {
-    fn new(case: &'a Case, rig: Rig, course: &'a mut Course) -> Self {
-        let ids = case.domains.iter().filter_map(|domain| rig.harness.hyp.channels.lookup(evtchn::DomId(domain.id)));
-        let mut second = ids.filter_map(|dom| rig.harness.hyp.channels.vcpu_info(dom, Vcpu(1)));
+    fn new(case: &'a Case, live: LiveSystem, course: &'a mut Course) -> Self {
+        let ids = case.domains.iter().filter_map(|domain| live.harness.hyp.channels.lookup(evtchn::DomId(domain.id)));
+        let mut second = ids.filter_map(|dom| live.harness.hyp.channels.vcpu_info(dom, Vcpu(1)));
         let dummy = second.next().map_or(NO_DUMMY, |info| info.area().address);
         let made = vec![None; case.steps.iter().map(|step| step.id as usize + 1).max().unwrap_or(0)];
         let (model, handled) = (Model::new(dummy, Some(0)), BTreeMap::new());
-        let mut player = Self { case, rig, model, made, looked: (0, 0), handled, course };
+        let mut player = Self { case, live, model, made, looked: (0, 0), handled, course };
         player.model.memory.page(dummy);
         case.domains.iter().for_each(|domain| player.created(domain));
         player
@@ -161,12 +161,12 @@ impl<'a> Player<'a> {
 
     /// The model gets a domain that the hypervisor has.
     fn created(&mut self, domain: &DomainHeader) {
-        let Some(dom) = self.rig.harness.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
-        let shared_info = self.rig.harness.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
+        let Some(dom) = self.live.harness.hyp.channels.lookup(evtchn::DomId(domain.id)) else { return };
+        let shared_info = self.live.harness.hyp.channels.shared_info(dom).map_or(0, |area| area.address);
         let accepts =
-            self.rig.harness.hands_over(position_of(dom)).iter().map(|span| (span.base(), span.limit())).collect();
+            self.live.harness.hands_over(position_of(dom)).iter().map(|span| (span.base(), span.limit())).collect();
         self.model.create(domain.id, judge::config(domain, shared_info, accepts));
-        let layout = self.rig.harness.hyp.layout();
+        let layout = self.live.harness.hyp.layout();
         if layout.pages(position_of(dom)).is_some_and(|pages| !pages.shared_info_placed) {
             self.model.unplaced(domain.id);
         }
@@ -255,13 +255,13 @@ impl<'a> Player<'a> {
         }
         let decided = judged.is_some();
         step.expected = judged.unwrap_or_default();
-        let got = match self.rig.step(step) {
+        let got = match self.live.step(step) {
             Ok(got) => got,
             Err(trouble) => {
                 self.course.wrong = Some(match trouble {
-                    Trouble::Hypervisor => fault(&self.rig),
-                    Trouble::Guest(refusal) => Wrong::Refused(refusal_words(&refusal)),
-                    Trouble::Step(why) => Wrong::Stuck(why),
+                    StepError::Hypervisor => fault(&self.live),
+                    StepError::Guest(refusal) => Wrong::Refused(refusal_words(&refusal)),
+                    StepError::Step(why) => Wrong::Stuck(why),
                 });
                 return;
             }
@@ -285,18 +285,18 @@ impl<'a> Player<'a> {
             };
             self.outside(created);
         }
-        found.extend(self.rig.check());
+        found.extend(self.live.check());
         self.digest(&got);
         self.course.wrong = if !found.is_empty() {
             Some(Wrong::Differs(found))
-        } else if let Some(hazard) = hazard(&self.rig) {
+        } else if let Some(hazard) = hazard(&self.live) {
             Some(hazard)
         } else {
             let memory = self.memory().map(Wrong::Memory);
             memory.or_else(|| self.sleep().map(Wrong::Sleep)).or_else(|| self.handler().map(Wrong::Handler))
         };
         if let Some(Wrong::Memory(_) | Wrong::Sleep(_) | Wrong::Handler(_)) = self.course.wrong {
-            self.course.dump = Some(super::dump::expected(&self.model, &self.handled, self.rig.dump()));
+            self.course.dump = Some(super::dump::expected(&self.model, &self.handled, self.live.dump()));
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> Player<'a> {
         };
         if !self.model.memory.pages().any(|(page, _)| page == address) {
             let page = self.model.memory.page(address);
-            if let Some(real) = self.rig.harness.machine.memory().page(address) {
+            if let Some(real) = self.live.harness.machine.memory().page(address) {
                 page.copy_from_slice(real);
             }
         }
@@ -331,7 +331,7 @@ impl<'a> Player<'a> {
         let stale: Vec<u64> = self.written().map(|(address, _)| address).collect();
         for address in stale {
             let page = self.model.memory.page(address);
-            match self.rig.harness.machine.memory().page(address) {
+            match self.live.harness.machine.memory().page(address) {
                 Some(real) => page.copy_from_slice(real),
                 None => page.fill(0),
             }
@@ -344,11 +344,11 @@ impl<'a> Player<'a> {
         for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
             digest.number(u64::from(*domain) << 32 | u64::from(*vcpu));
         }
-        self.rig.harness.machine.pes().values().for_each(|pe| digest.number(pe.clock));
+        self.live.harness.machine.pes().values().for_each(|pe| digest.number(pe.clock));
     }
 }
 
 /// The first hazard that is not the strategy's own.
-pub(super) fn hazard(rig: &Rig) -> Option<Wrong> {
-    rig.harness.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
+pub(super) fn hazard(live: &LiveSystem) -> Option<Wrong> {
+    live.harness.hazards().next().map(|hazard| Wrong::Hazard(words::hazard(&hazard.kind)))
 }

@@ -9,8 +9,8 @@ use super::play::{Wrong, fault, hazard, header};
 use super::source::Source;
 use conformance::Difference;
 use conformance::format::{Actor, Op, Outcome, Step};
-use conformance::pe::Deed;
-use conformance::rig::{Rig, Trouble};
+use conformance::live::{LiveSystem, StepError};
+use conformance::pe::WordChange;
 use evtchn::Errno;
 use evtchn::op::{Op as EventOp, command};
 use sim_core::hyp::domain::{RunState, VcpuState};
@@ -24,7 +24,7 @@ const MOST_ACCESSES: usize = 19;
 
 struct Victim<'a> {
     case: &'a Case,
-    rig: Rig,
+    live: LiveSystem,
     made: Vec<Option<u64>>,
     /// Frames that some domain handed over, and those of `shared_info`.
     handed: BTreeSet<u64>,
@@ -32,25 +32,25 @@ struct Victim<'a> {
 
 /// Plays a case with guests that interfere as `source` says, to its end or to the first thing that is wrong.
 pub(super) fn play(case: &Case, source: &mut impl Source) -> Option<Wrong> {
-    let mut rig = match Rig::new(&header(case, "tamper", 0), &[], &case.setting) {
-        Ok(rig) => rig,
+    let mut live = match LiveSystem::new(&header(case, "tamper", 0), &[], &case.setting) {
+        Ok(live) => live,
         Err(why) => return Some(Wrong::Stuck(why)),
     };
-    let shared_info = |(_, dom)| rig.harness.hyp.channels.shared_info(dom).map(|area| area.address);
-    let shared_infos: Vec<u64> = rig.harness.hyp.channels.domains().filter_map(shared_info).collect();
+    let shared_info = |(_, dom)| live.harness.hyp.channels.shared_info(dom).map(|area| area.address);
+    let shared_infos: Vec<u64> = live.harness.hyp.channels.domains().filter_map(shared_info).collect();
     let pages = shared_infos.iter().filter_map(|at| Span::with_size(*at, PAGE_SIZE));
     // Not the memory behind it, where argument blocks are: that stays the guest's own.
-    rig.forced.tamper.shared = Position::all()
+    live.forced.tamper.shared = Position::all()
         .take(case.domains.len())
-        .flat_map(|at| rig.harness.hands_over(at).into_iter().take(1))
+        .flat_map(|at| live.harness.hands_over(at).into_iter().take(1))
         .chain(pages)
         .collect();
     let made = vec![None; case.steps.len()];
     let handed = shared_infos.iter().map(|at| at / PAGE_SIZE).collect();
-    let mut victim = Victim { case, rig, made, handed };
+    let mut victim = Victim { case, live, made, handed };
     let steps = taking_up_fifo(case).into_iter().chain(case.steps.iter().cloned());
     steps.into_iter().find_map(|planned| {
-        victim.rig.forced.tamper.deeds = (0..source.below(4)).map(|_| deed(source)).collect();
+        victim.live.forced.tamper.changes = (0..source.below(4)).map(|_| change(source)).collect();
         victim.step(&planned)
     })
 }
@@ -75,27 +75,27 @@ fn taking_up_fifo(case: &Case) -> Vec<Planned> {
 }
 
 /// Flags as they come, with a link to a port that may exist, or any word; or a bit flipped.
-fn deed(source: &mut impl Source) -> Deed {
+fn change(source: &mut impl Source) -> WordChange {
     let after = source.below(12);
     let flags = source.below(16) << 28;
     match source.below(4) {
-        0 => Deed { after, keep: 0, flip: flags | source.below(8) },
-        1 => Deed { after, keep: 0, flip: flags | u32::from(source.bits()) },
-        2 => Deed { after, keep: 0, flip: u32::from(source.bits()) << 16 | u32::from(source.bits()) },
-        _ => Deed { after, keep: u32::MAX, flip: 1 << source.below(32) },
+        0 => WordChange { after, keep: 0, flip: flags | source.below(8) },
+        1 => WordChange { after, keep: 0, flip: flags | u32::from(source.bits()) },
+        2 => WordChange { after, keep: 0, flip: u32::from(source.bits()) << 16 | u32::from(source.bits()) },
+        _ => WordChange { after, keep: u32::MAX, flip: 1 << source.below(32) },
     }
 }
 
 impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
-        self.rig.forced.tamper.accessed.clear();
+        self.live.forced.tamper.accessed.clear();
         let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
-        let got = match self.rig.step(&step) {
+        let got = match self.live.step(&step) {
             Ok(got) => got,
             // A step that makes no sense is left out; a guest that leads itself astray is its own affair.
-            Err(Trouble::Step(_) | Trouble::Guest(_)) => return None,
-            Err(Trouble::Hypervisor) => return Some(fault(&self.rig)),
+            Err(StepError::Step(_) | StepError::Guest(_)) => return None,
+            Err(StepError::Hypervisor) => return Some(fault(&self.live)),
         };
         if let Some(gfn) = step.op.frame()
             // Where only the output could not be written, it was handed over all the same.
@@ -108,8 +108,8 @@ impl Victim<'_> {
         {
             *made = step.op.made(&got.out);
         }
-        let difference = self.rig.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
-        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.rig))
+        let difference = self.live.check().or_else(|| self.stray()).or_else(|| self.long(&step.op));
+        difference.map(|found| Wrong::Differs(vec![found])).or_else(|| hazard(&self.live))
     }
 
     fn resolve(&self, planned: &Planned) -> Option<(Actor, Op)> {
@@ -131,13 +131,13 @@ impl Victim<'_> {
                 (Num::Fixed(value), _) => value,
                 (Num::Made(step), _) => self.made.get(step as usize).copied().flatten()?,
                 (Num::Page(page), Actor::Guest { domain, .. }) => {
-                    let accepts = self.rig.harness.hands_over(self.rig.position(domain)?);
+                    let accepts = self.live.harness.hands_over(self.live.position(domain)?);
                     let (first, pages) = accepts.first().map(|span| (span.base(), span.size() / PAGE_SIZE))?;
                     first / PAGE_SIZE + u64::from(page).checked_rem(pages)?
                 }
                 (Num::Shared, Actor::Guest { domain, .. }) => {
-                    let dom = self.rig.harness.hyp.channels.lookup(evtchn::DomId(domain))?;
-                    self.rig.harness.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
+                    let dom = self.live.harness.hyp.channels.lookup(evtchn::DomId(domain))?;
+                    self.live.harness.hyp.channels.shared_info(dom)?.address / PAGE_SIZE
                 }
                 (Num::Page(_) | Num::Shared, Actor::Hypervisor) => return None,
             };
@@ -153,14 +153,14 @@ impl Victim<'_> {
     }
 
     fn vcpu(&self, domain: u16, vcpu: u32) -> Option<&VcpuState> {
-        let position = self.rig.position(domain)?;
-        let hyp = &self.rig.harness.hyp;
+        let position = self.live.position(domain)?;
+        let hyp = &self.live.harness.hyp;
         Some(hyp.vcpu(hyp.vcpu_id(position, vcpu)?))
     }
 
     /// A word in a domain's RAM that the hypervisor accessed and that is in no page handed over.
     fn stray(&self) -> Option<Difference> {
-        let stray = self.rig.forced.tamper.accessed.iter().find(|at| !self.handed.contains(&(*at / PAGE_SIZE)))?;
+        let stray = self.live.forced.tamper.accessed.iter().find(|at| !self.handed.contains(&(*at / PAGE_SIZE)))?;
         let expected = "words in pages handed over".into();
         Some(Difference { field: "accesses of the hypervisor".into(), expected, got: format!("{stray:#x}") })
     }
@@ -171,7 +171,7 @@ impl Victim<'_> {
             Op::Event { op, .. } => matches!(op, EventOp::Send { .. } | EventOp::Unmask { .. }),
             op => matches!(op, Op::XenNotify { .. }),
         };
-        let count = self.rig.forced.tamper.accessed.len();
+        let count = self.live.forced.tamper.accessed.len();
         (one && count > MOST_ACCESSES).then(|| Difference {
             field: "accesses for one event".into(),
             expected: format!("at most {MOST_ACCESSES}"),

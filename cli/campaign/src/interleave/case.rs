@@ -30,7 +30,7 @@ pub(super) struct Needs {
 
 /// A race.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct RaceCase {
     /// What `--case` takes.
     pub name: String,
     /// Who races with whom.
@@ -50,7 +50,7 @@ pub struct Case {
 /// Names of races that the table calls otherwise.
 const ALIASES: [(&str, &str); 1] = [("kill-other-raise", "kill-other-ipi-raise")];
 
-impl Case {
+impl RaceCase {
     /// A race of one's own, small and played under all strategies by default.
     #[must_use]
     pub fn new(name: String, about: String, script: Script) -> Self {

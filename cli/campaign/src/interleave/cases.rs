@@ -1,7 +1,7 @@
 //! The races that are played: those of the table, and those that are more than a pair.
 
 use super::call::Call;
-use super::case::{Case, of, quiet, ready};
+use super::case::{RaceCase, of, quiet, ready};
 use super::place::{CONTROL, RECEIVER, SECOND, SENDER};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
@@ -10,7 +10,7 @@ use evtchn::op::Op;
 
 /// Every case, in the order in which they are played.
 #[must_use]
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<RaceCase> {
     let whole = [
         small(
             "fifo-link",
@@ -28,17 +28,21 @@ pub fn cases() -> Vec<Case> {
         small("new-pages", "pages handed over, and two other PEs on their way to them", new_pages()),
     ];
     let storms = [
-        Case {
+        RaceCase {
             large: true,
             queues: false,
             ..small("storm", "senders, two handlers, masks and moves, two-level", storm(false))
         },
-        Case { large: true, queues: false, ..small("fifo-storm", "the same with event words and queues", storm(true)) },
+        RaceCase {
+            large: true,
+            queues: false,
+            ..small("fifo-storm", "the same with event words and queues", storm(true))
+        },
     ];
     whole.into_iter().chain(preempted::cases()).chain(table::cases()).chain(storms).collect()
 }
 
-impl Case {
+impl RaceCase {
     /// The case of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -46,8 +50,8 @@ impl Case {
     }
 }
 
-fn small(name: &str, about: &str, script: Script) -> Case {
-    Case::new(name.to_owned(), about.to_owned(), script)
+fn small(name: &str, about: &str, script: Script) -> RaceCase {
+    RaceCase::new(name.to_owned(), about.to_owned(), script)
 }
 
 /// A channel to the vCPU on a PE.

@@ -11,15 +11,15 @@
 //! the hypercalls one after the other, by the reference model (`order`).
 //!
 //! The rooms: `schedule`, `exhaustive`, `pct`, `token` say who goes. `place` says who runs where, `system` is what cases run on, `prepare` what is set up on it, `call` and
-//! `programs` what actors do. `script` is a race as data, `case` a race, `table` and `preempted` make those of pairs, `cases` has all. `crew` has the actors and the points, `run` plays one schedule.
+//! `programs` what actors do. `script` is a race as data, `case` a race, `table` and `preempted` make those of pairs, `cases` has all. `actors` has the actors and the points, `run` plays one schedule.
 //!
 //! [`Hypervisor::begin`]: sim_core::hyp::Hypervisor::begin
 //! [`Hypervisor::go_on`]: sim_core::hyp::Hypervisor::go_on
 
+mod actors;
 mod call;
 mod case;
 mod cases;
-mod crew;
 mod exhaustive;
 mod order;
 mod pct;
@@ -35,10 +35,10 @@ mod system;
 mod table;
 mod token;
 
+pub use actors::{RaceEvent, Tool};
 pub use call::Call;
-pub use case::{Case, FEW, Under};
+pub use case::{FEW, RaceCase, Under};
 pub use cases::cases;
-pub use crew::{Happening, Tool};
 pub use exhaustive::Exhaustive;
 pub use order::Differs;
 pub use pct::Pct;

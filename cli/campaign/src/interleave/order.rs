@@ -14,8 +14,8 @@
 //! `quiet` looks at too. A send sees that its port is not
 //! masked, then the guest masks it and takes it off its queue, then the send links it: no order has it linked so early.
 
+use super::actors::{RaceEvent, Tool};
 use super::call::Call;
-use super::crew::{Happening, Tool};
 use super::place::{domain_of, id_of};
 use super::schedule::Who;
 use super::system::System;
@@ -146,14 +146,14 @@ impl Change {
 
 /// In what `happened` differs from every order; `model` is the state before. `queues`: whether words are to stand in the
 /// same queues.
-pub(super) fn check(system: &System, model: Model, happened: &[Happening], queues: bool) -> Option<Differs> {
+pub(super) fn check(system: &System, model: Model, happened: &[RaceEvent], queues: bool) -> Option<Differs> {
     let state = Now { model, resets: BTreeMap::new() };
-    let notified = happened.iter().filter(|happening| matches!(happening, Happening::Notified(..))).count();
+    let notified = happened.iter().filter(|happening| matches!(happening, RaceEvent::Notified(..))).count();
     let changes: Vec<(usize, Change)> = happened
         .iter()
         .enumerate()
         .filter_map(|(at, happening)| match happening {
-            Happening::Accessed(_, action, value) => Change::of(*action, *value).map(|change| (at, change)),
+            RaceEvent::Accessed(_, action, value) => Change::of(*action, *value).map(|change| (at, change)),
             _ => None,
         })
         .collect();
@@ -165,21 +165,21 @@ pub(super) fn check(system: &System, model: Model, happened: &[Happening], queue
     (!search.find(state, 0, &spans)).then_some(differs)
 }
 
-fn spans(happened: &[Happening], changes: &[(usize, Change)]) -> Vec<Span> {
+fn spans(happened: &[RaceEvent], changes: &[(usize, Change)]) -> Vec<Span> {
     let before = |at: usize| changes.partition_point(|(change, _)| *change < at);
     let begun = happened.iter().enumerate().filter_map(|(begin, happening)| match happening {
-        Happening::Called(who, call) => Some((begin, *who, Effect::Call(*call))),
-        Happening::Asked(who, tool) => Some((begin, *who, Effect::Tool(*tool))),
-        Happening::Again(who) => Some((begin, *who, Effect::Rest(domain_of(*who)))),
+        RaceEvent::Called(who, call) => Some((begin, *who, Effect::Call(*call))),
+        RaceEvent::Asked(who, tool) => Some((begin, *who, Effect::Tool(*tool))),
+        RaceEvent::Again(who) => Some((begin, *who, Effect::Rest(domain_of(*who)))),
         _ => None,
     });
     let spans = begun.filter_map(|(begin, who, effect)| {
         let over = happened.iter().enumerate().skip(begin).find_map(|(end, happening)| match (happening, effect) {
-            (Happening::Returned(of, rc), _) if *of == who => Some((end, effect, Some(*rc))),
-            (Happening::Preempted(of, domain, at), Effect::Tool(_)) if *of == who => {
+            (RaceEvent::Returned(of, rc), _) if *of == who => Some((end, effect, Some(*rc))),
+            (RaceEvent::Preempted(of, domain, at), Effect::Tool(_)) if *of == who => {
                 Some((end, Effect::Part(Long::Kill, *domain, *at), None))
             }
-            (Happening::Preempted(of, domain, at), _) if *of == who => {
+            (RaceEvent::Preempted(of, domain, at), _) if *of == who => {
                 Some((end, Effect::Part(Long::Reset, *domain, *at), None))
             }
             _ => None,

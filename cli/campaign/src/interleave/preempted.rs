@@ -1,7 +1,7 @@
 //! Races of preemption: each operation that may come where a reset or a domain's end stopped at a check point.
 
 use super::call::Call;
-use super::case::{Case, Under, of, quiet, ready};
+use super::case::{RaceCase, Under, of, quiet, ready};
 use super::place::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
@@ -9,7 +9,7 @@ use super::table::open;
 use evtchn::op::Op;
 
 /// What comes where a reset or a domain's end was preempted.
-pub(super) fn cases() -> impl Iterator<Item = Case> {
+pub(super) fn cases() -> impl Iterator<Item = RaceCase> {
     let by_others: [(&str, &str, Who, Vec<Act>); 12] = [
         ("send", "a send to a port that is closed by then", SENDER, [Act::on(Op::Send { port: 0 }, of("low"))].into()),
         (
@@ -75,12 +75,12 @@ fn buckets(words: bool, gap: &str) -> Vec<(Who, Prep)> {
     setup
 }
 
-fn long(what: &str, gap: &str, about: &str, words: bool, script: Script) -> Case {
+fn long(what: &str, gap: &str, about: &str, words: bool, script: Script) -> RaceCase {
     let fifo = if words { "fifo-" } else { "" };
     let whole = if what == "reset" { "a reset" } else { "a domain's end" };
     let abi = if words { "FIFO" } else { "two-level" };
     let about = format!("{about} where {whole} was preempted, {abi}");
-    let mut case = Case::new(format!("{fifo}preempted-{what}-{gap}"), about, script);
+    let mut case = RaceCase::new(format!("{fifo}preempted-{what}-{gap}"), about, script);
     case.family =
         (format!("preempted-{what}"), format!("another operation where {whole} was preempted, by operation and ABI"));
     if what == "kill" && gap.starts_with("send") {

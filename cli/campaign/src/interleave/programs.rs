@@ -1,6 +1,6 @@
 //! What guests do to memory on their own, in the order in which well-behaved guests do it.
 
-use super::crew::Work;
+use super::actors::Work;
 use super::schedule::Who;
 use super::system::{NoSystem, System};
 use core::future::Future;

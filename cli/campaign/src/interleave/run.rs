@@ -1,7 +1,7 @@
 //! One schedule of a case, from the first step to the last, and what is looked at on the way.
 
-use super::case::Case;
-use super::crew::{Actor, Crew, Happening, Next, PREEMPTIONS, Tool, Work};
+use super::actors::{Actor, Actors, Next, PREEMPTIONS, RaceEvent, Tool, Work};
+use super::case::RaceCase;
 use super::order::{self, Differs};
 use super::place::{PES, domain_of, id_of, pe_of};
 use super::quiet::{self, Lost};
@@ -62,7 +62,7 @@ pub struct Played {
     /// What is wrong with it.
     pub wrong: Option<Wrong>,
     /// What happened, from where everything was set up.
-    pub happened: Vec<Happening>,
+    pub happened: Vec<RaceEvent>,
     /// Decisions among several, up to the last in which somebody was let in.
     pub picks: Vec<Who>,
     /// Decisions among several.
@@ -75,18 +75,18 @@ pub struct Played {
 
 struct Run<'p> {
     system: System,
-    crew: Crew<'p>,
+    actors: Actors<'p>,
     /// Who went last.
     last: Who,
 }
 
 /// Plays a case under a strategy as `pick` decides.
-pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Played, NoSystem> {
+pub fn play(case: &RaceCase, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Played, NoSystem> {
     let mut system = System::new(strategy)?;
     let works = case.set_up(&mut system)?;
     let model = system.model_so_far();
-    let mut crew = Crew {
-        actors: Vec::with_capacity(PES),
+    let mut actors = Actors {
+        all: Vec::with_capacity(PES),
         pick,
         happened: Vec::new(),
         picks: Vec::new(),
@@ -97,18 +97,18 @@ pub fn play(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Play
         preempted: false,
     };
     for (work, open) in works {
-        crew.actors.push(Actor::new(work, open));
+        actors.all.push(Actor::new(work, open));
     }
     for who in 0..PES {
-        crew.feed(&mut system.harness.machine, who, 0);
-        if let Some(actor) = crew.actors.get_mut(who) {
+        actors.feed(&mut system.harness.machine, who, 0);
+        if let Some(actor) = actors.all.get_mut(who) {
             actor.idle = !system.runs(who);
         }
     }
-    let mut run = Run { system, crew, last: 0 };
+    let mut run = Run { system, actors, last: 0 };
     let raced = run.race();
-    let Run { system, crew, .. } = run;
-    let Crew { happened, picks, seen, .. } = crew;
+    let Run { system, actors, .. } = run;
+    let Actors { happened, picks, seen, .. } = actors;
     let wrong = match raced {
         Ok(wrong) => wrong,
         Err(Faulted { .. }) => Some(Wrong::Fault(system.harness.machine.faults().0)),
@@ -132,7 +132,7 @@ impl Run<'_> {
         loop {
             let mut can: Vec<Candidate> = (0..PES).filter_map(|who| self.candidate(who)).collect();
             if can.is_empty() {
-                let waits = self.crew.actors.iter().any(|actor| matches!(actor.next, Next::Tool(..)));
+                let waits = self.actors.all.iter().any(|actor| matches!(actor.next, Next::Tool(..)));
                 return Ok(if waits { Some(Wrong::Stuck) } else { self.last_look() });
             }
             if let Some(place) = can.iter().position(|candidate| candidate.who == self.last)
@@ -140,16 +140,16 @@ impl Run<'_> {
             {
                 before.rotate_right(1);
             }
-            let place = self.crew.choose(&can);
-            let Some(Candidate { who, .. }) = can.get(place).copied().filter(|_| !self.crew.seen) else {
+            let place = self.actors.choose(&can);
+            let Some(Candidate { who, .. }) = can.get(place).copied().filter(|_| !self.actors.seen) else {
                 return Ok(None);
             };
             self.last = who;
             self.step(who)?;
-            if let Some((who, refusal)) = self.crew.refused {
+            if let Some((who, refusal)) = self.actors.refused {
                 return Ok(Some(Wrong::Refused(who, refusal)));
             }
-            if let Some(who) = self.crew.not_active {
+            if let Some(who) = self.actors.not_active {
                 return Ok(Some(Wrong::NotActive(who)));
             }
             if let Some(wrong) = self.hazard().or_else(|| self.breach(who)).or_else(|| self.ended()) {
@@ -160,55 +160,55 @@ impl Run<'_> {
 
     /// The step that a PE could take next.
     fn candidate(&self, who: Who) -> Option<Candidate> {
-        let actor = self.crew.actors.get(who)?;
+        let actor = self.actors.all.get(who)?;
         let footprint = match actor.next {
             Next::Raise(_) => Footprint::Lock(Entry::Raise),
             _ if self.system.harness.is_kicked(pe_of(who)) => Footprint::Lock(Entry::Interrupt),
             _ if actor.idle => return None,
             Next::Act(action) => Footprint::of(action).unwrap_or(Footprint::Lock(Entry::Call)),
             Next::Again | Next::Tool(_, None) => Footprint::Lock(Entry::Call),
-            Next::Tool(_, Some(since)) if self.crew.happened.len() > since => Footprint::Lock(Entry::Call),
+            Next::Tool(_, Some(since)) if self.actors.happened.len() > since => Footprint::Lock(Entry::Call),
             Next::Tool(..) | Next::Resume(_) | Next::Nothing => return None,
         };
         Some(Candidate { who, footprint })
     }
 
     fn step(&mut self, who: Who) -> Result<(), Faulted> {
-        let Some(next) = self.crew.actors.get(who).map(|actor| actor.next) else { return Ok(()) };
+        let Some(next) = self.actors.all.get(who).map(|actor| actor.next) else { return Ok(()) };
         match next {
             Next::Raise(route) => {
-                self.crew.happened.push(Happening::WentOn(who));
-                let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
+                self.actors.happened.push(RaceEvent::WentOn(who));
+                let (mut gate, hyp) = self.system.harness.el2(&mut self.actors, pe_of(who));
                 hyp.go_on(&mut gate, route)?;
                 self.over(who)
             }
             _ if self.system.harness.is_kicked(pe_of(who)) => {
-                self.crew.happened.push(Happening::Kicked(who));
+                self.actors.happened.push(RaceEvent::Kicked(who));
                 self.system.harness.interrupted(pe_of(who))?;
-                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
+                self.system.harness.begin(&mut self.actors, pe_of(who), Cause::Irq)?;
                 self.leave(who, None)
             }
             Next::Act(Action::WaitForInterrupt) => {
                 self.system.harness.trap_wfi(pe_of(who))?;
-                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)?;
+                self.system.harness.begin(&mut self.actors, pe_of(who), Cause::Sync)?;
                 self.then(who, Next::Resume(0));
                 self.leave(who, None)
             }
             Next::Act(action @ Action::Hvc { .. }) | Next::Tool(Tool::Call(action), _) => {
                 let prepared = self.system.prepared.iter().find(|(pe, of, _)| (*pe, *of) == (who, action));
                 if let Some((_, _, call)) = prepared {
-                    self.crew.happened.push(Happening::Called(who, *call));
+                    self.actors.happened.push(RaceEvent::Called(who, *call));
                 }
                 self.system.trap(who, action)?;
                 self.call(who)
             }
             Next::Again => {
-                self.crew.happened.push(Happening::Again(who));
+                self.actors.happened.push(RaceEvent::Again(who));
                 self.system.harness.trap_again(pe_of(who))?;
                 self.call(who)
             }
             Next::Act(_) => {
-                self.crew.access(&mut self.system.harness.machine, who);
+                self.actors.access(&mut self.system.harness.machine, who);
                 Ok(())
             }
             Next::Tool(tool @ (Tool::Virq { .. } | Tool::Notify { .. }), _) => self.xen(who, tool),
@@ -219,15 +219,15 @@ impl Run<'_> {
 
     /// What comes next of an actor.
     fn then(&mut self, who: Who, next: Next) {
-        if let Some(actor) = self.crew.actors.get_mut(who) {
+        if let Some(actor) = self.actors.all.get_mut(who) {
             actor.next = next;
         }
     }
 
     /// EL2 is entered for a hypercall.
     fn call(&mut self, who: Who) -> Result<(), Faulted> {
-        self.crew.preempted = false;
-        if let Some(route) = self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)? {
+        self.actors.preempted = false;
+        if let Some(route) = self.system.harness.begin(&mut self.actors, pe_of(who), Cause::Sync)? {
             self.let_go(who, route);
             return Ok(());
         }
@@ -236,7 +236,7 @@ impl Run<'_> {
             let domain = domain_of(who);
             let dom = self.system.harness.hyp.index(domain);
             let at = dom.and_then(|dom| self.system.harness.hyp.channels.reset_from(dom)).unwrap_or(0);
-            self.crew.happened.push(Happening::Preempted(who, domain, at));
+            self.actors.happened.push(RaceEvent::Preempted(who, domain, at));
             self.then(who, Next::Again);
             return self.leave(who, None);
         }
@@ -245,40 +245,40 @@ impl Run<'_> {
 
     /// The hypervisor lock is free; the event remains to be raised.
     fn let_go(&mut self, who: Who, route: Route) {
-        self.crew.happened.push(Happening::LetGo(who));
+        self.actors.happened.push(RaceEvent::LetGo(who));
         self.then(who, Next::Raise(route));
     }
 
     /// EL2 is left, and what it was entered for is done.
     fn over(&mut self, who: Who) -> Result<(), Faulted> {
         // What Xen does on its own has no result: its PE's guest was only interrupted.
-        let called = self.crew.happened.iter().rev().find_map(|happening| match happening {
-            Happening::Called(of, _) if *of == who => Some(true),
-            Happening::Asked(of, _) if *of == who => Some(false),
+        let called = self.actors.happened.iter().rev().find_map(|happening| match happening {
+            RaceEvent::Called(of, _) if *of == who => Some(true),
+            RaceEvent::Asked(of, _) if *of == who => Some(false),
             _ => None,
         });
         let rc = if called == Some(true) { self.system.harness.result(pe_of(who)).unwrap_or(0) } else { 0 };
         self.then(who, Next::Resume(rc.cast_unsigned()));
         self.leave(who, Some(rc))?;
-        if self.crew.actors.get(who).is_some_and(|actor| matches!(actor.work, Work::Toolstack(_))) {
-            self.crew.feed(&mut self.system.harness.machine, who, rc.cast_unsigned());
+        if self.actors.all.get(who).is_some_and(|actor| matches!(actor.work, Work::Toolstack(_))) {
+            self.actors.feed(&mut self.system.harness.machine, who, rc.cast_unsigned());
         }
         Ok(())
     }
 
     /// EL2 is left, maybe with a result; the guest goes on if its vCPU can run.
     fn leave(&mut self, who: Who, rc: Option<i64>) -> Result<(), Faulted> {
-        let goes = self.system.harness.leave(&mut self.crew, pe_of(who))?;
-        self.crew.happened.extend(rc.map(|rc| Happening::Returned(who, rc)));
+        let goes = self.system.harness.leave(&mut self.actors, pe_of(who))?;
+        self.actors.happened.extend(rc.map(|rc| RaceEvent::Returned(who, rc)));
         if !self.system.has_vcpu(who) {
-            self.crew.end(who);
-        } else if let Some(actor) = self.crew.actors.get_mut(who) {
+            self.actors.end(who);
+        } else if let Some(actor) = self.actors.all.get_mut(who) {
             if goes == Goes::Idle && !actor.idle {
-                self.crew.happened.push(Happening::Slept(who));
+                self.actors.happened.push(RaceEvent::Slept(who));
             }
             actor.idle = goes == Goes::Idle;
             if goes == Goes::Guest {
-                self.crew.go_on(&self.system.harness.machine, who);
+                self.actors.go_on(&self.system.harness.machine, who);
             }
         }
         Ok(())
@@ -286,8 +286,8 @@ impl Run<'_> {
 
     /// Xen sets out to raise an event from an interrupt of this PE.
     fn xen(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
-        self.crew.happened.push(Happening::Asked(who, tool));
-        self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
+        self.actors.happened.push(RaceEvent::Asked(who, tool));
+        self.system.harness.begin(&mut self.actors, pe_of(who), Cause::Irq)?;
         let hyp = &self.system.harness.hyp;
         let dom = |position| hyp.index(position);
         let route = match tool {
@@ -307,9 +307,9 @@ impl Run<'_> {
     }
 
     fn toolstack(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
-        self.crew.happened.push(Happening::Asked(who, tool));
-        self.crew.preempted = false;
-        let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
+        self.actors.happened.push(RaceEvent::Asked(who, tool));
+        self.actors.preempted = false;
+        let (mut gate, hyp) = self.system.harness.el2(&mut self.actors, pe_of(who));
         let dom = |hyp: &sim_core::hyp::Hypervisor<Builtin>, position| {
             hyp.channels.lookup(DomId(id_of(position))).ok_or(Errno::ESRCH)
         };
@@ -337,19 +337,19 @@ impl Run<'_> {
             Err(Stop::Errno(errno)) => errno.rc(),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
-        if let (true, Tool::Kill(position)) = (self.crew.preempted, tool) {
+        if let (true, Tool::Kill(position)) = (self.actors.preempted, tool) {
             let dom = self.system.harness.hyp.index(position);
             let counts = dom.and_then(|dom| self.system.harness.hyp.channels.port_counts(dom));
-            self.crew.happened.push(Happening::Preempted(who, position, counts.map_or(0, |counts| counts.valid)));
+            self.actors.happened.push(RaceEvent::Preempted(who, position, counts.map_or(0, |counts| counts.valid)));
         }
-        self.crew.happened.push(Happening::Returned(who, rc));
+        self.actors.happened.push(RaceEvent::Returned(who, rc));
         if rc == Errno::ERESTART.rc() {
             // One that was preempted is asked for again at once; one that a vCPU is in the way of, once others did something.
-            let since = (!self.crew.preempted).then_some(self.crew.happened.len());
+            let since = (!self.actors.preempted).then_some(self.actors.happened.len());
             self.then(who, Next::Tool(tool, since));
             return Ok(());
         }
-        self.crew.feed(&mut self.system.harness.machine, who, 0);
+        self.actors.feed(&mut self.system.harness.machine, who, 0);
         Ok(())
     }
 
@@ -360,14 +360,14 @@ impl Run<'_> {
 
     /// Asks the isolation oracle about a PE, unless that is still at EL2.
     fn breach(&mut self, who: Who) -> Option<Wrong> {
-        let at_el2 = self.crew.actors.get(who).is_some_and(|actor| matches!(actor.next, Next::Raise(_)));
+        let at_el2 = self.actors.all.get(who).is_some_and(|actor| matches!(actor.next, Next::Raise(_)));
         if at_el2 { None } else { self.system.breach(who).map(Wrong::Isolation) }
     }
 
     /// A PE in the middle of a hypercall of a domain that is not there any more.
     fn ended(&self) -> Option<Wrong> {
         let half_way = |actor: &Actor| matches!((&actor.work, actor.next), (Work::Guest(_), Next::Raise(_)));
-        let mut actors = self.crew.actors.iter().enumerate().filter(|(_, actor)| half_way(actor));
+        let mut actors = self.actors.all.iter().enumerate().filter(|(_, actor)| half_way(actor));
         actors.find(|(pe, _)| self.system.harness.hyp.index(domain_of(*pe)).is_none()).map(|(pe, _)| Wrong::Ended(pe))
     }
 

@@ -1,7 +1,7 @@
 //! Races as data: what is set up, what each PE does then. The table of pairs makes them, and so does whoever reads a file.
 
+use super::actors::{Tool, Work};
 use super::call::Call;
-use super::crew::{Tool, Work};
 use super::place::{CONTROL, PES, domain_of, id_of};
 use super::programs::{self, Handler, guest};
 use super::schedule::Who;
@@ -224,7 +224,7 @@ pub struct Script {
 }
 
 /// What a guest does next.
-enum Step {
+enum GuestStep {
     /// A hypercall; by its success the domain is on FIFO from then on, or on two-level.
     Call(Action, Option<bool>),
     Mask(u32),
@@ -271,19 +271,19 @@ impl Program {
             move |env| async move {
                 for step in steps {
                     match step {
-                        Step::Call(action, turns) => {
+                        GuestStep::Call(action, turns) => {
                             let done = env.act(action).await;
                             if let (Ok(0), Some(turns)) = (done, turns) {
                                 of_main.set(turns);
                             }
                         }
-                        Step::Mask(port) if of_main.get() => programs::fifo_mask(&env, home, port).await,
-                        Step::Mask(port) => programs::mask(&env, home, port).await,
-                        Step::Unmask(port, call) if of_main.get() => {
+                        GuestStep::Mask(port) if of_main.get() => programs::fifo_mask(&env, home, port).await,
+                        GuestStep::Mask(port) => programs::mask(&env, home, port).await,
+                        GuestStep::Unmask(port, call) if of_main.get() => {
                             programs::fifo_unmask(&env, home, port, call).await;
                         }
-                        Step::Unmask(port, call) => programs::unmask(&env, home, port, call).await,
-                        Step::Wait => env.wait_for_interrupt().await,
+                        GuestStep::Unmask(port, call) => programs::unmask(&env, home, port, call).await,
+                        GuestStep::Wait => env.wait_for_interrupt().await,
                     }
                 }
                 // Interrupts come all the same.
@@ -298,14 +298,14 @@ impl Program {
 }
 
 impl Act {
-    fn step(&self, system: &mut System, pe: Who) -> Result<Step, NoSystem> {
+    fn step(&self, system: &mut System, pe: Who) -> Result<GuestStep, NoSystem> {
         Ok(match self {
-            Self::Mask(name) => Step::Mask(system.number(pe, name)?),
+            Self::Mask(name) => GuestStep::Mask(system.number(pe, name)?),
             Self::Unmask(name) => {
                 let port = system.number(pe, name)?;
-                Step::Unmask(port, system.prepare(pe, Call::Event(Op::Unmask { port })))
+                GuestStep::Unmask(port, system.prepare(pe, Call::Event(Op::Unmask { port })))
             }
-            Self::Wait => Step::Wait,
+            Self::Wait => GuestStep::Wait,
             other => {
                 let call = other.call(system, pe)?;
                 let turns = match call {
@@ -313,7 +313,7 @@ impl Act {
                     Call::Event(Op::Reset { dom }) if dom == id_of(domain_of(pe)) => Some(false),
                     _ => None,
                 };
-                Step::Call(system.prepare(pe, call), turns)
+                GuestStep::Call(system.prepare(pe, call), turns)
             }
         })
     }

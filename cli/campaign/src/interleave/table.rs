@@ -4,7 +4,7 @@
 //! errno there is.
 
 use super::call::Call;
-use super::case::{Case, Under, of, quiet, ready};
+use super::case::{RaceCase, Under, of, quiet, ready};
 use super::place::{CONTROL, RECEIVER, SECOND, SENDER, domain_of, id_of};
 use super::schedule::Who;
 use super::script::{Act, Own, Prep, Script};
@@ -338,12 +338,12 @@ pub fn pair_name(between: Between, event: Event, words: bool) -> String {
 }
 
 /// The races of all pairs that may be.
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<RaceCase> {
     let may = pairs().into_iter().filter(|(.., allowed)| !matches!(allowed, Allowed::No(_)));
     may.map(|(between, event, words, _)| pair(between, event, words)).collect()
 }
 
-fn pair(between: Between, event: Event, words: bool) -> Case {
+fn pair(between: Between, event: Event, words: bool) -> RaceCase {
     let mut setup = between.setup(words);
     setup.extend(event.setup());
     setup.extend(quiet());
@@ -367,7 +367,7 @@ fn pair(between: Between, event: Event, words: bool) -> Case {
     let second = EVENTS.iter().find(|(of, ..)| *of == event).map_or("", |(_, _, about)| *about);
     let abi = if words { "FIFO" } else { "two-level" };
     let about = format!("{first} between route and raise of {second}, {abi}");
-    let mut case = Case::new(pair_name(between, event, words), about, script);
+    let mut case = RaceCase::new(pair_name(between, event, words), about, script);
     let name = pair_name(between, Event::Interdomain, false);
     case.family = (name, format!("{first} between route and raise, by kind of event and ABI"));
     case.under = between.under(event);

@@ -2,9 +2,9 @@
 //! their interrupt controller. Each such act is placed by the last note or dump of its domain and the number of records
 //! since; texts and numbers of records are those of the program that made all transcripts.
 
-use super::super::rig::Trouble;
+use super::super::live::StepError;
+use super::live::LiveSystem;
 use super::record::Record;
-use super::rig::Rig;
 use sim_core::layout::PAGE_SIZE;
 
 /// What kind of record a place is counted from.
@@ -181,9 +181,9 @@ fn next_port(later: &[Record], domain: u16, op: &str) -> Option<u32> {
     later.iter().find(|record| record.domain == domain && record.op == op)?.word("port").ok()
 }
 
-impl Rig {
+impl LiveSystem {
     /// What the guest does before it takes this record.
-    pub(super) fn prepare(&mut self, record: &Record) -> Result<(), Trouble> {
+    pub(super) fn prepare(&mut self, record: &Record) -> Result<(), StepError> {
         if record.op == "shared_info"
             && record.text_of("tag") == GIC_UP
             && let Some(gic) = self.guest(record.domain)?.gic(record.vcpu)
@@ -199,7 +199,7 @@ impl Rig {
         record: &Record,
         progress: &mut Progress,
         later: &[Record],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StepError> {
         progress.pass(record);
         for act in progress.acts() {
             self.act(record, act, progress, later)?;
@@ -207,7 +207,7 @@ impl Rig {
         Ok(())
     }
 
-    fn act(&mut self, record: &Record, act: Act, progress: &Progress, later: &[Record]) -> Result<(), Trouble> {
+    fn act(&mut self, record: &Record, act: Act, progress: &Progress, later: &[Record]) -> Result<(), StepError> {
         let domain = record.domain;
         // A transcript that ends early has no next record, and nobody looks at what would come of the act.
         let port = |which| progress.port(which, later, domain);
@@ -245,7 +245,7 @@ impl Rig {
     }
 
     /// Rounds between two domains, recorded as one: each send of one is answered by the other. Gives what went wrong.
-    pub(super) fn rounds(&mut self, record: &Record, later: &[Record]) -> Result<Option<String>, Trouble> {
+    pub(super) fn rounds(&mut self, record: &Record, later: &[Record]) -> Result<Option<String>, StepError> {
         let what = record.text_of("what");
         let peer = later.iter().find(|other| other.domain != record.domain);
         let (true, Some(peer)) = (what.starts_with(ROUNDS), peer) else {

@@ -1,9 +1,9 @@
 //! Records that are hypercalls: the argument block as the guest writes it, the trap, and what comes back in the block.
 
 use super::super::event;
-use super::super::rig::Trouble;
+use super::super::live::StepError;
+use super::live::LiveSystem;
 use super::record::Record;
-use super::rig::Rig;
 use evtchn::abi;
 use evtchn::op::{Block, Kind, Op, Output, Shape};
 use serde_json::{Map, Value, json};
@@ -54,9 +54,9 @@ fn flat(of: &str, value: Value, into: &mut Map<String, Value>) {
     }
 }
 
-impl Rig {
+impl LiveSystem {
     /// A guest's hypercall; `None` if the record is not one.
-    pub(super) fn call(&mut self, record: &Record) -> Result<Option<Got>, Trouble> {
+    pub(super) fn call(&mut self, record: &Record) -> Result<Option<Got>, StepError> {
         let nothing = |rc| (rc, Map::new());
         Ok(Some(match record.op.as_str() {
             "VCPUOP_register_vcpu_info" => nothing(self.register_info(record)?),
@@ -74,7 +74,7 @@ impl Rig {
     }
 
     /// An operation of `event_channel_op` with the record's arguments.
-    fn event_record(&mut self, record: &Record, shape: &Shape) -> Result<Got, Trouble> {
+    fn event_record(&mut self, record: &Record, shape: &Shape) -> Result<Got, StepError> {
         let mut numbers = Vec::with_capacity(shape.arguments.len());
         for argument in shape.arguments {
             numbers.push(match argument.kind {
@@ -83,7 +83,7 @@ impl Rig {
             });
         }
         let Some(op) = shape.op(&numbers) else {
-            return Err(Trouble::Step(format!("{:?} without its arguments", record.op)));
+            return Err(StepError::Step(format!("{:?} without its arguments", record.op)));
         };
         let (rc, output) = self.event(record, &op)?;
         let mut out = Map::new();
@@ -94,7 +94,7 @@ impl Rig {
     }
 
     /// The words of a block, the first of the guest's argument memory.
-    fn write_block(&mut self, record: &Record, block: impl IntoIterator<Item = u32>) -> Result<u64, Trouble> {
+    fn write_block(&mut self, record: &Record, block: impl IntoIterator<Item = u32>) -> Result<u64, StepError> {
         let arguments = self.guest(record.domain)?.arguments(record.vcpu);
         for (address, word) in (arguments..).step_by(4).zip(block) {
             self.store(address, Width::Word, word.into())?;
@@ -102,7 +102,7 @@ impl Rig {
         Ok(arguments)
     }
 
-    fn read_block(&mut self, arguments: u64) -> Result<Block, Trouble> {
+    fn read_block(&mut self, arguments: u64) -> Result<Block, StepError> {
         let mut block = Block::default();
         for (address, word) in (arguments..).step_by(4).zip(&mut block.0) {
             *word = low(self.load(address, Width::Word)?);
@@ -112,7 +112,7 @@ impl Rig {
 
     /// An operation of `event_channel_op`: its result, and its outputs if the hypervisor wrote any. What the operation does not
     /// read is as it would be on a guest's stack.
-    fn event(&mut self, record: &Record, op: &Op) -> Result<(i64, Option<Output>), Trouble> {
+    fn event(&mut self, record: &Record, op: &Op) -> Result<(i64, Option<Output>), StepError> {
         let block = op.emit(op.shape().unwritten(UNWRITTEN));
         let arguments = self.write_block(record, block.0)?;
         let rc = self.event_op(op.command(), arguments)?;
@@ -121,12 +121,12 @@ impl Rig {
     }
 
     /// A send outside the records.
-    pub(super) fn send(&mut self, record: &Record, port: u32) -> Result<i64, Trouble> {
+    pub(super) fn send(&mut self, record: &Record, port: u32) -> Result<i64, StepError> {
         Ok(self.event(record, &Op::Send { port })?.0)
     }
 
     /// A frame as the guest names it: a number, or one of its own pages.
-    fn frame(&mut self, record: &Record, key: &str) -> Result<u64, Trouble> {
+    fn frame(&mut self, record: &Record, key: &str) -> Result<u64, StepError> {
         if let Some(frame) = record.input.get(key).and_then(Value::as_u64) {
             return Ok(frame);
         }
@@ -141,12 +141,12 @@ impl Rig {
             "vi0" => guest.info_page(0),
             "vi1" => guest.info_page(1),
             "bad" => return Ok(BAD_FRAME),
-            other => return Err(Trouble::Step(format!("{key:?} names a page {other:?}"))),
+            other => return Err(StepError::Step(format!("{key:?} names a page {other:?}"))),
         };
         Ok(page / PAGE_SIZE)
     }
 
-    fn expand_until_fail(&mut self, record: &Record) -> Result<Got, Trouble> {
+    fn expand_until_fail(&mut self, record: &Record) -> Result<Got, StepError> {
         let array_gfn = self.guest(record.domain)?.array_page(0) / PAGE_SIZE;
         // Five pages were handed over one by one before.
         let mut pages = 5_u64;
@@ -158,7 +158,7 @@ impl Rig {
         Ok((rc, Map::from_iter([("pages".to_owned(), json!(pages))])))
     }
 
-    fn alloc_until(&mut self, record: &Record, limit: u64) -> Result<Got, Trouble> {
+    fn alloc_until(&mut self, record: &Record, limit: u64) -> Result<Got, StepError> {
         let op = Op::AllocUnbound { dom: abi::DOMID_SELF, remote_dom: abi::DOMID_SELF };
         let (mut count, mut last) = (0_u64, 0);
         while count < limit {
@@ -168,7 +168,7 @@ impl Rig {
         Ok((0, Map::from_iter([("count".to_owned(), json!(count)), ("last_port".to_owned(), json!(last))])))
     }
 
-    fn register_info(&mut self, record: &Record) -> Result<i64, Trouble> {
+    fn register_info(&mut self, record: &Record) -> Result<i64, StepError> {
         let (frame, offset, vcpu) = (self.frame(record, "mfn")?, record.word("offset")?, record.word("vcpuid")?);
         let arguments = self.write_block(record, [low(frame), high(frame), offset, 0])?;
         let cmd = u64::from(abi::VCPUOP_REGISTER_VCPU_INFO);
@@ -179,7 +179,7 @@ impl Rig {
         Ok(rc)
     }
 
-    fn place_shared_info(&mut self, record: &Record) -> Result<i64, Trouble> {
+    fn place_shared_info(&mut self, record: &Record) -> Result<i64, StepError> {
         let page = self.guest(record.domain)?.shared_info();
         let (index, frame) = (record.number("idx")?, page / PAGE_SIZE);
         let block =
@@ -194,7 +194,7 @@ impl Rig {
         Ok(rc)
     }
 
-    fn get_param(&mut self, record: &Record) -> Result<Got, Trouble> {
+    fn get_param(&mut self, record: &Record) -> Result<Got, StepError> {
         let arguments = self.write_block(record, [u32::from(abi::DOMID_SELF), record.word("index")?, 0, 0, 0, 0])?;
         let rc = self.hypercall(nr::HVM_OP, [HVMOP_GET_PARAM, arguments, 0, 0, 0])?;
         let Block([_, _, first, second, ..]) = self.read_block(arguments)?;
@@ -203,7 +203,7 @@ impl Rig {
     }
 
     /// Pointers nobody can follow and commands nobody has.
-    fn raw(&mut self, record: &Record) -> Result<i64, Trouble> {
+    fn raw(&mut self, record: &Record) -> Result<i64, StepError> {
         let (number, cmd) = (record.number("nr")?, record.number("cmd")?);
         let what = record.text_of("arg");
         let first = match what {
@@ -214,7 +214,7 @@ impl Rig {
             }
             what if what.starts_with("dom=5") => Some(self.write_block(record, [5, 0, 0, 0, 0, 0])?),
             what if what.starts_with("zeros") => Some(self.write_block(record, [0; 6])?),
-            other => return Err(Trouble::Step(format!("a pointer {other:?}"))),
+            other => return Err(StepError::Step(format!("a pointer {other:?}"))),
         };
         let pointer = first.unwrap_or(0);
         Ok(self.hypercall(number, [cmd, pointer, 0, 0, 0])?)

@@ -5,7 +5,7 @@
 //! channels boot code made, all that is told from the records. What guests did to their own memory between two records is
 //! not noted either; it is known from the program they ran, and `battery` repeats it.
 //!
-//! - `record` reads; `system` says what machine and domains a transcript implies; `rig` runs them.
+//! - `record` reads; `system` says what machine and domains a transcript implies; `live` runs them.
 //! - `calls`: records that are hypercalls. `memory`: what the guest does to its memory, and dumps of it. `gic`: the
 //!   guest's end of the interrupt controller. `battery`: the unrecorded part.
 //! - `known`: differences that have a reason. `run`: record by record. `outcome`: what came of it. `render`: for people.
@@ -14,11 +14,11 @@ mod battery;
 mod calls;
 mod gic;
 mod known;
+mod live;
 mod memory;
 mod outcome;
 mod record;
 mod render;
-mod rig;
 mod run;
 mod system;
 

@@ -1,7 +1,7 @@
 //! A transcript's records.
 
 use super::super::error::{Place, ReplayError};
-use super::super::rig::Trouble;
+use super::super::live::StepError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -58,13 +58,13 @@ pub(super) fn parse(place: &Place, text: &str) -> Result<Vec<Record>, ReplayErro
 
 impl Record {
     /// An argument that is a number.
-    pub(super) fn number(&self, key: &str) -> Result<u64, Trouble> {
+    pub(super) fn number(&self, key: &str) -> Result<u64, StepError> {
         let found = self.input.get(key).and_then(Value::as_u64);
-        found.ok_or_else(|| Trouble::Step(format!("{:?} without a number {key:?}", self.op)))
+        found.ok_or_else(|| StepError::Step(format!("{:?} without a number {key:?}", self.op)))
     }
 
     /// The same cut to 32 bits, as most fields have.
-    pub(super) fn word(&self, key: &str) -> Result<u32, Trouble> {
+    pub(super) fn word(&self, key: &str) -> Result<u32, StepError> {
         Ok(self.number(key)? as u32)
     }
 

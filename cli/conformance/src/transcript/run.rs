@@ -2,13 +2,13 @@
 
 use super::super::diff::Difference;
 use super::super::error::{Place, ReplayError};
-use super::super::rig::Trouble;
+use super::super::live::StepError;
 use super::battery::Progress;
 use super::calls::Got;
 use super::known::{self, Reason};
+use super::live::LiveSystem;
 use super::outcome::{FileResult, RecordDifference, Totals};
 use super::record::{self, Record};
-use super::rig::Rig;
 use super::system::{System, Version};
 use serde_json::{Map, Value, json};
 use sim_core::hyp::strategy::Builtin;
@@ -41,7 +41,7 @@ pub fn file(path: &Path, text: &str, strategy: &Builtin) -> Result<FileResult, R
     let records = record::parse(&place, text)?;
     let system = System::of(path, &records);
     tracing::debug!(file = %path.display(), ?system, records = records.len(), "replaying a transcript");
-    let rig = Rig::new(&system, strategy).map_err(|why| place.setup(why))?;
+    let live = LiveSystem::new(&system, strategy).map_err(|why| place.setup(why))?;
     let (major, minor) = system.version;
     let result = FileResult {
         path: path.to_owned(),
@@ -58,7 +58,7 @@ pub fn file(path: &Path, text: &str, strategy: &Builtin) -> Result<FileResult, R
         place,
         records: &records,
         version: system.version,
-        rig,
+        live,
         progress: BTreeMap::new(),
         left,
         waited: BTreeMap::new(),
@@ -78,7 +78,7 @@ struct Run<'a> {
     place: Place<'a>,
     records: &'a [Record],
     version: Version,
-    rig: Rig,
+    live: LiveSystem,
     progress: BTreeMap<u16, Progress>,
     /// Records to come, by index.
     left: Vec<usize>,
@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
                 return Ok(false);
             };
             let later = records.get(number + 1..).unwrap_or_default();
-            let stepped = self.rig.step(self.version, record, later);
+            let stepped = self.live.step(self.version, record, later);
             let outcome = told(&self.place, record, stepped)?;
             let waited = self.waited.get(&record.domain).copied().unwrap_or_default();
             let others =
@@ -126,8 +126,8 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         let progress = self.progress.entry(record.domain).or_default();
-        let rig = &mut self.rig;
-        let between = rig.run(record.domain, record.vcpu).and_then(|()| rig.between(record, progress, later));
+        let live = &mut self.live;
+        let between = live.run(record.domain, record.vcpu).and_then(|()| live.between(record, progress, later));
         match told(&self.place, record, between.map(|()| Outcome::Machine))? {
             Outcome::Else(difference, goes_on) => {
                 self.result.totals.compared += 1;
@@ -150,21 +150,21 @@ fn may_wait(version: Version, record: &Record, outcome: &Outcome) -> bool {
     !found.is_empty() && known::reason(version, record, got, &found).is_none()
 }
 
-fn told(place: &Place, record: &Record, outcome: Result<Outcome, Trouble>) -> Result<Outcome, ReplayError> {
+fn told(place: &Place, record: &Record, outcome: Result<Outcome, StepError>) -> Result<Outcome, ReplayError> {
     let different = |field: &str, got: String, goes_on| {
         let difference = Difference { field: field.into(), expected: "done".into(), got };
         Ok(Outcome::Else(difference, goes_on))
     };
     match outcome {
         Ok(outcome) => Ok(outcome),
-        Err(Trouble::Hypervisor) => different("hypervisor", "it took an exception from itself".into(), false),
-        Err(Trouble::Guest(refusal)) => different("guest access", format!("{refusal:?}"), true),
-        Err(Trouble::Step(found)) => Err(place.bad(record.line, "a record that can be repeated here", found)),
+        Err(StepError::Hypervisor) => different("hypervisor", "it took an exception from itself".into(), false),
+        Err(StepError::Guest(refusal)) => different("guest access", format!("{refusal:?}"), true),
+        Err(StepError::Step(found)) => Err(place.bad(record.line, "a record that can be repeated here", found)),
     }
 }
 
-impl Rig {
-    fn step(&mut self, version: Version, record: &Record, later: &[Record]) -> Result<Outcome, Trouble> {
+impl LiveSystem {
+    fn step(&mut self, version: Version, record: &Record, later: &[Record]) -> Result<Outcome, StepError> {
         if record.op == "psci_cpu_on" {
             let target = record.word("target")?;
             if let Some(gic) = self.guest(record.domain)?.gic(target) {
@@ -195,7 +195,7 @@ impl Rig {
         if let Some(out) = looked {
             return Ok(Outcome::Got((0, out)));
         }
-        let unknown = || Trouble::Step(format!("operation {:?} is not known", record.op));
+        let unknown = || StepError::Step(format!("operation {:?} is not known", record.op));
         let got = self.call(record)?.ok_or_else(unknown)?;
         if known::is_new_virq_rule(version, record, &got) && self.make_handler(record.domain, record.word("virq")?) {
             return Ok(Outcome::Let(Reason::GlobalVirq, self.call(record)?.ok_or_else(unknown)?));

@@ -2,9 +2,9 @@
 //!
 //! A step is a word or a table that begins with one, as in scenarios. What is wrong is told with the line it stands in.
 
-use super::step::{ACTS, SETUP, Step, Value, array, number, table, text, unknown, wrong};
+use super::step::{ACTS, SETUP, StepTable, Value, array, number, table, text, unknown, wrong};
 use crate::interleave::{
-    Act, Call, Case, Name, Own as Place, PES, Prep, Program, Script, ScriptCall, Who, domain_of, id_of,
+    Act, Call, Name, Own as Place, PES, Prep, Program, RaceCase, Script, ScriptCall, Who, domain_of, id_of,
 };
 use evtchn::op::command::BIND_VIRQ;
 use evtchn::op::{Argument, Kind};
@@ -19,7 +19,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug)]
 pub struct Own {
     pub(super) path: PathBuf,
-    pub(super) case: Case,
+    pub(super) case: RaceCase,
 }
 
 impl Own {
@@ -53,7 +53,7 @@ fn only<'k>(table: &DeTable<'_>, known: impl IntoIterator<Item = &'k str> + Clon
     strange.map_or(Ok(()), |key| Err(unknown("key", key.get_ref(), key.span(), known)))
 }
 
-fn race(stem: &str, root: &DeTable<'_>) -> Result<Case, Problem> {
+fn race(stem: &str, root: &DeTable<'_>) -> Result<RaceCase, Problem> {
     only(root, ["name", "about", "setup", "pe"])?;
     let strange = |char: char| "/,".contains(char) || char.is_control() || char.is_whitespace();
     let name = root.get("name").map_or(Ok(stem), text)?;
@@ -84,7 +84,7 @@ fn race(stem: &str, root: &DeTable<'_>) -> Result<Case, Problem> {
         let problem = Problem::new("a race takes two PEs that do something");
         return Err(problem.help("expected `do = [...]` or `interrupts = true` in two tables [pe.0] to [pe.3]"));
     }
-    Ok(Case::new(name.to_owned(), about.to_owned(), script))
+    Ok(RaceCase::new(name.to_owned(), about.to_owned(), script))
 }
 
 /// The PE at the other end.
@@ -146,7 +146,7 @@ impl Reader {
         };
         let here = pe(entry.get("pe").ok_or_else(|| lacks("pe"))?)?;
         for step in array(entry.get("do").ok_or_else(|| lacks("do"))?)? {
-            let step = Step::read(step, SETUP)?;
+            let step = StepTable::read(step, SETUP)?;
             let place = |place| (here, Prep::Place(place));
             match step.word {
                 "two_level" | "fifo" => {
@@ -171,7 +171,7 @@ impl Reader {
         Ok(())
     }
 
-    fn prep(&mut self, here: Who, step: &Step<'_, '_>) -> Result<Prep, Problem> {
+    fn prep(&mut self, here: Who, step: &StepTable<'_, '_>) -> Result<Prep, Problem> {
         Ok(match step.word {
             "shared_info" => Prep::Place(Place::SharedInfo),
             "vcpu_info" => Prep::Place(Place::VcpuInfo),
@@ -215,7 +215,7 @@ impl Reader {
         let mut acts: Vec<Act> = Vec::new();
         for step in entry.get("do").map(array).transpose()?.unwrap_or_default() {
             let at = step.span();
-            let act = self.act(here, &Step::read(step, ACTS)?)?;
+            let act = self.act(here, &StepTable::read(step, ACTS)?)?;
             let tool = act.is_tool() || acts.iter().any(Act::is_tool);
             if tool && (handles || act.is_guest() || acts.iter().any(Act::is_guest)) {
                 let problem = Problem::new(format!("PE {here} does a toolstack's or Xen's work and a guest's"));
@@ -226,7 +226,7 @@ impl Reader {
         Ok(Program { handles, acts })
     }
 
-    fn act(&self, here: Who, step: &Step<'_, '_>) -> Result<Act, Problem> {
+    fn act(&self, here: Who, step: &StepTable<'_, '_>) -> Result<Act, Problem> {
         let own = |place| -> Result<Act, Problem> {
             let of = step.given.map_or(Ok(here), pe)?;
             if domain_of(of) == domain_of(here) {
@@ -257,7 +257,7 @@ impl Reader {
         })
     }
 
-    fn call(&self, here: Who, step: &Step<'_, '_>) -> Result<ScriptCall, Problem> {
+    fn call(&self, here: Who, step: &StepTable<'_, '_>) -> Result<ScriptCall, Problem> {
         if step.word == "poll" {
             return Ok(ScriptCall::on(Call::Poll(0), self.port(here, step.given()?)?));
         }

@@ -4,7 +4,7 @@ use super::super::{End, Progress, STRATEGIES};
 use super::file::Own;
 use super::wording;
 use crate::interleave::{
-    Candidate, Case, Exhaustive, FEW, PES, Pct, Pick, Played, Replay, Token, TokenError, Under, Who, cases, play,
+    Candidate, Exhaustive, FEW, PES, Pct, Pick, Played, RaceCase, Replay, Token, TokenError, Under, Who, cases, play,
 };
 use rayon::prelude::*;
 use scenario::strategy;
@@ -64,16 +64,16 @@ pub enum RaceError {
 }
 
 /// The races that there are: the one of a file, or all.
-fn known(own: Option<&Case>) -> Vec<Case> {
+fn known(own: Option<&RaceCase>) -> Vec<RaceCase> {
     own.map_or_else(cases, |case| vec![case.clone()])
 }
 
 /// The race of that name, or all races of the kind of that name.
-fn named(name: &str, known: &[Case]) -> Result<Vec<Case>, RaceError> {
+fn named(name: &str, known: &[RaceCase]) -> Result<Vec<RaceCase>, RaceError> {
     if let Some(case) = known.iter().find(|case| case.is_called(name)) {
         return Ok(vec![case.clone()]);
     }
-    let of_kind: Vec<Case> = known.iter().filter(|case| case.family.0 == name).cloned().collect();
+    let of_kind: Vec<RaceCase> = known.iter().filter(|case| case.family.0 == name).cloned().collect();
     if !of_kind.is_empty() {
         return Ok(of_kind);
     }
@@ -95,7 +95,7 @@ pub enum Drawn {
 #[derive(Debug)]
 pub struct Races<'a> {
     file: Option<PathBuf>,
-    cases: Vec<Case>,
+    cases: Vec<RaceCase>,
     strategies: Vec<(String, Builtin)>,
     /// Nobody said which strategies, so that races whose strategies would all play the same are played under few.
     few: bool,
@@ -113,7 +113,7 @@ pub struct Races<'a> {
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The race.
-    pub case: Case,
+    pub case: RaceCase,
     /// The strategy, as `--strategy` takes it.
     pub strategy: String,
     /// Schedules played.
@@ -181,7 +181,7 @@ impl Pick for Recorded<'_> {
 pub(super) type Why = (String, Vec<String>);
 
 /// Plays one schedule; an error is a system that cannot be set up, or a panic.
-fn caught(case: &Case, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Played, Why> {
+fn caught(case: &RaceCase, strategy: &Builtin, pick: &mut dyn Pick) -> Result<Played, Why> {
     match catch_unwind(AssertUnwindSafe(|| play(case, strategy, pick))) {
         Ok(played) => played.map_err(|error| ("set-up".into(), vec![error.to_string()])),
         Err(payload) => {
@@ -198,7 +198,7 @@ fn why(played: &Played) -> Option<Why> {
 }
 
 /// Plays one schedule; an error is one that went wrong.
-fn guarded(case: &Case, (name, strategy): (&str, &Builtin), pick: &mut dyn Pick) -> Result<Played, Failure> {
+fn guarded(case: &RaceCase, (name, strategy): (&str, &Builtin), pick: &mut dyn Pick) -> Result<Played, Failure> {
     let mut recorded = Recorded { pick, picks: Vec::new() };
     let played = caught(case, strategy, &mut recorded);
     let (picks, (kind, what)) = match played {
@@ -241,7 +241,7 @@ impl<'a> Races<'a> {
             found.into_iter().flatten().collect()
         };
         let races = Self { file: own.map(|own| own.path.clone()), cases, strategies, few, seed, drawn, jobs, stop };
-        let unsuited = |case: &&Case| !races.strategies.iter().any(|(_, strategy)| case.suits(strategy));
+        let unsuited = |case: &&RaceCase| !races.strategies.iter().any(|(_, strategy)| case.suits(strategy));
         if !all
             && let Some((strategy, _)) = races.strategies.first()
             && let Some(case) = races.cases.iter().find(unsuited)
@@ -252,7 +252,7 @@ impl<'a> Races<'a> {
     }
 
     /// Whether a race is played under a strategy.
-    fn plays(&self, case: &Case, name: &str, strategy: &Builtin) -> bool {
+    fn plays(&self, case: &RaceCase, name: &str, strategy: &Builtin) -> bool {
         let wanted = !self.few || matches!(case.under, Under::All) || FEW.contains(&name);
         wanted && case.suits(strategy)
     }

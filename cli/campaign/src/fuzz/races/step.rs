@@ -84,7 +84,7 @@ pub(super) const ACTS: &[Kind] = &[
 ];
 
 /// A step as it stands in the file.
-pub(super) struct Step<'t, 'a> {
+pub(super) struct StepTable<'t, 'a> {
     pub(super) word: &'t str,
     pub(super) at: std::ops::Range<usize>,
     pub(super) given: Option<&'t Value<'a>>,
@@ -92,7 +92,7 @@ pub(super) struct Step<'t, 'a> {
     table: Option<&'t DeTable<'a>>,
 }
 
-impl<'t, 'a> Step<'t, 'a> {
+impl<'t, 'a> StepTable<'t, 'a> {
     pub(super) fn read(value: &'t Value<'a>, kinds: &'static [Kind]) -> Result<Self, Problem> {
         let find = |word: &str| kinds.iter().find(|kind| kind.word == word);
         match value.get_ref() {
@@ -169,7 +169,7 @@ impl<'t, 'a> Step<'t, 'a> {
         })
     }
 
-    /// What the word itself says; [`Step::read`] has looked that there is something where there has to be.
+    /// What the word itself says; [`StepTable::read`] has looked that there is something where there has to be.
     pub(super) fn given(&self) -> Result<&'t Value<'a>, Problem> {
         self.given
             .ok_or_else(|| Problem::new(format!("`{}` stands alone", self.word)).at(self.at.clone(), "expected more"))

@@ -1,6 +1,6 @@
 //! What happened in a schedule, and what is wrong with it, for people.
 
-use crate::interleave::{Call, Differs, Footprint, Happening, Lost, Played, System, Tool, Wrong};
+use crate::interleave::{Call, Differs, Footprint, Lost, Played, RaceEvent, System, Tool, Wrong};
 use conformance::refusal_words;
 use evtchn::VirqKind;
 use evtchn::op::Op;
@@ -99,34 +99,34 @@ fn tool(tool: Tool) -> String {
 /// What happened, line by line; barriers are left out.
 pub(super) fn in_words(played: &Played) -> Vec<String> {
     let system = &played.system;
-    let line = |happening: &Happening| {
+    let line = |happening: &RaceEvent| {
         Some(match *happening {
-            Happening::Accessed(pe, action, value) => format!("PE {pe}  guest {}", access(system, action, value)),
-            Happening::Handled(pe, port) => format!("PE {pe}  guest handles port {port}"),
-            Happening::Called(pe, what) => format!("PE {pe}  {} begins", call(what)),
-            Happening::Asked(pe, what @ (Tool::Virq { .. } | Tool::Notify { .. })) => {
+            RaceEvent::Accessed(pe, action, value) => format!("PE {pe}  guest {}", access(system, action, value)),
+            RaceEvent::Handled(pe, port) => format!("PE {pe}  guest handles port {port}"),
+            RaceEvent::Called(pe, what) => format!("PE {pe}  {} begins", call(what)),
+            RaceEvent::Asked(pe, what @ (Tool::Virq { .. } | Tool::Notify { .. })) => {
                 format!("PE {pe}  Xen sets out to raise {}", tool(what))
             }
-            Happening::Asked(pe, what) => format!("PE {pe}  toolstack asks for {}", tool(what)),
-            Happening::Worked(pe, Footprint::Memory { address, bytes, writes }) => {
+            RaceEvent::Asked(pe, what) => format!("PE {pe}  toolstack asks for {}", tool(what)),
+            RaceEvent::Worked(pe, Footprint::Memory { address, bytes, writes }) => {
                 let verb = if writes { "writes" } else { "reads" };
                 format!("PE {pe}    EL2 {verb} {bytes} bytes at {}", place(system, address))
             }
-            Happening::Worked(..) => return None,
-            Happening::LetGo(pe) => format!("PE {pe}    EL2 lets go of the lock"),
-            Happening::WentOn(pe) => format!("PE {pe}    EL2 goes on"),
-            Happening::Returned(pe, rc) => format!("PE {pe}  it gives {rc}"),
-            Happening::Preempted(pe, domain, port) => {
+            RaceEvent::Worked(..) => return None,
+            RaceEvent::LetGo(pe) => format!("PE {pe}    EL2 lets go of the lock"),
+            RaceEvent::WentOn(pe) => format!("PE {pe}    EL2 goes on"),
+            RaceEvent::Returned(pe, rc) => format!("PE {pe}  it gives {rc}"),
+            RaceEvent::Preempted(pe, domain, port) => {
                 format!("PE {pe}    EL2 stops at a check point: an interrupt; d{domain} is done up to port {port}")
             }
-            Happening::Again(pe) => format!("PE {pe}  makes its hypercall again"),
-            Happening::Kicked(pe) => format!("PE {pe}  takes a kick"),
-            Happening::Acknowledged(pe, intid) => {
+            RaceEvent::Again(pe) => format!("PE {pe}  makes its hypercall again"),
+            RaceEvent::Kicked(pe) => format!("PE {pe}  takes a kick"),
+            RaceEvent::Acknowledged(pe, intid) => {
                 format!("PE {pe}  guest acknowledges interrupt {intid}, which is active")
             }
-            Happening::Ended(pe) => format!("PE {pe}  guest ends the interrupt"),
-            Happening::Notified(domain, port) => format!("        Xen's port {port} in d{domain} is told"),
-            Happening::Slept(pe) => format!("PE {pe}  has nobody to run"),
+            RaceEvent::Ended(pe) => format!("PE {pe}  guest ends the interrupt"),
+            RaceEvent::Notified(domain, port) => format!("        Xen's port {port} in d{domain} is told"),
+            RaceEvent::Slept(pe) => format!("PE {pe}  has nobody to run"),
         })
     };
     played.happened.iter().filter_map(line).collect()

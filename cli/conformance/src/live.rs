@@ -2,10 +2,10 @@
 
 use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
 use super::guest_state::GuestDomain;
+use super::history::History;
 use super::pe::Forced;
 use super::setting::Setting;
-use super::system::Ground;
-use super::watch::Watch;
+use super::system::MemoryMap;
 use evtchn::{Caller, DomIdx, Errno, EventChannels, Policy, Stop, Vcpu};
 use mpu_model::Rules;
 use sim_core::convention::Cause;
@@ -27,7 +27,7 @@ const PREEMPTED: i64 = Errno::ERESTART.rc();
 
 /// Why a step could not be carried out.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum StepError {
     /// The hypervisor took an exception from itself.
     Hypervisor,
     /// A guest's own access was refused.
@@ -36,13 +36,13 @@ pub enum Trouble {
     Step(String),
 }
 
-impl From<Faulted> for Trouble {
+impl From<Faulted> for StepError {
     fn from(_: Faulted) -> Self {
         Self::Hypervisor
     }
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for StepError {
     fn from(refusal: Refusal) -> Self {
         Self::Guest(refusal)
     }
@@ -53,10 +53,10 @@ pub(super) type Host<'a, 'm> = Cx<'a, Interfered<'m, Forced>, Builtin>;
 
 /// The system.
 #[derive(Debug)]
-pub struct Rig {
+pub struct LiveSystem {
     /// The machine and the hypervisor.
     pub harness: Harness<Builtin>,
-    pub(super) ground: Ground,
+    pub(super) map: MemoryMap,
     /// Live domains by id.
     pub(super) guests: BTreeMap<u16, GuestDomain>,
     /// Ids by position, of domains that are gone too: events tell positions.
@@ -66,10 +66,10 @@ pub struct Rig {
     /// Who acts now: what the hypervisor does on its own it does there.
     pub(super) acts: PeId,
     pub(super) events: Vec<Event>,
-    pub(super) watch: Watch,
+    pub(super) history: History,
 }
 
-impl Rig {
+impl LiveSystem {
     /// The system of a file, booted. An error says why there cannot be one.
     pub fn new(header: &Header, steps: &[Step], setting: &Setting) -> Result<Self, String> {
         Self::again(None, header, steps, setting)
@@ -84,9 +84,9 @@ impl Rig {
         // One that cannot be is told when its step comes.
         let created = steps.iter().filter_map(|step| step.op.created());
         let created: Vec<_> = created.filter(|domain| format::check_domain(domain).is_ok()).collect();
-        let ground = Ground::above(header.domains.iter().chain(&created), most, setting)
+        let map = MemoryMap::above(header.domains.iter().chain(&created), most, setting)
             .ok_or("the domains leave no room in memory")?;
-        let layout = ground.layout(&header.domains)?;
+        let layout = map.layout(&header.domains)?;
         let rules = Rules { sync: setting.sync, ..Rules::default() };
         let machine = match spare {
             Some(spare) => spare.again(&layout, rules, Costs::COUNTS),
@@ -97,22 +97,22 @@ impl Rig {
         let policy = Policy { hardware_domain, silo: false };
         let hyp =
             Hypervisor::new(layout, setting.strategy.clone(), scheduler, policy).map_err(|error| error.to_string())?;
-        let mut rig = Self {
+        let mut live = Self {
             harness: Harness::new(machine, hyp),
-            ground,
+            map,
             ids: vec![0; most],
             guests: BTreeMap::new(),
             forced: Forced::default(),
             acts: PeId::PRIMARY,
             events: Vec::new(),
-            watch: Watch::default(),
+            history: History::default(),
         };
-        rig.harness.boot().map_err(|_| "the hypervisor does not boot")?;
-        rig.harness.hyp.unpause_guests().map_err(|error| error.to_string())?;
+        live.harness.boot().map_err(|_| "the hypervisor does not boot")?;
+        live.harness.hyp.unpause_guests().map_err(|error| error.to_string())?;
         for (position, domain) in Position::all().zip(&header.domains) {
-            rig.settle(position, domain);
+            live.settle(position, domain);
         }
-        Ok(rig)
+        Ok(live)
     }
 
     /// Each domain with how often the handler of Xen's own ports ran in it.
@@ -134,7 +134,7 @@ impl Rig {
         let hyp = &self.harness.hyp;
         let placed = hyp.layout().pages(position).is_some_and(|pages| pages.shared_info_placed);
         let shared_info = hyp.shared_info(position).filter(|_| placed).map(|area| area.address);
-        self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.ground, shared_info));
+        self.guests.insert(domain.id, GuestDomain::new(position, domain, &self.map, shared_info));
     }
 
     /// The PE that acts, at EL2, and the hypervisor.
@@ -143,14 +143,14 @@ impl Rig {
     }
 
     /// Whose step it is: puts the vCPU on the PE, with its view.
-    pub(super) fn run(&mut self, actor: Actor) -> Result<Option<(u16, u32)>, Trouble> {
+    pub(super) fn run(&mut self, actor: Actor) -> Result<Option<(u16, u32)>, StepError> {
         let Actor::Guest { domain, vcpu } = actor else {
             return Ok(None);
         };
-        let nobody = || Trouble::Step(format!("domain {domain} has no vcpu {vcpu} now"));
+        let nobody = || StepError::Step(format!("domain {domain} has no vcpu {vcpu} now"));
         let position = self.guests.get(&domain).ok_or_else(nobody)?.position;
         let id = self.harness.hyp.vcpu_id(position, vcpu).ok_or_else(nobody)?;
-        self.act_on(self.ground.pe(position, vcpu as usize))?;
+        self.act_on(self.map.pe(position, vcpu as usize))?;
         // A vCPU that is on its PE already goes on.
         let hyp = &self.harness.hyp;
         let stands = hyp.view_on(self.acts).current() == ViewId::Guest(position);
@@ -172,8 +172,8 @@ impl Rig {
     }
 
     /// The caller that the current vCPU is.
-    pub(super) fn caller(&self) -> Result<Caller, Trouble> {
-        self.harness.hyp.caller(self.acts).ok_or_else(|| Trouble::Step("no vcpu is on the PE".into()))
+    pub(super) fn caller(&self) -> Result<Caller, StepError> {
+        self.harness.hyp.caller(self.acts).ok_or_else(|| StepError::Step("no vcpu is on the PE".into()))
     }
 
     /// A hypercall of the vCPU on the PE, as its HVC makes it.
@@ -191,7 +191,7 @@ impl Rig {
     }
 
     /// A memory access of the vCPU on the PE.
-    pub(super) fn access(&mut self, action: Action) -> Result<u64, Trouble> {
+    pub(super) fn access(&mut self, action: Action) -> Result<u64, StepError> {
         Ok(self.harness.access(self.acts, action)?)
     }
 

@@ -90,7 +90,7 @@ impl Actor {
 
 /// What happened, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum RaceEvent {
     /// A guest accessed memory, which gave this.
     Accessed(Who, Action, u64),
     /// A guest's handler found the event it took on this port.
@@ -131,10 +131,10 @@ pub(super) const PREEMPTIONS: usize = 2;
 pub(super) const INTERRUPT: Who = PES;
 
 /// All actors, and what they did.
-pub(super) struct Crew<'p> {
-    pub(super) actors: Vec<Actor>,
+pub(super) struct Actors<'p> {
+    pub(super) all: Vec<Actor>,
     pub(super) pick: &'p mut dyn Pick,
-    pub(super) happened: Vec<Happening>,
+    pub(super) happened: Vec<RaceEvent>,
     /// Who went at each decision among several, and who would have gone if nobody else had been let in.
     pub(super) picks: Vec<(Who, Who)>,
     /// Where this leads was seen already.
@@ -149,7 +149,7 @@ pub(super) struct Crew<'p> {
     pub(super) preempted: bool,
 }
 
-impl Crew<'_> {
+impl Actors<'_> {
     /// Who goes, by its place in `can`.
     pub(super) fn choose(&mut self, can: &[Candidate]) -> usize {
         let picked = if self.seen { None } else { self.pick.pick(can).filter(|place| *place < can.len()) };
@@ -165,7 +165,7 @@ impl Crew<'_> {
 
     /// What guests could do next without the hypervisor, the one on `but` apart.
     fn guests(&self, but: Who) -> impl Iterator<Item = Candidate> {
-        let others = self.actors.iter().enumerate().filter(move |(who, actor)| *who != but && !actor.idle);
+        let others = self.all.iter().enumerate().filter(move |(who, actor)| *who != but && !actor.idle);
         others.filter_map(|(who, actor)| match actor.next {
             Next::Act(action) => Footprint::of(action).map(|footprint| Candidate { who, footprint }),
             _ => None,
@@ -174,24 +174,24 @@ impl Crew<'_> {
 
     /// What a guest does next without the hypervisor.
     pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
-        let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
+        let Some(Actor { next: Next::Act(action), .. }) = self.all.get(who) else { return };
         let action = *action;
         let value = match action {
             Action::Acknowledge => {
                 let intid = machine.pe_mut(pe_of(who)).acknowledge_virtual();
-                self.happened.push(Happening::Acknowledged(who, intid));
+                self.happened.push(RaceEvent::Acknowledged(who, intid));
                 intid
             }
             Action::EndOfInterrupt(intid) => {
                 if !machine.pe_mut(pe_of(who)).end_virtual(intid) {
                     self.not_active = self.not_active.or(Some(who));
                 }
-                self.happened.push(Happening::Ended(who));
+                self.happened.push(RaceEvent::Ended(who));
                 0
             }
             _ => match machine.guest_access(pe_of(who), action) {
                 Ok(value) => {
-                    self.happened.push(Happening::Accessed(who, action, value));
+                    self.happened.push(RaceEvent::Accessed(who, action, value));
                     value
                 }
                 Err(refusal) => {
@@ -205,14 +205,14 @@ impl Crew<'_> {
 
     /// Nothing more comes of an actor.
     pub(super) fn end(&mut self, who: Who) {
-        if let Some(actor) = self.actors.get_mut(who) {
+        if let Some(actor) = self.all.get_mut(who) {
             (actor.next, actor.held, actor.open) = (Next::Nothing, None, false);
         }
     }
 
     /// An actor goes on with what its last step gave, up to the next step that others could notice.
     pub(super) fn feed(&mut self, machine: &mut Machine, who: Who, value: u64) {
-        let Some(actor) = self.actors.get_mut(who) else { return };
+        let Some(actor) = self.all.get_mut(who) else { return };
         if let Work::Toolstack(tools) = &mut actor.work {
             actor.next = tools.pop_front().map_or(Next::Nothing, |tool| Next::Tool(tool, None));
             return;
@@ -224,7 +224,7 @@ impl Crew<'_> {
     /// As hardware has it: an event interrupt that is pending, with none active, is taken before the next instruction, unless the
     /// guest is in its handler. What was to come then comes after the handler.
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
-        let Some(actor) = self.actors.get_mut(who) else { return };
+        let Some(actor) = self.all.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
         let pending = machine.pe(pe_of(who)).virtual_interrupt();
         loop {
@@ -242,7 +242,7 @@ impl Crew<'_> {
                 Action::ReturnFromInterrupt => actor.held.take().unwrap_or(Next::Nothing),
                 Action::Mark(mark) => {
                     if let Mark::Handled { port } = mark {
-                        self.happened.push(Happening::Handled(who, port));
+                        self.happened.push(RaceEvent::Handled(who, port));
                     }
                     Next::Resume(0)
                 }
@@ -255,7 +255,7 @@ impl Crew<'_> {
     }
 }
 
-impl Crew<'_> {
+impl Actors<'_> {
     /// Before each access and barrier of the hypervisor: accesses of other guests may come first.
     fn point(&mut self, cpu: &mut Cpu<'_>, footprint: Footprint) {
         let me = cpu.pe.get();
@@ -268,11 +268,11 @@ impl Crew<'_> {
                 _ => break,
             }
         }
-        self.happened.push(Happening::Worked(me, footprint));
+        self.happened.push(RaceEvent::Worked(me, footprint));
     }
 }
 
-impl Interference for Crew<'_> {
+impl Interference for Actors<'_> {
     fn before_barrier(&mut self, cpu: &mut Cpu<'_>) {
         self.point(cpu, Footprint::Own);
     }
@@ -302,7 +302,7 @@ impl Interference for Crew<'_> {
 
     fn event(&mut self, event: Event) {
         if let Event::XenHandler { domain, port, .. } = event {
-            self.happened.push(Happening::Notified(domain, port));
+            self.happened.push(RaceEvent::Notified(domain, port));
         }
     }
 }

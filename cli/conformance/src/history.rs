@@ -19,13 +19,13 @@ pub(super) struct View {
 
 /// What was seen so far.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct History {
     pub(super) oracle: Oracle,
     /// By PE and domain.
     pub(super) views: BTreeMap<(PeId, Position), View>,
 }
 
-impl Watch {
+impl History {
     /// Domains came or went, so views are others now.
     pub(super) fn forget(&mut self) {
         self.views.clear();

@@ -1,7 +1,7 @@
 //! A transcript's system while it is replayed: the machine, the hypervisor, and what each guest remembers of itself.
 
+use super::super::live::StepError;
 use super::super::pe::Forced;
-use super::super::rig::Trouble;
 use super::gic::Gic;
 use super::system::{self, BootChannel, System};
 use evtchn::{DomId, Errno, Policy, Port, Stop};
@@ -81,7 +81,7 @@ impl Guest {
 
 /// The system.
 #[derive(Debug)]
-pub(super) struct Rig {
+pub(super) struct LiveSystem {
     harness: Harness<Builtin>,
     /// By id.
     guests: BTreeMap<u16, Guest>,
@@ -90,7 +90,7 @@ pub(super) struct Rig {
     events: Vec<Event>,
 }
 
-impl Rig {
+impl LiveSystem {
     /// The system, booted. An error says why there cannot be one.
     pub(super) fn new(system: &System, strategy: &Builtin) -> Result<Self, String> {
         let layout = system.layout(strategy.needs())?;
@@ -101,10 +101,10 @@ impl Rig {
         let guests = Position::all().zip(&system.domains).map(|(position, (id, _))| (*id, Guest::new(position)));
         let guests = guests.collect();
         let harness = Harness::new(machine, hyp);
-        let mut rig = Self { harness, guests, forced: Forced::default(), events: Vec::new() };
-        rig.boot(&system.channels)?;
-        rig.deliver();
-        Ok(rig)
+        let mut live = Self { harness, guests, forced: Forced::default(), events: Vec::new() };
+        live.boot(&system.channels)?;
+        live.deliver();
+        Ok(live)
     }
 
     fn boot(&mut self, channels: &[BootChannel]) -> Result<(), String> {
@@ -126,15 +126,15 @@ impl Rig {
     }
 
     /// What a guest remembers.
-    pub(super) fn guest(&mut self, domain: u16) -> Result<&mut Guest, Trouble> {
-        self.guests.get_mut(&domain).ok_or_else(|| Trouble::Step(format!("domain {domain} is not there")))
+    pub(super) fn guest(&mut self, domain: u16) -> Result<&mut Guest, StepError> {
+        self.guests.get_mut(&domain).ok_or_else(|| StepError::Step(format!("domain {domain} is not there")))
     }
 
     /// Puts a vCPU on the PE.
-    pub(super) fn run(&mut self, domain: u16, vcpu: u32) -> Result<(), Trouble> {
+    pub(super) fn run(&mut self, domain: u16, vcpu: u32) -> Result<(), StepError> {
         let position = self.guest(domain)?.position;
         let id = self.harness.hyp.vcpu_id(position, vcpu);
-        let id = id.ok_or_else(|| Trouble::Step(format!("domain {domain} has no vCPU {vcpu}")))?;
+        let id = id.ok_or_else(|| StepError::Step(format!("domain {domain} has no vCPU {vcpu}")))?;
         Ok(self.harness.place(&mut self.forced, PE, id)?)
     }
 
@@ -173,12 +173,12 @@ impl Rig {
     }
 
     /// A load of the vCPU on the PE.
-    pub(super) fn load(&mut self, address: u64, width: Width) -> Result<u64, Trouble> {
+    pub(super) fn load(&mut self, address: u64, width: Width) -> Result<u64, StepError> {
         Ok(self.harness.access(PE, Action::Load { address, width })?)
     }
 
     /// A store of the vCPU on the PE.
-    pub(super) fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), Trouble> {
+    pub(super) fn store(&mut self, address: u64, width: Width, value: u64) -> Result<(), StepError> {
         self.harness.access(PE, Action::Store { address, width, value })?;
         Ok(())
     }
