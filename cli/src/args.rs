@@ -7,7 +7,7 @@ mod replay;
 mod shared;
 mod values;
 
-use crate::parity::Beside;
+use crate::parity::ParityTarget;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use many::{Fuzz, Merge, Sweep, SweepCommand, SweepGrid};
 use mpu_model::AccessKind;
@@ -116,7 +116,7 @@ pub struct Parity {
 
     /// What to compare with.
     #[arg(long, value_enum)]
-    pub target: Beside,
+    pub target: ParityTarget,
 
     /// The strategy, as run --strategy takes it.
     #[arg(long, default_value = "map-page")]

@@ -213,9 +213,9 @@ fn one_file_or_two_are_the_same_and_reports_have_the_boards_name() {
 }
 
 /// What is replaced in the example, by what, the text at whose place the error stands, and what is said.
-type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
+type Row<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
-const BAD: &[Case<'_>] = &[
+const BAD: &[Row<'_>] = &[
     // Ranges of one board.
     (
         "base = 0x80000000, size = 0x00400000",

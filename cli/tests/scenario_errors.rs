@@ -65,9 +65,9 @@ fn error(text: &str, sets: &[&str]) -> LoadError {
 }
 
 /// What is replaced in the good scenario, by what, the line and column to be named, and what the report has to say.
-type Case<'a> = (&'a str, &'a str, (usize, usize), &'a [&'a str]);
+type Row<'a> = (&'a str, &'a str, (usize, usize), &'a [&'a str]);
 
-fn spoiled(cases: &[Case<'_>]) {
+fn spoiled(cases: &[Row<'_>]) {
     let mut wrong = Vec::new();
     for (from, to, at, words) in cases {
         assert_eq!(GOOD.matches(from).count(), 1, "{from:?} must stand in the good scenario once");

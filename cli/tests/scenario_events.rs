@@ -1,4 +1,4 @@
-//! The books on events balance in every scenario that comes with the project, whatever the strategy and the seed.
+//! The accounts of events balance in every scenario that comes with the project, whatever the strategy and the seed.
 
 use scenario::{Scenario, strategy};
 use sim_core::hyp::strategy::Builtin;

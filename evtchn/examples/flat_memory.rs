@@ -32,7 +32,7 @@ const SAMPLE: u32 = 10_000;
 const SAMPLES: usize = 51;
 const RUNS: usize = 5;
 
-struct Rig {
+struct Pair {
     channels: EventChannels<usize>,
     memory: Flat,
     sender: Caller,
@@ -40,7 +40,7 @@ struct Rig {
     handled: u64,
 }
 
-impl Rig {
+impl Pair {
     fn new() -> Self {
         let mut memory = Flat::new(8);
         let mut channels = flat::channels();
@@ -115,7 +115,7 @@ impl Rig {
 }
 
 /// Events, each sent and handled before the next.
-fn two_level(rig: &mut Rig, rounds: u32) {
+fn two_level(rig: &mut Pair, rounds: u32) {
     let before = rig.handled;
     for _ in 0..rounds {
         rig.send();
@@ -124,7 +124,7 @@ fn two_level(rig: &mut Rig, rounds: u32) {
     assert_eq!(rig.handled - before, u64::from(rounds), "every event arrives");
 }
 
-fn fifo(rig: &mut Rig, rounds: u32) {
+fn fifo(rig: &mut Pair, rounds: u32) {
     let before = rig.handled;
     for _ in 0..rounds {
         rig.send();
@@ -198,7 +198,7 @@ fn measure() {
     let unit = time(|rounds| calibration(&mut value, rounds));
     black_box(value);
     println!("calibration              {unit:6.2} ns");
-    let (mut plain, mut queued) = (Rig::new(), Rig::fifo());
+    let (mut plain, mut queued) = (Pair::new(), Pair::fifo());
     let costs = [
         ("two-level send + consume", time(|rounds| two_level(&mut plain, rounds))),
         ("FIFO send + consume", time(|rounds| fifo(&mut queued, rounds))),
@@ -228,8 +228,8 @@ fn main() {
     let Some(which) = args.next() else { return measure() };
     let rounds = args.next().and_then(|text| text.parse().ok()).expect("a number of rounds");
     match which.as_str() {
-        "two-level" => two_level(&mut Rig::new(), rounds),
-        "fifo" => fifo(&mut Rig::fifo(), rounds),
+        "two-level" => two_level(&mut Pair::new(), rounds),
+        "fifo" => fifo(&mut Pair::fifo(), rounds),
         _ => panic!("two-level or fifo"),
     }
 }

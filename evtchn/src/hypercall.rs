@@ -25,7 +25,7 @@ pub enum Done {
 
 /// How far [`EventChannels::start_op`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Started {
     /// To the end.
     Done(Done),
     /// All is checked; the event remains to be raised.
@@ -51,8 +51,8 @@ impl<A: Copy + Debug> EventChannels<A> {
         arg: u64,
     ) -> Result<Done, Stop<H::Fault>> {
         match self.start_op(h, caller, cmd, arg)? {
-            Step::Done(done) => Ok(done),
-            Step::Raise(route) => {
+            Started::Done(done) => Ok(done),
+            Started::Raise(route) => {
                 self.raise(h, route).map_err(Stop::Fault)?;
                 Ok(Done::Rc(0))
             }
@@ -60,7 +60,7 @@ impl<A: Copy + Debug> EventChannels<A> {
     }
 
     /// `event_channel_op(cmd, arg)` up to where Xen has let go of its locks: for a hypervisor that lets other
-    /// processors in before it raises the event. After [`Step::Raise`] the result is 0.
+    /// processors in before it raises the event. After [`Started::Raise`] the result is 0.
     #[inline]
     pub fn start_op<H: Host<Area = A>>(
         &mut self,
@@ -68,11 +68,11 @@ impl<A: Copy + Debug> EventChannels<A> {
         caller: Caller,
         cmd: u32,
         arg: u64,
-    ) -> Result<Step, Stop<H::Fault>> {
+    ) -> Result<Started, Stop<H::Fault>> {
         // By far the most frequent; apart from the others, it does not pay for their frame.
         if cmd == command::SEND {
             let Block([port, ..]) = read_block(h, caller, arg, SEND_SIZE)?;
-            return Ok(Step::Raise(self.route_send(caller, Port(port))?));
+            return Ok(Started::Raise(self.route_send(caller, Port(port))?));
         }
         self.start_other(h, caller, cmd, arg)
     }
@@ -84,21 +84,21 @@ impl<A: Copy + Debug> EventChannels<A> {
         caller: Caller,
         cmd: u32,
         arg: u64,
-    ) -> Result<Step, Stop<H::Fault>> {
+    ) -> Result<Started, Stop<H::Fault>> {
         let shape = Shape::of_command(cmd).ok_or(Errno::ENOSYS)?;
         let mut block = read_block(h, caller, arg, shape.size)?;
         let op = Op::parse(cmd, &block).ok_or(Errno::ENOSYS)?;
         let output = match self.perform(h, caller, op)? {
-            Performed::Output(Output::Nothing) => return Ok(Step::Done(Done::Rc(0))),
+            Performed::Output(Output::Nothing) => return Ok(Started::Done(Done::Rc(0))),
             Performed::Output(output) => output,
-            Performed::Raise(route) => return Ok(Step::Raise(route)),
-            Performed::Preempted => return Ok(Step::Done(Done::Continue { cmd: command::RESET_CONT, arg })),
+            Performed::Raise(route) => return Ok(Started::Raise(route)),
+            Performed::Preempted => return Ok(Started::Done(Done::Continue { cmd: command::RESET_CONT, arg })),
         };
         op.put(output, &mut block);
         let bytes = block.to_bytes();
         let (block, _) = bytes.split_at(shape.size as usize);
         h.write_guest(caller.dom, arg, block)?;
-        Ok(Step::Done(Done::Rc(0)))
+        Ok(Started::Done(Done::Rc(0)))
     }
 
     fn perform<H: Host<Area = A>>(&mut self, h: &mut H, caller: Caller, op: Op) -> Result<Performed, Stop<H::Fault>> {
@@ -338,7 +338,7 @@ mod tests {
         let (here, there) = rig.channel(d1, d2);
         let arg = ram(d1);
         rig.mem.poke(arg, here.0);
-        let Ok(Step::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), command::SEND, arg)) else {
+        let Ok(Started::Raise(route)) = rc(rig.ec.start_op(&mut rig.mem, caller(d1), command::SEND, arg)) else {
             panic!("nothing to raise")
         };
         assert!(rig.mem.log.is_empty());

@@ -90,7 +90,7 @@ mod virq;
 
 pub use domain::{Life, Polling};
 pub use errno::{Errno, Stop};
-pub use hypercall::{Done, Step};
+pub use hypercall::{Done, Started};
 pub use inspect::{AbiKind, PortCounts, UsedPort};
 pub use memory::{EventMemory, Host, Object, Withheld};
 pub use ops::xen::XenPort;

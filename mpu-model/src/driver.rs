@@ -340,7 +340,7 @@ mod tests {
     const WORDS: RegionWords = RegionWords { prbar: 0x1000, prlar: 0x1fc1 };
 
     #[derive(Debug, PartialEq, Eq)]
-    enum Step {
+    enum Access {
         Write(MpuReg, u64),
         Isb,
         Dsb,
@@ -348,7 +348,7 @@ mod tests {
 
     /// Takes down what the driver does.
     #[derive(Default)]
-    struct Steps(Vec<Step>);
+    struct Steps(Vec<Access>);
 
     impl Registers for Steps {
         type Fault = Infallible;
@@ -358,17 +358,17 @@ mod tests {
         }
 
         fn write(&mut self, reg: MpuReg, value: u64) -> Result<(), Infallible> {
-            self.0.push(Step::Write(reg, value));
+            self.0.push(Access::Write(reg, value));
             Ok(())
         }
 
         fn isb(&mut self) -> Result<(), Infallible> {
-            self.0.push(Step::Isb);
+            self.0.push(Access::Isb);
             Ok(())
         }
 
         fn dsb(&mut self) -> Result<(), Infallible> {
-            self.0.push(Step::Dsb);
+            self.0.push(Access::Dsb);
             Ok(())
         }
     }
@@ -387,10 +387,10 @@ mod tests {
             slots.write(&mut steps, Slot::new(number), WORDS).unwrap();
             steps.0
         };
-        let word = |reg, value| Step::Write(reg, value);
+        let word = |reg, value| Access::Write(reg, value);
         let named = |n| [word(MpuReg::PrbarN(n), 0x1000), word(MpuReg::PrlarN(n), 0x1fc1)];
         let selected = || [word(MpuReg::Prbar, 0x1000), word(MpuReg::Prlar, 0x1fc1)];
-        let select = |slot| [word(MpuReg::Prselr, slot), Step::Isb];
+        let select = |slot| [word(MpuReg::Prselr, slot), Access::Isb];
         assert!(did(16).into_iter().eq(named(16)));
         assert!(did(31).into_iter().eq(named(31)));
         assert!(did(32).into_iter().eq(select(32).into_iter().chain(selected())));

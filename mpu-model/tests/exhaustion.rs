@@ -48,17 +48,17 @@ fn granules(first: u64, count: u64) -> impl Strategy<Value = Region> {
 }
 
 /// The rights of each granule.
-type Seen = Vec<Option<Attrs>>;
+type Rights = Vec<Option<Attrs>>;
 
 /// What is seen of the regions in the first granules.
-fn seen(drawn: &[Region]) -> Seen {
+fn seen(drawn: &[Region]) -> Rights {
     let attrs = |granule: u64| drawn.iter().rev().find(|region| region.contains(granule * 64)).map(Region::attrs);
     (0..12).map(attrs).collect()
 }
 
 /// The fewest bytes that, mapped like what lies below them, leave `view` with at most `regions`: tries every set of unused
 /// granules.
-fn cheapest_filling(view: &Seen, unused: &[usize], regions: usize) -> Option<u64> {
+fn cheapest_filling(view: &Rights, unused: &[usize], regions: usize) -> Option<u64> {
     let sets = 0..1_u32 << unused.len();
     let fill = |set: u32| {
         let mut filled = view.clone();
@@ -103,7 +103,7 @@ proptest! {
     ) {
         let seen_of: Vec<_> = views.iter().map(|view| seen(view)).collect();
         let fixed_seen = seen(&fixed);
-        let touches = |view: &Seen| view.iter().zip(&fixed_seen).any(|(own, fixed)| own.is_some() && fixed.is_some());
+        let touches = |view: &Rights| view.iter().zip(&fixed_seen).any(|(own, fixed)| own.is_some() && fixed.is_some());
         let touching = seen_of.iter().position(touches);
         let own = seen_of.iter().map(|view| fewest(view)).max().unwrap_or(0);
         let first = seen_of.iter().position(|view| fewest(view) == own).unwrap_or(0);

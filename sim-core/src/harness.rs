@@ -9,7 +9,7 @@ use crate::guest::Action;
 use crate::hyp::Hypervisor;
 use crate::hyp::domain::{ENTRY_POINT, VcpuId, VcpuState};
 use crate::hyp::entry::Next;
-use crate::hyp::guest_mem::Cx;
+use crate::hyp::guest_mem::GuestMemory;
 use crate::hyp::strategy::Strategy;
 use crate::layout::{Position, Span};
 use crate::machine::{Cpu, Faulted, Machine, Refusal};
@@ -239,7 +239,7 @@ impl<S: Strategy> Harness<S> {
         &mut self,
         others: &mut I,
         pe: PeId,
-        work: impl FnOnce(&mut EventChannels<Area>, Cx<'_, Interfered<'_, I>, S>) -> Result<T, Stop<Faulted>>,
+        work: impl FnOnce(&mut EventChannels<Area>, GuestMemory<'_, Interfered<'_, I>, S>) -> Result<T, Stop<Faulted>>,
     ) -> Result<Result<T, Errno>, Faulted> {
         let (mut p, hyp) = self.el2(others, pe);
         let back = hyp.view_on(pe).current();

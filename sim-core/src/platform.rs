@@ -147,7 +147,7 @@ impl Rmw {
     }
 }
 
-/// What the hypervisor tells whoever watches. A board prints or drops it; the simulator keeps books by it.
+/// What the hypervisor tells whoever watches. A board prints or drops it; the simulator keeps account by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The hypervisor looked through the software copy of the region table.

@@ -9,7 +9,7 @@ use mpu_model::{AccessKind, DenialKind, MpuReg, Region, Rules, Slot};
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use sim_core::convention::Frame;
-use sim_core::hyp::boot::{NotBooted, Phase, Step};
+use sim_core::hyp::boot::{BootStep, NotBooted, Phase};
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::plan::Plan;
 use sim_core::hyp::sched::Scheduler;
@@ -26,13 +26,13 @@ use sim_core::platform::{Platform, SysReg};
 use sim_core::world::{BuildError, Config, World};
 
 /// Judges a PE after every MPU register write: what hardware may see before the next barrier is such a state.
-struct Watch {
+struct Required {
     /// What has to stay mapped once the MPU is on.
     runs: Vec<Span>,
     broken: Option<String>,
 }
 
-impl<'a> Detour<Cpu<'a>> for Watch {
+impl<'a> Detour<Cpu<'a>> for Required {
     fn write(&mut self, cpu: &mut Cpu<'a>, reg: SysReg, value: u64) -> Result<(), Faulted> {
         let done = cpu.write(reg, value);
         let mpu = &cpu.machine.pe(cpu.pe).el2;
@@ -56,11 +56,11 @@ fn machine(layout: &Layout) -> Machine {
     Machine::new(layout, Rules::default(), Costs::COUNTS)
 }
 
-fn watch(layout: &Layout, pe: PeId) -> Watch {
+fn required(layout: &Layout, pe: PeId) -> Required {
     let image = &layout.parts().image;
     // During boot the end of rodata is still in the data's region: what runs needs the part before it.
     let constants = image.boot.ro_after_init.map_or(image.rodata, |tail| image.rodata.without(&tail).0.unwrap());
-    Watch { runs: vec![image.text, constants, layout.stack(pe).unwrap()], broken: None }
+    Required { runs: vec![image.text, constants, layout.stack(pe).unwrap()], broken: None }
 }
 
 /// Boots `parts` with every write watched, and holds the result against the plan.
@@ -72,7 +72,7 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
     let rr = Scheduler::RoundRobin { quantum: 1000 };
     let mut hyp = Hypervisor::new(layout.clone(), strategy, rr, policy).map_err(|error| error.to_string())?;
     for pe in layout.board().pe_ids() {
-        let mut p = Via { p: &mut Cpu { machine: &mut machine, pe }, detour: watch(&layout, pe) };
+        let mut p = Via { p: &mut Cpu { machine: &mut machine, pe }, detour: required(&layout, pe) };
         let mut phases = Vec::new();
         while let Some(phase) = hyp.boot_phase(&mut p).map_err(|_| format!("PE {pe} faults after {phases:?}"))? {
             if let Some(broken) = &p.detour.broken {
@@ -240,17 +240,18 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
 }
 
 /// Boots by `steps` and gives what the machine and the watch say.
-fn boot_by(layout: &Layout, steps: &[Step]) -> (Option<FaultKind>, Option<String>) {
+fn boot_by(layout: &Layout, steps: &[BootStep]) -> (Option<FaultKind>, Option<String>) {
     let plan = Plan::new(layout, builtin("map-page").needs()).unwrap();
     let mut machine = machine(layout);
     let mut view = PeView::new(&plan);
-    let mut p = Via { p: &mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, detour: watch(layout, PeId::PRIMARY) };
+    let mut p =
+        Via { p: &mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, detour: required(layout, PeId::PRIMARY) };
     let _: Result<(), Faulted> = steps.iter().try_for_each(|step| view.boot(&plan, &mut p, step));
     let broken = p.detour.broken.take();
     (machine.faults().0.map(|fault| fault.kind), broken)
 }
 
-fn steps(layout: &Layout) -> Vec<Step> {
+fn steps(layout: &Layout) -> Vec<BootStep> {
     let plan = Plan::new(layout, builtin("map-page").needs()).unwrap();
     plan.boot().phases(PeId::PRIMARY).iter().flat_map(|phase: &Phase| phase.steps.clone()).collect()
 }
@@ -260,8 +261,8 @@ fn growing_rodata_before_data_shrinks_overlaps() {
     let layout = Layout::new(thread_2022()).unwrap();
     let mut wrong = steps(&layout);
     assert_eq!(boot_by(&layout, &wrong), (None, None));
-    let shrink = wrong.iter().position(|step| matches!(step, Step::Update(Update::Base { .. }))).unwrap();
-    let grow = wrong.iter().position(|step| matches!(step, Step::Update(Update::Limit { .. }))).unwrap();
+    let shrink = wrong.iter().position(|step| matches!(step, BootStep::Update(Update::Base { .. }))).unwrap();
+    let grow = wrong.iter().position(|step| matches!(step, BootStep::Update(Update::Limit { .. }))).unwrap();
     assert!(shrink < grow);
     wrong.swap(shrink, grow);
     assert_eq!(boot_by(&layout, &wrong), (None, Some("slots 1 and 2 overlap".into())));
@@ -275,7 +276,7 @@ fn moving_text_without_a_stand_in_kills_the_pe() {
     let words = Region::new(text.base(), text.limit(), sim_core::hyp::plan::TEXT).unwrap().words();
     let moved = |by: &[Update]| {
         let mut steps = good.clone();
-        steps.extend(by.iter().map(|update| Step::Update(*update)));
+        steps.extend(by.iter().map(|update| BootStep::Update(*update)));
         boot_by(&layout, &steps).0
     };
     // Off first, then on elsewhere: nothing is left to run the second half.

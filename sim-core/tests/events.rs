@@ -1,4 +1,4 @@
-//! The books on events balance: every send was delivered, coalesced, lost or held, whenever it came.
+//! The accounts of events balance: every send was delivered, coalesced, lost or held, whenever it came.
 
 use crate::common::{PORTS, at, builtin, channel, repeat, send, setup, step, thread_2022, unwatched};
 use evtchn::Port;

@@ -123,8 +123,8 @@ impl Strategy for MapsWithoutLooking {
         Needs { windows: 1, ..Needs::default() }
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        cx.open_window(wanted)
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        reach.open_window(wanted)
     }
 }
 
@@ -181,14 +181,14 @@ impl Strategy for LeavesHighRegions {
         self.0.needs()
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        self.0.reach(cx, wanted)
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.0.reach(reach, wanted)
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        let bank = cx.p.read(SysReg::El2(MpuReg::Prselr));
-        let p = &mut Via { p: cx.p, detour: PrenrForAll { bank } };
-        Reach { plan: cx.plan, view: cx.view, p }.leave(next)
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        let bank = reach.p.read(SysReg::El2(MpuReg::Prselr));
+        let p = &mut Via { p: reach.p, detour: PrenrForAll { bank } };
+        Reach { plan: reach.plan, view: reach.view, p }.leave(next)
     }
 }
 

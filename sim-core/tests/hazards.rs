@@ -96,9 +96,9 @@ impl Strategy for Saws {
     fn needs(&self) -> Needs {
         Needs::default()
     }
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let enabled = cx.p.read(SysReg::El2(mpu_model::MpuReg::Prenr));
-        cx.p.write(SysReg::El2(mpu_model::MpuReg::Prenr), enabled & !(1 << self.slot.number()))
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let enabled = reach.p.read(SysReg::El2(mpu_model::MpuReg::Prenr));
+        reach.p.write(SysReg::El2(mpu_model::MpuReg::Prenr), enabled & !(1 << self.slot.number()))
     }
     fn reach<P: Platform>(&mut self, _: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
         Ok(wanted.span.limit())

@@ -40,16 +40,16 @@ impl Strategy for Wrong {
         Needs { hypervisor_view: true, ..Needs::default() }
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        if let Some(last) = cx.covered(wanted) {
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        if let Some(last) = reach.covered(wanted) {
             return Ok(last);
         }
-        cx.load(ViewId::Hypervisor)?;
+        reach.load(ViewId::Hypervisor)?;
         Ok(wanted.span.limit())
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        cx.leave(if next == ViewId::Guest(at(0)) { self.0 } else { next })
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        reach.leave(if next == ViewId::Guest(at(0)) { self.0 } else { next })
     }
 }
 
@@ -94,12 +94,12 @@ impl Strategy for Misled {
         self.inner.needs()
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        self.inner.reach(&mut Reach { plan: &self.plan, view: cx.view, p: cx.p }, wanted)
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.inner.reach(&mut Reach { plan: &self.plan, view: reach.view, p: reach.p }, wanted)
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        self.inner.on_exit(&mut Reach { plan: &self.plan, view: cx.view, p: cx.p }, next)
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        self.inner.on_exit(&mut Reach { plan: &self.plan, view: reach.view, p: reach.p }, next)
     }
 }
 
@@ -151,23 +151,23 @@ impl Strategy for Fiddles {
         self.inner.needs()
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        self.inner.reach(cx, wanted)
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.inner.reach(reach, wanted)
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        cx.leave(next)?;
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        reach.leave(next)?;
         if let ViewId::Guest(_) = next {
-            let (slot, planned) = cx.plan.slots(cx.plan.view(next)).last().unwrap();
+            let (slot, planned) = reach.plan.slots(reach.plan.view(next)).last().unwrap();
             let words = (self.change)(planned.words);
-            cx.p.write(SysReg::El2(MpuReg::Prselr), slot.number().into())?;
-            cx.p.isb()?;
-            cx.p.write(SysReg::El2(MpuReg::Prbar), words.prbar)?;
-            cx.p.write(SysReg::El2(MpuReg::Prlar), words.prlar)?;
-            cx.p.write(SysReg::El2(MpuReg::Prselr), 0)?;
-            cx.p.isb()?;
+            reach.p.write(SysReg::El2(MpuReg::Prselr), slot.number().into())?;
+            reach.p.isb()?;
+            reach.p.write(SysReg::El2(MpuReg::Prbar), words.prbar)?;
+            reach.p.write(SysReg::El2(MpuReg::Prlar), words.prlar)?;
+            reach.p.write(SysReg::El2(MpuReg::Prselr), 0)?;
+            reach.p.isb()?;
             if self.dsb {
-                cx.p.dsb()?;
+                reach.p.dsb()?;
             }
         }
         Ok(())

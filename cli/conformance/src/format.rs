@@ -291,7 +291,7 @@ pub enum Actor {
 
 /// One step.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct RecordedStep {
     /// Its number, from 1, where its file tells.
     pub number: Option<usize>,
     pub actor: Actor,
@@ -315,7 +315,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Vector {
     pub header: Header,
-    pub steps: Vec<Step>,
+    pub steps: Vec<RecordedStep>,
 }
 
 /// Whether a first line is that of a vector file, of whatever version: a JSON object that lists domains. An error if it
@@ -349,7 +349,7 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
         .ok_or_else(|| at.bad(1, "a header line", "the file is empty"))
         .and_then(|line| serde_json::from_str(line).map_err(|error| at.bad(1, "a header line", error)))?;
     check_header(at, &header)?;
-    let steps: Vec<Step> = lines
+    let steps: Vec<RecordedStep> = lines
         .zip(2..)
         .map(|(line, number)| {
             let step = parse_step(line).map_err(|error| at.bad(number, "a step", error))?;
@@ -365,7 +365,7 @@ pub(super) fn parse(at: &super::error::Place<'_>, text: &str) -> Result<Vector, 
     Ok(Vector { header, steps })
 }
 
-pub(super) fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
+pub(super) fn parse_step(line: &str) -> Result<RecordedStep, serde_json::Error> {
     use serde::de::Error;
     let raw: RawStep = serde_json::from_str(line)?;
     let (Value::Object(arguments), Value::Object(_)) = (raw.arguments, &raw.out) else {
@@ -380,7 +380,7 @@ pub(super) fn parse_step(line: &str) -> Result<Step, serde_json::Error> {
         },
     };
     let expected = Outcome { rc: raw.rc, out: raw.out, injected: raw.k, woken: raw.w };
-    Ok(Step { number: raw.n, actor, name: raw.op, op, expected })
+    Ok(RecordedStep { number: raw.n, actor, name: raw.op, op, expected })
 }
 
 fn check_header(at: &super::error::Place<'_>, header: &Header) -> Result<(), ReplayError> {

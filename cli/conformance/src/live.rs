@@ -1,6 +1,6 @@
 //! A file's system while it is replayed: the machine, the hypervisor, and what each guest remembers of itself.
 
-use super::format::{self, Actor, Header, MAX_DOMAINS, Op, Step};
+use super::format::{self, Actor, Header, MAX_DOMAINS, Op, RecordedStep};
 use super::guest_state::GuestDomain;
 use super::history::History;
 use super::pe::Forced;
@@ -12,7 +12,7 @@ use sim_core::convention::Cause;
 use sim_core::guest::Action;
 use sim_core::harness::{Harness, Interfered};
 use sim_core::hyp::Hypervisor;
-use sim_core::hyp::guest_mem::Cx;
+use sim_core::hyp::guest_mem::GuestMemory;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::{PeId, Position};
@@ -49,7 +49,7 @@ impl From<Refusal> for StepError {
 }
 
 /// What the hypervisor's side of things is reached through.
-pub(super) type Host<'a, 'm> = Cx<'a, Interfered<'m, Forced>, Builtin>;
+pub(super) type Host<'a, 'm> = GuestMemory<'a, Interfered<'m, Forced>, Builtin>;
 
 /// The system.
 #[derive(Debug)]
@@ -71,12 +71,17 @@ pub struct LiveSystem {
 
 impl LiveSystem {
     /// The system of a file, booted. An error says why there cannot be one.
-    pub fn new(header: &Header, steps: &[Step], setting: &Setting) -> Result<Self, String> {
+    pub fn new(header: &Header, steps: &[RecordedStep], setting: &Setting) -> Result<Self, String> {
         Self::again(None, header, steps, setting)
     }
 
     /// The same, on what is left of a machine that is needed no more, if there is one.
-    pub fn again(spare: Option<Machine>, header: &Header, steps: &[Step], setting: &Setting) -> Result<Self, String> {
+    pub fn again(
+        spare: Option<Machine>,
+        header: &Header,
+        steps: &[RecordedStep],
+        setting: &Setting,
+    ) -> Result<Self, String> {
         let most = most_alive(header, steps);
         if most > MAX_DOMAINS {
             return Err(format!("{most} domains at once, more than {MAX_DOMAINS}"));
@@ -208,7 +213,7 @@ impl LiveSystem {
 }
 
 /// The most domains that are alive at once.
-fn most_alive(header: &Header, steps: &[Step]) -> usize {
+fn most_alive(header: &Header, steps: &[RecordedStep]) -> usize {
     let mut alive = header.domains.len();
     let mut most = alive;
     for step in steps {

@@ -2,7 +2,7 @@
 
 use super::diff::{self, Difference};
 use super::error::{Place, ReplayError};
-use super::format::{self, Actor, Outcome as StepOutcome, Step};
+use super::format::{self, Actor, Outcome as StepOutcome, RecordedStep};
 use super::live::{LiveSystem, StepError};
 use super::outcome::{FileResult, HypervisorFault, Mismatch, Options, Outcome};
 use serde_json::Value;
@@ -93,14 +93,14 @@ fn last_lines(text: &str, line: usize) -> Vec<String> {
 
 impl LiveSystem {
     /// Takes a step: its result, its output and what came of it.
-    pub fn step(&mut self, step: &Step) -> Result<StepOutcome, StepError> {
+    pub fn step(&mut self, step: &RecordedStep) -> Result<StepOutcome, StepError> {
         let (rc, out) = if matches!(step.op, format::Op::Dump {}) { (0, self.dump()) } else { self.act(step)? };
         let mut got = StepOutcome { rc, out, ..StepOutcome::default() };
         self.collect(&mut got);
         Ok(got)
     }
 
-    fn act(&mut self, step: &Step) -> Result<(i64, Value), StepError> {
+    fn act(&mut self, step: &RecordedStep) -> Result<(i64, Value), StepError> {
         let caller = self.run(step.actor)?;
         if let Some(told) = self.control_step(step.actor, &step.op)? {
             return Ok(told);
@@ -151,7 +151,7 @@ impl LiveSystem {
         self.events = events;
     }
 
-    fn fault(&self, line: usize, step: &Step) -> HypervisorFault {
+    fn fault(&self, line: usize, step: &RecordedStep) -> HypervisorFault {
         let fault = self.harness.machine.faults().0;
         let (esr, far) = fault.map_or((0, 0), |fault| (fault.syndrome.esr(), fault.syndrome.far));
         let owner = match self.harness.hyp.layout().owner(far).0 {

@@ -1,7 +1,7 @@
 //! Steps and differences in words: numbers of frames and addresses in hexadecimal, errors by their names.
 
 use super::diff::{ABSENT, Difference};
-use super::format::{Actor, Op, Outcome, Step, parse_step};
+use super::format::{Actor, Op, Outcome, RecordedStep, parse_step};
 use evtchn::abi::{self, fifo, stat};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ pub fn step(actor: Actor, op: &Op, given: &Outcome) -> String {
 
 /// A step's line of a file, in words if it is one.
 pub(super) fn line(text: &str) -> Option<String> {
-    let Step { actor, op, expected, .. } = parse_step(text).ok()?;
+    let RecordedStep { actor, op, expected, .. } = parse_step(text).ok()?;
     Some(step(actor, &op, &expected))
 }
 

@@ -7,7 +7,7 @@ use super::expect::{Planned, called, nothing_to_expect};
 use super::guest_program::{Program, StepSource};
 use super::links::{self, Channels};
 use super::number::{self, Number};
-use super::raw_event::{self, Given, RawEvent};
+use super::raw_event::{self, RawArgument, RawEvent};
 use super::raw_poll::RawPoll;
 use super::raw_step::{NumberOrName, Plain, PortOp, RawPortStep, RawStep};
 use super::single;
@@ -26,7 +26,7 @@ use words::{near, shown};
 
 /// Repetitions and mixes inside each other.
 pub(super) const MAX_NESTING: usize = 8;
-/// Compiles the program of one vCPU, and books its steps.
+/// Compiles the program of one vCPU, and notes its steps.
 pub(super) fn compile(
     (domain, vcpu): (Position, u32),
     steps: &[Spanned<RawStep>],
@@ -59,7 +59,7 @@ impl<'a> Book<'a> {
         Self { sources, steps: Vec::new(), last: None }
     }
 
-    /// Books a step. Those that a table of the file stands for are one: they stand at one place.
+    /// Notes a step. Those that a table of the file stands for are one: they stand at one place.
     fn step(&mut self, span: &Range<usize>) -> StepId {
         if self.last.as_ref() != Some(span) {
             let place = self.sources.place(span);
@@ -172,14 +172,14 @@ impl Compiler<'_, '_, '_> {
         for (argument, given) in found.shape.arguments.iter().zip(&found.arguments) {
             let key = raw_event::key(argument).unwrap_or_default();
             numbers.push(match (given, argument.kind) {
-                (Some(Given::Named(virq)), Kind::Virq) => links::virq(virq)?.into(),
-                (Some(Given::Named(name)), _) => {
+                (Some(RawArgument::Named(virq)), Kind::Virq) => links::virq(virq)?.into(),
+                (Some(RawArgument::Named(name)), _) => {
                     port = Some(self.port(name)?);
                     0
                 }
-                (Some(Given::Number(id)), Kind::Domain) => number::within(id, key, 0..=u16::MAX.into())?,
-                (Some(Given::Number(frame)), Kind::Frame) => frame.get_ref().0,
-                (Some(Given::Number(number)), _) => number::word(number, key)?.into(),
+                (Some(RawArgument::Number(id)), Kind::Domain) => number::within(id, key, 0..=u16::MAX.into())?,
+                (Some(RawArgument::Number(frame)), Kind::Frame) => frame.get_ref().0,
+                (Some(RawArgument::Number(number)), _) => number::word(number, key)?.into(),
                 (None, Kind::Vcpu) => self.vcpu.into(),
                 (None, _) => DOMID_SELF.into(),
             });

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 /// What an argument is given.
 #[derive(Debug)]
-pub(super) enum Given {
+pub(super) enum RawArgument {
     Number(Spanned<Number>),
     /// What may have a name: a port or a VIRQ.
     Named(Spanned<NumberOrName>),
@@ -22,7 +22,7 @@ pub(super) enum Given {
 pub(super) struct RawEvent {
     pub(super) shape: &'static Shape,
     /// Arguments in order; none: nobody says it.
-    pub(super) arguments: Vec<Option<Given>>,
+    pub(super) arguments: Vec<Option<RawArgument>>,
     pub(super) name: Maybe<String>,
     pub(super) expect: Maybe<RawExpect>,
 }
@@ -90,14 +90,14 @@ impl<'de> Visitor<'de> for EventOf {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEvent, A::Error> {
         let keys = self.keys();
-        let mut arguments: Vec<Option<Given>> = self.0.arguments.iter().map(|_| None).collect();
+        let mut arguments: Vec<Option<RawArgument>> = self.0.arguments.iter().map(|_| None).collect();
         let (mut name, mut expect) = (None, None);
         while let Some(about) = map.next_key_seed(OneOf(&keys))? {
             match about {
                 About::Argument(at, kind) => {
                     let given = match kind {
-                        Kind::Port | Kind::Virq => Given::Named(map.next_value()?),
-                        _ => Given::Number(map.next_value()?),
+                        Kind::Port | Kind::Virq => RawArgument::Named(map.next_value()?),
+                        _ => RawArgument::Number(map.next_value()?),
                     };
                     if let Some(argument) = arguments.get_mut(at) {
                         *argument = Some(given);

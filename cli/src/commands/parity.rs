@@ -3,7 +3,7 @@
 use super::{CommandError, Done, Io, board_file};
 use crate::args::{Parity, Source};
 use crate::parity::xen::OnXen;
-use crate::parity::{Beside, Compared, Difference, Images, xen};
+use crate::parity::{Compared, Difference, Images, ParityTarget, xen};
 use crate::{output, parity};
 use scenario::Scenario;
 use std::fmt::Write;
@@ -14,16 +14,16 @@ pub fn parity(args: &Parity, io: Io) -> Result<Done, CommandError> {
     let Source { scenario, board, sets } = &args.source;
     let board = board_file(board.as_deref())?;
     let scenario = match args.target {
-        Beside::Board(target) => parity::load(scenario, board.as_ref(), sets, target)?,
-        Beside::Xen => Scenario::load_on(scenario, board.as_ref(), sets)?,
+        ParityTarget::Board(target) => parity::load(scenario, board.as_ref(), sets, target)?,
+        ParityTarget::Xen => Scenario::load_on(scenario, board.as_ref(), sets)?,
     };
     let images = Images(args.images.clone());
     let (text, same) = match args.target {
-        Beside::Board(target) => {
+        ParityTarget::Board(target) => {
             let compared = parity::compare(&scenario, &args.strategy, args.seed, target, &images)?;
             (text(&scenario.name, &args.strategy, &compared, io), compared.difference.differs.is_none())
         }
-        Beside::Xen => {
+        ParityTarget::Xen => {
             let compared = xen::compare(&scenario, &args.strategy, args.seed, &images)?;
             (on_xen(&scenario.name, &args.strategy, &compared, io), compared.is_same())
         }

@@ -25,14 +25,14 @@ pub use target::{Images, Target};
 
 /// What a scenario is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beside {
+pub enum ParityTarget {
     /// The same hypervisor on a board.
     Board(Target),
     /// Xen.
     Xen,
 }
 
-impl clap::ValueEnum for Beside {
+impl clap::ValueEnum for ParityTarget {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Board(Target::Aarch64), Self::Board(Target::R52), Self::Board(Target::V8r), Self::Xen]
     }

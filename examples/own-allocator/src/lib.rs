@@ -118,7 +118,7 @@ impl Allocator for Hasty {
     }
 
     fn map(&mut self, hardware: &mut Hardware, region: Region) -> Result<(), Refusal> {
-        // The defect: the books change before it is clear that the request can be met.
+        // The defect: its own state changes before it is clear that the request can be met.
         self.free = self.free.saturating_sub(1);
         self.table.map(hardware, region)
     }

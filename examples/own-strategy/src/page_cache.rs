@@ -55,9 +55,9 @@ impl PageCache {
     }
 
     /// What the PE has mapped.
-    fn cache<P: Platform>(&mut self, cx: &Reach<'_, P>) -> &mut Cache {
+    fn cache<P: Platform>(&mut self, reach: &Reach<'_, P>) -> &mut Cache {
         let empty = |_| Cache { pages: vec![None; self.slots], uses: 0, generation: self.generation };
-        &mut self.pes.get_or_insert_with(|| PerPe::new(cx.plan.pes(), empty))[cx.p.pe()]
+        &mut self.pes.get_or_insert_with(|| PerPe::new(reach.plan.pes(), empty))[reach.p.pe()]
     }
 }
 
@@ -83,22 +83,22 @@ impl Cache {
     }
 
     /// Brings the PE's registers up to date. Nothing is written where nothing changed.
-    fn write<P: Platform>(&self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+    fn write<P: Platform>(&self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         let pins = self.pages.iter().enumerate().filter_map(|(slot, page)| {
             let Page { words, owner, .. } = (*page)?;
             // A pin is on in every view but its domain's own; no view is that of a domain that is not there.
             let domain = if let Owner::Domain(domain) = owner { domain } else { Position::new(usize::MAX) };
-            Some(Pin { domain, slot: cx.plan.window_slot(slot), words })
+            Some(Pin { domain, slot: reach.plan.window_slot(slot), words })
         });
         let pins: Vec<Pin> = pins.collect();
-        cx.view.set_pins(cx.plan, cx.p, &pins)
+        reach.view.set_pins(reach.plan, reach.p, &pins)
     }
 
     /// What may be mapped for `wanted`, whose first byte nothing covers: its whole pages, cut to their owner's range and to
     /// the gap between what is enabled.
-    fn mappable<P: Platform>(&self, cx: &Reach<'_, P>, wanted: &Wanted) -> Span {
+    fn mappable<P: Platform>(&self, reach: &Reach<'_, P>, wanted: &Wanted) -> Span {
         let first = wanted.span.base();
-        let standing = cx.plan.fixed().iter().chain(&cx.plan.view(cx.view.current()).regions);
+        let standing = reach.plan.fixed().iter().chain(&reach.plan.view(reach.view.current()).regions);
         let standing = standing.filter_map(|planned| Span::new(planned.region.base(), planned.region.limit()));
         let mapped = self.pages.iter().flatten().map(|page| page.span);
         let whole = wanted.span.page_rounded().intersection(&wanted.within).unwrap_or(wanted.span);
@@ -136,47 +136,47 @@ impl Strategy for PageCache {
         self.generation += 1;
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         let generation = self.generation;
-        let cache = self.cache(cx);
+        let cache = self.cache(reach);
         if cache.generation == generation {
             return Ok(());
         }
         cache.generation = generation;
         cache.pages.fill(None);
-        cache.write(cx)
+        cache.write(reach)
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
         let end = wanted.span.limit();
-        if let Some(limit) = cx.covered(wanted) {
+        if let Some(limit) = reach.covered(wanted) {
             return Ok(limit);
         }
-        let cache = self.cache(cx);
+        let cache = self.cache(reach);
         if let Some(span) = cache.find(wanted.span.base()) {
             return Ok(span.limit().min(end));
         }
         // The slot is given up before the gap is looked for: its old page may be next to the new one.
         let slot = cache.pick();
         cache.put(slot, None);
-        let span = cache.mappable(cx, wanted);
+        let span = cache.mappable(reach, wanted);
         let attributes = if wanted.device { DEVICE } else { PRIVATE };
         // What is page-rounded and cut to ranges of a layout is a region.
         let Ok(region) = Region::new(span.base(), span.limit(), attributes) else { return Ok(end) };
         cache.uses += 1;
-        let owner = owner(cx.plan, span.base());
+        let owner = owner(reach.plan, span.base());
         cache.put(slot, Some(Page { span, words: region.words(), owner, last_use: cache.uses }));
-        cache.write(cx)?;
+        cache.write(reach)?;
         Ok(span.limit().min(end))
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        let cache = self.cache(cx);
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        let cache = self.cache(reach);
         let goes = |page: &Option<Page>| page.is_some_and(|page| page.owner == Owner::Several);
         if cache.pages.iter().any(goes) {
             cache.pages.iter_mut().filter(|page| goes(page)).for_each(|page| *page = None);
-            cache.write(cx)?;
+            cache.write(reach)?;
         }
-        cx.leave(next)
+        reach.leave(next)
     }
 }

@@ -8,7 +8,7 @@ use super::oracle;
 use super::sync::{apply, op};
 
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum Change {
     Op(Op),
     Add(Probe),
     Set(usize, Probe),
@@ -21,11 +21,11 @@ fn probe() -> impl Strategy<Value = Probe> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Change> {
     prop_oneof![
-        12 => op().prop_map(Step::Op),
-        2 => probe().prop_map(Step::Add),
-        1 => (0..4_usize, probe()).prop_map(|(index, probe)| Step::Set(index, probe)),
+        12 => op().prop_map(Change::Op),
+        2 => probe().prop_map(Change::Add),
+        1 => (0..4_usize, probe()).prop_map(|(index, probe)| Change::Set(index, probe)),
     ]
 }
 
@@ -40,13 +40,13 @@ proptest! {
         let mut probes = Vec::new();
         for step in steps {
             match step {
-                Step::Op(op) => apply(&mut mpu, op),
-                Step::Add(probe) => {
+                Change::Op(op) => apply(&mut mpu, op),
+                Change::Add(probe) => {
                     let id = mpu.add_probe(probe);
                     prop_assert_eq!(id.map(ProbeId::index), (probes.len() < 4).then_some(probes.len()));
                     probes.extend(id.map(|id| (id, probe)));
                 }
-                Step::Set(index, probe) => {
+                Change::Set(index, probe) => {
                     if let Some((id, place)) = probes.get_mut(index) {
                         mpu.set_probe(*id, probe);
                         *place = probe;

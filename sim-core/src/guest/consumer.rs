@@ -36,7 +36,7 @@ pub struct Consumer {
 
 /// What the handler does next, or that it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum HandlerStep {
     /// This.
     Act(Action),
     /// Nothing: return from the interrupt.
@@ -51,7 +51,7 @@ impl Consumer {
     }
 
     /// Goes on with what the last action gave.
-    pub fn resume(&mut self, input: Input) -> Step {
+    pub fn resume(&mut self, input: Input) -> HandlerStep {
         let value = match input {
             Input::Value(value) => value,
             // Its own memory is not there: nothing sensible is left to do.
@@ -63,7 +63,7 @@ impl Consumer {
             State::Acknowledged => {
                 self.intid = value;
                 if value == intid::SPURIOUS {
-                    return Step::Done;
+                    return HandlerStep::Done;
                 }
                 let address = self.vcpu_info;
                 self.act(State::Cleared, Action::Store { address, width: Width::Byte, value: 0 })
@@ -93,16 +93,16 @@ impl Consumer {
             }
             State::Taken(port) => self.act(State::Marked, Action::Mark(Mark::Handled { port })),
             State::Marked => self.next_port(),
-            State::Ended => Step::Done,
+            State::Ended => HandlerStep::Done,
         }
     }
 
-    fn act(&mut self, state: State, action: Action) -> Step {
+    fn act(&mut self, state: State, action: Action) -> HandlerStep {
         self.state = state;
-        Step::Act(action)
+        HandlerStep::Act(action)
     }
 
-    fn end(&mut self) -> Step {
+    fn end(&mut self) -> HandlerStep {
         self.act(State::Ended, Action::EndOfInterrupt(self.intid))
     }
 
@@ -110,7 +110,7 @@ impl Consumer {
         self.home.shared_info.wrapping_add(u64::from(base)).wrapping_add(self.word.wrapping_mul(8))
     }
 
-    fn next_word(&mut self) -> Step {
+    fn next_word(&mut self) -> HandlerStep {
         if self.selector == 0 {
             return self.end();
         }
@@ -120,7 +120,7 @@ impl Consumer {
         self.act(State::PendingRead, Action::Load { address, width: Width::Double })
     }
 
-    fn next_port(&mut self) -> Step {
+    fn next_port(&mut self) -> HandlerStep {
         if self.ports == 0 {
             return self.next_word();
         }

@@ -4,7 +4,7 @@
 //! most urgent one (LINKED and LINK are cleared together, by compare-and-swap), clear its pending bit if it is pending and
 //! not masked, handle it, and look at the ready bits again; end the interrupt.
 
-use super::consumer::Step;
+use super::consumer::HandlerStep;
 use super::{Action, AtomicOp, Input, Mark};
 use crate::platform::{Width, intid};
 use alloc::rc::Rc;
@@ -94,7 +94,7 @@ impl Consumer {
     }
 
     /// Goes on with what the last action gave.
-    pub fn resume(&mut self, input: Input) -> Step {
+    pub fn resume(&mut self, input: Input) -> HandlerStep {
         let value = match input {
             Input::Value(value) => value,
             // Its own memory is not there: nothing sensible is left to do.
@@ -108,7 +108,7 @@ impl Consumer {
             State::Acknowledged => {
                 self.intid = value;
                 if value == intid::SPURIOUS {
-                    return Step::Done;
+                    return HandlerStep::Done;
                 }
                 let address = self.vcpu_info;
                 self.act(State::Cleared, Action::Store { address, width: Width::Byte, value: 0 })
@@ -127,20 +127,20 @@ impl Consumer {
                 self.act(State::Taken(port), Action::Atomic { address, width: Width::Word, op })
             }
             State::Taken(port) => self.act(State::Marked, Action::Mark(Mark::Handled { port })),
-            State::Ended => Step::Done,
+            State::Ended => HandlerStep::Done,
         }
     }
 
-    fn act(&mut self, state: State, action: Action) -> Step {
+    fn act(&mut self, state: State, action: Action) -> HandlerStep {
         self.state = state;
-        Step::Act(action)
+        HandlerStep::Act(action)
     }
 
-    fn end(&mut self) -> Step {
+    fn end(&mut self) -> HandlerStep {
         self.act(State::Ended, Action::EndOfInterrupt(self.intid))
     }
 
-    fn take_ready(&mut self) -> Step {
+    fn take_ready(&mut self) -> HandlerStep {
         let address = self.structures.block.wrapping_add(u64::from(control_block::READY));
         self.act(State::ReadyTaken, Action::Atomic { address, width: Width::Word, op: AtomicOp::Swap(0) })
     }
@@ -155,7 +155,7 @@ impl Consumer {
         self.heads.get_mut(queue)
     }
 
-    fn next_queue(&mut self) -> Step {
+    fn next_queue(&mut self) -> HandlerStep {
         match self.head().map(|head| *head) {
             // No such queue: none is ready, or what the control block says makes no sense.
             None => self.end(),
@@ -169,7 +169,7 @@ impl Consumer {
     }
 
     /// `port` is the first of its queue.
-    fn first(&mut self, port: u32) -> Step {
+    fn first(&mut self, port: u32) -> HandlerStep {
         let Some(address) = self.structures.word(port) else {
             self.advance(0);
             return self.take_ready();
@@ -178,14 +178,14 @@ impl Consumer {
     }
 
     /// Takes the event whose word was seen as `seen` off its queue.
-    fn unlink(&mut self, event: Event, seen: u32) -> Step {
+    fn unlink(&mut self, event: Event, seen: u32) -> HandlerStep {
         let new = u64::from(seen & !(fifo::LINKED | fifo::LINK_MASK));
         let op = AtomicOp::CompareExchange { current: u64::from(seen), new };
         let Event { address, .. } = event;
         self.act(State::Swapped(event, seen), Action::Atomic { address, width: Width::Word, op })
     }
 
-    fn unlinked(&mut self, event: Event, seen: u32) -> Step {
+    fn unlinked(&mut self, event: Event, seen: u32) -> HandlerStep {
         self.advance(seen & fifo::LINK_MASK);
         if seen & (fifo::PENDING | fifo::MASKED) != fifo::PENDING {
             return self.take_ready();

@@ -75,7 +75,7 @@ enum Handler {
 }
 
 impl Handler {
-    fn resume(&mut self, input: Input) -> consumer::Step {
+    fn resume(&mut self, input: Input) -> consumer::HandlerStep {
         match self {
             Self::TwoLevel(consumer) => consumer.resume(input),
             Self::Fifo(consumer) => consumer.resume(input),
@@ -263,7 +263,7 @@ impl Guest for StepGuest {
         }
         if let Some(handler) = &mut self.handler {
             return match handler.resume(input) {
-                consumer::Step::Act(action) => {
+                consumer::HandlerStep::Act(action) => {
                     if let Action::Mark(Mark::Handled { port }) = action
                         && let Some((_, found, _)) = self.counter(port)
                     {
@@ -271,7 +271,7 @@ impl Guest for StepGuest {
                     }
                     action
                 }
-                consumer::Step::Done => {
+                consumer::HandlerStep::Done => {
                     self.handler = None;
                     Action::ReturnFromInterrupt
                 }

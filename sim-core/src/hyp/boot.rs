@@ -29,7 +29,7 @@ const MAX_REGIONS: usize = 16;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum BootStep {
     /// With the MPU off: these words into the first slots, zeros into all others; then the MPU on.
     Table(Vec<RegionWords>),
     /// What the table of mappings asks for.
@@ -42,7 +42,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// Its steps, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<BootStep>,
     /// Regions it takes.
     pub used: PhaseUse,
 }
@@ -131,7 +131,7 @@ fn secondary(fixed: &[PlannedRegion], tail: &[(Slot, RegionWords)]) -> Phase {
     }
     let enabled = words.iter().filter(|words| words.enabled()).count();
     let used = PhaseUse { phase: BootPhase::Secondary, enabled, peak: enabled, slots: words.len() };
-    Phase { steps: alloc::vec![Step::Table(words)], used }
+    Phase { steps: alloc::vec![BootStep::Table(words)], used }
 }
 
 /// A boot that is being planned.
@@ -163,7 +163,7 @@ impl Draft<'_> {
         // Nothing is watched while the MPU is off: the whole table is one step.
         let words = self.table.iter().map(|(_, region, _)| region.words()).collect();
         if let Some(phase) = self.phases.last_mut() {
-            phase.steps = alloc::vec![Step::Table(words)];
+            phase.steps = alloc::vec![BootStep::Table(words)];
         }
     }
 
@@ -229,7 +229,7 @@ impl Draft<'_> {
         let slots = tail.iter().map(|(slot, _)| slot.index() + 1).max().unwrap_or(0);
         self.note(tail.len(), slots);
         if let Some(phase) = self.phases.last_mut() {
-            phase.steps.extend((!tail.is_empty()).then_some(Step::IdleView));
+            phase.steps.extend((!tail.is_empty()).then_some(BootStep::IdleView));
             phase.used.enabled += tail.len();
         }
     }
@@ -290,7 +290,7 @@ impl Draft<'_> {
             Ok(Update::Nothing { .. }) => {}
             Ok(update) => {
                 if let Some(phase) = self.phases.last_mut() {
-                    phase.steps.push(Step::Update(update));
+                    phase.steps.push(BootStep::Update(update));
                 }
                 self.note(0, 0);
             }
@@ -301,7 +301,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Books what the phase takes by now; `more` regions up to slot `slots` are on beside those of the table.
+    /// Notes what the phase takes by now; `more` regions up to slot `slots` are on beside those of the table.
     fn note(&mut self, more: usize, slots: usize) {
         let enabled = self.table.used();
         let highest = self.table.iter().map(|(slot, ..)| slot.index() + 1).max().unwrap_or(0);

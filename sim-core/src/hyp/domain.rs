@@ -129,7 +129,7 @@ impl VcpuState {
         &self.frame
     }
 
-    /// Whether an interrupt is on its way to the vCPU, in the books or in the list register it left with.
+    /// Whether an interrupt is on its way to the vCPU, noted here or in the list register it left with.
     #[must_use]
     pub fn has_interrupt(&self) -> bool {
         self.event_pending || self.el1.list_register & list_register::PENDING != 0

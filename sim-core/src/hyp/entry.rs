@@ -11,8 +11,8 @@ pub use exception::{Entry, Exception, Registers, decode};
 
 use super::domain::VcpuId;
 use super::emulate::Access;
-use super::guest_mem::Cx;
-use super::hypercall::{Call, Done, Step};
+use super::guest_mem::GuestMemory;
+use super::hypercall::{Call, Done, Started};
 use super::sched::{Timer, VirqTimer};
 use super::strategy::{Reach, Strategy};
 use super::{Core, Hypervisor, inject};
@@ -175,12 +175,12 @@ impl<S: Strategy> Hypervisor<S> {
             return Ok(None);
         };
         match self.start(p, caller, call) {
-            Ok(Step::Raise(route)) => {
+            Ok(Started::Raise(route)) => {
                 frame.x[0] = 0;
                 return Ok(Some(route));
             }
-            Ok(Step::Done(Done::Rc(rc))) => frame.x[0] = rc.cast_unsigned(),
-            Ok(Step::Done(Done::Continue(call))) => {
+            Ok(Started::Done(Done::Rc(rc))) => frame.x[0] = rc.cast_unsigned(),
+            Ok(Started::Done(Done::Continue(call))) => {
                 self.core.layout.board().pmsa.set_number(frame, call.nr);
                 for (register, value) in frame.x.iter_mut().zip(call.args) {
                     *register = value;
@@ -247,7 +247,7 @@ impl<S: Strategy> Hypervisor<S> {
             match timer {
                 Timer::Virq(VirqTimer { domain, vcpu, virq, .. }) => {
                     let Some(dom) = self.core.index(domain) else { continue };
-                    let mut host = Cx { core: &mut self.core, p };
+                    let mut host = GuestMemory { core: &mut self.core, p };
                     self.channels.raise_virq_vcpu(&mut host, dom, vcpu, virq)?;
                 }
                 Timer::Poll(id) => self.poll_timed_out(p, id, at),
@@ -264,7 +264,7 @@ impl<S: Strategy> Hypervisor<S> {
         }
         let (domain, vcpu) = (state.domain, Vcpu(state.index));
         if let Some(dom) = self.core.index(domain) {
-            self.channels.poll_timeout(&mut Cx { core: &mut self.core, p }, dom, vcpu);
+            self.channels.poll_timeout(&mut GuestMemory { core: &mut self.core, p }, dom, vcpu);
         }
     }
 }
@@ -289,7 +289,7 @@ impl<S: Strategy> Core<S> {
 
     /// Ends work at EL2: `view` is in force when it is left.
     pub(super) fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
-        self.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
+        self.with_strategy(p, |strategy, reach| strategy.on_exit(reach, view))
     }
 
     /// Makes `next` the vCPU whose registers are on the PE.

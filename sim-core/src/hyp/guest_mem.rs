@@ -14,19 +14,19 @@ use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withhel
 
 /// The hypervisor's state beside the event-channel tables, and the platform: what those tables reach the world through.
 #[derive(Debug)]
-pub struct Cx<'a, P, S> {
+pub struct GuestMemory<'a, P, S> {
     /// The hypervisor's state.
     pub(super) core: &'a mut Core<S>,
     /// The platform.
     pub p: &'a mut P,
 }
 
-impl<P: Platform, S: Strategy> Cx<'_, P, S> {
+impl<P: Platform, S: Strategy> GuestMemory<'_, P, S> {
     /// Has the strategy make the first byte of a range reachable; gives the last that is.
     pub fn reach(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
         let pe = &mut self.core.pes[self.p.pe()];
-        let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
-        self.core.strategy.reach(&mut cx, wanted)
+        let mut reach = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
+        self.core.strategy.reach(&mut reach, wanted)
     }
 
     /// Whether a list or a text, as long as the guest likes, stops here and goes on by another trap: for its length, for something
@@ -39,8 +39,8 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     /// Has the strategy take a range of a domain's for good.
     pub fn accept(&mut self, wanted: &Wanted, domain: Position) -> Result<Result<(), NoSlot>, P::Fault> {
         let pe = &mut self.core.pes[self.p.pe()];
-        let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
-        self.core.strategy.accept(&mut cx, wanted, domain)
+        let mut reach = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
+        self.core.strategy.accept(&mut reach, wanted, domain)
     }
 
     /// Makes an aligned word of an area reachable; gives its address.
@@ -179,7 +179,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     }
 }
 
-impl<P: Platform, S: Strategy> EventMemory for Cx<'_, P, S> {
+impl<P: Platform, S: Strategy> EventMemory for GuestMemory<'_, P, S> {
     type Area = Area;
     type Fault = P::Fault;
 
@@ -213,14 +213,14 @@ impl<P: Platform, S: Strategy> EventMemory for Cx<'_, P, S> {
     }
 }
 
-impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
+impl<P: Platform, S: Strategy> Host for GuestMemory<'_, P, S> {
     fn read_guest(&mut self, dom: DomIdx, ptr: u64, buf: &mut [u8]) -> Result<(), Stop<P::Fault>> {
         let Some(span) = self.buffer(dom, ptr, buf.len(), false)? else {
             return Ok(());
         };
-        self.each_part(dom, span, |cx, part, range, done| {
+        self.each_part(dom, span, |memory, part, range, done| {
             let into = buf.get_mut(done..).unwrap_or_default();
-            cx.copy_from(part, range, into).map_err(Stop::Fault)
+            memory.copy_from(part, range, into).map_err(Stop::Fault)
         })
     }
 
@@ -228,8 +228,8 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
         let Some(span) = self.buffer(dom, ptr, buf.len(), true)? else {
             return Ok(());
         };
-        self.each_part(dom, span, |cx, part, range, done| {
-            cx.copy_to(part, range, buf.get(done..).unwrap_or_default()).map_err(Stop::Fault)
+        self.each_part(dom, span, |memory, part, range, done| {
+            memory.copy_to(part, range, buf.get(done..).unwrap_or_default()).map_err(Stop::Fault)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Hypervisor;
 use super::domain::position_of;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::strategy::Strategy;
 use crate::convention::{CONSOLEIO_WRITE, nr, sched_cmd};
 use crate::platform::{Event, Platform};
@@ -31,7 +31,7 @@ pub enum Done {
 
 /// How far [`Hypervisor::start`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Started {
     /// To the end.
     Done(Done),
     /// The event remains to be raised; the result is 0.
@@ -42,8 +42,8 @@ impl<S: Strategy> Hypervisor<S> {
     /// Carries out one hypercall of `caller`. An errno is the guest's to see; a fault ends the run.
     pub fn dispatch<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Done, Stop<P::Fault>> {
         match self.start(p, caller, call)? {
-            Step::Done(done) => Ok(done),
-            Step::Raise(route) => {
+            Started::Done(done) => Ok(done),
+            Started::Raise(route) => {
                 self.raise(p, route).map_err(Stop::Fault)?;
                 Ok(Done::Rc(0))
             }
@@ -51,7 +51,7 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     /// As [`Hypervisor::dispatch`], up to where Xen has let go of its locks.
-    pub fn start<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Step, Stop<P::Fault>> {
+    pub fn start<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Started, Stop<P::Fault>> {
         let done = match call.nr {
             nr::MEMORY_OP => self.memory_op(p, caller, call).map(Done::Rc),
             nr::MULTICALL => self.multicall(p, caller, call),
@@ -63,12 +63,12 @@ impl<S: Strategy> Hypervisor<S> {
             nr::HVM_OP => self.hvm_op(p, caller, call).map(Done::Rc),
             _ => Err(Errno::ENOSYS.into()),
         };
-        done.map(Step::Done)
+        done.map(Started::Done)
     }
 
     /// The rest of a hypercall that [`Hypervisor::start`] left off.
     pub(super) fn raise<P: Platform>(&mut self, p: &mut P, route: Route) -> Result<(), P::Fault> {
-        self.channels.raise(&mut Cx { core: &mut self.core, p }, route)
+        self.channels.raise(&mut GuestMemory { core: &mut self.core, p }, route)
     }
 
     /// The domain that an argument names: the caller itself, or one it may act upon.
@@ -80,23 +80,28 @@ impl<S: Strategy> Hypervisor<S> {
         Ok(dom)
     }
 
-    fn event_channel_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<Step, Stop<P::Fault>> {
+    fn event_channel_op<P: Platform>(
+        &mut self,
+        p: &mut P,
+        caller: Caller,
+        call: Call,
+    ) -> Result<Started, Stop<P::Fault>> {
         let [cmd, arg, ..] = call.args;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         Ok(match self.channels.start_op(&mut host, caller, cmd as u32, arg)? {
-            evtchn::Step::Raise(route) => Step::Raise(route),
-            evtchn::Step::Done(evtchn::Done::Rc(rc)) => Step::Done(Done::Rc(rc)),
-            evtchn::Step::Done(evtchn::Done::Continue { cmd, arg }) => {
+            evtchn::Started::Raise(route) => Started::Raise(route),
+            evtchn::Started::Done(evtchn::Done::Rc(rc)) => Started::Done(Done::Rc(rc)),
+            evtchn::Started::Done(evtchn::Done::Continue { cmd, arg }) => {
                 let mut args = call.args;
                 [args[0], args[1]] = [u64::from(cmd), arg];
-                Step::Done(Done::Continue(Call { nr: call.nr, args }))
+                Started::Done(Done::Continue(Call { nr: call.nr, args }))
             }
         })
     }
 
     fn vcpu_op<P: Platform>(&mut self, p: &mut P, caller: Caller, call: Call) -> Result<i64, Stop<P::Fault>> {
         let [cmd, vcpu, arg, ..] = call.args;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         self.channels.vcpu_op(&mut host, caller, cmd as u32, vcpu as u32, arg)
     }
 
@@ -107,11 +112,11 @@ impl<S: Strategy> Hypervisor<S> {
             sched_cmd::BLOCK => self.core.block_current(p),
             sched_cmd::SHUTDOWN => {
                 // `struct sched_shutdown`: the reason, which nobody here asks for; one that cannot be read is refused.
-                Cx { core: &mut self.core, p }.read_guest(caller.dom, call.args[1], &mut [0; 4])?;
+                GuestMemory { core: &mut self.core, p }.read_guest(caller.dom, call.args[1], &mut [0; 4])?;
                 self.shutdown(p, position_of(caller.dom)).map_err(Stop::Fault)?;
             }
             sched_cmd::POLL => {
-                let mut host = Cx { core: &mut self.core, p };
+                let mut host = GuestMemory { core: &mut self.core, p };
                 if let Poll::Block { timeout } = self.channels.sched_poll(&mut host, caller, call.args[1])? {
                     self.core.block_in_poll(pe, timeout);
                 }
@@ -130,19 +135,19 @@ impl<S: Strategy> Hypervisor<S> {
         }
         count &= 0xffff_ffff;
         let uart = self.core.layout.board().console.span;
-        let mut cx = Cx { core: &mut self.core, p };
+        let mut memory = GuestMemory { core: &mut self.core, p };
         while count > 0 {
             let mut chunk = [0; CONSOLE_CHUNK as usize];
             let len = count.min(CONSOLE_CHUNK);
             let bytes = chunk.get_mut(..len as usize).unwrap_or_default();
-            cx.read_guest(caller.dom, ptr, bytes)?;
+            memory.read_guest(caller.dom, ptr, bytes)?;
             for byte in bytes {
-                cx.device_write(uart, 0, *byte).map_err(Stop::Fault)?;
-                cx.p.event(Event::Console(*byte));
+                memory.device_write(uart, 0, *byte).map_err(Stop::Fault)?;
+                memory.p.event(Event::Console(*byte));
             }
             count -= len;
             ptr = ptr.wrapping_add(len);
-            if count > 0 && cx.should_stop() {
+            if count > 0 && memory.should_stop() {
                 let mut args = call.args;
                 [args[1], args[2]] = [count, ptr];
                 return Ok(Done::Continue(Call { nr: call.nr, args }));

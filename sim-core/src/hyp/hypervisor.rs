@@ -3,7 +3,7 @@
 use super::boot::{Clash, NotBooted};
 use super::domain::{self, Domains};
 use super::emulate::Devices;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::plan::Plan;
 use super::sched::arinc653::{self, Cycle, ScheduleError};
 use super::sched::{RunQueue, Scheduler, Timer, VirqTimer};
@@ -214,7 +214,7 @@ impl<S: Strategy> Hypervisor<S> {
         let (listener, binder) = (index(channel.listener.0)?, index(channel.binder.0)?);
         let binder_id = self.channels.id_of(binder).ok_or(Errno::ESRCH)?;
         self.core.enter_unasked(p).map_err(Stop::Fault)?;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         self.channels.static_alloc_unbound(&mut host, listener, binder_id, Some(listener_port))?;
         self.channels.static_bind_interdomain(&mut host, binder, listener, listener_port, Some(binder_port))?;
         self.core.leave_to(p, ViewId::Idle).map_err(Stop::Fault)

@@ -1,7 +1,7 @@
 //! `xen_version` and `hvm_op`: what a guest asks about where it runs (Xen's `public/version.h`, `public/hvm/hvm_op.h`).
 
 use super::Hypervisor;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::hypercall::Call;
 use super::strategy::Strategy;
 use crate::layout::PAGE_SIZE;
@@ -52,7 +52,7 @@ impl<S: Strategy> Hypervisor<S> {
         call: Call,
     ) -> Result<i64, Stop<P::Fault>> {
         let [cmd, arg, ..] = call.args;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         let mut text = |len: usize, words: &[u8]| {
             let mut block = [0; 1024];
             for (to, from) in block.iter_mut().zip(words) {
@@ -88,7 +88,7 @@ impl<S: Strategy> Hypervisor<S> {
             return Err(Errno::ENOSYS.into());
         }
         let mut raw = [0; HVM_PARAM_SIZE];
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         host.read_guest(caller.dom, arg, &mut raw)?;
         let [d0, d1, _, _, i0, i1, i2, i3, ..] = raw;
         let index = u32::from_le_bytes([i0, i1, i2, i3]);
@@ -102,7 +102,7 @@ impl<S: Strategy> Hypervisor<S> {
         }
         let value = self.hvm_param(dom, index);
         let at = arg.checked_add(8).ok_or(Errno::EFAULT)?;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         host.write_guest(caller.dom, at, &value.to_le_bytes()).map(|()| 0)
     }
 

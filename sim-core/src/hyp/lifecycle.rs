@@ -6,7 +6,7 @@
 //! Creating and killing enter and leave EL2 as a trap does: an ERET follows, and the view that was in force is in force again.
 
 use super::domain::{RunState, VcpuId, position_of};
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::hypervisor::{domain_config, initial_shared_info};
 use super::plan::Plan;
 use super::sched::Scheduler;
@@ -162,7 +162,7 @@ impl<S: Strategy> Hypervisor<S> {
             ended = true;
         }
         if ended {
-            self.channels.raise_virq_global(&mut Cx { core: &mut self.core, p }, abi::virq::DOM_EXC)?;
+            self.channels.raise_virq_global(&mut GuestMemory { core: &mut self.core, p }, abi::virq::DOM_EXC)?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl<S: Strategy> Hypervisor<S> {
             view => view,
         };
         self.core.enter_unasked(p).map_err(Stop::Fault)?;
-        let mut host = Cx { core: &mut self.core, p: &mut *p };
+        let mut host = GuestMemory { core: &mut self.core, p: &mut *p };
         let done = self.channels.kill(&mut host, dom);
         let done = done.and_then(|()| self.channels.destroy(&mut host, dom));
         if let Err(stop) = done {
@@ -240,7 +240,7 @@ impl<S: Strategy> Hypervisor<S> {
         let planned = self.core.layout.domain(position);
         let frames = planned.into_iter().flat_map(DomainLayout::own).chain(page);
         let frames: Vec<Span> = frames.collect();
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         for span in frames {
             let wanted = Wanted { span, within: span, device: false };
             // There is room: that was asked before anything changed.
@@ -331,7 +331,7 @@ impl<S> Core<S> {
     }
 }
 
-impl<P: Platform, S: Strategy> Cx<'_, P, S> {
+impl<P: Platform, S: Strategy> GuestMemory<'_, P, S> {
     /// Writes zeros over `wanted`.
     fn clear(&mut self, wanted: &Wanted) -> Result<(), P::Fault> {
         self.pieces(wanted.span, wanted.within, wanted.device, |p, at, width: Width, _| p.store(at, width, 0))

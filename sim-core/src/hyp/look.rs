@@ -1,7 +1,7 @@
 //! What others ask of the hypervisor, and do at EL2 in its name.
 
 use super::domain::{VcpuId, VcpuState};
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::plan::Plan;
 use super::strategy::Strategy;
 use super::view::PeView;
@@ -137,12 +137,15 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     /// The event-channel tables, and what they reach memory and vCPUs by on the PE that `p` is.
-    pub const fn tables<'a, P: Platform>(&'a mut self, p: &'a mut P) -> (&'a mut EventChannels<Area>, Cx<'a, P, S>) {
-        (&mut self.channels, Cx { core: &mut self.core, p })
+    pub const fn tables<'a, P: Platform>(
+        &'a mut self,
+        p: &'a mut P,
+    ) -> (&'a mut EventChannels<Area>, GuestMemory<'a, P, S>) {
+        (&mut self.channels, GuestMemory { core: &mut self.core, p })
     }
 
     /// Memory of guests as the hypervisor reaches it on the PE that `p` is.
-    pub const fn memory<'a, P: Platform>(&'a mut self, p: &'a mut P) -> Cx<'a, P, S> {
-        Cx { core: &mut self.core, p }
+    pub const fn memory<'a, P: Platform>(&'a mut self, p: &'a mut P) -> GuestMemory<'a, P, S> {
+        GuestMemory { core: &mut self.core, p }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Hypervisor;
 use super::domain::position_of;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::hypercall::Call;
 use super::hypervisor::initial_shared_info;
 use super::strategy::Strategy;
@@ -62,13 +62,13 @@ impl<S: Strategy> Hypervisor<S> {
     /// there (the proposal of 2022: direct-mapped domains cannot be given a page of the hypervisor's).
     fn add_to_physmap<P: Platform>(&mut self, p: &mut P, caller: Caller, arg: u64) -> Result<i64, Stop<P::Fault>> {
         let mut raw = [0; AddToPhysmap::SIZE];
-        Cx { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
+        GuestMemory { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
         let request = AddToPhysmap::parse(raw);
         if request.space == space::GMFN_FOREIGN {
             return Err(Errno::ENOSYS.into());
         }
         let dom = self.target(caller, request.domid)?;
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         if request.gpfn == u64::MAX || request.space != space::SHARED_INFO || request.idx != 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -90,13 +90,13 @@ impl<S: Strategy> Hypervisor<S> {
     /// 0, gpfn u64 at 8.
     fn remove_from_physmap<P: Platform>(&mut self, p: &mut P, caller: Caller, arg: u64) -> Result<i64, Stop<P::Fault>> {
         let mut raw = [0; 16];
-        Cx { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
+        GuestMemory { core: &mut self.core, p: &mut *p }.read_guest(caller.dom, arg, &mut raw)?;
         let [d0, d1, _, _, _, _, _, _, gpfn @ ..] = raw;
         let dom = self.target(caller, u16::from_le_bytes([d0, d1]))?;
         let gaddr = u64::from_le_bytes(gpfn).checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
         let mapped = self.core.shared_info_mapped.get(position_of(dom).get()) == Some(&true);
         let placed = self.channels.shared_info(dom).filter(|area| mapped && area.address == gaddr);
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         let movable = host.core.layout.pages(position_of(dom)).is_some_and(|pages| !pages.shared_info_placed);
         let Some(placed) = placed.filter(|_| movable) else {
             let known = host.core.layout.ram_bank(position_of(dom), gaddr).is_some();

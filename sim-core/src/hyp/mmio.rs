@@ -2,7 +2,7 @@
 
 use super::Hypervisor;
 use super::emulate::Access;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::strategy::Strategy;
 use crate::convention::Frame;
 use crate::platform::{Event, Platform};
@@ -34,7 +34,7 @@ impl<S: Strategy> Hypervisor<S> {
         let console = self.core.layout.parts().emulated.get(at).and_then(|device| device.console);
         if console == Some(offset) {
             let uart = self.core.layout.board().console.span;
-            Cx { core: &mut self.core, p }.device_write(uart, 0, value[0])?;
+            GuestMemory { core: &mut self.core, p }.device_write(uart, 0, value[0])?;
             p.event(Event::Console(value[0]));
         }
         Ok(true)

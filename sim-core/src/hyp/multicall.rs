@@ -1,7 +1,7 @@
 //! `multicall`: several hypercalls in one trap (Xen's `common/multicall.c`).
 
 use super::Hypervisor;
-use super::guest_mem::Cx;
+use super::guest_mem::GuestMemory;
 use super::hypercall::{Call, Done};
 use super::strategy::Strategy;
 use crate::convention::nr;
@@ -40,7 +40,7 @@ impl<S: Strategy> Hypervisor<S> {
                     return Ok(resume(call, list, left));
                 }
             };
-            let mut host = Cx { core: &mut self.core, p };
+            let mut host = GuestMemory { core: &mut self.core, p };
             let at = list.checked_add(RESULT).ok_or(Errno::EFAULT)?;
             host.write_guest(caller.dom, at, &rc.to_le_bytes())?;
             list = list.checked_add(ENTRY_SIZE).ok_or(Errno::EFAULT)?;
@@ -52,7 +52,7 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     fn read_entry<P: Platform>(&mut self, p: &mut P, caller: Caller, at: u64) -> Result<Call, Stop<P::Fault>> {
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         let mut word = |offset: u64| {
             let mut raw = [0; 8];
             let at = at.checked_add(offset).ok_or(Errno::EFAULT)?;
@@ -73,7 +73,7 @@ impl<S: Strategy> Hypervisor<S> {
         at: u64,
         call: &Call,
     ) -> Result<(), Stop<P::Fault>> {
-        let mut host = Cx { core: &mut self.core, p };
+        let mut host = GuestMemory { core: &mut self.core, p };
         for (offset, arg) in (ARGS..).step_by(8).zip(&call.args) {
             let at = at.checked_add(offset).ok_or(Errno::EFAULT)?;
             host.write_guest(caller.dom, at, &arg.to_le_bytes())?;

@@ -1,4 +1,4 @@
-//! The event upcall's way to a vCPU: marked in the books here, put into a list register by whoever runs the vCPU next.
+//! The event upcall's way to a vCPU: noted here, put into a list register by whoever runs the vCPU next.
 
 use super::Core;
 use super::domain::{RunState, VcpuId, position_of};

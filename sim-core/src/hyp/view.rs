@@ -3,7 +3,7 @@
 //! Two enabled regions never share a granule, at any step in between: what goes is disabled and synchronised before
 //! what comes is written. Every move keeps the fixed regions, so the code that performs it never loses its own memory.
 
-use super::boot::Step;
+use super::boot::BootStep;
 use super::plan::{DEVICE, MAIR, PRIVATE, Plan};
 use super::registers::El2;
 use crate::layout::{Position, Span};
@@ -87,9 +87,9 @@ impl PeView {
     }
 
     /// Takes one step of boot.
-    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P, step: &Step) -> Result<(), P::Fault> {
+    pub fn boot<P: Platform>(&mut self, plan: &Plan, p: &mut P, step: &BootStep) -> Result<(), P::Fault> {
         match step {
-            Step::Table(words) => {
+            BootStep::Table(words) => {
                 for slot in Slot::all(self.slots.regions()) {
                     let words = words.get(slot.index()).copied().unwrap_or_default();
                     self.slots.write(&mut El2(p), slot, words)?;
@@ -100,8 +100,8 @@ impl PeView {
                 p.write(SysReg::El2(MpuReg::Sctlr), sctlr())?;
                 Self::finish(p, false)?;
             }
-            Step::Update(update) => self.slots.apply(&mut El2(p), *update)?,
-            Step::IdleView => {
+            BootStep::Update(update) => self.slots.apply(&mut El2(p), *update)?,
+            BootStep::IdleView => {
                 self.write_tail(plan, ViewId::Idle, p)?;
                 Self::finish(p, false)?;
             }
@@ -145,7 +145,7 @@ impl PeView {
         self.exposed
     }
 
-    /// Keeps the books on what is enabled, and tells it.
+    /// Keeps account of what is enabled, and tells it.
     fn note<P: Platform>(&mut self, plan: &Plan, p: &mut P) {
         self.tell(p);
         let enabled = self.slots.enabled();

@@ -317,7 +317,7 @@ impl Platform for Cpu<'_> {
                 self.state().charge(|counts| &mut counts.table_scans, cycles);
             }
             Event::Console(byte) => self.machine.console.push(byte),
-            // Nothing here keeps books on it.
+            // Nothing here keeps account of it.
             Event::Regions { .. } => {}
             Event::Withheld { .. }
             | Event::XenHandler { .. }

@@ -10,7 +10,7 @@ type Frame = [u8; PAGE_SIZE as usize];
 
 /// A frame, and how each of its granules was last accessed.
 #[derive(Debug)]
-struct Given {
+struct PageFrame {
     bytes: Frame,
     marks: [Mark; PER_FRAME],
     /// Which write the last one to this frame was, counted from 1.
@@ -39,7 +39,7 @@ pub struct Ram {
     spans: Vec<Span>,
     /// In order.
     parts: Vec<Part>,
-    frames: Vec<Box<Given>>,
+    frames: Vec<Box<PageFrame>>,
     writes: u64,
 }
 
@@ -92,13 +92,13 @@ impl Ram {
         part.directories.get(place.directory)?.as_ref()?.get(place.entry).copied()
     }
 
-    fn given(&self, place: Place) -> Option<&Given> {
+    fn frame_at(&self, place: Place) -> Option<&PageFrame> {
         let number = self.number(place)?;
         self.frames.get((number as usize).checked_sub(1)?).map(|frame| &**frame)
     }
 
     fn frame(&self, place: Place) -> Option<&Frame> {
-        self.given(place).map(|frame| &frame.bytes)
+        self.frame_at(place).map(|frame| &frame.bytes)
     }
 
     fn frame_mut(&mut self, place: Place) -> Option<&mut Frame> {
@@ -113,7 +113,7 @@ impl Ram {
         let table = directories.get_mut(place.directory)?.get_or_insert_with(|| Box::new([0; DIRECTORY]));
         let number = table.get_mut(place.entry)?;
         if *number == 0 {
-            self.frames.push(Box::new(Given { bytes: [0; PAGE_SIZE as usize], marks: [0; PER_FRAME], written: 0 }));
+            self.frames.push(Box::new(PageFrame { bytes: [0; PAGE_SIZE as usize], marks: [0; PER_FRAME], written: 0 }));
             *number = u32::try_from(self.frames.len()).ok()?;
         }
         let frame = self.frames.get_mut((*number as usize).checked_sub(1)?)?;
@@ -186,7 +186,7 @@ impl Ram {
     #[must_use]
     pub fn written(&self, address: u64) -> u64 {
         let place = Self::place(address);
-        self.given(place).map_or(0, |frame| frame.written)
+        self.frame_at(place).map_or(0, |frame| frame.written)
     }
 
     /// Sets `size` bytes to zero.

@@ -177,7 +177,7 @@ impl<'a, W: Observer> Layer for Observed<'a, W> {
     }
 
     fn event(&mut self, event: Event) {
-        // The machine keeps no books on regions: so it need not be called where nobody observes either.
+        // The machine keeps no account of regions: so it need not be called where nobody observes either.
         if !matches!(event, Event::Regions { .. }) {
             self.cpu.event(event);
         }

@@ -1,4 +1,4 @@
-//! The books on events: who sent, what arrived, how long it took.
+//! The accounting of events: who sent, what arrived, how long it took.
 
 use super::observer::{Fate, Origin, RunEvent};
 use crate::guest::Mark;
@@ -38,7 +38,7 @@ impl Port {
     }
 }
 
-/// The books.
+/// The accounting.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     ports: BTreeMap<(Position, u32), Port>,
@@ -100,7 +100,7 @@ impl Tracker {
     }
 
     /// An event that set no bit. One that waits for its port's page of event words is raised with it; then it is found in
-    /// the books as outstanding.
+    /// the account as outstanding.
     fn withheld(&mut self, port: (Position, u32), why: Withheld, origin: Origin) -> Fate {
         let Port { totals, outstanding, .. } = self.ports.entry(port).or_default();
         let by_guest = u64::from(origin != Origin::Hypervisor);
@@ -168,7 +168,7 @@ impl Tracker {
         self.ports.get(&(domain, port)).is_some_and(|port| port.outstanding.is_some())
     }
 
-    /// The books closed: what no handler told of is lost, or held if the port was masked.
+    /// The account closed: what no handler told of is lost, or held if the port was masked.
     pub(super) fn close(self) -> (EventTotals, Vec<PortEvents>) {
         let mut all = EventTotals::default();
         let mut ports = Vec::with_capacity(self.ports.len());
@@ -223,8 +223,8 @@ mod tests {
         }
     }
 
-    /// The books after sends at those times to port 3, each finding the bit clear, with what was told in between.
-    fn books(sends: &[(u64, bool)], told: &[&[(u32, Mark, u64)]]) -> (EventTotals, Distribution) {
+    /// The account after sends at those times to port 3, each finding the bit clear, with what was told in between.
+    fn account(sends: &[(u64, bool)], told: &[&[(u32, Mark, u64)]]) -> (EventTotals, Distribution) {
         let mut tracker = Tracker::default();
         for (number, (at, unmasked)) in sends.iter().enumerate() {
             tracker.event(event(0), Some(*at), |_, _| *unmasked, drop);
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_send_between_taking_and_telling_is_another_event() {
-        let (all, latency) = books(
+        let (all, latency) = account(
             &[(10, true), (20, true)],
             &[&[(0, TAKES, 15)], &[(0, HANDLED, 21), (0, TAKES, 30), (0, HANDLED, 32)]],
         );
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn each_vcpu_tells_of_what_it_took() {
-        let (all, latency) = books(
+        let (all, latency) = account(
             &[(10, true), (20, true)],
             &[&[(0, TAKES, 15)], &[(1, TAKES, 22), (1, HANDLED, 23), (0, HANDLED, 50)]],
         );
@@ -261,15 +261,15 @@ mod tests {
 
     #[test]
     fn an_event_whose_bit_was_cleared_by_no_handler_is_lost_or_held() {
-        let (all, _) = books(&[(10, true), (20, true), (30, false), (40, false)], &[]);
+        let (all, _) = account(&[(10, true), (20, true), (30, false), (40, false)], &[]);
         assert_eq!((all.sent, all.lost, all.held), (4, 2, 2));
     }
 
     #[test]
     fn taken_and_never_told_of_is_lost_and_told_of_twice_is_one_delivery() {
-        let (all, _) = books(&[(10, true)], &[&[(0, TAKES, 15)]]);
+        let (all, _) = account(&[(10, true)], &[&[(0, TAKES, 15)]]);
         assert_eq!((all.delivered, all.lost), (0, 1));
-        let (all, _) = books(&[(10, true)], &[&[(0, TAKES, 15), (1, TAKES, 15), (0, HANDLED, 16), (1, HANDLED, 16)]]);
+        let (all, _) = account(&[(10, true)], &[&[(0, TAKES, 15), (1, TAKES, 15), (0, HANDLED, 16), (1, HANDLED, 16)]]);
         assert_eq!((all.delivered, all.lost), (1, 0));
     }
 

@@ -119,11 +119,11 @@ pub(crate) struct Meddled {
 impl Meddled {
     fn with<P: Platform, T>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         work: impl FnOnce(&mut Builtin, &mut Reach<'_, Via<'_, P, Meddler>>) -> T,
     ) -> T {
-        let p = &mut Via { p: cx.p, detour: self.meddler.clone() };
-        work(&mut self.inner, &mut Reach { plan: cx.plan, view: cx.view, p })
+        let p = &mut Via { p: reach.p, detour: self.meddler.clone() };
+        work(&mut self.inner, &mut Reach { plan: reach.plan, view: reach.view, p })
     }
 }
 
@@ -140,33 +140,33 @@ impl Strategy for Meddled {
     fn planned(&mut self, plan: &Plan) {
         self.inner.planned(plan);
     }
-    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, |inner, cx| inner.on_boot(cx))
+    fn on_boot<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.with(reach, |inner, reach| inner.on_boot(reach))
     }
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.with(cx, |inner, cx| inner.on_entry(cx))
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.with(reach, |inner, reach| inner.on_entry(reach))
     }
     fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
         self.inner.room(plan)
     }
     fn accept<P: Platform>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         wanted: &Wanted,
         domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
         if self.meddler.hits(Mishap::NoSlot) {
             return Ok(Err(NoSlot));
         }
-        self.with(cx, |inner, cx| inner.accept(cx, wanted, domain))
+        self.with(reach, |inner, reach| inner.accept(reach, wanted, domain))
     }
     fn release(&mut self, wanted: &Wanted) {
         self.inner.release(wanted);
     }
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        self.with(cx, |inner, cx| inner.reach(cx, wanted))
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.with(reach, |inner, reach| inner.reach(reach, wanted))
     }
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        self.with(cx, |inner, cx| inner.on_exit(cx, next))
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        self.with(reach, |inner, reach| inner.on_exit(reach, next))
     }
 }

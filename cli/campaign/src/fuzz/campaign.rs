@@ -118,7 +118,7 @@ pub struct Campaign<'a> {
 }
 
 /// What is kept of a case that went well.
-struct Told {
+struct Passed {
     number: u64,
     steps: u64,
     reached: Reached,
@@ -126,7 +126,7 @@ struct Told {
 }
 
 /// What became of a case: played, not played because of a signal, or what the panic of its making said.
-type Became = Result<Option<Told>, (u64, String)>;
+type Became = Result<Option<Passed>, (u64, String)>;
 
 impl Campaign<'_> {
     /// Plays cases until something is wrong or the limit is reached.
@@ -232,7 +232,7 @@ impl Campaign<'_> {
         }
         let (steps, reached) = (course.steps.len() as u64, course.reached);
         let failed = course.wrong.is_some().then(|| Box::new((case, course)));
-        Ok(Some(Told { number, steps, reached, failed }))
+        Ok(Some(Passed { number, steps, reached, failed }))
     }
 
     fn failure(

@@ -4,7 +4,7 @@ use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
 use super::pairs::Reached;
 use crate::hash::Fnv;
-use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
+use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, RecordedStep};
 use conformance::live::{LiveSystem, StepError};
 use conformance::{Difference, compare, refusal_words};
 use evtchn::Vcpu;
@@ -69,7 +69,7 @@ impl Wrong {
 #[derive(Clone, Debug)]
 pub(crate) struct Played {
     pub(crate) id: u32,
-    pub(crate) step: Step,
+    pub(crate) step: RecordedStep,
 }
 
 /// What came of a case.
@@ -246,7 +246,7 @@ impl<'a> Player<'a> {
         let Some((actor, op)) = self.resolve(planned) else { return };
         self.hand_over(actor, &op);
         // Written down first: a panic in what follows is a result too.
-        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
+        let step = RecordedStep { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         self.course.steps.push(Played { id: planned.id, step });
         let Some(Played { step, .. }) = self.course.steps.last_mut() else { return };
         let judged = judge::judge(&mut self.model, actor, &step.op);

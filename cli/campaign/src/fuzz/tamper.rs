@@ -8,7 +8,7 @@ use super::case::{Case, Kind, Num, Planned, op_of};
 use super::play::{Wrong, fault, hazard, header};
 use super::source::Source;
 use conformance::Difference;
-use conformance::format::{Actor, Op, Outcome, Step};
+use conformance::format::{Actor, Op, Outcome, RecordedStep};
 use conformance::live::{LiveSystem, StepError};
 use conformance::pe::WordChange;
 use evtchn::Errno;
@@ -90,7 +90,7 @@ impl Victim<'_> {
     fn step(&mut self, planned: &Planned) -> Option<Wrong> {
         let (actor, op) = self.resolve(planned)?;
         self.live.forced.tamper.accessed.clear();
-        let step = Step { number: None, actor, name: String::new(), op, expected: Outcome::default() };
+        let step = RecordedStep { number: None, actor, name: String::new(), op, expected: Outcome::default() };
         let got = match self.live.step(&step) {
             Ok(got) => got,
             // A step that makes no sense is left out; a guest that leads itself astray is its own affair.

@@ -9,7 +9,7 @@ use evtchn::abi::{BitAt, control_block, shared_info, vcpu_info};
 use evtchn::op::Op;
 use evtchn::{AbiKind, DomId, DomIdx, Errno, EventChannels, Port, Stop, Vcpu, VirqKind, XenHandler, XenPort};
 use sim_core::harness::Interfered;
-use sim_core::hyp::guest_mem::Cx;
+use sim_core::hyp::guest_mem::GuestMemory;
 use sim_core::hyp::strategy::Builtin;
 use sim_core::layout::Position;
 use sim_core::machine::{Cpu, Faulted};
@@ -108,7 +108,7 @@ impl System {
         what: &'static str,
         work: impl FnOnce(
             &mut EventChannels<Area>,
-            &mut Cx<'_, Interfered<'_, ()>, Builtin>,
+            &mut GuestMemory<'_, Interfered<'_, ()>, Builtin>,
             &dyn Fn(Position) -> Result<DomIdx, Errno>,
         ) -> Result<(), Stop<Faulted>>,
     ) -> Result<(), NoSystem> {

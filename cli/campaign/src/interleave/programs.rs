@@ -7,7 +7,7 @@ use core::future::Future;
 use evtchn::abi::fifo::{BUSY, MASKED, PENDING};
 use evtchn::abi::shared_info;
 use sim_core::guest::asynch::{AsyncGuest, Env};
-use sim_core::guest::consumer::{Consumer, Step};
+use sim_core::guest::consumer::{Consumer, HandlerStep};
 use sim_core::guest::fifo::{self, Structures};
 use sim_core::guest::{Action, AtomicOp, Home, Input};
 use sim_core::platform::Width;
@@ -53,9 +53,9 @@ impl Handler {
     }
 }
 
-async fn drive(env: &Env, mut resume: impl FnMut(Input) -> Step) {
+async fn drive(env: &Env, mut resume: impl FnMut(Input) -> HandlerStep) {
     let mut input = Input::Interrupt;
-    while let Step::Act(action) = resume(input) {
+    while let HandlerStep::Act(action) = resume(input) {
         input = match env.act(action).await {
             Ok(value) => Input::Value(value),
             Err(abort) => Input::Abort { esr: abort.esr, far: abort.far },

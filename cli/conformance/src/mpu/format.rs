@@ -33,7 +33,7 @@ pub(super) struct RegionLine {
 /// Registers, and what was asked of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Case {
+pub(super) struct ProbeCase {
     #[serde(rename = "theme")]
     _theme: String,
     pub(super) el2: Vec<RegionLine>,
@@ -133,7 +133,7 @@ fn maybe_hex<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error
 }
 
 /// Parses a whole file: the header, and each case with its line.
-pub(super) fn parse(at: &Place<'_>, text: &str) -> Result<(Header, Vec<(usize, Case)>), ReplayError> {
+pub(super) fn parse(at: &Place<'_>, text: &str) -> Result<(Header, Vec<(usize, ProbeCase)>), ReplayError> {
     let mut lines = text.lines();
     let header: Header = lines
         .next()
@@ -146,7 +146,7 @@ pub(super) fn parse(at: &Place<'_>, text: &str) -> Result<(Header, Vec<(usize, C
         return Err(at.bad(1, "\"arch\": \"pmsav8-32\"", &header.arch));
     }
     let case = |(line, number): (&str, usize)| {
-        let case: Case = serde_json::from_str(line).map_err(|error| at.bad(number, "a case", error))?;
+        let case: ProbeCase = serde_json::from_str(line).map_err(|error| at.bad(number, "a case", error))?;
         let beyond = |regions: &[RegionLine], count: u8| regions.iter().find(|region| region.i >= count).map(|r| r.i);
         if let Some(slot) = beyond(&case.el2, header.el2_regions).or(beyond(&case.el1, header.el1_regions)) {
             return Err(at.bad(number, "regions that the header's MPUs have", format!("region {slot}")));

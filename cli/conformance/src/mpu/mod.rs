@@ -6,7 +6,7 @@
 
 mod format;
 
-use self::format::{Abort, Case, Header, Kind, Probe, RegionLine, Res};
+use self::format::{Abort, Header, Kind, Probe, ProbeCase, RegionLine, Res};
 use super::diff::Difference;
 use super::error::{Place, ReplayError};
 use mpu_model::{
@@ -133,7 +133,7 @@ struct Answer {
 }
 
 impl Machine {
-    fn new(header: &Header, case: &Case, rules: Rules) -> Self {
+    fn new(header: &Header, case: &ProbeCase, rules: Rules) -> Self {
         let mpu = |level, regions, lines: &[RegionLine], sctlr: Sctlr| {
             let mut mpu = Mpu::new_32(level, regions, rules);
             for line in lines {

@@ -194,7 +194,7 @@ fn told<'a>(of: &Of<'a>, event: Event) -> Option<What<'a>> {
         Event::Injected { domain, vcpu } => Some(What::Inject { domain: name(domain), vcpu }),
         Event::Unblocked { domain, vcpu } => Some(What::Unblock { domain: name(domain), vcpu }),
         Event::XenHandler { domain, vcpu, port, .. } => Some(What::XenHandler { domain: name(domain), vcpu, port }),
-        // The console's lines are put together above; the rest is told as what the books make of it.
+        // The console's lines are put together above; the rest is told as what the accounting makes of it.
         Event::Console(_) | Event::TableScan | Event::EventWord { .. } | Event::Withheld { .. } => None,
     }
 }

@@ -223,7 +223,7 @@ impl Perfetto {
                     console(out, (at, pe), &text);
                 }
             }
-            // Told as what the books make of it.
+            // Told as what the accounting makes of it.
             Event::TableScan | Event::EventWord { .. } | Event::Withheld { .. } => {}
         }
     }

@@ -28,20 +28,20 @@ impl Strategy for Background {
         Needs { default_map: true, ..Needs::default() }
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        cx.view.background(cx.p, true)?;
-        cx.p.isb()
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        reach.view.background(reach.p, true)?;
+        reach.p.isb()
     }
 
     fn reach<P: Platform>(&mut self, _: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
         Ok(wanted.span.limit())
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        let changes = next != cx.view.current();
-        cx.view.background(cx.p, false)?;
-        cx.leave(next)?;
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        let changes = next != reach.view.current();
+        reach.view.background(reach.p, false)?;
+        reach.leave(next)?;
         // A change of view to idle has its own ISB.
-        if next == ViewId::Idle && !changes { cx.p.isb() } else { Ok(()) }
+        if next == ViewId::Idle && !changes { reach.p.isb() } else { Ok(()) }
     }
 }

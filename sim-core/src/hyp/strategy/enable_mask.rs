@@ -59,49 +59,49 @@ impl EnableMask {
     /// Works with what is programmed on the PE, the hypervisor view there as the plan has it.
     fn with_residents<P: Platform, T>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         work: impl FnOnce(&mut Residents, &mut Reach<'_, P>) -> Result<T, P::Fault>,
     ) -> Result<T, P::Fault> {
-        let residents = self.residents.get_or_insert_with(|| PerPe::new(cx.plan.pes(), |_| Residents::default()));
-        let residents = &mut residents[cx.p.pe()];
-        residents.follow(self.plan, cx)?;
-        work(residents, cx)
+        let residents = self.residents.get_or_insert_with(|| PerPe::new(reach.plan.pes(), |_| Residents::default()));
+        let residents = &mut residents[reach.p.pe()];
+        residents.follow(self.plan, reach)?;
+        work(residents, reach)
     }
 }
 
 impl Residents {
     /// Starts anew after a change of plan: everything but the fixed regions off, the hypervisor view programmed.
-    fn follow<P: Platform>(&mut self, plan: u64, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+    fn follow<P: Platform>(&mut self, plan: u64, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         if core::mem::replace(&mut self.plan, plan) == plan {
             return Ok(());
         }
         self.views.clear();
         self.fixed = SlotSet::default();
-        self.fixed.extend(Slot::all(cx.plan.el2_regions()).zip(cx.plan.fixed()).map(|(slot, _)| slot));
-        if cx.view.enabled() != self.fixed {
-            cx.view.mask(cx.plan, cx.p, &self.fixed, ViewId::Idle)?;
-            cx.p.dsb()?;
-            cx.p.isb()?;
+        self.fixed.extend(Slot::all(reach.plan.el2_regions()).zip(reach.plan.fixed()).map(|(slot, _)| slot));
+        if reach.view.enabled() != self.fixed {
+            reach.view.mask(reach.plan, reach.p, &self.fixed, ViewId::Idle)?;
+            reach.p.dsb()?;
+            reach.p.isb()?;
         }
         self.hypervisor = SlotSet::default();
-        for (index, planned) in cx.plan.view(ViewId::Hypervisor).regions.iter().enumerate() {
-            let slot = cx.plan.view_slot(ViewId::Hypervisor, index);
-            cx.view.stage(cx.p, slot, planned.words)?;
+        for (index, planned) in reach.plan.view(ViewId::Hypervisor).regions.iter().enumerate() {
+            let slot = reach.plan.view_slot(ViewId::Hypervisor, index);
+            reach.view.stage(reach.p, slot, planned.words)?;
             self.hypervisor.insert(slot);
         }
         Ok(())
     }
 
     /// The slots of `view`, which is programmed if it was not.
-    fn slots<P: Platform>(&mut self, cx: &mut Reach<'_, P>, view: ViewId) -> Result<SlotSet, P::Fault> {
+    fn slots<P: Platform>(&mut self, reach: &mut Reach<'_, P>, view: ViewId) -> Result<SlotSet, P::Fault> {
         self.uses = self.uses.saturating_add(1);
         let last_use = self.uses;
         if let Some(found) = self.views.iter_mut().find(|programmed| programmed.view == view) {
             found.last_use = last_use;
             return Ok(found.slots);
         }
-        let wanted = cx.plan.view(view).regions.len();
-        let mut free = self.free(cx.plan);
+        let wanted = reach.plan.view(view).regions.len();
+        let mut free = self.free(reach.plan);
         while free.len() < wanted {
             // A plan is refused if the largest view does not fit alone.
             let Some(oldest) = (0..self.views.len()).min_by_key(|at| self.views.get(*at).map(|view| view.last_use))
@@ -111,8 +111,8 @@ impl Residents {
             free = free.union(&self.views.swap_remove(oldest).slots);
         }
         let mut slots = SlotSet::default();
-        for (slot, planned) in free.iter().zip(&cx.plan.view(view).regions) {
-            cx.view.stage(cx.p, slot, planned.words)?;
+        for (slot, planned) in free.iter().zip(&reach.plan.view(view).regions) {
+            reach.view.stage(reach.p, slot, planned.words)?;
             slots.insert(slot);
         }
         self.views.push(Programmed { view, slots, last_use });
@@ -141,20 +141,21 @@ impl Strategy for EnableMask {
         self.plan = self.plan.saturating_add(1);
     }
 
-    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let on =
-            self.with_residents(cx, |residents, cx| Ok(residents.slots(cx, ViewId::Idle)?.union(&residents.fixed)))?;
-        cx.view.mask(cx.plan, cx.p, &on, ViewId::Idle)?;
-        cx.p.dsb()?;
-        cx.p.isb()
+    fn on_boot<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let on = self.with_residents(reach, |residents, reach| {
+            Ok(residents.slots(reach, ViewId::Idle)?.union(&residents.fixed))
+        })?;
+        reach.view.mask(reach.plan, reach.p, &on, ViewId::Idle)?;
+        reach.p.dsb()?;
+        reach.p.isb()
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let on = self.with_residents(cx, |residents, _| Ok(residents.fixed.union(&residents.hypervisor)))?;
-        cx.view.mask(cx.plan, cx.p, &on, ViewId::Hypervisor)?;
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let on = self.with_residents(reach, |residents, _| Ok(residents.fixed.union(&residents.hypervisor)))?;
+        reach.view.mask(reach.plan, reach.p, &on, ViewId::Hypervisor)?;
         if self.entry_isb {
-            cx.p.dsb()?;
-            cx.p.isb()?;
+            reach.p.dsb()?;
+            reach.p.isb()?;
         }
         Ok(())
     }
@@ -163,8 +164,9 @@ impl Strategy for EnableMask {
         Ok(wanted.span.limit())
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        let on = self.with_residents(cx, |residents, cx| Ok(residents.slots(cx, next)?.union(&residents.fixed)))?;
-        cx.leave_by_mask(&on, next)
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        let on =
+            self.with_residents(reach, |residents, reach| Ok(residents.slots(reach, next)?.union(&residents.fixed)))?;
+        reach.leave_by_mask(&on, next)
     }
 }

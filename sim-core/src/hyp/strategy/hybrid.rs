@@ -28,17 +28,17 @@ impl Strategy for Hybrid {
         Needs { windows: self.windows, hypervisor_view: true, ..Needs::default() }
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        if cx.view.current() == ViewId::Hypervisor {
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        if reach.view.current() == ViewId::Hypervisor {
             return Ok(wanted.span.limit());
         }
-        if let Some(limit) = cx.covered(wanted) {
+        if let Some(limit) = reach.covered(wanted) {
             return Ok(limit);
         }
-        if cx.view.open_windows() < self.windows {
-            return cx.open_window(wanted);
+        if reach.view.open_windows() < self.windows {
+            return reach.open_window(wanted);
         }
-        cx.load(ViewId::Hypervisor)?;
+        reach.load(ViewId::Hypervisor)?;
         Ok(wanted.span.limit())
     }
 }

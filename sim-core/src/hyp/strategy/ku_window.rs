@@ -27,11 +27,11 @@ pub struct KuWindow {
 }
 
 /// The slots in which a view has pages of the heap open to its guest.
-fn pages<P>(cx: &Reach<'_, P>, view: ViewId) -> SlotSet {
+fn pages<P>(reach: &Reach<'_, P>, view: ViewId) -> SlotSet {
     let mut set = SlotSet::default();
-    let regions = cx.plan.view(view).regions.iter().enumerate();
+    let regions = reach.plan.view(view).regions.iter().enumerate();
     let pages = regions.filter(|(_, planned)| planned.owners.iter().any(|owner| matches!(owner, Owner::Pool(_))));
-    set.extend(pages.map(|(index, _)| cx.plan.view_slot(view, index)));
+    set.extend(pages.map(|(index, _)| reach.plan.view_slot(view, index)));
     set
 }
 
@@ -48,14 +48,14 @@ impl Strategy for KuWindow {
         Some(Placement::Heap)
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let view = cx.view.current();
-        let on = cx.view.enabled().minus(&pages(cx, view));
-        cx.view.mask(cx.plan, cx.p, &on, view)?;
-        cx.view.move_heap(cx.plan, cx.p, true)?;
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let view = reach.view.current();
+        let on = reach.view.enabled().minus(&pages(reach, view));
+        reach.view.mask(reach.plan, reach.p, &on, view)?;
+        reach.view.move_heap(reach.plan, reach.p, true)?;
         if self.entry_isb {
-            cx.p.dsb()?;
-            cx.p.isb()?;
+            reach.p.dsb()?;
+            reach.p.isb()?;
         }
         Ok(())
     }
@@ -64,12 +64,12 @@ impl Strategy for KuWindow {
         Ok(wanted.span.limit())
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        cx.view.move_heap(cx.plan, cx.p, false)?;
-        if next != cx.view.current() {
-            return cx.leave(next);
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        reach.view.move_heap(reach.plan, reach.p, false)?;
+        if next != reach.view.current() {
+            return reach.leave(next);
         }
-        let on = cx.view.enabled().union(&pages(cx, next));
-        cx.leave_by_mask(&on, next)
+        let on = reach.view.enabled().union(&pages(reach, next));
+        reach.leave_by_mask(&on, next)
     }
 }

@@ -31,10 +31,10 @@ impl Strategy for MapPage {
         Needs { windows: self.windows, ..Needs::default() }
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        match cx.covered(wanted) {
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        match reach.covered(wanted) {
             Some(limit) => Ok(limit),
-            None => cx.open_window(wanted),
+            None => reach.open_window(wanted),
         }
     }
 }

@@ -100,20 +100,20 @@ pub trait Strategy {
     }
 
     /// Called once on each PE, when its MPU is on with the idle view.
-    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let _ = cx;
+    fn on_boot<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = reach;
         Ok(())
     }
 
     /// Called at every entry to EL2, whatever the cause.
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let _ = cx;
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = reach;
         Ok(())
     }
 
     /// Called when an entry goes on that had let go of the hypervisor lock: other PEs may have entered and left meanwhile.
-    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let _ = cx;
+    fn on_relock<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let _ = reach;
         Ok(())
     }
 
@@ -128,11 +128,11 @@ pub trait Strategy {
     /// From here on reaching it cannot fail.
     fn accept<P: Platform>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         wanted: &Wanted,
         domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
-        let _ = (cx, wanted, domain);
+        let _ = (reach, wanted, domain);
         Ok(Ok(()))
     }
 
@@ -143,11 +143,11 @@ pub trait Strategy {
 
     /// Called before the hypervisor touches `wanted`: makes its first byte reachable, and says which is the last byte of
     /// it that can be touched before asking again.
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault>;
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault>;
 
     /// Called before EL2 is left; `next` is the view of the vCPU that runs next, or the idle view.
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        cx.leave(next)
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        reach.leave(next)
     }
 }
 
@@ -264,8 +264,8 @@ impl Strategy for Builtin {
         each!(self, strategy => strategy.planned(plan));
     }
 
-    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        each!(self, strategy => strategy.on_boot(cx))
+    fn on_boot<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_boot(reach))
     }
 
     fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
@@ -274,30 +274,30 @@ impl Strategy for Builtin {
 
     fn accept<P: Platform>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         wanted: &Wanted,
         domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
-        each!(self, strategy => strategy.accept(cx, wanted, domain))
+        each!(self, strategy => strategy.accept(reach, wanted, domain))
     }
 
     fn release(&mut self, wanted: &Wanted) {
         each!(self, strategy => strategy.release(wanted));
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        each!(self, strategy => strategy.on_entry(cx))
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_entry(reach))
     }
 
-    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        each!(self, strategy => strategy.on_relock(cx))
+    fn on_relock<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_relock(reach))
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        each!(self, strategy => strategy.reach(cx, wanted))
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        each!(self, strategy => strategy.reach(reach, wanted))
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        each!(self, strategy => strategy.on_exit(cx, next))
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        each!(self, strategy => strategy.on_exit(reach, next))
     }
 }

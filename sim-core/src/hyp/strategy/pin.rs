@@ -42,13 +42,13 @@ pub struct Pin {
 
 impl Pin {
     /// Brings the PE's registers up to date.
-    fn sync<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let loaded = self.loaded.get_or_insert_with(|| PerPe::new(cx.plan.pes(), |_| 0));
-        if core::mem::replace(&mut loaded[cx.p.pe()], self.generation) == self.generation {
+    fn sync<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        let loaded = self.loaded.get_or_insert_with(|| PerPe::new(reach.plan.pes(), |_| 0));
+        if core::mem::replace(&mut loaded[reach.p.pe()], self.generation) == self.generation {
             return Ok(());
         }
         let pins: Vec<view::Pin> = self.held.iter().map(|held| held.pin).collect();
-        cx.view.set_pins(cx.plan, cx.p, &pins)
+        reach.view.set_pins(reach.plan, reach.p, &pins)
     }
 
     /// The slot planned for the page, or one that is left over.
@@ -124,16 +124,16 @@ impl Strategy for Pin {
         self.generation = self.generation.saturating_add(1);
     }
 
-    fn on_boot<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.sync(cx)
+    fn on_boot<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.sync(reach)
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.sync(cx)
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.sync(reach)
     }
 
-    fn on_relock<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        self.sync(cx)
+    fn on_relock<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+        self.sync(reach)
     }
 
     fn room(&self, plan: &Plan) -> Result<(), NoSlot> {
@@ -144,15 +144,15 @@ impl Strategy for Pin {
 
     fn accept<P: Platform>(
         &mut self,
-        cx: &mut Reach<'_, P>,
+        reach: &mut Reach<'_, P>,
         wanted: &Wanted,
         domain: Position,
     ) -> Result<Result<(), NoSlot>, P::Fault> {
-        if cx.plan.in_every_view(wanted.span.base()) {
+        if reach.plan.in_every_view(wanted.span.base()) {
             return Ok(Ok(()));
         }
-        match self.hold(cx.plan, page(wanted), domain) {
-            Ok(()) => self.sync(cx).map(Ok),
+        match self.hold(reach.plan, page(wanted), domain) {
+            Ok(()) => self.sync(reach).map(Ok),
             Err(full) => Ok(Err(full)),
         }
     }
@@ -174,9 +174,9 @@ impl Strategy for Pin {
         Ok(wanted.span.limit())
     }
 
-    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+    fn on_exit<P: Platform>(&mut self, reach: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
         // What was let go in this entry is not to stand beside another use of its memory.
-        self.sync(cx)?;
-        cx.leave(next)
+        self.sync(reach)?;
+        reach.leave(next)
     }
 }

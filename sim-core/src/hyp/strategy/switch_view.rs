@@ -40,21 +40,21 @@ impl Strategy for SwitchView {
         Needs { hypervisor_view: true, ..Needs::default() }
     }
 
-    fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
+    fn on_entry<P: Platform>(&mut self, reach: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         match self.when {
-            When::Entry => cx.load(ViewId::Hypervisor),
+            When::Entry => reach.load(ViewId::Hypervisor),
             When::Lazy => Ok(()),
         }
     }
 
-    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
-        if self.when == When::Entry || cx.view.current() == ViewId::Hypervisor {
+    fn reach<P: Platform>(&mut self, reach: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        if self.when == When::Entry || reach.view.current() == ViewId::Hypervisor {
             return Ok(wanted.span.limit());
         }
-        if let Some(limit) = cx.covered(wanted) {
+        if let Some(limit) = reach.covered(wanted) {
             return Ok(limit);
         }
-        cx.load(ViewId::Hypervisor)?;
+        reach.load(ViewId::Hypervisor)?;
         Ok(wanted.span.limit())
     }
 }
