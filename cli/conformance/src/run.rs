@@ -28,19 +28,19 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         parsed => parsed?,
     };
     tracing::debug!(file = %path.display(), strategy = options.setting.strategy.name(), steps = vector.steps.len(), "replaying");
-    let mut live = LiveSystem::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
+    let mut system = LiveSystem::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
     let mut steps = 0;
     let mut outcome = Outcome::Ok;
     for step in &vector.steps {
         let line = steps + 2;
-        let found = match live.step(step) {
+        let found = match system.step(step) {
             Ok(got) => {
                 let mut found = diff::compare(&step.expected, &got);
-                found.extend(live.check());
+                found.extend(system.check());
                 found
             }
             Err(StepError::Hypervisor) => {
-                outcome = Outcome::HypervisorFault(Box::new(live.fault(line, step)));
+                outcome = Outcome::HypervisorFault(Box::new(system.fault(line, step)));
                 break;
             }
             Err(StepError::Guest(refusal)) => vec![refused(&refusal)],
@@ -57,9 +57,9 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         }
         steps += 1;
     }
-    let own_hazard = live.harness.own_hazards().next();
+    let own_hazard = system.harness.own_hazards().next();
     let own_hazard = own_hazard.map(|hazard| words::hazard(&hazard.kind));
-    let mut hazards = live.harness.hazards();
+    let mut hazards = system.harness.hazards();
     if let (Outcome::Ok, Some(hazard)) = (&outcome, hazards.next()) {
         outcome = Outcome::Hazard { first: words::hazard(&hazard.kind), count: hazards.count() + 1 };
     }
