@@ -28,7 +28,8 @@ pub fn file(path: &Path, text: &str, options: &Options) -> Result<FileResult, Re
         parsed => parsed?,
     };
     tracing::debug!(file = %path.display(), strategy = options.setting.strategy.name(), steps = vector.steps.len(), "replaying");
-    let mut system = LiveSystem::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
+    let mut system =
+        LiveSystem::new(&vector.header, &vector.steps, &options.setting).map_err(|why| place.setup(why))?;
     let mut steps = 0;
     let mut outcome = Outcome::Ok;
     for step in &vector.steps {
