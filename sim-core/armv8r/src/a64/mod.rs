@@ -1,0 +1,128 @@
+//! A64 instruction words.
+
+use crate::exception::{Exit, Transfer};
+
+/// How memory is accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The virtual address, of which PMSA makes the physical one.
+    pub address: u64,
+    /// Bytes: 1, 2, 4, 8 or 16.
+    pub bytes: u8,
+    /// Bytes to which the address has to be aligned whatever the memory: those of an exclusive, ordered or atomic access; 1:
+    /// none.
+    pub aligned: u8,
+    /// As from EL0: LDTR and STTR while PSTATE.UAO is 0.
+    pub unprivileged: bool,
+    /// What a syndrome tells of it, for single registers without writeback.
+    pub transfer: Option<Transfer>,
+}
+
+/// An access that reads and writes as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Atomic {
+    /// Add.
+    Add,
+    /// Clear the bits.
+    Clear,
+    /// Exclusive or.
+    Eor,
+    /// Set the bits.
+    Set,
+    /// The larger, signed.
+    SignedMax,
+    /// The smaller, signed.
+    SignedMin,
+    /// The larger, unsigned.
+    UnsignedMax,
+    /// The smaller, unsigned.
+    UnsignedMin,
+    /// Swap.
+    Swap,
+    /// Store if what is there equals this.
+    CompareAndSwap(u128),
+}
+
+/// A system register or system instruction: op0, op1, CRn, CRm, op2, as bits 20:5 of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SysEncoding(pub u16);
+
+/// What waits or hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// YIELD.
+    Yield,
+    /// WFE.
+    Wfe,
+    /// WFI.
+    Wfi,
+    /// SEV.
+    Sev,
+    /// SEVL.
+    Sevl,
+    /// ESB.
+    Esb,
+}
+
+/// What barriers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barrier {
+    /// DMB.
+    Dmb,
+    /// DSB.
+    Dsb,
+    /// ISB.
+    Isb,
+    /// SB.
+    Sb,
+}
+
+/// A PE as instructions see it beside the registers that they name: memory, system registers, exceptions. The PE implements it;
+/// a test does over plain memory.
+pub trait Env {
+    /// Reads memory.
+    fn read(&mut self, access: Access) -> Result<u128, Exit>;
+    /// Writes memory.
+    fn write(&mut self, access: Access, value: u128) -> Result<(), Exit>;
+    /// Reads and writes memory as one; gives what was there. `Access::bytes` is 16 for CASP of doublewords.
+    fn atomic(&mut self, access: Access, operation: Atomic, operand: u128) -> Result<u128, Exit>;
+    /// LDXR: reads memory and marks it for the exclusive monitor.
+    fn read_exclusive(&mut self, access: Access) -> Result<u128, Exit>;
+    /// STXR: writes memory if it still is marked; says whether it did.
+    fn write_exclusive(&mut self, access: Access, value: u128) -> Result<bool, Exit>;
+    /// CLREX.
+    fn clear_exclusive(&mut self);
+    /// MRS.
+    fn read_register(&mut self, register: SysEncoding) -> Result<u64, Exit>;
+    /// MSR of a register.
+    fn write_register(&mut self, register: SysEncoding, value: u64) -> Result<(), Exit>;
+    /// MSR immediate: op1, op2 and the immediate, of PSTATE fields (DAIFSet, DAIFClr, SPSel, PAN, UAO, DIT, SSBS).
+    fn write_pstate(&mut self, op1: u8, op2: u8, immediate: u8) -> Result<(), Exit>;
+    /// SYS: cache, TLB, address translation and prediction maintenance, DC ZVA.
+    fn system(&mut self, operation: SysEncoding, value: u64) -> Result<(), Exit>;
+    /// A barrier.
+    fn barrier(&mut self, barrier: Barrier) -> Result<(), Exit>;
+    /// A hint.
+    fn hint(&mut self, hint: Hint) -> Result<(), Exit>;
+    /// ERET; with `Some`, ERETAA or ERETAB.
+    fn exception_return(&mut self) -> Result<(), Exit>;
+    /// Whether instructions of floating point and Advanced SIMD may be executed here.
+    fn fp_access(&mut self) -> Result<(), Exit>;
+    /// Whether pointer authentication is enabled here for this key; the key, if so. `Err`: it traps.
+    fn pointer_key(&mut self, key: PointerKey) -> Result<Option<u128>, Exit>;
+}
+
+/// Keys of pointer authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointerKey {
+    /// APIAKey.
+    InstructionA,
+    /// APIBKey.
+    InstructionB,
+    /// APDAKey.
+    DataA,
+    /// APDBKey.
+    DataB,
+    /// APGAKey.
+    Generic,
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Where things are
+//!
+//! * `a64`: instruction words, and what each does to registers and memory. It reaches memory, system registers and exceptions
+//!   through the trait [`a64::Env`] alone.
+//! * `features`: what a PE has.
+//! * `exception`: what an instruction may end in.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod a64;
+pub mod exception;
+pub mod features;
