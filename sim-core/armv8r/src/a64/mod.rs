@@ -1,5 +1,9 @@
 //! A64 instruction words.
 
+mod regs;
+
+pub use regs::Regs;
+
 use crate::exception::{Exit, Transfer};
 
 /// How memory is accessed.
@@ -93,21 +97,24 @@ pub trait Env {
     /// CLREX.
     fn clear_exclusive(&mut self);
     /// MRS.
-    fn read_register(&mut self, register: SysEncoding) -> Result<u64, Exit>;
+    fn read_register(&mut self, regs: &Regs, register: SysEncoding) -> Result<u64, Exit>;
     /// MSR of a register.
-    fn write_register(&mut self, register: SysEncoding, value: u64) -> Result<(), Exit>;
+    fn write_register(&mut self, regs: &mut Regs, register: SysEncoding, value: u64) -> Result<(), Exit>;
     /// MSR immediate: op1, op2 and the immediate, of PSTATE fields (DAIFSet, DAIFClr, SPSel, PAN, UAO, DIT, SSBS).
-    fn write_pstate(&mut self, op1: u8, op2: u8, immediate: u8) -> Result<(), Exit>;
+    fn write_pstate(&mut self, regs: &mut Regs, op1: u8, op2: u8, immediate: u8) -> Result<(), Exit>;
     /// SYS: cache, TLB, address translation and prediction maintenance, DC ZVA.
-    fn system(&mut self, operation: SysEncoding, value: u64) -> Result<(), Exit>;
+    fn system(&mut self, regs: &Regs, operation: SysEncoding, value: u64) -> Result<(), Exit>;
     /// A barrier.
     fn barrier(&mut self, barrier: Barrier) -> Result<(), Exit>;
     /// A hint.
     fn hint(&mut self, hint: Hint) -> Result<(), Exit>;
-    /// ERET; with `Some`, ERETAA or ERETAB.
-    fn exception_return(&mut self) -> Result<(), Exit>;
+    /// ERET: PC and PSTATE become what ELR and SPSR of this EL hold. ERETAA and ERETAB authenticate `link` first, which is ELR
+    /// otherwise.
+    fn exception_return(&mut self, regs: &mut Regs, link: Option<u64>) -> Result<(), Exit>;
     /// Whether instructions of floating point and Advanced SIMD may be executed here.
     fn fp_access(&mut self) -> Result<(), Exit>;
+    /// ELR of this EL, for ERETAA and ERETAB.
+    fn link(&self) -> u64;
     /// Whether pointer authentication is enabled here for this key; the key, if so. `Err`: it traps.
     fn pointer_key(&mut self, key: PointerKey) -> Result<Option<u128>, Exit>;
 }
