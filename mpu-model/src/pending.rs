@@ -11,7 +11,7 @@ use crate::rules::{Rules, SyncRule, WriteOrder};
 pub(crate) const CAPACITY: usize = 1024;
 
 /// A write in the log. What it waits for is told by its place there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) reg: MpuReg,
     pub(crate) slot: Option<u8>,
@@ -43,6 +43,11 @@ impl Log {
         self.fenced = 0;
         self.lost = None;
         self.selects = false;
+    }
+
+    /// Whether both hold the same writes in the same order, waiting for the same barriers.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.entries() == other.entries() && self.fenced == other.fenced && self.lost == other.lost
     }
 
     #[inline]
