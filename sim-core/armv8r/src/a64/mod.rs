@@ -1,10 +1,45 @@
 //! A64 instruction words.
 
+mod arithmetic;
+mod atomic;
+mod bits;
+mod decode;
+mod execute;
+mod insn;
+mod pauth;
 mod regs;
+mod simd;
+mod slot;
+#[cfg(test)]
+mod tests;
 
+pub use atomic::Atomic;
+pub use decode::decode;
+pub use execute::execute;
+pub use insn::Insn;
 pub use regs::Regs;
 
 use crate::exception::{Exit, Transfer};
+
+/// When an access whose address is not aligned to its bytes faults (Arm ARM, B2.5 with FEAT_LSE2; `AArch64.CheckAlignment`).
+/// Whatever this says, it does where SCTLR_ELx.A is 1 or the memory is Device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alignment {
+    /// Nowhere else.
+    Natural,
+    /// LDAR, STLR, LDAPR and their kin: if its bytes are not all in one 16-byte granule and SCTLR_ELx.nAA is 0.
+    Ordered,
+    /// Exclusive and atomic accesses: if its bytes are not all in one 16-byte granule.
+    Atomic,
+}
+
+impl Access {
+    /// Whether the bytes of the access lie in one granule of 16 bytes that is aligned to 16.
+    #[must_use]
+    pub const fn in_granule(&self) -> bool {
+        (self.address & 15) + self.bytes as u64 <= 16
+    }
+}
 
 /// How memory is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,38 +48,12 @@ pub struct Access {
     pub address: u64,
     /// Bytes: 1, 2, 4, 8 or 16.
     pub bytes: u8,
-    /// Bytes to which the address has to be aligned whatever the memory: those of an exclusive, ordered or atomic access; 1:
-    /// none.
-    pub aligned: u8,
+    /// When an address that is no multiple of `bytes` is a fault.
+    pub alignment: Alignment,
     /// As from EL0: LDTR and STTR while PSTATE.UAO is 0.
     pub unprivileged: bool,
     /// What a syndrome tells of it, for single registers without writeback.
     pub transfer: Option<Transfer>,
-}
-
-/// An access that reads and writes as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Atomic {
-    /// Add.
-    Add,
-    /// Clear the bits.
-    Clear,
-    /// Exclusive or.
-    Eor,
-    /// Set the bits.
-    Set,
-    /// The larger, signed.
-    SignedMax,
-    /// The smaller, signed.
-    SignedMin,
-    /// The larger, unsigned.
-    UnsignedMax,
-    /// The smaller, unsigned.
-    UnsignedMin,
-    /// Swap.
-    Swap,
-    /// Store if what is there equals this.
-    CompareAndSwap(u128),
 }
 
 /// A system register or system instruction: op0, op1, CRn, CRm, op2, as bits 20:5 of its word.
@@ -96,7 +105,7 @@ pub trait Env {
     fn write_exclusive(&mut self, access: Access, value: u128) -> Result<bool, Exit>;
     /// CLREX.
     fn clear_exclusive(&mut self);
-    /// MRS.
+    /// MRS; SYSL, whose op0 is 1.
     fn read_register(&mut self, regs: &Regs, register: SysEncoding) -> Result<u64, Exit>;
     /// MSR of a register.
     fn write_register(&mut self, regs: &mut Regs, register: SysEncoding, value: u64) -> Result<(), Exit>;
@@ -115,6 +124,8 @@ pub trait Env {
     fn fp_access(&mut self) -> Result<(), Exit>;
     /// ELR of this EL, for ERETAA and ERETAB.
     fn link(&self) -> u64;
+    /// SCTLR_ELx.SA or SA0 of this EL: an access whose base is SP faults where SP is not aligned to 16 bytes.
+    fn checks_sp(&self) -> bool;
     /// Whether pointer authentication is enabled here for this key; the key, if so. `Err`: it traps.
     fn pointer_key(&mut self, key: PointerKey) -> Result<Option<u128>, Exit>;
 }
