@@ -4,6 +4,7 @@
 //!
 //! * `a64`: instruction words, and what each does to registers and memory. It reaches memory, system registers and exceptions
 //!   through the trait [`a64::Env`] alone.
+//! * `devices`: interrupt controller, timers, UART.
 //! * `features`: what a PE has.
 //! * `exception`: what an instruction may end in.
 
@@ -15,5 +16,6 @@ extern crate alloc;
 extern crate std;
 
 pub mod a64;
+pub mod devices;
 pub mod exception;
 pub mod features;

@@ -1,0 +1,3 @@
+//! Devices: each a value that its owner reads and writes, and whose outputs it looks at. None calls anyone.
+
+pub mod gic;
