@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use boards::Span;
+use boards::{Kind, Span};
 
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
@@ -33,8 +33,8 @@ struct Page {
 /// Memory by ranges of addresses, whose pages read as zero until they are written.
 #[derive(Clone)]
 pub struct Memory {
-    /// The ranges that there are, each of whole pages. Sorted.
-    ranges: Vec<(Span, bool)>,
+    /// The ranges that there are, by base.
+    ranges: Vec<(Span, Kind)>,
     /// The place of a page by its number.
     index: BTreeMap<u64, u32>,
     pages: Vec<Page>,
@@ -54,19 +54,31 @@ pub(crate) enum Written {
 }
 
 impl Memory {
-    /// Memory in these ranges: of each, whether stores can write it. At most `limit` pages may be written.
+    /// Memory in these ranges, those of devices left out. At most `limit` pages may be written.
     #[must_use]
-    pub fn new(ranges: impl IntoIterator<Item = (Span, bool)>, limit: usize) -> Self {
-        let mut ranges: Vec<_> = ranges.into_iter().collect();
-        ranges.sort_unstable();
+    pub fn new(ranges: impl IntoIterator<Item = (Span, Kind)>, limit: usize) -> Self {
+        let mut ranges: Vec<_> = ranges.into_iter().filter(|(_, kind)| *kind != Kind::Device).collect();
+        ranges.sort_unstable_by_key(|(span, _)| *span);
         Self { ranges, index: BTreeMap::new(), pages: Vec::new(), limit: limit.min(u32::MAX as usize) }
     }
 
-    /// Whether all of `bytes` from `address` on is memory, and if so whether stores can write it.
+    /// Whether all of `bytes` from `address` on is memory that this PE reaches, and if so whether stores can write it.
     #[must_use]
-    pub fn answers(&self, address: u64, bytes: u64) -> Option<bool> {
+    pub fn answers(&self, pe: usize, address: u64, bytes: u64) -> Option<bool> {
         let span = Span::with_size(address, bytes)?;
-        self.ranges.iter().find(|(range, _)| range.covers(&span)).map(|(_, writable)| *writable)
+        let (_, kind) = self.ranges.iter().find(|(range, _)| range.covers(&span))?;
+        match kind {
+            Kind::Ram => Some(true),
+            Kind::Tcm { pe: owner } => (*owner == pe).then_some(true),
+            Kind::Flash => Some(false),
+            Kind::Device => None,
+        }
+    }
+
+    /// Whether there is memory at an address, whoever reaches it.
+    #[must_use]
+    pub fn holds(&self, address: u64) -> bool {
+        self.ranges.iter().any(|(range, _)| range.contains(address))
     }
 
     /// Pages that were written.
@@ -147,7 +159,10 @@ impl Memory {
         if bytes.is_empty() {
             return true;
         }
-        if self.answers(address, bytes.len() as u64).is_none() {
+        let Some(span) = Span::with_size(address, bytes.len() as u64) else {
+            return false;
+        };
+        if !self.ranges.iter().any(|(range, _)| range.covers(&span)) {
             return false;
         }
         let mut at = address;
@@ -204,7 +219,7 @@ mod tests {
 
     fn memory() -> Memory {
         let span = |base, size| Span::with_size(base, size).unwrap();
-        Memory::new([(span(0x10_0000, 0x1000), false), (span(0, 0x8000), true)], 4)
+        Memory::new([(span(0x10_0000, 0x1000), Kind::Flash), (span(0, 0x8000), Kind::Ram), (span(0x20_0000, 64), Kind::Tcm { pe: 1 })], 4)
     }
 
     fn bytes<const N: usize>(memory: &Memory, address: u64) -> [u8; N] {
@@ -216,9 +231,11 @@ mod tests {
     #[test]
     fn it_answers_in_its_ranges_only() {
         let memory = memory();
-        let answers = |address, bytes| memory.answers(address, bytes);
+        let answers = |address, bytes| memory.answers(0, address, bytes);
         assert_eq!((answers(0, 8), answers(0x7ff8, 8), answers(0x7ff9, 8)), (Some(true), Some(true), None));
         assert_eq!((answers(0x10_0000, 1), answers(u64::MAX, 8), answers(0, 0)), (Some(false), None, None));
+        assert_eq!((answers(0x20_0000, 8), memory.answers(1, 0x20_0000, 8)), (None, Some(true)));
+        assert!(memory.holds(0x20_003f) && !memory.holds(0x20_0040));
     }
 
     #[test]

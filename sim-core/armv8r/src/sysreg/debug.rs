@@ -56,3 +56,4 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 pub(crate) const PMUSERENR_EL0: Place = place([3, 3, 9, 14, 0]);
+pub(crate) const OSLSR_EL1: Place = place([2, 0, 1, 1, 4]);

@@ -1,26 +1,26 @@
 //! System registers: one row of a table each.
 //!
-//! Encodings: Arm ARM (DDI 0487) section D17.3 and D24; DDI 0600 chapter G1 for those of PMSA; IHI 0069 chapter 12 for those of the
-//! GIC. Encodings in no row are UNDEFINED, but for the reserved ID registers, which read as zero, and IMPLEMENTATION DEFINED space.
+//! Encodings: Arm ARM (DDI 0487) section D17.3 and D24; DDI 0600 chapter G1 for those of PMSA. Those of the
+//! GIC are with it ([`crate::devices::gic::Register`]). Other encodings in no row are UNDEFINED, but for the reserved ID registers, which read as zero, and IMPLEMENTATION DEFINED space.
 //!
 //! Who may access a register is in its row, what traps it is named there and decided by the PE.
 
 mod control;
 mod debug;
-mod external;
 mod identification;
 mod mpu;
 mod store;
+mod timers;
 
 pub(crate) use control::{
     APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1, APIAKEYLO_EL1,
     APIBKEYHI_EL1, APIBKEYLO_EL1, CPACR_EL1, CPTR_EL2, DISR_EL1, ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2, HCR_EL2,
     HPFAR_EL2, MDCR_EL2, PAR_EL1, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2, VDISR_EL2, VSCTLR_EL2, VSESR_EL2, VTCR_EL2,
 };
-pub(crate) use debug::PMUSERENR_EL0;
-pub(crate) use external::{CNTHCTL_EL2, CNTKCTL_EL1};
+pub(crate) use debug::{OSLSR_EL1, PMUSERENR_EL0};
 pub(crate) use identification::{CSSELR_EL1, VMPIDR_EL2, VPIDR_EL2};
 pub(crate) use store::Store;
+pub(crate) use timers::{CNTFRQ_EL0, CNTHCTL_EL2, CNTKCTL_EL1};
 
 use crate::a64::SysEncoding;
 use crate::features::IdRegister;
@@ -102,7 +102,7 @@ pub(crate) enum Role {
     Mpu(Level, MpuReg),
     /// Of the PE itself: PSTATE, stack pointers, and what is computed.
     Own(Own),
-    /// Of the GIC or the timers.
+    /// Of the generic timers.
     Device,
     /// Allocated, and not built.
     NotBuilt,
@@ -166,8 +166,6 @@ pub(crate) enum Trap {
     Pmu { control: bool },
     /// Counters of the generic timer.
     Counter(Counting),
-    /// The GIC's registers of EL1.
-    Gic(GicGroup),
 }
 
 /// Which of the generic timer's registers.
@@ -183,23 +181,6 @@ pub(crate) enum Counting {
     PhysicalTimer,
     /// `CNTV_*_EL0`.
     VirtualTimer,
-}
-
-/// By what a register of the GIC is trapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GicGroup {
-    /// `ICH_HCR_EL2.TC`.
-    Common,
-    /// The same, and TDIR.
-    Deactivate,
-    /// `ICH_HCR_EL2.TALL0`.
-    Zero,
-    /// `ICH_HCR_EL2.TALL1`.
-    One,
-    /// `ICH_HCR_EL2.TC`, and by `HCR_EL2.IMO` or FMO.
-    Generate,
-    /// `ICC_SRE_EL2.Enable`.
-    Enable,
 }
 
 /// A system register.
@@ -234,7 +215,7 @@ const fn bits(mask: u64) -> Role {
 }
 
 /// The tables, one for each file.
-const TABLES: [&[Row]; 5] = [identification::ROWS, control::ROWS, mpu::ROWS, external::ROWS, debug::ROWS];
+const TABLES: [&[Row]; 5] = [identification::ROWS, control::ROWS, mpu::ROWS, timers::ROWS, debug::ROWS];
 
 /// How many registers there are.
 pub(crate) const COUNT: usize = {

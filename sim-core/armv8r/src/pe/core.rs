@@ -1,0 +1,43 @@
+//! A PE at work.
+
+use super::{Exception, Pe};
+use crate::machine::{At, Bus, Event, Flow, Observer};
+
+/// Why a run ends behind the instruction at hand, or before it has an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// An observer asked for it.
+    Observer,
+    /// A hazard, and the run is to end at hazards.
+    Hazard,
+    /// No more memory may come into being.
+    Memory,
+}
+
+/// An exception that an access or a register raised.
+pub(crate) type Raised = Exception;
+
+/// A PE, what it is connected to, and who looks on.
+pub(crate) struct Core<'a, O> {
+    pub(crate) pe: &'a mut Pe,
+    pub(crate) bus: &'a mut Bus,
+    pub(crate) observer: &'a mut O,
+    /// The address of the instruction.
+    pub(crate) pc: u64,
+    pub(crate) raised: Option<Raised>,
+    pub(crate) stop: Option<Stop>,
+}
+
+impl<O: Observer> Core<'_, O> {
+    /// Tells whoever looks on.
+    #[inline]
+    pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if O::OBSERVES {
+            let pe = &self.pe;
+            let at = At { pe: pe.id, pc: self.pc, count: pe.executed, time: self.bus.now(), el: pe.pstate.el, vmid: pe.vmid() };
+            if self.observer.observe(&at, &event()) == Flow::Stop {
+                self.stop = Some(Stop::Observer);
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What the MPUs say to an access, and what a run makes of hazards (DDI 0600 section C1.7.1).
+
+use super::{Pe, hcr};
+use alloc::vec::Vec;
+use mpu_model::{
+    Access, Denial, Ap, El, GuestDenial, GuestHit, Hazard, Hit, HitBy, Level, Missing, Mpu, MpuReg, PendingWrite, Regime,
+    Stage, check_guest,
+};
+
+/// How a run goes on after an access whose verdict hangs on pending writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HazardMode {
+    /// As if all of them were in force: as a core would most of the time.
+    #[default]
+    Newest,
+    /// As if none of them had been made.
+    InForce,
+    /// Not at all.
+    Stop,
+}
+
+/// A use of an MPU that hardware may answer either way, and how often it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HazardRecord {
+    /// The PE.
+    pub pe: usize,
+    /// Whose MPU it is.
+    pub level: Level,
+    /// The instruction that accesses memory, or writes a region through a selection that is not synchronised.
+    pub pc: u64,
+    /// The access; `None`: a write of a region.
+    pub access: Option<Access>,
+    /// The instruction that made the write on which it hangs.
+    pub write_pc: u64,
+    /// That write.
+    pub write: MpuReg,
+    /// The barrier that the write lacks.
+    pub missing: Missing,
+    /// How often this instruction met this write.
+    pub times: u64,
+}
+
+/// Pending writes whose instructions are remembered. As many as an MPU can tell apart.
+const MOST_WRITES: usize = 1024;
+/// Different hazards that are told apart.
+const MOST_HAZARDS: usize = 256;
+
+/// Hazards of a run, by the order of their first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hazards {
+    seen: Vec<HazardRecord>,
+    beyond: u64,
+}
+
+impl Hazards {
+    /// Those that were told apart.
+    #[must_use]
+    pub fn seen(&self) -> &[HazardRecord] {
+        &self.seen
+    }
+
+    /// How often more were met than could be told apart.
+    #[must_use]
+    pub const fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    pub(crate) fn record(&mut self, record: HazardRecord) {
+        let same = |one: &&mut HazardRecord| {
+            (one.pe, one.level, one.pc, one.write_pc, one.write)
+                == (record.pe, record.level, record.pc, record.write_pc, record.write)
+        };
+        if let Some(found) = self.seen.iter_mut().find(same) {
+            found.times += 1;
+        } else if self.seen.len() < MOST_HAZARDS {
+            self.seen.push(record);
+        } else {
+            self.beyond += 1;
+        }
+    }
+}
+
+/// Which instructions made the pending writes of one MPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Writes(Vec<(MpuReg, u64, u64)>);
+
+impl Writes {
+    pub(super) fn push(&mut self, reg: MpuReg, value: u64, pc: u64) {
+        if self.0.len() < MOST_WRITES {
+            self.0.push((reg, value, pc));
+        }
+    }
+
+    /// Forgets those that are in force.
+    pub(super) fn keep_pending(&mut self, mpu: &Mpu) {
+        self.0.retain(|(reg, value, _)| mpu.pending().any(|write| (write.reg, write.value) == (*reg, *value)));
+    }
+
+    /// The instruction that made a write; 0 where it is not known.
+    fn pc(&self, write: &PendingWrite) -> u64 {
+        let made = self.0.iter().rev().find(|(reg, value, _)| (*reg, *value) == (write.reg, write.value));
+        made.map_or(0, |(_, _, pc)| *pc)
+    }
+
+    /// The last selection.
+    fn selection(&self) -> u64 {
+        self.0.iter().rev().find(|(reg, ..)| *reg == MpuReg::Prselr).map_or(0, |(_, _, pc)| *pc)
+    }
+}
+
+/// What allowed an access.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Allowed {
+    El2(Hit),
+    Guest(GuestHit),
+}
+
+/// What denied one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Denied {
+    El2(Denial),
+    Guest(GuestDenial),
+}
+
+/// The answer to an access, and the hazard in it with the level whose MPU it is.
+pub(super) struct Answer {
+    pub(super) result: Result<Allowed, Denied>,
+    pub(super) hazard: Option<(Level, Hazard)>,
+}
+
+impl Pe {
+    /// Asks the MPUs of `el`, with these in the place of its own where there are some.
+    fn ask_of(&self, access: Access, el1: &Mpu, el2: &Mpu) -> Answer {
+        if access.el == El::El2 {
+            let verdict = el2.check(Regime::El2, access);
+            let result = verdict.result.map(Allowed::El2).map_err(Denied::El2);
+            return Answer { result, hazard: verdict.hazard.map(|hazard| (Level::El2, hazard)) };
+        }
+        let verdict = check_guest(Some(el1), el2, self.hcr_of_mpu(), access);
+        let stage1 = matches!(&verdict.result, Err(denial) if denial.stage == Stage::One);
+        let level = if stage1 { Level::El1 } else { Level::El2 };
+        let result = verdict.result.map(Allowed::Guest).map_err(Denied::Guest);
+        Answer { result, hazard: verdict.hazard.map(|hazard| (level, hazard)) }
+    }
+
+    pub(super) fn ask(&self, access: Access) -> Answer {
+        self.ask_of(access, &self.el1, &self.el2)
+    }
+
+    /// Asks once more with all pending writes decided; how, `mode` says.
+    pub(super) fn ask_decided(&self, access: Access, mode: HazardMode) -> Result<Allowed, Denied> {
+        let decided = |mpu: &Mpu| match mode {
+            HazardMode::InForce => mpu.without_pending(),
+            HazardMode::Newest | HazardMode::Stop => mpu.with_all_in_force(),
+        };
+        self.ask_of(access, &decided(&self.el1), &decided(&self.el2)).result
+    }
+
+    /// The record of a hazard of an access.
+    pub(super) fn hazard_record(&self, pc: u64, access: Access, (level, hazard): &(Level, Hazard)) -> HazardRecord {
+        let [el1, el2] = &self.writes;
+        let writes = if *level == Level::El1 { el1 } else { el2 };
+        HazardRecord {
+            pe: self.id,
+            level: *level,
+            pc,
+            access: Some(access),
+            write_pc: writes.pc(&hazard.write),
+            write: hazard.write.reg,
+            missing: hazard.write.missing,
+            times: 1,
+        }
+    }
+
+    /// Whether PSTATE.PAN withholds what stage 1 has allowed: a privileged access to data that EL0 may access.
+    pub(super) fn withheld_by_pan(&self, allowed: &Allowed) -> bool {
+        match allowed {
+            Allowed::Guest(hit) => {
+                let lower = hit.stage1.attrs.is_some_and(|attrs| matches!(attrs.ap, Ap::RwAll | Ap::RoAll));
+                lower && matches!(hit.stage1.by, HitBy::Slot(_))
+            }
+            Allowed::El2(_) => false,
+        }
+    }
+
+    /// Writes a register of an MPU; the hazard of doing so.
+    pub(super) fn write_mpu(&mut self, level: Level, reg: MpuReg, value: u64, pc: u64) -> Option<HazardRecord> {
+        let [writes1, writes2] = &mut self.writes;
+        let (mpu, writes) = match level {
+            Level::El1 => (&mut self.el1, writes1),
+            Level::El2 => (&mut self.el2, writes2),
+        };
+        let before = mpu.changes();
+        let hazard = mpu.write(reg, value).is_err().then(|| HazardRecord {
+            pe: self.id,
+            level,
+            pc,
+            access: None,
+            write_pc: writes.selection(),
+            write: MpuReg::Prselr,
+            missing: Missing::ContextSync,
+            times: 1,
+        });
+        if mpu.changes() != before {
+            // As the log of the MPU has it.
+            let value = if reg == MpuReg::Prselr { value & 0xff } else { value };
+            writes.push(reg, value, pc);
+        }
+        if mpu.changes() != before || reg == MpuReg::Mair {
+            self.state_changed();
+        }
+        hazard
+    }
+
+    /// A DSB.
+    pub(super) fn dsb(&mut self) {
+        self.el1.dsb();
+        self.el2.dsb();
+    }
+
+    /// A context synchronisation event.
+    pub(super) fn context_sync(&mut self) {
+        let mut changed = false;
+        let [writes1, writes2] = &mut self.writes;
+        for (mpu, writes) in [(&mut self.el1, writes1), (&mut self.el2, writes2)] {
+            let pending = mpu.pending().next().is_some();
+            mpu.context_sync();
+            if pending {
+                writes.keep_pending(mpu);
+                changed = true;
+            }
+        }
+        if changed {
+            self.state_changed();
+        }
+    }
+
+    /// Whether EL1 and EL0 are checked by stage 2.
+    pub(super) fn stage2_is_on(&self) -> bool {
+        self.hcr() & (hcr::VM | hcr::DC) != 0
+    }
+}

@@ -1,0 +1,348 @@
+//! Accesses to memory: alignment, both MPUs, and then memory or a device. Arm ARM (DDI 0487) section B2.5 (alignment, with
+//! `FEAT_LSE2`), `AArch64.CheckAlignment`, `AArch64.TranslateAddress`; DDI 0600 chapter C1.
+
+use super::abort::Told;
+use super::judge::Allowed;
+use super::lookaside::{FETCH, Kind, READ, WRITE};
+use super::{Core, HazardMode, Stop, sctlr};
+use crate::a64::{Access, Alignment};
+use crate::exception::Exit;
+use crate::machine::{Event, Observer};
+use crate::memory::{PAGE, PageIndex, Written};
+use mpu_model::{AccessKind, Cacheability, El, Memory, MemoryType};
+
+/// Bytes of a granule of an MPU.
+const GRANULE: u64 = mpu_model::GRANULE;
+
+/// An access that both MPUs allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    pub(super) kind: Kind,
+    /// The memory is a device at stage 2 and not at stage 1.
+    by_stage2: bool,
+}
+
+/// The bits of rights that an access needs.
+const fn needs(kind: AccessKind) -> u8 {
+    match kind {
+        AccessKind::Read => READ,
+        AccessKind::Write => WRITE,
+        AccessKind::Fetch => FETCH,
+        AccessKind::Rmw => READ | WRITE,
+    }
+}
+
+impl<O: Observer> Core<'_, O> {
+    /// The level as which an access is judged.
+    fn asker(&self, unprivileged: bool) -> El {
+        if unprivileged && self.pe.pstate.el != El::El2 { El::El0 } else { self.pe.pstate.el }
+    }
+
+    /// Has the exception taken behind the instruction.
+    pub(super) fn raise<T>(&mut self, exception: super::Exception) -> Result<T, Exit> {
+        self.raised = Some(exception);
+        Err(Exit::Taken)
+    }
+
+    /// Asks both MPUs, and records hazards.
+    pub(super) fn judge(&mut self, access: &mpu_model::Access, told: Told) -> Result<Passed, Exit> {
+        let answer = self.pe.ask(*access);
+        let mut result = answer.result;
+        let certain = answer.hazard.is_none();
+        if let Some(hazard) = &answer.hazard {
+            let record = self.pe.hazard_record(self.pc, *access, hazard);
+            self.hazard(record);
+            let mode = self.bus.hazard_mode;
+            if mode != HazardMode::Stop {
+                result = self.pe.ask_decided(*access, mode);
+            }
+        }
+        let allowed = match result {
+            Ok(allowed) => allowed,
+            Err(denied) => {
+                let exception = self.pe.denied(&denied, told, self.pc);
+                return self.raise(exception);
+            }
+        };
+        let privileged = access.el == El::El1 && access.kind != AccessKind::Fetch;
+        if self.pe.pstate.pan && privileged && !told.maintenance && self.pe.withheld_by_pan(&allowed) {
+            let exception = self.pe.privileged_access_never(access, self.pc);
+            return self.raise(exception);
+        }
+        let passed = self.memory_met(&allowed, access.addr);
+        let one_granule = access.addr / GRANULE == access.addr.saturating_add(access.size.saturating_sub(1)) / GRANULE;
+        if certain && one_granule {
+            let page = self.bus.memory.page(access.addr);
+            let mut rights = needs(access.kind);
+            let answers = self.bus.memory.answers(self.pe.id, access.addr & !(GRANULE - 1), GRANULE);
+            if answers != Some(true) {
+                rights &= !WRITE;
+            }
+            let page = page.filter(|_| answers.is_some());
+            let unprivileged = access.el != self.pe.pstate.el;
+            self.pe.lookaside.0.learn(access.addr, unprivileged, rights, passed.kind, page);
+        }
+        Ok(passed)
+    }
+
+    /// Records a hazard and tells of it.
+    pub(super) fn hazard(&mut self, record: super::HazardRecord) {
+        if O::OBSERVES {
+            let told = record.clone();
+            self.tell(|| Event::Hazard(told));
+        }
+        self.bus.hazards.record(record);
+        if self.bus.hazard_mode == HazardMode::Stop {
+            self.stop = Some(Stop::Hazard);
+        }
+    }
+
+    /// The memory that an access meets which was allowed: by the attributes of both stages, the board's map where one says nothing.
+    fn memory_met(&self, allowed: &Allowed, address: u64) -> Passed {
+        let default = || self.bus.default_memory(address);
+        let (memory, by_stage2) = match allowed {
+            Allowed::El2(hit) => (self.pe.el2.memory(hit, address).unwrap_or_else(default), false),
+            Allowed::Guest(hit) => {
+                let stage1 = if self.pe.hcr_has(super::hcr::DC) {
+                    Memory::new(MemoryType::of_mair(0xff), mpu_model::Shareability::Non)
+                } else {
+                    self.pe.el1.memory(&hit.stage1, address).unwrap_or_else(default)
+                };
+                let stage2 = hit.stage2.map(|hit| self.pe.el2.memory(&hit, address).unwrap_or_else(default));
+                let device = |memory: &Memory| matches!(memory.ty, MemoryType::Device(_));
+                let by_stage2 = !device(&stage1) && stage2.is_some_and(|memory| device(&memory));
+                (stage2.map_or(stage1, |memory| stage1.combine(memory)), by_stage2)
+            }
+        };
+        const BACK: Cacheability = Cacheability::WriteBack;
+        let kind = match memory.ty {
+            MemoryType::Device(_) => Kind::Device,
+            MemoryType::Normal { inner: BACK, outer: BACK } => Kind::WriteBack,
+            MemoryType::Normal { .. } => Kind::Normal,
+        };
+        Passed { kind, by_stage2 }
+    }
+
+    /// Whether an address that is not a multiple of the bytes faults whatever the memory.
+    fn must_be_aligned(&self, access: &Access) -> bool {
+        let control = self.pe.sctlr(self.pe.pstate.el);
+        let granule = access.in_granule();
+        control & sctlr::A != 0
+            || match access.alignment {
+                Alignment::Natural => false,
+                Alignment::Ordered => !granule && control & sctlr::N_AA == 0,
+                Alignment::Atomic => !granule,
+            }
+    }
+
+    /// Everything that is checked of an access to data.
+    #[cold]
+    #[inline(never)]
+    fn check(&mut self, access: &Access, kind: AccessKind) -> Result<Passed, Exit> {
+        let told = Told { transfer: access.transfer, maintenance: false };
+        let el = self.asker(access.unprivileged);
+        let asked = mpu_model::Access { addr: access.address, size: access.bytes.into(), kind, el };
+        let aligned = access.address & (u64::from(access.bytes).wrapping_sub(1)) == 0;
+        if !aligned && self.must_be_aligned(access) {
+            let exception = self.pe.misaligned(&asked, false, told, self.pc);
+            return self.raise(exception);
+        }
+        let passed = self.judge(&asked, told)?;
+        // FEAT_LSE2 speaks of write-back memory.
+        let relaxed = match access.alignment {
+            Alignment::Natural => passed.kind != Kind::Device,
+            Alignment::Ordered | Alignment::Atomic => passed.kind == Kind::WriteBack,
+        };
+        if !aligned && !relaxed {
+            let exception = self.pe.misaligned(&asked, passed.by_stage2, told, self.pc);
+            return self.raise(exception);
+        }
+        Ok(passed)
+    }
+
+    /// Nothing answers at `far`.
+    fn unanswered<T>(&mut self, access: &Access, kind: AccessKind, far: u64) -> Result<T, Exit> {
+        let el = self.asker(access.unprivileged);
+        let asked = mpu_model::Access { addr: access.address, size: access.bytes.into(), kind, el };
+        let exception = self.pe.unanswered(&asked, far, self.pc);
+        self.raise(exception)
+    }
+
+    /// The page of an access to memory that is known to be allowed and aligned, and the offset in it.
+    #[inline]
+    fn known(&self, access: &Access, rights: u8) -> Option<(PageIndex, usize)> {
+        let lookaside = &self.pe.lookaside.0;
+        let known = if access.unprivileged && self.pe.pstate.el == El::El1 {
+            lookaside.find_unprivileged(access.address)?
+        } else {
+            lookaside.find(access.address)?
+        };
+        let aligned = access.address & (u64::from(access.bytes).wrapping_sub(1)) == 0;
+        let page = known.page?;
+        (aligned && known.rights & rights == rights).then_some((page, (access.address % PAGE) as usize))
+    }
+
+    /// Bytes of a page as a number.
+    #[inline]
+    fn load(&self, page: PageIndex, offset: usize, bytes: u8) -> Option<u128> {
+        let memory = &self.bus.memory;
+        Some(match bytes {
+            1 => u8::from_le_bytes(memory.load(page, offset)?).into(),
+            2 => u16::from_le_bytes(memory.load(page, offset)?).into(),
+            4 => u32::from_le_bytes(memory.load(page, offset)?).into(),
+            8 => u64::from_le_bytes(memory.load(page, offset)?).into(),
+            16 => u128::from_le_bytes(memory.load(page, offset)?),
+            _ => return None,
+        })
+    }
+
+    #[inline]
+    fn store(&mut self, page: PageIndex, address: u64, bytes: u8, value: u128) {
+        let offset = (address % PAGE) as usize;
+        let memory = &mut self.bus.memory;
+        let written = match bytes {
+            1 => memory.store(page, offset, (value as u8).to_le_bytes()),
+            2 => memory.store(page, offset, (value as u16).to_le_bytes()),
+            4 => memory.store(page, offset, (value as u32).to_le_bytes()),
+            8 => memory.store(page, offset, (value as u64).to_le_bytes()),
+            _ => memory.store(page, offset, value.to_le_bytes()),
+        };
+        if let Written::Watched(page) = written {
+            self.bus.forget_instructions(page);
+        }
+        self.bus.written(self.pe.id, address, bytes);
+    }
+
+    /// Reads data.
+    #[inline]
+    pub(super) fn read_data(&mut self, access: &Access) -> Result<u128, Exit> {
+        if let Some((page, offset)) = self.known(access, READ)
+            && let Some(value) = self.load(page, offset, access.bytes)
+        {
+            self.accessed(AccessKind::Read, access, value);
+            return Ok(value);
+        }
+        self.check(access, AccessKind::Read)?;
+        let value = self.read_checked(access, AccessKind::Read)?;
+        self.accessed(AccessKind::Read, access, value);
+        Ok(value)
+    }
+
+    /// Writes data.
+    #[inline]
+    pub(super) fn write_data(&mut self, access: &Access, value: u128) -> Result<(), Exit> {
+        if let Some((page, _)) = self.known(access, WRITE) {
+            self.store(page, access.address, access.bytes, value);
+            self.accessed(AccessKind::Write, access, value);
+            return Ok(());
+        }
+        self.check(access, AccessKind::Write)?;
+        self.write_checked(access, AccessKind::Write, value)?;
+        self.accessed(AccessKind::Write, access, value);
+        Ok(())
+    }
+
+    /// Checks an access that reads and writes.
+    pub(super) fn check_both(&mut self, access: &Access) -> Result<(), Exit> {
+        if self.known(access, READ | WRITE).is_none() {
+            self.check(access, AccessKind::Rmw)?;
+            if self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()) != Some(true)
+                && self.bus.device_at(access.address, access.bytes).is_none()
+            {
+                return self.unanswered(access, AccessKind::Rmw, access.address);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks an access without making it.
+    pub(super) fn check_write(&mut self, access: &Access) -> Result<(), Exit> {
+        if self.known(access, WRITE).is_none() {
+            self.check(access, AccessKind::Write)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what was checked.
+    pub(super) fn read_checked(&mut self, access: &Access, kind: AccessKind) -> Result<u128, Exit> {
+        if self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()).is_some() {
+            let mut bytes = [0; 16];
+            if let Some(bytes) = bytes.get_mut(..usize::from(access.bytes)) {
+                self.bus.memory.read(access.address, bytes);
+            }
+            return Ok(u128::from_le_bytes(bytes));
+        }
+        if let Some(device) = self.bus.device_at(access.address, access.bytes) {
+            return Ok(self.bus.read_device(device, access.bytes).into());
+        }
+        self.unanswered(access, kind, access.address)
+    }
+
+    /// Writes what was checked.
+    pub(super) fn write_checked(&mut self, access: &Access, kind: AccessKind, value: u128) -> Result<(), Exit> {
+        match self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()) {
+            Some(true) => {
+                let bytes = value.to_le_bytes();
+                for (index, byte) in bytes.iter().take(access.bytes.into()).enumerate() {
+                    let at = access.address.wrapping_add(index as u64);
+                    let Some(page) = self.bus.memory.make_page(at) else {
+                        self.stop = Some(Stop::Memory);
+                        return Ok(());
+                    };
+                    self.store(page, at, 1, (*byte).into());
+                }
+                self.learn_page(access);
+                Ok(())
+            }
+            Some(false) => self.unanswered(access, kind, access.address),
+            None => match self.bus.device_at(access.address, access.bytes) {
+                Some(device) => {
+                    self.bus.write_device(device, access.bytes, value as u64);
+                    Ok(())
+                }
+                None => self.unanswered(access, kind, access.address),
+            },
+        }
+    }
+
+    /// A page came into being, perhaps: what is remembered of its granule is to know it.
+    fn learn_page(&mut self, access: &Access) {
+        let unprivileged = access.unprivileged && self.pe.pstate.el == El::El1;
+        let lookaside = &mut self.pe.lookaside.0;
+        let known = if unprivileged { lookaside.find_unprivileged(access.address) } else { lookaside.find(access.address) };
+        if let Some(known) = known.copied().filter(|known| known.page.is_none()) {
+            let page = self.bus.memory.page(access.address);
+            lookaside.learn(access.address, unprivileged, known.rights, known.kind, page);
+        }
+    }
+
+    /// Tells of an access that was made.
+    #[inline]
+    pub(super) fn accessed(&mut self, kind: AccessKind, access: &Access, value: u128) {
+        if O::OBSERVES && O::ACCESSES {
+            let (address, bytes) = (access.address, access.bytes);
+            self.tell(|| Event::Access { kind, address, bytes, value });
+        }
+    }
+
+    /// Checks a fetch at the PC, and finds its page.
+    pub(crate) fn fetch(&mut self) -> Result<PageIndex, Exit> {
+        if let Some(known) = self.pe.lookaside.0.find(self.pc)
+            && known.rights & FETCH != 0
+            && let Some(page) = known.page
+        {
+            return Ok(page);
+        }
+        let access = mpu_model::Access { addr: self.pc, size: 4, kind: AccessKind::Fetch, el: self.pe.pstate.el };
+        self.judge(&access, Told::default())?;
+        if self.bus.memory.answers(self.pe.id, self.pc, 4).is_none() {
+            let exception = self.pe.unanswered(&access, self.pc, self.pc);
+            return self.raise(exception);
+        }
+        let Some(page) = self.bus.memory.make_page(self.pc) else {
+            self.stop = Some(Stop::Memory);
+            return Err(Exit::Taken);
+        };
+        Ok(page)
+    }
+}
