@@ -6,6 +6,7 @@
 //!   through the trait [`a64::Env`] alone.
 //! * `devices`: interrupt controller, timers, UART.
 //! * `features`: what a PE has.
+//! * `semihosting`: what HLT 0xf000 does.
 //! * `exception`: what an instruction may end in.
 
 #![no_std]
@@ -19,3 +20,4 @@ pub mod a64;
 pub mod devices;
 pub mod exception;
 pub mod features;
+pub mod semihosting;

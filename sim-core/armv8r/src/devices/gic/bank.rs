@@ -112,15 +112,10 @@ impl Bank {
         self.latch | (self.line | self.message) & !self.edge
     }
 
-    /// Interrupts that are active.
-    pub(crate) const fn active(&self) -> u32 {
-        self.active
-    }
-
     /// Pending, enabled and not active, and of a group that is enabled (IHI 0069, 4.7 and 4.8).
     pub(crate) const fn candidates(&self, group0: bool, group1: bool) -> u32 {
-        let groups = if group0 { !self.group } else { 0 } | if group1 { self.group } else { 0 };
-        self.pending() & self.enabled & !self.active & groups & self.implemented
+        let wanted = if group0 { !self.group } else { 0 } | if group1 { self.group } else { 0 };
+        self.pending() & self.enabled & !self.active & wanted & self.implemented
     }
 
     /// Whether it is of Group 1.
@@ -239,9 +234,9 @@ mod tests {
         let mut bank = Bank::private(0xf8);
         assert!(bank.set_line(27, true));
         bank.activate(27);
-        assert_eq!((bank.pending(), bank.active()), (1 << 27, 1 << 27));
+        assert_eq!((bank.pending(), bank.read_bits(Bits::SetActive)), (1 << 27, 1 << 27));
         assert!(bank.set_line(27, false));
-        assert_eq!((bank.pending(), bank.active()), (0, 1 << 27));
+        assert_eq!((bank.pending(), bank.read_bits(Bits::SetActive)), (0, 1 << 27));
     }
 
     #[test]

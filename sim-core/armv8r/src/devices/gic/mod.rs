@@ -1,5 +1,5 @@
-//! `GICv3` (IHI 0069) as an Armv8-R AArch64 system has it: one Security state, affinity routing always on, system registers always
-//! enabled, no LPIs. Group 0 is signalled as FIQ and Group 1 as IRQ.
+//! `GICv3` (IHI 0069) as an Armv8-R system has it: one Security state, affinity routing always on, system registers always enabled, no
+//! LPIs. Group 0 is signalled as FIQ and Group 1 as IRQ.
 //!
 //! * `bank`: thirty-two interrupts and their state. `distributor` has those of SPIs, a `redistributor` those of SGIs and PPIs.
 //! * `priority`, `interface`: masks, binary points, active priorities. A PE has them twice: for physical interrupts, and in

@@ -85,26 +85,26 @@ impl Active {
     }
 
     const fn group(&self, group1: bool) -> u128 {
-        let [group_0, group_1] = self.groups;
-        if group1 { group_1 } else { group_0 }
+        let [zero, one] = self.groups;
+        if group1 { one } else { zero }
     }
 
     const fn group_mut(&mut self, group1: bool) -> &mut u128 {
-        let [group_0, group_1] = &mut self.groups;
-        if group1 { group_1 } else { group_0 }
+        let [zero, one] = &mut self.groups;
+        if group1 { one } else { zero }
     }
 
     /// The running priority: the highest that is active, or [`IDLE`].
     pub(crate) const fn running(&self, format: Format) -> u8 {
-        let [group_0, group_1] = self.groups;
-        let all = group_0 | group_1;
+        let [zero, one] = self.groups;
+        let all = zero | one;
         if all == 0 { IDLE } else { format.priority(all.trailing_zeros()) }
     }
 
     /// The group of the running priority: Group 0 where both have it.
     pub(crate) const fn running_group1(&self) -> Option<bool> {
-        let [group_0, group_1] = self.groups;
-        if group_0 | group_1 == 0 { None } else { Some(group_1.trailing_zeros() < group_0.trailing_zeros()) }
+        let [zero, one] = self.groups;
+        if zero | one == 0 { None } else { Some(one.trailing_zeros() < zero.trailing_zeros()) }
     }
 
     /// A group priority becomes active.

@@ -2,7 +2,7 @@
 //! interrupt (IHI 0069, chapter 6, and 12.2 and 12.4).
 
 use super::interface::{Candidate, Interface};
-use super::priority::{Active, Format};
+use super::priority::Format;
 
 /// List registers at most.
 const MOST: usize = 16;
@@ -344,10 +344,5 @@ impl VirtualInterface {
             let count = self.hcr.wrapping_add(hcr::EOI_COUNT_ONE) & hcr::EOI_COUNT;
             self.hcr = self.hcr & !hcr::EOI_COUNT | count;
         }
-    }
-
-    /// Active priorities, which are `ICH_AP0R<n>_EL2` and `ICH_AP1R<n>_EL2` at EL2.
-    pub(crate) const fn active_mut(&mut self) -> &mut Active {
-        &mut self.interface.active
     }
 }

@@ -1,0 +1,209 @@
+//! Whatever registers a guest writes with whatever values.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// PEs of the system.
+const PES: usize = 3;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Read(Frame, u64, u8),
+    Write(Frame, u64, u8, u64),
+    Get(usize, Register, Requester),
+    Set(usize, Register, Requester, u64),
+    Line(u32, usize, bool),
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![Just(Frame::Distributor), (0..=PES).prop_map(Frame::Redistributor), (0..=PES).prop_map(Frame::Sgi),]
+}
+
+fn offset() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => (0_u64..0x200).prop_map(|word| 4 * word),
+        2 => 0_u64..0x1000,
+        1 => 0x6000_u64..0x8000,
+        1 => 0xffc0_u64..0x1_0010,
+        1 => any::<u64>(),
+    ]
+}
+
+fn value() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        3 => 0_u64..64,
+        2 => any::<u64>(),
+        1 => Just(u64::MAX),
+        // Made to name the interrupts of the first bytes, and list registers in use.
+        2 => (0_u64..4, 0_u64..64, 0_u64..32).prop_map(|(state, intid, priority)| state << 62 | 1 << 60 | priority << 51 | intid),
+    ]
+}
+
+fn register() -> impl Strategy<Value = Register> {
+    prop::sample::select(Register::all().collect::<Vec<_>>())
+}
+
+fn requester() -> impl Strategy<Value = Requester> {
+    (0_u8..4, any::<bool>(), any::<bool>()).prop_map(|(el, imo, fmo)| Requester { el, imo, fmo })
+}
+
+fn bytes() -> impl Strategy<Value = u8> {
+    prop_oneof![8 => Just(4_u8), 1 => prop::sample::select(&[0_u8, 1, 2, 3, 8, 16, 255][..])]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => (frame(), offset(), bytes()).prop_map(|(frame, offset, bytes)| Step::Read(frame, offset, bytes)),
+        4 => (frame(), offset(), bytes(), value())
+            .prop_map(|(frame, offset, bytes, value)| Step::Write(frame, offset, bytes, value)),
+        2 => (0..=PES, register(), requester()).prop_map(|(pe, register, by)| Step::Get(pe, register, by)),
+        4 => (0..=PES, register(), requester(), value())
+            .prop_map(|(pe, register, by, value)| Step::Set(pe, register, by, value)),
+        2 => (prop_oneof![0_u32..80, any::<u32>()], 0..=PES, any::<bool>())
+            .prop_map(|(intid, pe, level)| Step::Line(intid, pe, level)),
+    ]
+}
+
+fn carry_out(gic: &mut Gic, step: &Step) {
+    match *step {
+        Step::Read(frame, offset, bytes) => {
+            let _ = gic.read(frame, offset, bytes);
+        }
+        Step::Write(frame, offset, bytes, value) => gic.write(frame, offset, bytes, value),
+        Step::Get(pe, register, by) => {
+            let _ = gic.read_register(pe, register, by);
+        }
+        Step::Set(pe, register, by, value) => {
+            let _ = gic.write_register(pe, register, by, value);
+        }
+        Step::Line(intid, pe, level) => gic.set_line(intid, pe, level),
+    }
+}
+
+/// What is signalled is what an acknowledgement gives: an interrupt of that group, and none where nothing is signalled. It is
+/// not active, and then it is; its group priority is above all that were active.
+fn signals_what_it_gives(gic: &Gic) {
+    let virtual_ = Requester { el: 1, imo: true, fmo: true };
+    for pe in 0..PES {
+        let outputs = gic.outputs(pe);
+        assert!(!(outputs.irq && outputs.fiq) && !(outputs.virq && outputs.vfiq));
+        for (register, by, signalled, group1) in [
+            (Register::Iar0, EL2, outputs.fiq, false),
+            (Register::Iar1, EL2, outputs.irq, true),
+            (Register::Iar0, virtual_, outputs.vfiq, false),
+            (Register::Iar1, virtual_, outputs.virq, true),
+        ] {
+            let mut gic = gic.clone();
+            if by.el == 1 {
+                // Nothing traps.
+                let hcr = gic.read_register(pe, Register::IchHcr, EL2).unwrap();
+                gic.write_register(pe, Register::IchHcr, EL2, hcr & !(0x7 << 10)).unwrap();
+            }
+            let active = |gic: &mut Gic, group1: bool| {
+                let register = if group1 { Register::Ap1r(0) } else { Register::Ap0r(0) };
+                gic.read_register(pe, register, by).unwrap()
+            };
+            let running = gic.read_register(pe, Register::Rpr, by).unwrap();
+            let before = active(&mut gic, group1);
+            let hardware = active_states(&gic);
+            let intid = gic.read_register(pe, register, by).unwrap();
+            let reserved = by.el == 1 && signalled && intid == 1023;
+            assert!(reserved || (intid != 1023) == signalled, "{register:?} of {by:?} gives {intid}");
+            if intid == 1023 {
+                continue;
+            }
+            let after = gic.read_register(pe, Register::Rpr, by).unwrap();
+            assert!(after < running, "{after:#x} preempts {running:#x}");
+            let now = active(&mut gic, group1);
+            assert_eq!((now & before, (now ^ before).count_ones()), (before, 1));
+            if by.el == 2 {
+                let mut expected = hardware;
+                assert!(expected.insert((if intid < 32 { pe } else { 0 }, intid as u32)), "{intid} was active");
+                assert_eq!(active_states(&gic), expected);
+            }
+        }
+    }
+}
+
+/// The interrupts that are active: private ones by PE.
+fn active_states(gic: &Gic) -> BTreeSet<(usize, u32)> {
+    let mut active = BTreeSet::new();
+    let mut add = |pe: usize, first: u32, word: u64| {
+        active.extend((0..32).filter(|bit| word & 1 << bit != 0).map(|bit| (pe, first + bit)));
+    };
+    for pe in 0..PES {
+        add(pe, 0, gic.read(Frame::Sgi(pe), 0x300, 4));
+    }
+    for word in 1..32 {
+        add(0, 32 * word, gic.read(Frame::Distributor, 0x300 + 4 * u64::from(word), 4));
+    }
+    active
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_accesses_leave_a_gic_that_signals_what_it_gives(steps in prop::collection::vec(step(), 1..150), awake in any::<bool>()) {
+        let mut gic = if awake { System::new(PES as u32).gic } else { Gic::new(Config::new((0..PES as u32).collect())) };
+        for step in &steps {
+            carry_out(&mut gic, step);
+            signals_what_it_gives(&gic);
+        }
+    }
+
+    #[test]
+    fn reading_in_memory_and_writing_what_is_zero_changes_nothing(steps in prop::collection::vec(step(), 1..100)) {
+        let mut gic = System::new(PES as u32).gic;
+        for step in &steps {
+            carry_out(&mut gic, step);
+        }
+        let before = gic.clone();
+        for pe in 0..PES {
+            for offset in (0x100..0x400).step_by(4) {
+                gic.write(Frame::Sgi(pe), offset, 4, 0);
+                gic.write(Frame::Distributor, offset, 4, 0);
+            }
+        }
+        prop_assert_eq!(gic, before);
+    }
+
+    /// Nested handlers, as software writes them: what is taken ends in turn, and nothing stays active.
+    #[test]
+    fn what_is_taken_ends_in_turn(
+        interrupts in prop::collection::vec((32_u32..96, any::<u8>(), any::<bool>()), 1..30),
+        point in 0_u64..8,
+        ends in prop::collection::vec(any::<bool>(), 30),
+    ) {
+        let mut system = System::new(1);
+        system.set(0, Register::Bpr0, point);
+        system.set(0, Register::Bpr1, point);
+        let mut taken = Vec::new();
+        for (&(intid, priority, group1), end) in interrupts.iter().zip(ends) {
+            if !system.state(intid).1 {
+                system.enable(intid, priority, group1);
+            }
+            system.pend(intid);
+            let outputs = system.gic.outputs(0);
+            if outputs.irq || outputs.fiq {
+                let before = system.get(0, Register::Rpr);
+                let intid = system.get(0, if outputs.irq { Register::Iar1 } else { Register::Iar0 });
+                prop_assert!(taken.iter().all(|&(_, other)| other != intid), "acknowledged twice");
+                prop_assert!(system.get(0, Register::Rpr) < before);
+                taken.push((outputs.irq, intid));
+            }
+            if end && let Some((group1, intid)) = taken.pop() {
+                system.set(0, if group1 { Register::Eoir1 } else { Register::Eoir0 }, intid);
+            }
+            let active = system.get(0, Register::Ap0r(0)).count_ones() + system.get(0, Register::Ap1r(0)).count_ones();
+            prop_assert_eq!(active as usize, taken.len());
+            prop_assert_eq!(active_states(&system.gic).len(), taken.len());
+        }
+        while let Some((group1, intid)) = taken.pop() {
+            system.set(0, if group1 { Register::Eoir1 } else { Register::Eoir0 }, intid);
+        }
+        prop_assert_eq!(system.get(0, Register::Rpr), 0xff);
+        prop_assert!(active_states(&system.gic).is_empty());
+    }
+}
