@@ -185,7 +185,7 @@ fn atomic(word: u32) -> Op {
         6 => Atomic::UnsignedMax,
         7 => Atomic::UnsignedMin,
         8 => Atomic::Swap,
-        12 if bits(word, 22, 2) == 2 => {
+        12 if bits(word, 22, 2) == 2 && number(word, 16) == 31 => {
             let shape = Shape { size, signed: false, wide: size == 3, unprivileged: false };
             return Op::LoadOrdered { shape, t, n, offset: 0 };
         }

@@ -2,10 +2,10 @@
 //!
 //! Where a word is CONSTRAINED UNPREDICTABLE, one behaviour is chosen, and it is the same each time:
 //!
-//! * Bits that should be zero or one and are not: SB and CFINV are UNDEFINED; the unused register fields of exclusive, ordered
+//! * Bits that should be zero or one and are not: SB, CFINV and LDAPR are UNDEFINED; the unused register fields of exclusive, ordered
 //!   and multiply-high instructions are ignored, as are the unused ones of PSTATE immediates.
 //! * Writeback to a base that is also transferred: the store stores the base as it was; after a load, the writeback stays.
-//! * A load of a pair into one register: the second value stays.
+//! * A load of a pair into one register: of general registers by LDP, the first value stays, otherwise the second.
 //! * STXR and STXP whose status register is the base or the data: the status is written last.
 
 mod branch;

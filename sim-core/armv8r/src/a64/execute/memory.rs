@@ -136,8 +136,8 @@ fn pair<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
         Op::LoadPair { signed, t, t2, .. } => {
             let (one, two) = (env.read(first)? as u64, env.read(second)? as u64);
-            regs.put(t, if signed { sign_extend(one, 32) } else { one });
             regs.put(t2, if signed { sign_extend(two, 32) } else { two });
+            regs.put(t, if signed { sign_extend(one, 32) } else { one });
         }
         Op::StorePair { t, t2, .. } => {
             env.write(first, truncated(regs.get(t), size))?;
