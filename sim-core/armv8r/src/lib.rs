@@ -5,7 +5,9 @@
 //! * `a64`: instruction words, and what each does to registers and memory. It reaches memory, system registers and exceptions
 //!   through the trait [`a64::Env`] alone.
 //! * `devices`: interrupt controller, timers, UART.
-//! * `features`: what a PE has.
+//! * `features`: what a PE has. `sysreg`: its system registers, by table.
+//! * `pe`: a PE: PSTATE, exceptions, traps, memory through the MPUs.
+//! * `memory`: physical memory. `machine`: PEs that take turns, what they share, and time.
 //! * `semihosting`: what HLT 0xf000 does.
 //! * `exception`: what an instruction may end in.
 
@@ -20,4 +22,8 @@ pub mod a64;
 pub mod devices;
 pub mod exception;
 pub mod features;
+pub mod machine;
+pub mod memory;
+pub mod pe;
 pub mod semihosting;
+pub mod sysreg;

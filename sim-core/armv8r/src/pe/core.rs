@@ -14,8 +14,8 @@ pub(crate) enum Stop {
     Memory,
 }
 
-/// An exception that an access or a register raised.
-pub(crate) type Raised = Exception;
+
+
 
 /// A PE, what it is connected to, and who looks on.
 pub(crate) struct Core<'a, O> {
@@ -24,7 +24,7 @@ pub(crate) struct Core<'a, O> {
     pub(crate) observer: &'a mut O,
     /// The address of the instruction.
     pub(crate) pc: u64,
-    pub(crate) raised: Option<Raised>,
+    pub(crate) raised: Option<Exception>,
     pub(crate) stop: Option<Stop>,
 }
 

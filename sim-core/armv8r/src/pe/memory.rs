@@ -325,14 +325,36 @@ impl<O: Observer> Core<'_, O> {
         }
     }
 
+    /// Checks the PC and the state in which an instruction there is executed, and finds its page.
+    #[inline]
+    pub(crate) fn fetch_checked(&mut self) -> Result<PageIndex, Exit> {
+        if self.pc & 3 != 0 {
+            let exception = self.pe.pc_alignment(self.pc);
+            return self.raise(exception);
+        }
+        let page = self.fetch()?;
+        if self.pe.pstate.il {
+            let exception = self.pe.illegal_state(self.pc);
+            return self.raise(exception);
+        }
+        Ok(page)
+    }
+
     /// Checks a fetch at the PC, and finds its page.
-    pub(crate) fn fetch(&mut self) -> Result<PageIndex, Exit> {
+    #[inline]
+    fn fetch(&mut self) -> Result<PageIndex, Exit> {
         if let Some(known) = self.pe.lookaside.0.find(self.pc)
             && known.rights & FETCH != 0
             && let Some(page) = known.page
         {
             return Ok(page);
         }
+        self.fetch_slowly()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fetch_slowly(&mut self) -> Result<PageIndex, Exit> {
         let access = mpu_model::Access { addr: self.pc, size: 4, kind: AccessKind::Fetch, el: self.pe.pstate.el };
         self.judge(&access, Told::default())?;
         if self.bus.memory.answers(self.pe.id, self.pc, 4).is_none() {

@@ -20,12 +20,13 @@ mod registers;
 mod routing;
 mod traps;
 
-pub(crate) use self::core::{Core, Raised, Stop};
+pub(crate) use self::core::{Core, Stop};
 pub use exceptions::{Exception, ExceptionKind};
-pub use judge::{HazardMode, HazardRecord};
+pub use judge::{HazardMode, HazardRecord, Hazards};
 pub(crate) use lookaside::Cached;
 pub use pstate::Pstate;
-pub(crate) use pstate::number;
+use pstate::number;
+pub(crate) use routing::Signals;
 
 use crate::a64::Regs;
 use crate::features::Identity;

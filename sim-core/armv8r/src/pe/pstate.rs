@@ -66,7 +66,7 @@ impl Pstate {
 
     /// As an SPSR has it, with the flags of `nzcv`.
     #[must_use]
-    pub const fn spsr(&self, nzcv: u32) -> u64 {
+    pub fn spsr(&self, nzcv: u32) -> u64 {
         let bit = |on: bool, bit: u64| if on { bit } else { 0 };
         let mode = (number(self.el) as u64) << 2 | (self.own_sp && !matches!(self.el, El::El0)) as u64;
         (nzcv as u64 & 0xf000_0000)

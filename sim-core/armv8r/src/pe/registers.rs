@@ -211,7 +211,9 @@ impl<O: Observer> Core<'_, O> {
 
     fn read_timer(&self, encoding: SysEncoding) -> u64 {
         let count = self.bus.count();
-        let timers = self.bus.timers(self.pe.id);
+        let Some(timers) = self.bus.timers(self.pe.id) else {
+            return 0;
+        };
         match Counted::of(encoding) {
             Counted::Physical => count,
             Counted::Virtual => timers.virtual_count(count),
@@ -224,7 +226,9 @@ impl<O: Observer> Core<'_, O> {
 
     fn write_timer(&mut self, encoding: SysEncoding, value: u64) {
         let count = self.bus.count();
-        let timers = self.bus.timers_mut(self.pe.id);
+        let Some(timers) = self.bus.timers_mut(self.pe.id) else {
+            return;
+        };
         match Counted::of(encoding) {
             Counted::Physical | Counted::Virtual => {}
             Counted::Offset => timers.virtual_offset = value,

@@ -3,7 +3,7 @@
 use super::pstate::{MASK_A, MASK_F, MASK_I};
 use super::{Exception, ExceptionKind, Pe, SmcAtEl1, hcr};
 use crate::exception::Exit;
-use crate::sysreg::VSESR_EL2;
+use crate::sysreg::{HCR_EL2, VSESR_EL2};
 use mpu_model::El;
 
 /// Exception classes.
@@ -114,6 +114,14 @@ impl Pe {
                 let error = virtual_(ExceptionKind::SError, pending(hcr::VSE), hcr::AMO, MASK_A)?;
                 Some(Exception { ec: ec::SERROR, iss: told, ..error })
             })
+    }
+
+    /// A virtual `SError` that is taken is pending no longer.
+    pub(crate) fn clear_virtual_error(&mut self, taken: &Exception) {
+        if taken.kind == ExceptionKind::SError {
+            let hcr = self.hcr() & !hcr::VSE;
+            self.system.set(HCR_EL2, hcr);
+        }
     }
 
     /// Whether WFI ends: an interrupt is pending that could be taken if no mask of PSTATE were set.

@@ -1,0 +1,61 @@
+//! Instructions that were decoded, by page of memory. They are no part of the state: without them, words are decoded again.
+
+use crate::a64::Insn;
+use crate::memory::PageIndex;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Words of a page.
+const WORDS: usize = 1024;
+/// Pages whose instructions are remembered.
+const MOST_PAGES: usize = 512;
+
+/// Instructions of one page.
+type Page = [Option<Insn>; WORDS];
+
+/// Instructions by page and place in it.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pages: Vec<Option<Box<Page>>>,
+    held: usize,
+}
+
+impl Decoded {
+    /// The instruction at a word of a page.
+    #[inline]
+    pub(crate) fn get(&self, page: PageIndex, word: usize) -> Option<Insn> {
+        self.pages.get(page.get())?.as_ref()?.get(word).copied().flatten()
+    }
+
+    /// Remembers one. `true`: so many pages are remembered that all others were forgotten.
+    pub(crate) fn put(&mut self, page: PageIndex, word: usize, insn: Insn) -> bool {
+        let mut full = false;
+        if self.held >= MOST_PAGES && !matches!(self.pages.get(page.get()), Some(Some(_))) {
+            self.pages.clear();
+            self.held = 0;
+            full = true;
+        }
+        if self.pages.len() <= page.get() {
+            self.pages.resize_with(page.get() + 1, || None);
+        }
+        if let Some(place) = self.pages.get_mut(page.get()) {
+            if place.is_none() {
+                self.held += 1;
+            }
+            let held = place.get_or_insert_with(|| Box::new([None; WORDS]));
+            if let Some(place) = held.get_mut(word) {
+                *place = Some(insn);
+            }
+        }
+        full
+    }
+
+    /// Forgets a page.
+    pub(crate) fn forget(&mut self, page: PageIndex) {
+        if let Some(place) = self.pages.get_mut(page.get())
+            && place.take().is_some()
+        {
+            self.held -= 1;
+        }
+    }
+}
