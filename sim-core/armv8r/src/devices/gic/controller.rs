@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::bank::Bank;
 use super::distributor::{Distributor, FIRST_SPI};
 use super::interface::{Candidate, Interface};
-use super::priority::Format;
+use super::priority::{Format, IDLE};
 use super::redistributor::Redistributor;
 use super::registers::{Class, Owner, Register, Rights};
 use super::virtual_interface::{SPURIOUS, VirtualInterface};
@@ -297,7 +297,8 @@ impl Gic {
 }
 
 /// The pending interrupt of the highest priority of a PE, of those whose group is enabled in the Distributor and at its CPU
-/// interface (IHI 0069, 4.7 and 4.8). `any`: the PEs that take what is routed to any, for each group.
+/// interface (IHI 0069, 4.7 and 4.8). The lowest priority of all is never one.
+/// `any`: the PEs that take what is routed to any, for each group.
 fn highest(distributor: &Distributor, pe: &Pe, number: usize, any: [Option<usize>; 2]) -> Option<Candidate> {
     if pe.redistributor.asleep {
         return None;
@@ -315,7 +316,8 @@ fn highest(distributor: &Distributor, pe: &Pe, number: usize, any: [Option<usize
         let any = if spi.group1 { any1 } else { any0 };
         distributor.routed_to(spi.intid, number, any == Some(number))
     });
-    private.chain(shared).min_by_key(|candidate| (candidate.priority, candidate.intid))
+    let all = private.chain(shared).filter(|candidate| candidate.priority != IDLE);
+    all.min_by_key(|candidate| (candidate.priority, candidate.intid))
 }
 
 impl Pe {

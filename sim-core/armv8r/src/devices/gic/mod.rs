@@ -32,6 +32,11 @@ mod registers;
 mod virtual_interface;
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::decimal_bitwise_operands,
+    reason = "a panic is how a test fails, and INTIDs are decimal"
+)]
 mod tests;
 
 pub use controller::{Config, Frame, Gic, MAINTENANCE, Outputs, Refused, Requester, affinity};
