@@ -1,5 +1,5 @@
 //! What a physical and a virtual CPU interface have in common: mask, binary points, enables and active priorities
-//! (IHI 0069, 4.8; `ICC_*` and `ICV_*` of 12.2).
+//! (IHI 0069, 4.8; `ICC_*` and `ICV_*` of chapter 12).
 
 use super::priority::{Active, Format, IDLE, group_priority};
 
@@ -54,7 +54,7 @@ impl Interface {
         }
     }
 
-    /// The priority that decides whether the interrupt preempts (IHI 0069, 4.8.2 and 4.8.3).
+    /// The priority that decides whether the interrupt preempts (IHI 0069, 4.8, priority grouping).
     pub(crate) const fn group_priority(&self, priority: u8, group1: bool) -> u8 {
         if !group1 || self.common_point {
             group_priority(priority, self.point0)
@@ -66,7 +66,7 @@ impl Interface {
     }
 
     /// Whether the interrupt is signalled to the PE: above the mask, and its group priority above the running one, as the
-    /// binary point of its own group splits both (IHI 0069, 4.8.4 to 4.8.6).
+    /// binary point of its own group splits both (IHI 0069, 4.8, preemption).
     pub(crate) fn signals(&self, candidate: Candidate) -> bool {
         let Candidate { priority, group1, .. } = candidate;
         let running = self.active.running(self.format);

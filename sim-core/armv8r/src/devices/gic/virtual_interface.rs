@@ -1,5 +1,5 @@
 //! The virtual CPU interface of a PE: list registers, `ICV_*` as EL1 sees it, `ICH_*` as EL2 does, and the maintenance
-//! interrupt (IHI 0069, chapter 6, and 12.2 and 12.4).
+//! interrupt (IHI 0069, chapter 6, and the registers of chapter 12).
 
 use super::interface::{Candidate, Interface};
 use super::priority::{Format, IDLE};
@@ -209,7 +209,7 @@ impl VirtualInterface {
         self.bits(ListRegister::free)
     }
 
-    /// Reads `ICH_MISR_EL2`: why a maintenance interrupt is asserted (IHI 0069, 6.4).
+    /// Reads `ICH_MISR_EL2`: why a maintenance interrupt is asserted (IHI 0069, chapter 6, maintenance interrupts).
     pub(crate) fn misr(&self) -> u64 {
         let valid = self.list().filter(|(_, register)| !register.invalid()).count();
         let pending = self.list().any(|(_, register)| register.pending());
@@ -259,7 +259,7 @@ impl VirtualInterface {
             .min_by_key(|(_, candidate)| candidate.priority)
     }
 
-    /// What is signalled to EL1: the group of the virtual interrupt, if one is (IHI 0069, 6.3).
+    /// What is signalled to EL1: the group of the virtual interrupt, if one is (IHI 0069, chapter 6).
     pub(crate) fn signalled(&self) -> Option<bool> {
         self.signalling().map(|(_, candidate)| candidate.group1)
     }
