@@ -5,7 +5,7 @@
 //! * `priority`, `interface`: masks, binary points, active priorities. A PE has them twice: for physical interrupts, and in
 //!   its `virtual_interface` for those that list registers hold.
 //! * `registers`: the system registers, and how instructions name them.
-//! * `controller`: all of them together, as the owner sees them: [`Gic`].
+//! * `pe`: what there is for one PE. `controller`: all of it together, as the owner sees it: [`Gic`].
 //!
 //! Where the architecture leaves a choice:
 //!
@@ -26,13 +26,20 @@ mod controller;
 mod distributor;
 mod identification;
 mod interface;
+mod pe;
 mod priority;
 mod redistributor;
 mod registers;
 mod virtual_interface;
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::decimal_bitwise_operands,
+    reason = "a panic is how a test fails, and INTIDs are decimal"
+)]
 mod tests;
 
-pub use controller::{Config, Frame, Gic, MAINTENANCE, Outputs, Refused, Requester, affinity};
+pub use controller::{Config, Frame, Gic, MAINTENANCE, affinity};
+pub use pe::{Outputs, Refused, Requester};
 pub use registers::{Owner, Register, Rights};

@@ -1,4 +1,4 @@
-//! What is read and written in memory (IHI 0069, 12.1.3 and 12.8 to 12.11).
+//! What is read and written in memory (IHI 0069, chapter 12).
 
 use super::*;
 

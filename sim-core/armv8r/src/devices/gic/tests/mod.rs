@@ -62,8 +62,8 @@ impl System {
         let (word, bit) = (4 * u64::from(intid / 32), 1 << (intid % 32));
         let frame = Self::frame(intid);
         self.gic.write(frame, 0x400 + u64::from(intid), 1, priority.into());
-        let groups = self.gic.read(frame, 0x80 + word, 4);
-        self.gic.write(frame, 0x80 + word, 4, if group1 { groups | bit } else { groups & !bit });
+        let before = self.gic.read(frame, 0x80 + word, 4);
+        self.gic.write(frame, 0x80 + word, 4, if group1 { before | bit } else { before & !bit });
         self.gic.write(frame, 0x100 + word, 4, bit);
     }
 
@@ -73,10 +73,10 @@ impl System {
 
     /// Whether an interrupt is pending, and whether it is active, at PE 0.
     fn state(&self, intid: u32) -> (bool, bool) {
-        let bit = |register| {
+        let holds = |register| {
             self.gic.read(Self::frame(intid), register + 4 * u64::from(intid / 32), 4) & 1 << (intid % 32) != 0
         };
-        (bit(0x200), bit(0x300))
+        (holds(0x200), holds(0x300))
     }
 
     fn get(&mut self, pe: usize, register: Register) -> u64 {
