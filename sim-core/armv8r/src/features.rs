@@ -100,7 +100,15 @@ impl Identity {
     const fn pfr0(&self) -> u64 {
         let fp = if self.features.fp_simd { 0 } else { 0xf };
         // EL0, EL1 and EL2 in AArch64, no EL3; system registers of the GIC; RAS; EL2 in Secure state; DIT.
-        field(1, 0) | field(1, 4) | field(1, 8) | field(fp, 16) | field(fp, 20) | field(1, 24) | field(1, 28) | field(1, 36) | field(1, 48)
+        field(1, 0)
+            | field(1, 4)
+            | field(1, 8)
+            | field(fp, 16)
+            | field(fp, 20)
+            | field(1, 24)
+            | field(1, 28)
+            | field(1, 36)
+            | field(1, 48)
     }
 
     const fn isar0(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::a64::Insn;
 use crate::memory::PageIndex;
+use crate::pe::Fresh;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -18,6 +19,12 @@ type Page = [Option<Insn>; WORDS];
 pub(crate) struct Decoded {
     pages: Vec<Option<Box<Page>>>,
     held: usize,
+}
+
+impl Fresh for Decoded {
+    fn fresh(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Decoded {

@@ -1,10 +1,10 @@
 //! What the MPUs say to an access, and what a run makes of hazards (DDI 0600 section C1.7.1).
 
-use super::{Pe, hcr};
+use super::Pe;
 use alloc::vec::Vec;
 use mpu_model::{
-    Access, Denial, Ap, El, GuestDenial, GuestHit, Hazard, Hit, HitBy, Level, Missing, Mpu, MpuReg, PendingWrite, Regime,
-    Stage, check_guest,
+    Access, Ap, Denial, El, GuestDenial, GuestHit, Hazard, Hit, HitBy, Level, Missing, Mpu, MpuReg, PendingWrite,
+    Regime, Stage, check_guest,
 };
 
 /// How a run goes on after an access whose verdict hangs on pending writes.
@@ -184,7 +184,7 @@ impl Pe {
     }
 
     /// Writes a register of an MPU; the hazard of doing so.
-    pub(super) fn write_mpu(&mut self, level: Level, reg: MpuReg, value: u64, pc: u64) -> Option<HazardRecord> {
+    pub(crate) fn write_mpu(&mut self, level: Level, reg: MpuReg, value: u64, pc: u64) -> Option<HazardRecord> {
         let [writes1, writes2] = &mut self.writes;
         let (mpu, writes) = match level {
             Level::El1 => (&mut self.el1, writes1),
@@ -233,10 +233,5 @@ impl Pe {
         if changed {
             self.state_changed();
         }
-    }
-
-    /// Whether EL1 and EL0 are checked by stage 2.
-    pub(super) fn stage2_is_on(&self) -> bool {
-        self.hcr() & (hcr::VM | hcr::DC) != 0
     }
 }

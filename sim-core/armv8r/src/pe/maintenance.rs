@@ -84,9 +84,9 @@ impl<O: Observer> Core<'_, O> {
         let el = self.pe.pstate.el;
         let lowest = match operation {
             Operation::InvalidateLine | Operation::Clean | Operation::CleanToUnification | Operation::Zero => El::El0,
-            Operation::TlbOfEl2 | Operation::Translate { both: true, .. } | Operation::Translate { el: El::El2, .. } => {
-                El::El2
-            }
+            Operation::TlbOfEl2
+            | Operation::Translate { both: true, .. }
+            | Operation::Translate { el: El::El2, .. } => El::El2,
             _ => El::El1,
         };
         if el < lowest {
@@ -188,7 +188,8 @@ impl Pe {
                 };
                 let attrs = hit.1.attrs;
                 let shareability = attrs.map_or(0, |attrs| attrs.sh as u64);
-                let memory = attrs.map_or(0, |attrs| hit.0.read(mpu_model::MpuReg::Mair) >> (8 * (attrs.attr_index & 7)) & 0xff);
+                let memory =
+                    attrs.map_or(0, |attrs| hit.0.read(mpu_model::MpuReg::Mair) >> (8 * (attrs.attr_index & 7)) & 0xff);
                 address & 0x000f_ffff_ffff_f000 | memory << 56 | RES1 | shareability << 7
             }
             // Stage 2 is not asked.

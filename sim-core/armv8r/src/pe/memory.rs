@@ -309,7 +309,8 @@ impl<O: Observer> Core<'_, O> {
     fn learn_page(&mut self, access: &Access) {
         let unprivileged = access.unprivileged && self.pe.pstate.el == El::El1;
         let lookaside = &mut self.pe.lookaside.0;
-        let known = if unprivileged { lookaside.find_unprivileged(access.address) } else { lookaside.find(access.address) };
+        let known =
+            if unprivileged { lookaside.find_unprivileged(access.address) } else { lookaside.find(access.address) };
         if let Some(known) = known.copied().filter(|known| known.page.is_none()) {
             let page = self.bus.memory.page(access.address);
             lookaside.learn(access.address, unprivileged, known.rights, known.kind, page);

@@ -13,9 +13,10 @@ mod store;
 mod timers;
 
 pub(crate) use control::{
-    APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1, APIAKEYLO_EL1,
-    APIBKEYHI_EL1, APIBKEYLO_EL1, CPACR_EL1, CPTR_EL2, DISR_EL1, ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2, HCR_EL2,
-    HPFAR_EL2, MDCR_EL2, PAR_EL1, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2, VDISR_EL2, VSCTLR_EL2, VSESR_EL2, VTCR_EL2,
+    APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1,
+    APIAKEYLO_EL1, APIBKEYHI_EL1, APIBKEYLO_EL1, CPACR_EL1, CPTR_EL2, DISR_EL1, ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2,
+    FAR_EL1, FAR_EL2, HCR_EL2, HPFAR_EL2, MDCR_EL2, PAR_EL1, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2, VDISR_EL2,
+    VSCTLR_EL2, VSESR_EL2, VTCR_EL2,
 };
 pub(crate) use debug::{OSLSR_EL1, PMUSERENR_EL0};
 pub(crate) use identification::{CSSELR_EL1, VMPIDR_EL2, VPIDR_EL2};
@@ -275,7 +276,8 @@ pub(crate) fn find(encoding: SysEncoding) -> Option<(Place, &'static Row)> {
     match ROWS.binary_search_by_key(&encoding.0, |row| row.encoding.0) {
         Ok(index) => ROWS.get(index).map(|row| (Place(index), row)),
         Err(_) => {
-            let reserved = encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
+            let reserved =
+                encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
             reserved.then_some((Place(usize::MAX), &RESERVED_ID))
         }
     }
