@@ -1,9 +1,9 @@
-//! What a PE has beyond the base of Armv8-R AArch64, and the ID registers that tell of it.
+//! What a PE has beyond the base of Armv8-R `AArch64`, and the ID registers that tell of it.
 //!
 //! Fields: Arm ARM (DDI 0487) section D24.2, `ID_AA64*_EL1`, `CTR_EL0`, `DCZID_EL0`, `CLIDR_EL1`, `CCSIDR_EL1`; DDI 0600 for
 //! `ID_AA64MMFR0_EL1.MSA` and `MSA_frac`.
 
-/// Optional features of a PE. The mandatory ones of Armv8-R AArch64 (DDI 0628) are always there.
+/// Optional features of a PE. The mandatory ones of Armv8-R `AArch64` (DDI 0628) are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Floating point and Advanced SIMD.

@@ -57,6 +57,7 @@ pub enum StopReason {
 }
 
 /// What ends the turn of a PE.
+#[derive(Clone, Copy)]
 enum End {
     /// Its instructions are executed, or it waits.
     Turn,

@@ -115,6 +115,16 @@ pub(super) enum Allowed {
     Guest(GuestHit),
 }
 
+impl Allowed {
+    /// Whether PSTATE.PAN withholds from EL1 what was allowed: data that EL0 may access.
+    pub(super) fn is_for_el0(&self) -> bool {
+        let Self::Guest(GuestHit { stage1: Hit { by: HitBy::Slot(_), attrs: Some(attrs) }, .. }) = self else {
+            return false;
+        };
+        matches!(attrs.ap, Ap::RwAll | Ap::RoAll)
+    }
+}
+
 /// What denied one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Denied {
@@ -169,17 +179,6 @@ impl Pe {
             write: hazard.write.reg,
             missing: hazard.write.missing,
             times: 1,
-        }
-    }
-
-    /// Whether PSTATE.PAN withholds what stage 1 has allowed: a privileged access to data that EL0 may access.
-    pub(super) fn withheld_by_pan(&self, allowed: &Allowed) -> bool {
-        match allowed {
-            Allowed::Guest(hit) => {
-                let lower = hit.stage1.attrs.is_some_and(|attrs| matches!(attrs.ap, Ap::RwAll | Ap::RoAll));
-                lower && matches!(hit.stage1.by, HitBy::Slot(_))
-            }
-            Allowed::El2(_) => false,
         }
     }
 

@@ -219,6 +219,7 @@ const fn bits(mask: u64) -> Role {
 const TABLES: [&[Row]; 5] = [identification::ROWS, control::ROWS, mpu::ROWS, timers::ROWS, debug::ROWS];
 
 /// How many registers there are.
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 pub(crate) const COUNT: usize = {
     let (mut count, mut table) = (0, 0);
     while table < TABLES.len() {
@@ -231,6 +232,7 @@ pub(crate) const COUNT: usize = {
 /// Every register, by encoding.
 pub(crate) static ROWS: [Row; COUNT] = sorted();
 
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 const fn sorted() -> [Row; COUNT] {
     let mut rows = [row("", [0; 5], NO, NO, Trap::Nothing, Role::NotBuilt); COUNT];
     let (mut count, mut table) = (0, 0);
@@ -257,6 +259,7 @@ const fn sorted() -> [Row; COUNT] {
 pub(crate) struct Place(usize);
 
 /// The place of a register that is known to be there. For constants: it must be, or the build fails.
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 const fn place(numbers: Numbers) -> Place {
     const SORTED: [Row; COUNT] = sorted();
     let [op0, op1, crn, crm, op2] = numbers;
@@ -273,14 +276,12 @@ static RESERVED_ID: Row = row("reserved ID register", [3, 0, 0, 1, 0], E1, NO, T
 
 /// The register of an encoding and its place, if there is one.
 pub(crate) fn find(encoding: SysEncoding) -> Option<(Place, &'static Row)> {
-    match ROWS.binary_search_by_key(&encoding.0, |row| row.encoding.0) {
-        Ok(index) => ROWS.get(index).map(|row| (Place(index), row)),
-        Err(_) => {
-            let reserved =
-                encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
-            reserved.then_some((Place(usize::MAX), &RESERVED_ID))
-        }
+    if let Ok(index) = ROWS.binary_search_by_key(&encoding.0, |row| row.encoding.0) {
+        return ROWS.get(index).map(|row| (Place(index), row));
     }
+    let reserved =
+        encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
+    reserved.then_some((Place(usize::MAX), &RESERVED_ID))
 }
 
 /// The name of a register, if there is one.

@@ -82,8 +82,8 @@ fn virtual_interrupts_are_those_of_hcr_and_of_list_registers() {
         (1 << 6 | 1 << 3, 0, Some(ExceptionKind::Fiq)),
         (1 << 8 | 1 << 5, 0, Some(ExceptionKind::SError)),
         (1 << 7, 0, None),
-        (1 << 4, 1 << 62 | 1 << 60 | 0x20 << 48 | 40, Some(ExceptionKind::Irq)),
-        (0, 1 << 62 | 1 << 60 | 0x20 << 48 | 40, None),
+        (1 << 4, 1 << 62 | 1 << 60 | 0x20 << 48 | 0x28, Some(ExceptionKind::Irq)),
+        (0, 1 << 62 | 1 << 60 | 0x20 << 48 | 0x28, None),
     ] {
         let mut program = Program::at(CODE);
         program

@@ -27,7 +27,7 @@ fn cpu_on_starts_a_pe_and_system_off_ends_the_run() {
         assert_eq!(machine.pe(1).unwrap().power(), Power::Off);
         assert_eq!(machine.run(1000), StopReason::PowerOff);
         let first = machine.regs(0).unwrap();
-        assert_eq!([20, 21, 22, 6].map(|number| first.x(number)), [0x1_0001, 0, -4_i64 as u64, 77]);
+        assert_eq!([20, 21, 22, 6].map(|number| first.x(number)), [0x1_0001, 0, (-4_i64).cast_unsigned(), 77]);
         assert_eq!(machine.regs(1).unwrap().x(1), if start == El::El2 { 8 } else { 4 });
     }
 }

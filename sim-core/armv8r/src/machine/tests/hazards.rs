@@ -82,7 +82,7 @@ fn how_often_is_counted() {
     assert_eq!(machine.hazards().seen().len(), 2);
 }
 
-/// Bao, NuttX and rust-embedded: a selection without ISB.
+/// Bao, `NuttX` and rust-embedded: a selection without ISB.
 #[test]
 fn a_region_written_through_a_selection_that_is_not_synchronised() {
     let mut program = Program::at(CODE);
