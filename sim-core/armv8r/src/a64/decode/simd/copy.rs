@@ -8,7 +8,7 @@ use crate::a64::simd::{Lanes, Permute, SimdOp};
 fn element(word: u32) -> Option<(u8, u8)> {
     let field = number(word, 16);
     let size = field.trailing_zeros() as u8;
-    (size < 4).then_some((size, field >> (size + 1)))
+    (size < 4).then(|| (size, field >> (size + 1)))
 }
 
 /// DUP, INS, SMOV, UMOV.
