@@ -16,8 +16,14 @@ fn asked(word: u32) -> Vec<Asked> {
 
 fn access(word: u32) -> Access {
     match asked(word).as_slice() {
-        [Asked::Read(access) | Asked::Write(access, _) | Asked::Atomic(access, ..), ..] => *access,
-        [Asked::ReadExclusive(access) | Asked::WriteExclusive(access, _), ..] => *access,
+        [
+            Asked::Read(access)
+            | Asked::Write(access, _)
+            | Asked::Atomic(access, ..)
+            | Asked::ReadExclusive(access)
+            | Asked::WriteExclusive(access, _),
+            ..,
+        ] => *access,
         other => panic!("{word:#010x} asked {other:?}"),
     }
 }

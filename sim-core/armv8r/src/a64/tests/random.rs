@@ -5,7 +5,7 @@ use crate::a64::{decode, execute};
 use crate::exception::Exit;
 use crate::features::Features;
 
-/// A generator of numbers that look random (Steele, Lea, Flood: SplitMix64).
+/// A generator of numbers that look random (Steele, Lea, Flood: `SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {

@@ -1,7 +1,7 @@
 //! Data processing of SIMD&FP registers (Arm ARM, C4.1.90 in issue I.a).
 //!
 //! Built are the integer instructions of Advanced SIMD and the moves. Floating-point arithmetic, comparison and conversion are not:
-//! their words name their groups. Half precision (FEAT_FP16) and the Cryptographic Extension are not declared, so that their words
+//! their words name their groups. Half precision (`FEAT_FP16`) and the Cryptographic Extension are not declared, so that their words
 //! are unallocated.
 
 mod copy;
