@@ -1,7 +1,7 @@
 //! Advanced SIMD copy, extract, permute and table lookup.
 
 use crate::a64::bits::{bit, bits, number, source, target};
-use crate::a64::decode::simd::lanes;
+use crate::a64::decode::simd::shape::lanes;
 use crate::a64::simd::{Lanes, Permute, SimdOp};
 
 /// The size and the index that imm5 tells. None: reserved.

@@ -1,7 +1,7 @@
 //! Advanced SIMD shift by immediate, and modified immediate.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Lanes, Narrow, ShiftBy, SimdOp};
 

@@ -1,7 +1,7 @@
 //! Advanced SIMD three same, and its extra instructions.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Bitwise, Lanes, Pairwise, Same, SimdOp};
 
