@@ -39,7 +39,7 @@ pub(super) const fn right(value: i128, by: u32, rounding: bool) -> i128 {
 
 /// Shifted by the signed count in the low byte of a register's lane.
 fn shift(one: i128, by: i128, (saturating, rounding): (bool, bool), bits: u32, unsigned: bool, q: &mut bool) -> i128 {
-    let count = i32::from((by & 0xff) as u8 as i8);
+    let count = i32::from((by.cast_unsigned() as u8).cast_signed());
     if count < 0 {
         return right(one, count.unsigned_abs(), rounding);
     }
@@ -142,7 +142,7 @@ pub(super) const fn unary(unary: Unary, unsigned: bool, bits: u32, lane: u64, th
             saturate(value(there, bits, unsigned) + value(lane, bits, !unsigned), bits, unsigned, q)
         }
         Unary::LeadingSigns => {
-            let flipped = (signed ^ (signed >> 127)) as u64 & ones(bits);
+            let flipped = (signed ^ (signed >> 127)).cast_unsigned() as u64 & ones(bits);
             (flipped.leading_zeros() - (64 - bits)) as i128 - 1
         }
         Unary::LeadingZeros => (lane.leading_zeros() - (64 - bits)) as i128,

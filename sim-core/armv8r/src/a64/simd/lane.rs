@@ -29,7 +29,7 @@ impl Lanes {
 
     /// A vector of lanes by their number.
     pub(in crate::a64) fn filled(self, mut each: impl FnMut(u8) -> i128) -> u128 {
-        (0..self.count).fold(0, |done, at| with_lane(done, self.size, at, each(at) as u64))
+        (0..self.count).fold(0, |done, at| with_lane(done, self.size, at, each(at).cast_unsigned() as u64))
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn execute(operation: SimdOp, regs: &mut Regs) {
                 Across::Maximum => (lanes.size, values.max().unwrap_or(0)),
                 Across::Minimum => (lanes.size, values.min().unwrap_or(0)),
             };
-            (d, with_lane(0, size, 0, all as u64))
+            (d, with_lane(0, size, 0, all.cast_unsigned() as u64))
         }
         SimdOp::Permute { permute, odd, lanes, d, n, m } => {
             (d, permuted(permute, odd, lanes, regs.vector(n), regs.vector(m)))

@@ -1,14 +1,14 @@
 //! Advanced SIMD copy, extract, permute and table lookup.
 
 use crate::a64::bits::{bit, bits, number, source, target};
-use crate::a64::decode::simd::lanes;
+use crate::a64::decode::simd::shape::lanes;
 use crate::a64::simd::{Lanes, Permute, SimdOp};
 
 /// The size and the index that imm5 tells. None: reserved.
 fn element(word: u32) -> Option<(u8, u8)> {
     let field = number(word, 16);
     let size = field.trailing_zeros() as u8;
-    (size < 4).then_some((size, field >> (size + 1)))
+    (size < 4).then(|| (size, field >> (size + 1)))
 }
 
 /// DUP, INS, SMOV, UMOV.

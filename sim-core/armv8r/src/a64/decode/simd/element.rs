@@ -1,7 +1,7 @@
 //! Advanced SIMD vector or scalar with an indexed element.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Lanes, Long, Same, SimdOp};
 
@@ -10,7 +10,7 @@ pub(super) fn decode(word: u32, scalar: bool) -> Op {
     let quad = bit(word, 30);
     let float = match (unsigned, opcode) {
         (false, 1 | 5 | 9) | (true, 9) => true,
-        (true, 1 | 3 | 5 | 7) if !scalar => return complex(size, quad, bit(word, 11), bit(word, 21)),
+        (true, 1 | 3 | 5 | 7) if !scalar => return complex(size, quad && !bit(word, 21)),
         _ => false,
     };
     if !float {
@@ -24,24 +24,21 @@ pub(super) fn decode(word: u32, scalar: bool) -> Op {
 }
 
 /// FCMLA by element, of single precision.
-fn complex(size: u32, quad: bool, high: bool, low: bool) -> Op {
-    let _ = high;
-    if size == 2 && quad && !low { Op::NotBuilt(&"FCMLA") } else { Op::Unallocated }
+fn complex(size: u32, allocated: bool) -> Op {
+    if size == 2 && allocated { Op::NotBuilt(&"FCMLA") } else { Op::Unallocated }
 }
 
 fn integer(word: u32, scalar: bool, opcode: u32) -> Option<SimdOp> {
     let unsigned = bit(word, 29);
     let size = bits(word, 22, 2) as u8;
     // The register's number has four bits where the index has three.
+    let high = bits(word, 11, 1);
     let (at, m) = match size {
-        1 => ((bits(word, 11, 1) << 2) | bits(word, 20, 2), bits(word, 16, 4) as u8),
-        2 => ((bits(word, 11, 1) << 1) | bits(word, 21, 1), number(word, 16)),
+        1 => ((high << 2) | (bits(word, 21, 1) << 1) | bits(word, 20, 1), bits(word, 16, 4) as u8),
+        2 => ((high << 1) | bits(word, 21, 1), number(word, 16)),
         _ => return None,
     };
-    let at = match size {
-        1 => (at & 4) | (bits(word, 21, 1) << 1) | bits(word, 20, 1),
-        _ => at,
-    } as u8;
+    let at = at as u8;
     let (d, n) = (number(word, 0), number(word, 5));
     let all = if scalar { Some(Lanes { size, count: 1 }) } else { lanes(bit(word, 30), size) }?;
     let same = match (opcode, unsigned) {

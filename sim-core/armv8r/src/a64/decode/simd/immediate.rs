@@ -1,7 +1,7 @@
 //! Advanced SIMD shift by immediate, and modified immediate.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Lanes, Narrow, ShiftBy, SimdOp};
 
@@ -9,7 +9,7 @@ use crate::a64::simd::{Lanes, Narrow, ShiftBy, SimdOp};
 pub(super) fn shift(word: u32, scalar: bool) -> Op {
     let opcode = bits(word, 11, 5);
     let field = bits(word, 16, 7);
-    let size = (31 - bits(word, 19, 4).leading_zeros()) as u8;
+    let size = bits(word, 19, 4).ilog2() as u8;
     if opcode == 28 || opcode == 31 {
         let sized = size >= 2 && (size == 2 || scalar || bit(word, 30));
         return if sized { Op::NotBuilt(&"SCVTF, UCVTF, FCVTZS, FCVTZU, fixed-point") } else { Op::Unallocated };

@@ -1,7 +1,7 @@
 //! Advanced SIMD two-register miscellaneous, across lanes, and scalar pairwise.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Across, Lanes, Narrow, SimdOp, Unary};
 
@@ -16,20 +16,21 @@ pub(super) fn decode(word: u32, scalar: bool) -> Op {
 fn float(word: u32, scalar: bool) -> bool {
     let (unsigned, high, opcode) = (bit(word, 29), bit(word, 23), bits(word, 12, 5));
     let sized = scalar || !bit(word, 22) || bit(word, 30);
+    let doubles = bit(word, 22);
     match (opcode, unsigned, high) {
-        (12 | 13, _, true) | (14, false, true) => sized,
-        (15, _, true) => sized && !scalar,
-        // FCVTN, FCVTL, FCVTXN.
-        (22, false, false) | (23, false, false) => !scalar,
-        (22, true, false) => bit(word, 22),
-        (24 | 25, _, _) => sized && !scalar && !(opcode == 24 && unsigned && high),
-        (26 | 27, _, _) => sized,
-        (28, false, false) | (28, true, false) => sized,
-        (28, _, true) => !scalar && !bit(word, 22),
-        (29, _, false) => sized,
-        (29, _, true) => sized,
+        // Comparison with zero; FCVTNS to FCVTAU, SCVTF, UCVTF; FRECPE, FRSQRTE.
+        (12 | 13, _, true) | (14, false, true) | (26 | 27 | 29, ..) | (28, _, false) => sized,
+        // FRECPX.
         (31, false, true) => sized && scalar,
-        (31, true, true) => sized && !scalar,
+        // FCVTN, FCVTL.
+        (22 | 23, false, false) => !scalar,
+        // FCVTXN.
+        (22, true, false) => doubles,
+        // FRINT but for the code that is free; FABS, FNEG, FSQRT.
+        (24, true, true) => false,
+        (24 | 25, ..) | (15, _, true) | (31, true, true) => sized && !scalar,
+        // URECPE, URSQRTE.
+        (28, _, true) => !scalar && !doubles,
         _ => false,
     }
 }
@@ -112,8 +113,9 @@ pub(super) fn across(word: u32) -> Op {
         (26, _) => Across::Minimum,
         (27, false) => Across::Add,
         // FMAXNMV, FMAXV and their kin, of single precision.
-        (12, true) if quad && size & 1 == 0 => return Op::NotBuilt(&"Advanced SIMD across lanes, floating-point"),
-        (15, true) if quad && size & 1 == 0 => return Op::NotBuilt(&"Advanced SIMD across lanes, floating-point"),
+        (12 | 15, true) if quad && size & 1 == 0 => {
+            return Op::NotBuilt(&"Advanced SIMD across lanes, floating-point");
+        }
         _ => return Op::Unallocated,
     };
     // Vectors of two words have a pairwise instruction instead.

@@ -1,7 +1,7 @@
 //! Data processing of SIMD&FP registers (Arm ARM, C4.1.90 in issue I.a).
 //!
 //! Built are the integer instructions of Advanced SIMD and the moves. Floating-point arithmetic, comparison and conversion are not:
-//! their words name their groups. Half precision (FEAT_FP16) and the Cryptographic Extension are not declared, so that their words
+//! their words name their groups. Half precision (`FEAT_FP16`) and the Cryptographic Extension are not declared, so that their words
 //! are unallocated.
 
 mod copy;
@@ -11,10 +11,11 @@ mod float;
 mod immediate;
 mod miscellaneous;
 mod same;
+mod shape;
 
 use crate::a64::bits::{bit, bits};
 use crate::a64::insn::Op;
-use crate::a64::simd::{Lanes, SimdOp};
+use shape::{built, lanes};
 
 pub(super) fn decode(word: u32) -> Op {
     match (bit(word, 31), bit(word, 30), bits(word, 24, 5)) {
@@ -25,16 +26,6 @@ pub(super) fn decode(word: u32) -> Op {
         (_, false, 0b11110 | 0b11111) => float::decode(word),
         _ => Op::Unallocated,
     }
-}
-
-/// An instruction, or none where the word is unallocated.
-fn built(operation: Option<SimdOp>) -> Op {
-    operation.map_or(Op::Unallocated, Op::Simd)
-}
-
-/// All lanes of a register, by Q and the size of a lane. None: one lane of 64 bits, which vectors do not have.
-fn lanes(quad: bool, size: u8) -> Option<Lanes> {
-    (quad || size != 3).then_some(Lanes { size, count: (if quad { 16 } else { 8 }) >> size })
 }
 
 /// What is common to `0 Q U 01110` words.

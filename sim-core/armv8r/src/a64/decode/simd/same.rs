@@ -1,7 +1,7 @@
 //! Advanced SIMD three same, and its extra instructions.
 
 use crate::a64::bits::{bit, bits, number};
-use crate::a64::decode::simd::{built, lanes};
+use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
 use crate::a64::simd::{Bitwise, Lanes, Pairwise, Same, SimdOp};
 
@@ -19,13 +19,16 @@ pub(super) fn decode(word: u32, scalar: bool) -> Op {
 fn float(word: u32, scalar: bool) -> Op {
     let (unsigned, high, opcode) = (bit(word, 29), bit(word, 23), bits(word, 11, 5) & 7);
     let doubles = bit(word, 22) && (scalar || bit(word, 30));
-    let allocated = match (scalar, unsigned, high, opcode) {
-        (true, false, false, 3 | 4 | 7) | (true, false, true, 7) => true,
-        (true, true, false, 4 | 5) | (true, true, true, 2 | 4 | 5) => true,
-        (true, ..) => false,
-        (false, false, _, 0 | 1 | 2 | 6 | 7) | (false, false, false, 3 | 4) => true,
-        (false, true, false, 0 | 2 | 3 | 4 | 5 | 6 | 7) | (false, true, true, 0 | 2 | 4 | 5 | 6) => true,
-        _ => false,
+    let allocated = if scalar {
+        matches!(
+            (unsigned, high, opcode),
+            (false, false, 3 | 4 | 7) | (false, true, 7) | (true, false, 4 | 5) | (true, true, 2 | 4 | 5)
+        )
+    } else {
+        matches!(
+            (unsigned, high, opcode),
+            (false, _, 0..=2 | 6 | 7) | (false, false, 3 | 4) | (true, false, 0 | 2..=7) | (true, true, 0 | 2 | 4..=6)
+        )
     };
     if allocated && (doubles || !bit(word, 22)) {
         Op::NotBuilt(&"Advanced SIMD three same, floating-point")
