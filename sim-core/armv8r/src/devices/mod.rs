@@ -3,3 +3,6 @@
 pub mod gic;
 pub mod pl011;
 pub mod timer;
+
+#[cfg(test)]
+mod tests;
