@@ -70,7 +70,7 @@ fn a_guest_handles_its_virtual_timer() {
         // EL2 takes it, hands it to the guest with its physical interrupt, and is not asked again.
         assert_eq!(machine.get(EL2, Register::Iar1), Ok(27));
         machine.set(EL2, Register::Eoir1, 27);
-        machine.set(EL2, Register::IchLr(0), 0b0111 << 60 | 27 << 32 | 27);
+        machine.set(EL2, Register::IchLr(0), 0b0111 << 60 | 0x1b << 32 | 0x1b);
         let outputs = machine.gic.outputs(0);
         assert!(!outputs.irq && outputs.virq);
         // The guest takes it, sets its timer anew and ends the interrupt.
