@@ -131,6 +131,39 @@ fn signals_what_it_gives(gic: &Gic) {
     }
 }
 
+/// What HPPIR0 and HPPIR1 of a PE are by the registers in memory alone, interrupt by interrupt.
+fn highest_by_registers(gic: &mut Gic, pe: usize) -> [u64; 2] {
+    let asleep = |gic: &Gic, pe| gic.read(Frame::Redistributor(pe), 0x14, 4) != 0;
+    let takes = |gic: &mut Gic, pe: usize, group: usize| {
+        let register = if group == 0 { Register::Igrpen0 } else { Register::Igrpen1 };
+        !asleep(gic, pe) && gic.read_register(pe, register, EL2) == Ok(1)
+    };
+    let mut best = (0xff, 0, 1023);
+    for intid in 0..1020 {
+        let frame = if intid < 32 { Frame::Sgi(pe) } else { Frame::Distributor };
+        let bit = |gic: &Gic, register: u64| gic.read(frame, register + intid / 32 * 4, 4) >> (intid % 32) & 1;
+        if bit(gic, 0x100) == 0 || bit(gic, 0x200) == 0 || bit(gic, 0x300) == 1 {
+            continue;
+        }
+        let group = bit(gic, 0x80) as usize;
+        let forwarded = gic.read(Frame::Distributor, 0, 4) >> group & 1 == 1 && takes(gic, pe, group);
+        let named = gic.read(Frame::Distributor, 0x6000 + 8 * intid, 8);
+        let routed = if intid < 32 {
+            true
+        } else if named & 1 << 31 != 0 {
+            (0..PES).find(|&other| takes(gic, other, group)) == Some(pe)
+        } else {
+            named == gic.read(Frame::Redistributor(pe), 0x8, 8) >> 32
+        };
+        let priority = gic.read(frame, 0x400 + intid, 1);
+        if forwarded && routed && priority < best.0 {
+            best = (priority, group, intid);
+        }
+    }
+    let (_, group, intid) = best;
+    if group == 0 { [intid, 1023] } else { [1023, intid] }
+}
+
 /// The interrupts that are active: private ones by PE.
 fn active_states(gic: &Gic) -> BTreeSet<(usize, u32)> {
     let mut active = BTreeSet::new();
@@ -167,6 +200,10 @@ proptest! {
             let before = gic.clone();
             gic.write(Frame::Distributor, 0xfffc, 4, 0);
             prop_assert_eq!(&gic, &before);
+        }
+        for pe in 0..PES {
+            let highest = [Register::Hppir0, Register::Hppir1].map(|register| gic.read_register(pe, register, EL2));
+            prop_assert_eq!(highest, highest_by_registers(&mut gic, pe).map(Ok));
         }
     }
 
