@@ -14,6 +14,14 @@ enum Step {
     Get(usize, Register, Requester),
     Set(usize, Register, Requester, u64),
     Line(u32, usize, bool),
+    /// An interrupt, private ones of a PE, becomes pending, enabled, of a group, with a priority and a route.
+    Ready {
+        intid: u32,
+        pe: usize,
+        group1: bool,
+        priority: u8,
+        route: u64,
+    },
 }
 
 fn frame() -> impl Strategy<Value = Frame> {
@@ -62,7 +70,19 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(pe, register, by, value)| Step::Set(pe, register, by, value)),
         2 => (prop_oneof![0_u32..80, any::<u32>()], 0..=PES, any::<bool>())
             .prop_map(|(intid, pe, level)| Step::Line(intid, pe, level)),
+        1 => (0..PES, prop::sample::select(&[Register::Igrpen0, Register::Igrpen1][..]), 0_u64..2)
+            .prop_map(|(pe, register, enabled)| Step::Set(pe, register, EL2, enabled)),
+        6 => (ready(), 0..PES, any::<bool>(), prop::sample::select(&[0_u8, 0x40, 0x80, 0xf8, 0xff][..]), route())
+            .prop_map(|(intid, pe, group1, priority, route)| Step::Ready { intid, pe, group1, priority, route }),
     ]
+}
+
+fn ready() -> impl Strategy<Value = u32> {
+    prop_oneof![0_u32..100, 900_u32..1020]
+}
+
+fn route() -> impl Strategy<Value = u64> {
+    prop_oneof![0..PES as u64, Just(1 << 31), Just(u64::MAX)]
 }
 
 fn carry_out(gic: &mut Gic, step: &Step) {
@@ -78,6 +98,18 @@ fn carry_out(gic: &mut Gic, step: &Step) {
             let _ = gic.write_register(pe, register, by, value);
         }
         Step::Line(intid, pe, level) => gic.set_line(intid, pe, level),
+        Step::Ready { intid, pe, group1, priority, route } => {
+            let frame = if intid < 32 { Frame::Sgi(pe) } else { Frame::Distributor };
+            let (word, bit) = (u64::from(intid / 32 * 4), 1 << (intid % 32));
+            let before = gic.read(frame, 0x80 + word, 4);
+            gic.write(frame, 0x80 + word, 4, if group1 { before | bit } else { before & !bit });
+            gic.write(frame, 0x400 + u64::from(intid), 1, priority.into());
+            if intid >= 32 {
+                gic.write(frame, 0x6000 + 8 * u64::from(intid), 8, route);
+            }
+            gic.write(frame, 0x100 + word, 4, bit);
+            gic.write(frame, 0x200 + word, 4, bit);
+        }
     }
 }
 
@@ -193,17 +225,17 @@ proptest! {
         let affinities = (0..PES as u32).collect();
         let config = Config { affinities, spis, priority_bits, list_registers };
         let mut gic = if awake { System::of(config).gic } else { Gic::new(config) };
-        for step in &steps {
+        for (number, step) in steps.iter().enumerate() {
             carry_out(&mut gic, step);
             signals_what_it_gives(&gic);
             // A write that does nothing finds nothing else to signal.
             let before = gic.clone();
             gic.write(Frame::Distributor, 0xfffc, 4, 0);
             prop_assert_eq!(&gic, &before);
-        }
-        for pe in 0..PES {
-            let highest = [Register::Hppir0, Register::Hppir1].map(|register| gic.read_register(pe, register, EL2));
-            prop_assert_eq!(highest, highest_by_registers(&mut gic, pe).map(Ok));
+            for pe in (0..PES).filter(|_| number % 8 == 0) {
+                let highest = [Register::Hppir0, Register::Hppir1].map(|register| gic.read_register(pe, register, EL2));
+                prop_assert_eq!(highest, highest_by_registers(&mut gic, pe).map(Ok));
+            }
         }
     }
 
