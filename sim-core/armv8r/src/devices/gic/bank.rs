@@ -279,6 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn setting_and_clearing_twice_is_as_once() {
+        for (set, clear) in [
+            (Bits::SetEnable, Bits::ClearEnable),
+            (Bits::SetPending, Bits::ClearPending),
+            (Bits::SetActive, Bits::ClearActive),
+        ] {
+            let mut bank = Bank::private(0xf8);
+            for (register, value, expected) in
+                [(set, 0b110, 0b110), (set, 0b011, 0b111), (clear, 0b1010, 0b101), (clear, 0b1010, 0b101)]
+            {
+                bank.write_bits(register, value);
+                assert_eq!((bank.read_bits(set), bank.read_bits(clear)), (expected, expected));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_implemented_is_zero() {
         let mut bank = Bank::shared(3, 0xf8);
         for register in [Bits::Group, Bits::SetEnable, Bits::SetPending, Bits::SetActive] {

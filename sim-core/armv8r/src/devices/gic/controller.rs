@@ -99,7 +99,12 @@ impl Gic {
     /// The input of a PPI of `pe` or of an SPI, for which `pe` means nothing, goes to `level`. That of PPI [`MAINTENANCE`] is
     /// inside, so it is left as it is.
     pub fn set_line(&mut self, intid: u32, pe: usize, level: bool) {
-        if intid != MAINTENANCE && self.bank_mut(intid, pe).is_some_and(|(bank, index)| bank.set_line(index, level)) {
+        if intid == MAINTENANCE || !self.bank_mut(intid, pe).is_some_and(|(bank, index)| bank.set_line(index, level)) {
+            return;
+        }
+        if intid < FIRST_SPI {
+            self.update_pe(pe);
+        } else {
             self.update();
         }
     }
@@ -141,7 +146,7 @@ impl Gic {
         if state.virtual_form(register, by)? {
             let value = state.read_virtual(register)?;
             if matches!(register, Register::Iar0 | Register::Iar1) {
-                self.update();
+                self.update_pe(pe);
             }
             return Ok(value);
         }
@@ -155,7 +160,7 @@ impl Gic {
             if let Some((bank, index)) = self.bank_mut(intid, pe) {
                 bank.activate(index);
             }
-            self.update();
+            self.update_pe(pe);
         }
         Ok(acknowledged.unwrap_or(SPURIOUS).into())
     }
@@ -177,7 +182,15 @@ impl Gic {
         if let Some((bank, index)) = deactivated.and_then(|intid| self.bank_mut(intid, pe)) {
             bank.deactivate(index);
         }
-        self.update();
+        let of_others = matches!(
+            register,
+            Register::Igrpen0 | Register::Igrpen1 | Register::Sgi0r | Register::Sgi1r | Register::Asgi1r
+        );
+        if of_others || deactivated.is_some_and(|intid| intid >= FIRST_SPI) {
+            self.update();
+        } else {
+            self.update_pe(pe);
+        }
         Ok(())
     }
 
@@ -214,31 +227,37 @@ impl Gic {
 
     /// Finds anew what each PE is signalled.
     fn update(&mut self) {
+        for number in 0..self.pes.len() {
+            self.update_pe(number);
+        }
+    }
+
+    /// Finds anew what a PE is signalled: enough where nothing changed that bears on others.
+    fn update_pe(&mut self, number: usize) {
         let any = [false, true].map(|group1| {
             self.pes.iter().position(|pe| {
                 !pe.redistributor.asleep && if group1 { pe.physical.enable1 } else { pe.physical.enable0 }
             })
         });
-        for (number, pe) in self.pes.iter_mut().enumerate() {
-            let maintenance = pe.virtual_.maintenance();
-            pe.redistributor.bank.set_line(MAINTENANCE, maintenance);
-            pe.highest = highest(&self.distributor, pe, number, any);
-            let physical = pe.highest.filter(|&highest| pe.physical.signals(highest)).map(|highest| highest.group1);
-            let signalled = pe.virtual_.signalled();
-            pe.outputs = Outputs {
-                irq: physical == Some(true),
-                fiq: physical == Some(false),
-                virq: signalled == Some(true),
-                vfiq: signalled == Some(false),
-                maintenance,
-            };
-        }
+        let Some(pe) = self.pes.get_mut(number) else { return };
+        let maintenance = pe.virtual_.maintenance();
+        pe.redistributor.bank.set_line(MAINTENANCE, maintenance);
+        pe.highest = highest(&self.distributor, pe, number, any);
+        let physical = pe.highest.filter(|&highest| pe.physical.signals(highest)).map(|highest| highest.group1);
+        let signalled = pe.virtual_.signalled();
+        pe.outputs = Outputs {
+            irq: physical == Some(true),
+            fiq: physical == Some(false),
+            virq: signalled == Some(true),
+            vfiq: signalled == Some(false),
+            maintenance,
+        };
     }
 }
 
 /// The pending interrupt of the highest priority of a PE, of those whose group is enabled in the Distributor and at its CPU
-/// interface (IHI 0069, 4.7 and 4.8). The lowest priority of all is never one.
-/// `any`: the PEs that take what is routed to any, for each group.
+/// interface (IHI 0069, 4.7 and 4.8). The lowest priority of all is never one. `any`:
+/// the PEs that take what is routed to any, for each group.
 fn highest(distributor: &Distributor, pe: &Pe, number: usize, any: [Option<usize>; 2]) -> Option<Candidate> {
     if pe.redistributor.asleep {
         return None;

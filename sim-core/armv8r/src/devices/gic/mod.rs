@@ -17,7 +17,7 @@
 //!   common binary point it is BPR0. The virtual BPR1 has one more, and splits as that of a Non-secure state does: so
 //!   `ICV_BPR1_EL1` has it in DDI 0595.
 //! * `ICC_SGI1R_EL1` generates an SGI of the group that it is configured for; `ICC_SGI0R_EL1` and `ICC_ASGI1R_EL1` generate it
-//!   if that is Group 0.
+//!   if that is Group 0. Linux's KVM reads the specification so for `GICD_CTLR.DS` = 1.
 //! * A write to DIR with `EOImode` 0 is ignored, and so is one of EOIR whose group is not that of the running priority.
 //! * `ICC_SRE_EL1` and `ICC_SRE_EL2` are RAO/WI, so no access to the former traps.
 

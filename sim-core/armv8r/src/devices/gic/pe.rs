@@ -42,7 +42,7 @@ pub struct Outputs {
     pub virq: bool,
     /// Virtual FIQ.
     pub vfiq: bool,
-    /// The maintenance interrupt, which is PPI [`MAINTENANCE`] too.
+    /// The maintenance interrupt, which is PPI [`super::MAINTENANCE`] too.
     pub maintenance: bool,
 }
 

@@ -30,12 +30,18 @@ struct System {
 impl System {
     /// PEs 0.0, 0.1, ... of cluster 0, awake, both groups enabled, nothing masked, all interrupts in Group 1.
     fn new(pes: u32) -> Self {
-        let mut system = Self { gic: Gic::new(Config::new((0..pes).collect())) };
+        Self::of(Config::new((0..pes).collect()))
+    }
+
+    /// As [`System::new`].
+    fn of(config: Config) -> Self {
+        let pes = config.affinities.len();
+        let mut system = Self { gic: Gic::new(config) };
         system.gicd(0x0, 0b11);
         for word in 1..8 {
             system.gicd(0x80 + 4 * word, 0xffff_ffff);
         }
-        for pe in 0..pes as usize {
+        for pe in 0..pes {
             system.gic.write(Frame::Redistributor(pe), 0x14, 4, 0);
             system.gicr(pe, 0x80, 0xffff_ffff);
             system.set(pe, Register::Pmr, 0xff);
