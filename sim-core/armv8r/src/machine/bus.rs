@@ -75,7 +75,9 @@ pub(crate) struct Bus {
     pub(crate) hazard_mode: HazardMode,
     unknown: Vec<SysEncoding>,
     implementation_defined: Vec<(SysEncoding, u64)>,
+    /// Instructions that were decoded, but for those of pages that were written since.
     pub(crate) decoded: Cached<Decoded>,
+    stale: Vec<PageIndex>,
 }
 
 /// The affinity of a PE: sixteen to a cluster, as SGIs have them.
@@ -109,6 +111,7 @@ impl Bus {
             unknown: Vec::new(),
             implementation_defined: options,
             decoded: Cached(Decoded::default()),
+            stale: Vec::new(),
         }
     }
 
@@ -358,20 +361,40 @@ impl Bus {
 
     // Instructions.
 
+    /// Whether instructions have to be forgotten before the next one.
+    #[inline]
+    pub(crate) const fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    /// Forgets those of pages that were written.
+    #[cold]
+    pub(crate) fn forget_stale(&mut self, decoded: &mut Decoded) {
+        for page in self.stale.drain(..) {
+            decoded.forget(page);
+        }
+    }
+
     /// Decodes the word at an address of a page, and remembers the instruction.
     #[cold]
-    pub(crate) fn decode(&mut self, page: PageIndex, address: u64, decode: impl Fn(u32) -> Insn) -> Insn {
+    pub(crate) fn decode(
+        &mut self,
+        decoded: &mut Decoded,
+        page: PageIndex,
+        address: u64,
+        decode: impl Fn(u32) -> Insn,
+    ) {
         let insn = decode(self.word(address));
-        if self.decoded.0.put(page, (address % PAGE / 4) as usize, insn) {
+        if decoded.put(page, (address % PAGE / 4) as usize, insn) {
             self.memory.watch_nothing();
         }
         self.memory.watch(page);
-        insn
     }
 
     /// Forgets all instructions.
     pub(crate) fn forget_every_instruction(&mut self) {
         self.decoded = Cached::default();
+        self.stale.clear();
         self.memory.watch_nothing();
     }
 
@@ -382,7 +405,7 @@ impl Bus {
 
     /// A page was written of which instructions are remembered.
     pub(crate) fn forget_instructions(&mut self, page: PageIndex) {
-        self.decoded.0.forget(page);
+        self.stale.push(page);
     }
 
     /// The word at an address of memory.

@@ -1,12 +1,13 @@
 //! Running: PEs take turns of a quantum in a fixed order; each instruction is one unit of time.
 
+use super::decoded::Decoded;
 use super::output::Source;
 use super::psci::{Called, Conduit};
 use super::{Bus, Cpu, Machine, Observer};
-use crate::a64::{decode, execute};
+use crate::a64::{Regs, decode, execute};
 use crate::exception::Exit;
 use crate::memory::PAGE;
-use crate::pe::{Core, Power, Stop};
+use crate::pe::{Core, Here, Power, Stop};
 use crate::semihosting::{Clock, Host, Outcome, Stream};
 
 /// The immediate of HLT that is a semihosting call.
@@ -203,10 +204,28 @@ fn run_pe<O: Observer>(
     (psci, semihosting): (Option<Conduit>, bool),
     slice: u64,
 ) -> End {
-    let Cpu { regs, pe } = cpu;
-    let features = pe.identity.features;
-    let mut core = Core { pe, bus, observer, pc: regs.pc, raised: None, stop: None };
+    let mut decoded = core::mem::take(&mut bus.decoded);
+    let end = {
+        let Cpu { regs, pe } = cpu;
+        let core = Core { pe, bus, observer, pc: regs.pc, raised: None, stop: None };
+        run_core(core, regs, &mut decoded.0, (psci, semihosting), slice)
+    };
+    bus.forget_stale(&mut decoded.0);
+    bus.decoded = decoded;
+    end
+}
+
+/// The same, with decoded instructions apart from the bus.
+fn run_core<O: Observer>(
+    mut core: Core<'_, O>,
+    regs: &mut Regs,
+    decoded: &mut Decoded,
+    (psci, semihosting): (Option<Conduit>, bool),
+    slice: u64,
+) -> End {
+    let features = core.pe.identity.features;
     core.bus.look_at_interrupts();
+    let mut here = Here::NOWHERE;
     for _ in 0..slice {
         core.pc = regs.pc;
         if core.bus.has_attention() {
@@ -217,17 +236,22 @@ fn run_pe<O: Observer>(
                 core.pc = regs.pc;
             }
         }
-        let result = match core.fetch_checked() {
+        let result = match core.fetch_checked(&mut here) {
             Ok(page) => {
                 let word = (core.pc % PAGE / 4) as usize;
-                let insn = match core.bus.decoded.0.get(page, word) {
-                    Some(insn) => insn,
-                    None => core.bus.decode(page, core.pc, |word| decode(word, features)),
-                };
-                execute(&insn, regs, &mut core)
+                if decoded.get(page, word).is_none() {
+                    core.bus.decode(decoded, page, core.pc, |word| decode(word, features));
+                }
+                match decoded.get(page, word) {
+                    Some(insn) => execute(insn, regs, &mut core),
+                    None => Err(Exit::Undefined),
+                }
             }
             Err(exit) => Err(exit),
         };
+        if core.bus.has_stale() {
+            core.bus.forget_stale(decoded);
+        }
         if let Err(exit) = result {
             if let Some(stop @ (Stop::Hazard | Stop::Memory)) = core.stop {
                 return End::Stop(stop);

@@ -24,6 +24,7 @@ pub(crate) use self::core::{Core, Stop};
 pub use exceptions::{Exception, ExceptionKind};
 pub use judge::{HazardMode, HazardRecord, Hazards};
 pub(crate) use lookaside::{Cached, Fresh};
+pub(crate) use memory::Here;
 pub use pstate::Pstate;
 pub(crate) use pstate::number;
 pub(crate) use routing::Signals;
