@@ -376,7 +376,7 @@ impl<O: Observer> Core<'_, O> {
     #[inline]
     pub(crate) fn fetch_checked(&mut self, here: &mut Here) -> Result<PageIndex, Exit> {
         let now = (self.pc / GRANULE, self.pe.lookaside.0.stamp());
-        if self.pc & 3 == 0
+        if self.pc.is_multiple_of(4)
             && let Some(page) = here.page
             && here.at == now
             && !self.pe.pstate.il
@@ -395,7 +395,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     fn fetch_anew(&mut self) -> Result<PageIndex, Exit> {
-        if self.pc & 3 != 0 {
+        if !self.pc.is_multiple_of(4) {
             let exception = self.pe.pc_alignment(self.pc);
             return self.raise(exception);
         }
