@@ -1,6 +1,7 @@
 //! Runs images on an FVP's machine: `image PES BUDGET FILE@ADDRESS...`, raw bytes each. It starts where the first file is.
 
-use armv8r::machine::{Config, Machine, Source, StopReason};
+use armv8r::bus::Source;
+use armv8r::machine::{Config, Machine, StopReason};
 use boards::Board;
 use std::io::Write as _;
 use std::time::Instant;

@@ -1,61 +1,18 @@
 //! Running: PEs take turns of a quantum in a fixed order; each instruction is one unit of time.
 
-use super::decoded::Decoded;
-use super::output::Source;
 use super::psci::{Called, Conduit};
-use super::{Bus, Cpu, Machine, Observer};
+use super::stop::StopReason;
+use super::{Cpu, Machine};
 use crate::a64::{Regs, decode, execute};
+use crate::bus::{Bus, Decoded, Source};
 use crate::exception::Exit;
 use crate::memory::PAGE;
+use crate::observe::Observer;
 use crate::pe::{Core, Here, Power, Stop};
 use crate::semihosting::{Clock, Host, Outcome, Stream};
 
 /// The immediate of HLT that is a semihosting call.
 const SEMIHOSTING: u16 = 0xf000;
-
-/// Why a run stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The budget is spent.
-    Budget,
-    /// The image ended itself by semihosting.
-    Exit {
-        /// Its reason, `ADP_Stopped_*`.
-        reason: u64,
-        /// Its status.
-        code: u64,
-    },
-    /// The image turned the machine off.
-    PowerOff,
-    /// The image asked for a reset.
-    Reset,
-    /// Every PE is asleep or off, and nothing will wake one.
-    Asleep,
-    /// An observer asked for it.
-    Observer,
-    /// A hazard, where a run is to stop at hazards.
-    Hazard {
-        /// The PE.
-        pe: usize,
-        /// Its instruction, which was not executed, or wrote a register through a selection that is not synchronised.
-        pc: u64,
-    },
-    /// An instruction or a register that is allocated and not built. It was not executed.
-    NotBuilt {
-        /// The PE.
-        pe: usize,
-        /// What it is.
-        name: &'static str,
-        /// Where the instruction is.
-        pc: u64,
-        /// The instruction.
-        word: u32,
-    },
-    /// The image wrote more memory than it may.
-    MemoryLimit,
-    /// So much output waits to be taken ([`Machine::take_output`]).
-    Output,
-}
 
 /// What ends the turn of a PE.
 #[derive(Clone, Copy)]

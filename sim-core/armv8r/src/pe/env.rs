@@ -4,7 +4,7 @@ use super::maintenance::read_instruction;
 use super::{Core, Power, Pstate, hcr, number, sctlr};
 use crate::a64::{Access, Atomic, Barrier, Env, Hint, PointerKey, Regs, SysEncoding};
 use crate::exception::Exit;
-use crate::machine::{Event, Observer};
+use crate::observe::{Event, Observer};
 use crate::sysreg::{ELR_EL1, ELR_EL2, VDISR_EL2, VSESR_EL2};
 use mpu_model::El;
 

@@ -4,32 +4,11 @@
 //! state of a PE: without it, the MPUs are asked again and say the same.
 
 use super::pstate::number;
+use crate::cached::Fresh;
 use crate::memory::PageIndex;
 use alloc::vec;
 use alloc::vec::Vec;
 use mpu_model::El;
-
-/// Something that is remembered and makes no difference: any two are equal, and a copy starts afresh.
-#[derive(Debug, Default)]
-pub(crate) struct Cached<T>(pub(crate) T);
-
-/// Starts afresh for whoever copies it.
-pub(crate) trait Fresh {
-    /// Nothing remembered.
-    fn fresh(&self) -> Self;
-}
-
-impl<T> PartialEq for Cached<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T: Fresh> Clone for Cached<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.fresh())
-    }
-}
 
 /// Rights, as bits.
 pub(crate) const READ: u8 = 0b001;
@@ -151,6 +130,7 @@ impl Lookaside {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cached::Cached;
 
     #[test]
     fn it_tells_askers_and_times_apart() {
@@ -171,7 +151,6 @@ mod tests {
 
     #[test]
     fn what_is_cached_makes_no_difference() {
-        assert!(Cached(1) == Cached(2));
         let mut known = Cached(Lookaside::new());
         known.0.asker(El::El2, false);
         known.0.learn(0, false, READ, Kind::Normal, None);

@@ -4,11 +4,12 @@
 use super::abort::Told;
 use super::judge::Allowed;
 use super::lookaside::{FETCH, Kind, READ, WRITE};
-use super::{Core, HazardMode, Stop, sctlr};
+use super::{Core, Stop, sctlr};
 use crate::a64::{Access, Alignment};
-use crate::exception::Exit;
-use crate::machine::{Event, Observer};
+use crate::exception::{Exception, Exit};
+use crate::hazards::{HazardMode, HazardRecord};
 use crate::memory::{PAGE, PageIndex, Written};
+use crate::observe::{Event, Observer};
 use mpu_model::{AccessKind, Cacheability, El, Memory, MemoryType};
 
 const BACK: Cacheability = Cacheability::WriteBack;
@@ -52,7 +53,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Has the exception taken behind the instruction.
-    pub(super) fn raise<T>(&mut self, exception: super::Exception) -> Result<T, Exit> {
+    pub(super) fn raise<T>(&mut self, exception: Exception) -> Result<T, Exit> {
         self.raised = Some(exception);
         Err(Exit::Taken)
     }
@@ -99,7 +100,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Records a hazard and tells of it.
-    pub(super) fn hazard(&mut self, record: super::HazardRecord) {
+    pub(super) fn hazard(&mut self, record: HazardRecord) {
         if O::OBSERVES {
             let told = record.clone();
             self.tell(|| Event::Hazard(told));

@@ -1,8 +1,8 @@
 //! Instructions that were decoded, by page of memory. They are no part of the state: without them, words are decoded again.
 
 use crate::a64::Insn;
+use crate::cached::Fresh;
 use crate::memory::PageIndex;
-use crate::pe::Fresh;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;

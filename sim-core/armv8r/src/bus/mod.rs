@@ -1,13 +1,19 @@
 //! What PEs share: memory, devices, time, exclusive monitors, events. Where devices are, the board says.
 
-use super::decoded::Decoded;
-use super::output::Output;
+mod decoded;
+mod output;
+
+pub(crate) use decoded::Decoded;
+pub(crate) use output::Output;
+pub use output::Source;
+
 use crate::a64::{Insn, SysEncoding};
+use crate::cached::Cached;
 use crate::devices::gic::{Config, Frame, Gic, affinity};
 use crate::devices::pl011::Pl011;
 use crate::devices::timer::{SystemCounter, Timer, Timers};
+use crate::hazards::{HazardMode, Hazards};
 use crate::memory::{Memory, PAGE, PageIndex};
-use crate::pe::{Cached, HazardMode, Hazards, Signals};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use boards::{Board, Gic as GicPlace, Span};
@@ -30,6 +36,16 @@ pub(crate) enum Device {
     Gic(Frame, u64),
     Uart(usize, u64),
     Counter(u64),
+}
+
+/// What a PE is signalled by the interrupt controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wire")]
+pub(crate) struct Signals {
+    pub(crate) irq: bool,
+    pub(crate) fiq: bool,
+    pub(crate) virtual_irq: bool,
+    pub(crate) virtual_fiq: bool,
 }
 
 /// A UART, where it is, and its interrupt.
