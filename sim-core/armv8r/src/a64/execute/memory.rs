@@ -3,7 +3,7 @@
 use crate::a64::arithmetic::extended;
 use crate::a64::bits::{ones, sign_extend};
 use crate::a64::execute::pointer::authenticated;
-use crate::a64::insn::{Index, Op, Shape};
+use crate::a64::insn::{Index, Modify, Op, Shape};
 use crate::a64::slot::{SP, Slot, ZERO};
 use crate::a64::{Access, Alignment, Atomic, Env, Regs};
 use crate::exception::{Exit, Transfer};
@@ -183,12 +183,26 @@ fn exclusive<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> 
     Ok(())
 }
 
+const fn operation(modify: Modify) -> Atomic {
+    match modify {
+        Modify::Add => Atomic::Add,
+        Modify::Clear => Atomic::Clear,
+        Modify::Eor => Atomic::Eor,
+        Modify::Set => Atomic::Set,
+        Modify::SignedMax => Atomic::SignedMax,
+        Modify::SignedMin => Atomic::SignedMin,
+        Modify::UnsignedMax => Atomic::UnsignedMax,
+        Modify::UnsignedMin => Atomic::UnsignedMin,
+        Modify::Swap => Atomic::Swap,
+    }
+}
+
 /// `FEAT_LSE`'s.
 fn atomic<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
-        Op::Atomic { atomic, size, s, t, n } => {
+        Op::Atomic { modify, size, s, t, n } => {
             let access = plain(base(regs, env, n)?, 1 << (size & 3), Alignment::Atomic);
-            let there = env.atomic(access, atomic, truncated(regs.get(s), size))?;
+            let there = env.atomic(access, operation(modify), truncated(regs.get(s), size))?;
             regs.put(t, there as u64);
         }
         Op::CompareSwap { size, s, t, n } => {

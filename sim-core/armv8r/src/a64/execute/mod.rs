@@ -106,6 +106,10 @@ fn straight<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
             env.fp_access()?;
             simd::execute(operation, regs);
         }
+        Op::SimdImmediate { immediate, quad, d, value } => {
+            env.fp_access()?;
+            simd::immediate(immediate, value, quad, d, regs);
+        }
         _ => {
             if !integer(op, regs) {
                 memory::execute(op, regs, env)?;
