@@ -6,7 +6,7 @@ use crate::a64::simd::{Immediate, SimdOp};
 use crate::a64::slot::Slot;
 use crate::a64::{Barrier, Hint, PointerKey, SysEncoding};
 
-/// An instruction, decoded from its word by [`crate::a64::decode`] and executed by [`crate::a64::execute`].
+/// An instruction, decoded from its word by [`crate::a64::decode()`] and executed by [`crate::a64::execute()`].
 ///
 /// It is small, so that blocks of them stay in caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
