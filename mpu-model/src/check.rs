@@ -14,7 +14,7 @@ use crate::table::Table;
 const KILOBYTE: u64 = 1024;
 
 /// The registers that a verdict depends on.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) table: Table,
     pub(crate) sctlr: Sctlr,

@@ -1,5 +1,6 @@
 //! One MPU: its register file, the state in force, and what is pending in between. What it answers to an access is in `verdict`.
 
+mod state;
 mod verdict;
 
 use core::cell::{Cell, OnceCell};

@@ -13,7 +13,7 @@ use crate::slot_set::BEYOND_PRENR;
 pub(crate) const CAPACITY: usize = 1024;
 
 /// A write in the log. What it waits for is told by its place there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) reg: MpuReg,
     pub(crate) slot: Option<Slot>,
@@ -45,6 +45,11 @@ impl Log {
         self.fenced = 0;
         self.lost = None;
         self.selects = false;
+    }
+
+    /// Whether both hold the same writes in the same order, waiting for the same barriers.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.entries() == other.entries() && self.fenced == other.fenced && self.lost == other.lost
     }
 
     #[inline]

@@ -15,7 +15,7 @@ const GROUPS: usize = 64 / LANES;
 type Block = [[u64; LANES]; GROUPS];
 
 /// The slots of one MPU, in any state that registers can be put into, overlaps included.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Table {
     /// `PRBAR` by slot, RES0 bits clear.
     prbar: [Block; SLOTS / 64],

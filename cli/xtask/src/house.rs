@@ -33,6 +33,7 @@ const HOUSE: &[Room] = &[
     room("mpu-model", 0),
     room("evtchn", 0),
     room("sim-core/boards", 1),
+    Room { folder: "sim-core/armv8r", floor: 2, most: 30 },
     room("sim-core", 2),
     room("cli/words", 3),
     room("cli/scenario", 4),
