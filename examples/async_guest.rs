@@ -11,7 +11,7 @@ use sim_core::guest::Home;
 use sim_core::guest::asynch::{Abort, AsyncGuest, Env};
 use sim_core::hyp::strategy::{Builtin, Settings};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, Placement, Sections, Span, VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Sections, Span, VcpuLayout,
 };
 use sim_core::platform::Width;
 use sim_core::world::{Config, World, home};
@@ -49,7 +49,7 @@ fn system() -> Option<Layout> {
         id: DomId(1),
         name: "domU1".into(),
         ram: vec![Span::with_size(0x2000_0000, 0x1000_0000)?],
-        vcpus: vec![VcpuLayout { pe: 0, el1_regions: Vec::new() }],
+        vcpus: vec![VcpuLayout { pe: PeId::PRIMARY, el1_regions: Vec::new() }],
         privileged: false,
         max_evtchn_port: 1023,
         target: None,

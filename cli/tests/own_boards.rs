@@ -3,7 +3,7 @@
 use scenario::{BoardFile, LoadError, Scenario};
 use sim_core::hyp::plan::{GUEST_DEVICE, Plan};
 use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::layout::{Board, Kind, Owner};
+use sim_core::layout::{Board, Kind, Owner, PeId};
 use sim_core::outcome::{Outcome, Report, ViewId};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -87,14 +87,18 @@ rules = { sync = "cse", write_order = "program", s2_xn = "bit-0", vm_without_m =
     assert_eq!((board.name.as_str(), board.pes, board.el2_regions, board.el1_regions), ("two-banks", 2, 16, 16));
     assert_eq!((board.pa_bits, board.vmid_bits, board.image_base), (40, 16, 0x1000_0000));
     let memory: Vec<_> = board.memory.iter().map(|memory| (memory.name.as_str(), memory.kind)).collect();
-    let kinds =
-        [("DRAM", Kind::Ram), ("SRAM", Kind::Ram), ("TCM0", Kind::Tcm { pe: 0 }), ("peripherals", Kind::Device)];
+    let kinds = [
+        ("DRAM", Kind::Ram),
+        ("SRAM", Kind::Ram),
+        ("TCM0", Kind::Tcm { pe: PeId::PRIMARY }),
+        ("peripherals", Kind::Device),
+    ];
     assert_eq!(memory, kinds);
     let image = board.image;
     assert_eq!((image.text, image.rodata, image.data, image.stack), (0x40000, 0x20000, 0x20000, 0x2000));
     let uarts: Vec<_> = board.uarts().map(|uart| (uart.name.as_str(), uart.interrupt)).collect();
     assert_eq!(uarts, [("uart0", Some(37)), ("uart1", Some(38))]);
-    assert_eq!(board.gic.redistributor(1).unwrap().base(), 0xaf12_0000);
+    assert_eq!(board.gic.redistributor(PeId::new(1)).unwrap().base(), 0xaf12_0000);
     let timers = board.timers;
     assert_eq!([timers.el1_physical, timers.el1_virtual, timers.el2_physical, timers.maintenance], [16, 17, 18, 19]);
     assert_eq!((timers.frequency, timers.control.unwrap().base()), (Some(5), 0xaa43_0000));

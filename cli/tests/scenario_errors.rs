@@ -4,6 +4,7 @@
 
 use scenario::{LoadError, Scenario};
 use sim_core::guest::steps::{Op, PortRef};
+use sim_core::layout::PeId;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,11 @@ fn the_good_scenario_is_good() {
     assert_eq!((scenario.steps[1].line, scenario.steps[1].column), (17, 5));
     assert_eq!(scenario.steps[1].text, "{ send = \"link\" }");
     assert_eq!(scenario.programs[0].variables, 1);
-    assert_eq!(scenario.config.timers[0].0, 0, "a timer is on its vCPU's PE unless the file says otherwise");
+    assert_eq!(
+        scenario.config.timers[0].0,
+        PeId::PRIMARY,
+        "a timer is on its vCPU's PE unless the file says otherwise"
+    );
 }
 
 #[test]

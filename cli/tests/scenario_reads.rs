@@ -12,7 +12,7 @@ use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::arinc653::MinorFrame;
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::When;
-use sim_core::layout::{HypDevices, Image, Memory, Placement, Span};
+use sim_core::layout::{HypDevices, Image, Memory, PeId, Placement, Span};
 use sim_core::outcome::Expected::{self, Fault, Rc, StageOne, StageTwo, Success, Value};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -42,7 +42,7 @@ fn what_is_left_out_has_defaults() {
     assert_eq!(parts.image, Image::at(0x0020_0000, 1).unwrap());
     let domain = &scenario.layout.domains()[0];
     assert_eq!((domain.name.as_str(), domain.privileged, domain.max_evtchn_port), ("dom1", false, 1023));
-    assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (0, 0));
+    assert_eq!((domain.vcpus[0].pe, domain.vcpus[0].el1_regions.len()), (PeId::PRIMARY, 0));
     let config = &scenario.config;
     assert_eq!(
         (config.scheduler.clone(), config.seed, config.step_limit),
@@ -149,7 +149,7 @@ virq = 13
     assert_eq!((domain.shared_info, &domain.vcpu_info[..]), (Some(0x3000_1000), &[0x3000_2000][..]));
     let regions = &domain.vcpus[0].el1_regions;
     let attrs = |slot: usize| (regions[slot].attrs().ap, regions[slot].attrs().xn);
-    assert_eq!((domain.vcpus[0].pe, regions[1].base(), regions[1].size()), (2, 0x3000_1000, 0x40));
+    assert_eq!((domain.vcpus[0].pe, regions[1].base(), regions[1].size()), (PeId::new(2), 0x3000_1000, 0x40));
     assert_eq!((attrs(0), attrs(1)), ((Ap::RwAll, Xn::Never), (Ap::RoAll, Xn::Exec)));
     let config = &scenario.config;
     assert_eq!((config.scheduler.clone(), config.step_limit), (Scheduler::RoundRobin { quantum: 77 }, 5));
@@ -159,7 +159,7 @@ virq = 13
     assert_eq!((scenario.settings.windows, scenario.settings.when), (3, When::Lazy));
     assert_eq!(config.channels, [StaticChannel { listener: (0, Port(10)), binder: (0, Port(4095)) }]);
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 13, every: Some(6) };
-    assert_eq!(config.timers, [(1, 5, timer)]);
+    assert_eq!(config.timers, [(PeId::new(1), 5, timer)]);
 }
 
 /// Operations and expectations of a program of one vCPU, the first of its domain.
@@ -296,8 +296,10 @@ fn devices_frames_and_mixes_arrive() {
     let device = &scenario.layout.parts().emulated[0];
     assert_eq!((device.name.as_str(), device.span), ("d", Span::with_size(0x9000_0000, 64).unwrap()));
     assert_eq!((device.domains.as_slice(), device.console), (&[0][..], Some(8)));
-    let frames =
-        vec![MinorFrame { pe: 0, vcpu: None, runtime: 7 }, MinorFrame { pe: 0, vcpu: Some((0, 0)), runtime: 8 }];
+    let frames = vec![
+        MinorFrame { pe: PeId::PRIMARY, vcpu: None, runtime: 7 },
+        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((0, 0)), runtime: 8 },
+    ];
     assert_eq!(scenario.config.scheduler, Scheduler::Arinc653(frames));
     let Op::Mix { times, seed, parts } = &scenario.programs[0].steps[0].op else { panic!() };
     let weights: Vec<_> = parts.iter().map(|part| (part.weight, part.steps.len())).collect();

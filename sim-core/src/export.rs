@@ -10,6 +10,7 @@ use crate::layout::LayoutParts;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::Policy;
 use mpu_model::Rules;
 use serde::de::DeserializeOwned;
@@ -31,7 +32,7 @@ pub struct System {
     /// Channels bound before guests run.
     pub channels: Vec<StaticChannel>,
     /// Timers of a software machine: PE, time, what they raise.
-    pub timers: Vec<(usize, u64, VirqTimer)>,
+    pub timers: Vec<(PeId, u64, VirqTimer)>,
     /// For a software machine: its choices where the architecture leaves one.
     pub rules: Rules,
     /// Decides among PEs of a software machine that are equal in time.

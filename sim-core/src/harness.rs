@@ -11,15 +11,14 @@ use crate::hyp::domain::{ENTRY_POINT, VcpuId, VcpuState};
 use crate::hyp::entry::Next;
 use crate::hyp::guest_mem::Cx;
 use crate::hyp::strategy::Strategy;
-use crate::hyp::view::PeView;
 use crate::layout::Span;
-use crate::machine::pe::Pe;
 use crate::machine::{Cpu, Faulted, Machine, Refusal};
 use crate::outcome::{Area, Breach, HazardKind, HazardReport, ViewId};
 use crate::platform::over::Over;
 use crate::platform::{Event, Platform, Rmw, SysReg, Width};
 use crate::world::oracle::Oracle;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::{Errno, EventChannels, Route, Stop};
 use mpu_model::Pmsa;
 
@@ -115,7 +114,7 @@ impl<'a, I: Interference> Over for Interfered<'a, I> {
     }
 }
 
-/// A hypervisor on a machine. PEs are named by number; one that is not there does nothing.
+/// A hypervisor on a machine.
 #[derive(Debug)]
 pub struct Harness<S> {
     /// The machine.
@@ -133,12 +132,12 @@ impl<S: Strategy> Harness<S> {
 
     /// Boots every PE, the lowest first. Guests stay paused.
     pub fn boot(&mut self) -> Result<(), Faulted> {
-        let pes = self.machine.pes().len();
-        (0..pes).try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
+        let mut pes = self.machine.pes().ids();
+        pes.try_for_each(|pe| self.hyp.boot(&mut Cpu { machine: &mut self.machine, pe }))
     }
 
     /// The PE at EL2, and the hypervisor.
-    pub const fn el2<'a, I>(&'a mut self, others: &'a mut I, pe: usize) -> (Interfered<'a, I>, &'a mut Hypervisor<S>) {
+    pub const fn el2<'a, I>(&'a mut self, others: &'a mut I, pe: PeId) -> (Interfered<'a, I>, &'a mut Hypervisor<S>) {
         (Interfered { cpu: Cpu { machine: &mut self.machine, pe }, others }, &mut self.hyp)
     }
 
@@ -146,61 +145,52 @@ impl<S: Strategy> Harness<S> {
     fn with_frame<I: Interference, T>(
         &mut self,
         others: &mut I,
-        pe: usize,
+        pe: PeId,
         work: impl FnOnce(&mut Hypervisor<S>, &mut Interfered<'_, I>, &mut Frame) -> Result<T, Faulted>,
     ) -> Result<T, Faulted> {
         let mut frame = self.machine.frame(pe);
         let (mut p, hyp) = self.el2(others, pe);
         let done = work(hyp, &mut p, &mut frame);
-        self.set_frame(pe, &frame);
+        self.machine.pe_mut(pe).frame = frame;
         done
     }
 
-    fn set_frame(&mut self, pe: usize, frame: &Frame) {
-        if let Some(state) = self.machine.pe_mut(pe) {
-            state.frame = *frame;
-        }
-    }
-
     /// Puts a vCPU on a PE, with its view, whatever the scheduler thinks.
-    pub fn place(&mut self, others: &mut impl Interference, pe: usize, id: VcpuId) -> Result<(), Faulted> {
+    pub fn place(&mut self, others: &mut impl Interference, pe: PeId, id: VcpuId) -> Result<(), Faulted> {
         self.with_frame(others, pe, |hyp, p, frame| hyp.run_on(p, id, frame))?;
         self.machine.resume(pe, true);
         Ok(())
     }
 
     /// The vCPU on a PE traps with its HVC: the hypercall's number and arguments are in its registers.
-    pub fn trap(&mut self, pe: usize, nr: u64, args: [u64; 5]) -> Result<(), Faulted> {
+    pub fn trap(&mut self, pe: PeId, nr: u64, args: [u64; 5]) -> Result<(), Faulted> {
         let pmsa = self.hyp.layout().board().pmsa;
-        let mut frame = self.machine.frame(pe);
-        pmsa.set_number(&mut frame, nr);
+        let frame = &mut self.machine.pe_mut(pe).frame;
+        pmsa.set_number(frame, nr);
         for (register, value) in frame.x.iter_mut().zip(args) {
             *register = value;
         }
-        self.set_frame(pe, &frame);
         self.trap_again(pe)
     }
 
     /// The same HVC traps again, with the registers as EL2 left them.
-    pub fn trap_again(&mut self, pe: usize) -> Result<(), Faulted> {
+    pub fn trap_again(&mut self, pe: PeId) -> Result<(), Faulted> {
         let class = if self.hyp.layout().board().pmsa == Pmsa::V32 { ec::HVC32 } else { ec::HVC64 };
         self.take(pe, PC.wrapping_add(4), (class << 26) | ESR_IL | u64::from(TAG))
     }
 
     /// The vCPU on a PE traps with its WFI.
-    pub fn trap_wfi(&mut self, pe: usize) -> Result<(), Faulted> {
+    pub fn trap_wfi(&mut self, pe: PeId) -> Result<(), Faulted> {
         self.take(pe, PC, (ec::WFX << 26) | ESR_IL)
     }
 
-    fn take(&mut self, pe: usize, elr: u64, esr: u64) -> Result<(), Faulted> {
-        if let Some(state) = self.machine.pe_mut(pe) {
-            state.frame.elr = elr;
-        }
+    fn take(&mut self, pe: PeId, elr: u64, esr: u64) -> Result<(), Faulted> {
+        self.machine.pe_mut(pe).frame.elr = elr;
         Cpu { machine: &mut self.machine, pe }.write(SysReg::EsrEl2, esr)
     }
 
     /// Enters EL2 for what trapped or for an interrupt, and leaves it.
-    pub fn enter(&mut self, others: &mut impl Interference, pe: usize, cause: Cause) -> Result<Next, Faulted> {
+    pub fn enter(&mut self, others: &mut impl Interference, pe: PeId, cause: Cause) -> Result<Next, Faulted> {
         let next = self.with_frame(others, pe, |hyp, p, frame| hyp.enter(p, cause, frame))?;
         self.machine.resume(pe, next == Next::Guest);
         Ok(next)
@@ -208,12 +198,12 @@ impl<S: Strategy> Harness<S> {
 
     /// The first part of [`Harness::enter`]: all but an event that remains to be raised. Until that is raised, with
     /// [`Hypervisor::go_on`], others may enter and leave.
-    pub fn begin(&mut self, others: &mut impl Interference, pe: usize, cause: Cause) -> Result<Option<Route>, Faulted> {
+    pub fn begin(&mut self, others: &mut impl Interference, pe: PeId, cause: Cause) -> Result<Option<Route>, Faulted> {
         self.with_frame(others, pe, |hyp, p, frame| hyp.begin(p, cause, frame))
     }
 
     /// Leaves EL2, to the vCPU whose turn it is or to sleep.
-    pub fn leave(&mut self, others: &mut impl Interference, pe: usize) -> Result<Next, Faulted> {
+    pub fn leave(&mut self, others: &mut impl Interference, pe: PeId) -> Result<Next, Faulted> {
         let next = self.with_frame(others, pe, |hyp, p, frame| hyp.leave(p, frame))?;
         self.machine.resume(pe, next == Next::Guest);
         Ok(next)
@@ -223,7 +213,7 @@ impl<S: Strategy> Harness<S> {
     pub fn hypercall(
         &mut self,
         others: &mut impl Interference,
-        pe: usize,
+        pe: PeId,
         nr: u64,
         args: [u64; 5],
     ) -> Result<Option<i64>, Faulted> {
@@ -239,7 +229,7 @@ impl<S: Strategy> Harness<S> {
 
     /// What the last hypercall on a PE gave. `None`: it was preempted and is to be executed again.
     #[must_use]
-    pub fn result(&self, pe: usize) -> Option<i64> {
+    pub fn result(&self, pe: PeId) -> Option<i64> {
         let Frame { x: [x0, ..], elr, .. } = self.machine.frame(pe);
         (elr != PC).then_some(x0.cast_signed())
     }
@@ -248,13 +238,13 @@ impl<S: Strategy> Harness<S> {
     pub fn on_its_own<I: Interference, T>(
         &mut self,
         others: &mut I,
-        pe: usize,
+        pe: PeId,
         work: impl FnOnce(&mut EventChannels<Area>, Cx<'_, Interfered<'_, I>, S>) -> Result<T, Stop<Faulted>>,
     ) -> Result<Result<T, Errno>, Faulted> {
         let (mut p, hyp) = self.el2(others, pe);
-        let back = hyp.view_on(pe).map_or(ViewId::Idle, PeView::current);
+        let back = hyp.view_on(pe).current();
         hyp.enter_unasked(&mut p)?;
-        let (channels, memory) = hyp.channels_and_memory(&mut p);
+        let (channels, memory) = hyp.tables(&mut p);
         let done = match work(channels, memory) {
             Ok(value) => Ok(value),
             Err(Stop::Errno(errno)) => Err(errno),
@@ -267,13 +257,13 @@ impl<S: Strategy> Harness<S> {
 
     /// Whether a kick waits for a PE.
     #[must_use]
-    pub fn is_kicked(&self, pe: usize) -> bool {
-        self.machine.pe(pe).is_some_and(Pe::is_kicked)
+    pub fn is_kicked(&self, pe: PeId) -> bool {
+        self.machine.pe(pe).is_kicked()
     }
 
     /// A PE takes the exception of the kick that waits for it; [`Harness::enter`] answers it. Says whether one waited.
-    pub fn interrupted(&mut self, pe: usize) -> Result<bool, Faulted> {
-        let Some(state) = self.machine.pe_mut(pe) else { return Ok(false) };
+    pub fn interrupted(&mut self, pe: PeId) -> Result<bool, Faulted> {
+        let state = self.machine.pe_mut(pe);
         let Some(at) = state.kicked() else { return Ok(false) };
         state.clock = state.clock.max(at);
         self.machine.step(pe)?;
@@ -281,7 +271,7 @@ impl<S: Strategy> Harness<S> {
     }
 
     /// Lets a PE take the kick that waits for it, if one does.
-    pub fn deliver(&mut self, others: &mut impl Interference, pe: usize) -> Result<(), Faulted> {
+    pub fn deliver(&mut self, others: &mut impl Interference, pe: PeId) -> Result<(), Faulted> {
         if self.interrupted(pe)? {
             self.enter(others, pe, Cause::Irq)?;
         }
@@ -290,25 +280,25 @@ impl<S: Strategy> Harness<S> {
 
     /// The vCPU whose registers are on a PE.
     #[must_use]
-    pub fn on_pe(&self, pe: usize) -> Option<&VcpuState> {
-        self.hyp.vcpu(self.hyp.current(pe)?)
+    pub fn on_pe(&self, pe: PeId) -> Option<&VcpuState> {
+        self.hyp.current(pe).map(|id| self.hyp.vcpu(id))
     }
 
     /// Position of the domain whose view is in force on a PE, and its vCPU there.
     #[must_use]
-    pub fn runs(&self, pe: usize) -> Option<(usize, u32)> {
-        let ViewId::Guest(domain) = self.hyp.view_on(pe)?.current() else { return None };
+    pub fn runs(&self, pe: PeId) -> Option<(usize, u32)> {
+        let ViewId::Guest(domain) = self.hyp.view_on(pe).current() else { return None };
         let vcpu = self.on_pe(pe).filter(|vcpu| vcpu.domain == domain);
         Some((domain, vcpu.map_or(0, |vcpu| vcpu.index)))
     }
 
     /// Asks the isolation oracle about a PE that has left EL2.
-    pub fn breach(&self, oracle: &mut Oracle, pe: usize) -> Option<Breach> {
+    pub fn breach(&self, oracle: &mut Oracle, pe: PeId) -> Option<Breach> {
         oracle.look(self.hyp.layout(), &self.machine, pe, self.runs(pe), false)
     }
 
     /// A memory access of the vCPU on a PE, as the views in force judge it.
-    pub fn access(&mut self, pe: usize, action: Action) -> Result<u64, Refusal> {
+    pub fn access(&mut self, pe: PeId, action: Action) -> Result<u64, Refusal> {
         self.machine.guest_access(pe, action)
     }
 

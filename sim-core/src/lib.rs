@@ -8,7 +8,7 @@
 //!   knows the other.
 //! * [`guest`]: the programs that run on vCPUs.
 //! * [`outcome`]: typed results. [`layout`]: who owns which addresses. [`platform`]: the seam between hypervisor and
-//!   hardware. [`convention`]: what guests and hypervisor agree on.
+//!   hardware. [`convention`]: what guests and hypervisor agree on. [`splitmix`]: a generator of numbers.
 //!
 //! The crates `evtchn` (the event-channel ABI), `mpu-model` (the rule book of the MPU) and `boards` (what a board is) stand below
 //! all of it.
@@ -36,6 +36,8 @@ pub mod layout;
 pub mod machine;
 pub mod outcome;
 pub mod platform;
+#[cfg(feature = "guest")]
+pub mod splitmix;
 pub mod story;
 #[cfg(feature = "sim")]
 pub mod world;

@@ -6,9 +6,12 @@
 //! a board.
 
 pub mod over;
+mod vmid;
 
 use crate::outcome::ViewId;
+use boards::PeId;
 use mpu_model::MpuReg;
+pub use vmid::Vmid;
 
 /// A system register the hypervisor names. Names and fields are the Arm ARM's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +215,7 @@ pub trait Platform {
     type Fault;
 
     /// The number of this PE, from 0.
-    fn pe(&self) -> usize;
+    fn pe(&self) -> PeId;
 
     /// Reads a system register.
     fn read(&mut self, reg: SysReg) -> u64;
@@ -236,7 +239,7 @@ pub trait Platform {
     fn rmw(&mut self, address: u64, op: Rmw) -> Result<u32, Self::Fault>;
 
     /// Sends SGI [`intid::KICK`] to another PE.
-    fn kick(&mut self, pe: usize);
+    fn kick(&mut self, pe: PeId);
 
     /// This PE's time in cycles.
     fn now(&self) -> u64;

@@ -23,6 +23,7 @@ use crate::outcome::{StepId, VcpuRef};
 use crate::platform::over::Over;
 use crate::platform::{Event, Platform, SysReg, list_register};
 use alloc::vec::Vec;
+use boards::PeId;
 use core::fmt::{self, Write};
 use mpu_model::MpuReg;
 
@@ -85,7 +86,7 @@ impl<W: Write> Story<W> {
     }
 
     /// Tells one happening on a PE.
-    pub fn tell(&mut self, pe: usize, seen: Seen<'_>) -> fmt::Result {
+    pub fn tell(&mut self, pe: PeId, seen: Seen<'_>) -> fmt::Result {
         let out = &mut self.out;
         match seen {
             Seen::Write(reg, value) => write_register(out, pe, reg, value),
@@ -131,7 +132,7 @@ impl<W: Write> Story<W> {
     }
 }
 
-fn write_register(out: &mut impl Write, pe: usize, reg: SysReg, value: u64) -> fmt::Result {
+fn write_register(out: &mut impl Write, pe: PeId, reg: SysReg, value: u64) -> fmt::Result {
     let (level, reg) = match reg {
         SysReg::El1(reg) => (1, reg),
         SysReg::El2(reg) => (2, reg),
@@ -166,7 +167,7 @@ fn write_register(out: &mut impl Write, pe: usize, reg: SysReg, value: u64) -> f
     }
 }
 
-fn tell_event(out: &mut impl Write, pe: usize, event: Event) -> fmt::Result {
+fn tell_event(out: &mut impl Write, pe: PeId, event: Event) -> fmt::Result {
     match event {
         Event::TableScan | Event::Console(_) => Ok(()),
         Event::EventWord { domain, object, offset, bits, old } => {

@@ -5,7 +5,7 @@ use sim_core::guest::steps::Op;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::sched::arinc653::{MinorFrame, ScheduleError, check};
 use sim_core::hyp::{Hypervisor, SetupError};
-use sim_core::layout::{Layout, LayoutParts};
+use sim_core::layout::{Layout, LayoutParts, PeId};
 use sim_core::outcome::{Outcome, Report, Trap, WaitsFor};
 use sim_core::world::Config;
 
@@ -13,16 +13,16 @@ use sim_core::world::Config;
 fn one_pe() -> LayoutParts {
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = PeId::PRIMARY));
     parts
 }
 
 const fn frame(domain: usize, runtime: u64) -> MinorFrame {
-    MinorFrame { pe: 0, vcpu: Some((domain, 0)), runtime }
+    MinorFrame { pe: PeId::PRIMARY, vcpu: Some((domain, 0)), runtime }
 }
 
 const fn idle(runtime: u64) -> MinorFrame {
-    MinorFrame { pe: 0, vcpu: None, runtime }
+    MinorFrame { pe: PeId::PRIMARY, vcpu: None, runtime }
 }
 
 fn config(frames: &[MinorFrame]) -> Config {
@@ -119,9 +119,9 @@ fn a_program_longer_than_any_frame_is_cut_and_goes_on() {
 #[test]
 fn pes_have_frames_of_their_own() {
     let frames = [
-        MinorFrame { pe: 1, vcpu: Some((1, 0)), runtime: 700 },
-        MinorFrame { pe: 0, vcpu: Some((0, 0)), runtime: 500 },
-        MinorFrame { pe: 1, vcpu: None, runtime: 100 },
+        MinorFrame { pe: PeId::new(1), vcpu: Some((1, 0)), runtime: 700 },
+        MinorFrame { pe: PeId::PRIMARY, vcpu: Some((0, 0)), runtime: 500 },
+        MinorFrame { pe: PeId::new(1), vcpu: None, runtime: 100 },
     ];
     let config = Config { channels: vec![channel()], ..config(&frames) };
     let programs = vec![(0, 0, ping(30)), (1, 0, pong(30))];
@@ -132,14 +132,20 @@ fn pes_have_frames_of_their_own() {
 #[test]
 fn what_is_wrong_with_a_schedule_is_said() {
     let layout = Layout::new(thread_2022()).unwrap();
-    let other = MinorFrame { pe: 1, vcpu: Some((1, 0)), runtime: 1 };
+    let other = MinorFrame { pe: PeId::new(1), vcpu: Some((1, 0)), runtime: 1 };
     let wrong = |frames: &[MinorFrame]| check(&layout, frames).unwrap_err();
     assert_eq!(wrong(&[frame(0, 0)]), ScheduleError::Empty { frame: 0 });
-    assert_eq!(wrong(&[MinorFrame { pe: 2, ..idle(1) }]), ScheduleError::NoSuchPe { frame: 0, pe: 2, pes: 2 });
-    assert_eq!(wrong(&[frame(0, 1), frame(1, 1)]), ScheduleError::OtherPe { frame: 1, pe: 0, lives: 1 });
+    assert_eq!(
+        wrong(&[MinorFrame { pe: PeId::new(2), ..idle(1) }]),
+        ScheduleError::NoSuchPe { frame: 0, pe: PeId::new(2), pes: 2 }
+    );
+    assert_eq!(
+        wrong(&[frame(0, 1), frame(1, 1)]),
+        ScheduleError::OtherPe { frame: 1, pe: PeId::PRIMARY, lives: PeId::new(1) }
+    );
     assert_eq!(wrong(&[frame(2, 1)]), ScheduleError::NoSuchVcpu { frame: 0, vcpu: 0 });
-    assert_eq!(wrong(&[frame(0, u64::MAX), idle(1)]), ScheduleError::TooLong { frame: 1, pe: 0 });
-    assert_eq!(wrong(&[other]), ScheduleError::NoFrame { domain: 0, vcpu: 0, pe: 0 });
+    assert_eq!(wrong(&[frame(0, u64::MAX), idle(1)]), ScheduleError::TooLong { frame: 1, pe: PeId::PRIMARY });
+    assert_eq!(wrong(&[other]), ScheduleError::NoFrame { domain: 0, vcpu: 0, pe: PeId::PRIMARY });
     assert_eq!(check(&layout, &[frame(0, u64::MAX), other]), Ok(()));
     let scheduler = Scheduler::Arinc653(vec![other]);
     let set_up = Hypervisor::new(layout, builtin("map-page"), scheduler, evtchn::Policy::default());
@@ -153,7 +159,7 @@ fn a_domain_that_comes_later_has_no_frame() {
     let world = world(parts, builtin("map-page"), config(&[frame(0, 100)]), vec![(0, 0, Vec::new())]);
     let (mut machine, mut hyp) = (world.machine, world.hyp);
     let late = domain(2, &[span(0x1000_0000, 0x10_0000)], &[0]);
-    let mut cpu = sim_core::machine::Cpu { machine: &mut machine, pe: 0 };
+    let mut cpu = sim_core::machine::Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let refused = hyp.create_domain(&mut cpu, late).unwrap().unwrap_err();
     assert_eq!(refused, sim_core::hyp::lifecycle::CreateError::NoFrame);
 }

@@ -12,7 +12,7 @@ use sim_core::hyp::plan::GUEST_RAM;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::layout::{
     Board, BoardError, BootSizes, EmulatedDevice, Image, Item, Kind, Layout, LayoutError, LayoutParts, Memory, PA_BITS,
-    SharedMemory, Span,
+    PeId, SharedMemory, Span,
 };
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
@@ -236,11 +236,11 @@ fn a_domain_without_a_vmid_is_not_created() {
         let mut machine = Machine::new(&layout, Rules::default(), Costs::COUNTS);
         let rr = Scheduler::RoundRobin { quantum: 1000 };
         let mut hyp = Hypervisor::new(layout, builtin("map-page"), rr, Policy::default()).unwrap();
-        for pe in 0..machine.pes.len() {
+        for pe in machine.pes().ids() {
             hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
         }
         hyp.unpause_guests().unwrap();
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         let newcomer = domain(999, &[span(0x4000_0000, 0x4000)], &[0]);
         let created = hyp.create_domain(&mut cpu, newcomer.clone()).unwrap();
         if !refused {
@@ -273,7 +273,7 @@ fn a_guest_of_aarch32_hands_over_32_bits() {
 #[test]
 fn the_machine_keeps_of_a_vmid_what_the_register_has() {
     for (board, vmid_bits, vs, shift, kept) in [
-        ("fvp-baser", 8, false, 48, 0x34_u16),
+        ("fvp-baser", 8, false, 48, 0x34_usize),
         ("fvp-baser", 8, true, 48, 0x34),
         ("fvp-baser", 16, false, 48, 0x34),
         ("fvp-baser", 16, true, 48, 0x1234),
@@ -281,13 +281,13 @@ fn the_machine_keeps_of_a_vmid_what_the_register_has() {
     ] {
         let layout = Layout::new(many(board, vmid_bits, 1)).unwrap();
         let mut machine = Machine::new(&layout, Rules::default(), Costs::COUNTS);
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         cpu.write(SysReg::VtcrEl2, Vtcr::ZERO.with_vs(vs).raw_value()).unwrap();
         cpu.write(SysReg::VsctlrEl2, 0x1234 << shift).unwrap();
-        assert_eq!(machine.pes[0].vmid(), kept, "{board}, {vmid_bits} bits, VS {vs}");
+        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), Some(kept - 1), "{board}, {vmid_bits} bits, VS {vs}");
         // The 256th domain would be nobody's.
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         cpu.write(SysReg::VsctlrEl2, 0x100 << shift).unwrap();
-        assert_eq!(machine.pes[0].vmid(), if kept == 0x1234 { 0x100 } else { 0 });
+        assert_eq!(machine.pe(PeId::PRIMARY).vmid().domain(), (kept == 0x1234).then_some(0xff));
     }
 }

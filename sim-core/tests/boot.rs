@@ -16,7 +16,9 @@ use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::hyp::view::PeView;
 use sim_core::hyp::{Hypervisor, SetupError};
-use sim_core::layout::{Board, BootSizes, HypDevices, Image, Item, Layout, LayoutError, LayoutParts, Placement, Span};
+use sim_core::layout::{
+    Board, BootSizes, HypDevices, Image, Item, Layout, LayoutError, LayoutParts, PeId, Placement, Span,
+};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Faulted, Machine};
 use sim_core::outcome::{BootPhase, FaultKind, Outcome, ViewId};
@@ -33,7 +35,7 @@ struct Watch {
 impl<'a> Detour<Cpu<'a>> for Watch {
     fn write(&mut self, cpu: &mut Cpu<'a>, reg: SysReg, value: u64) -> Result<(), Faulted> {
         let done = cpu.write(reg, value);
-        let mpu = &cpu.machine.pes[cpu.pe].el2;
+        let mpu = &cpu.machine.pe(cpu.pe).el2;
         if self.broken.is_some() || mpu.read(MpuReg::Sctlr) & 1 == 0 {
             return done;
         }
@@ -54,7 +56,7 @@ fn machine(layout: &Layout) -> Machine {
     Machine::new(layout, Rules::default(), Costs::COUNTS)
 }
 
-fn watch(layout: &Layout, pe: usize) -> Watch {
+fn watch(layout: &Layout, pe: PeId) -> Watch {
     let image = &layout.parts().image;
     // During boot the end of rodata is still in the data's region: what runs needs the part before it.
     let constants = image.boot.ro_after_init.map_or(image.rodata, |tail| image.rodata.without(&tail).0.unwrap());
@@ -69,7 +71,7 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
     let policy = Policy::default();
     let rr = Scheduler::RoundRobin { quantum: 1000 };
     let mut hyp = Hypervisor::new(layout.clone(), strategy, rr, policy).map_err(|error| error.to_string())?;
-    for pe in 0..layout.board().pes {
+    for pe in layout.board().pe_ids() {
         let mut p = Via { p: &mut Cpu { machine: &mut machine, pe }, detour: watch(&layout, pe) };
         let mut phases = Vec::new();
         while let Some(phase) = hyp.boot_phase(&mut p).map_err(|_| format!("PE {pe} faults after {phases:?}"))? {
@@ -77,17 +79,17 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
                 return Err(format!("PE {pe} in {phase}: {broken}"));
             }
             let used = hyp.region_plan().boot().phases(pe)[phases.len()].used;
-            let enabled = hyp.core.pes[pe].view.enabled().len();
-            if (used.phase, used.enabled) != (phase, enabled) || hyp.core.pes[pe].view.peak() < used.peak {
+            let enabled = hyp.view_on(pe).enabled().len();
+            if (used.phase, used.enabled) != (phase, enabled) || hyp.view_on(pe).peak() < used.peak {
                 return Err(format!("PE {pe} in {phase}: {used:?}, and {enabled} are enabled"));
             }
             phases.push(phase);
         }
         let peak = hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used.peak).max();
-        if Some(hyp.core.pes[pe].view.peak()) != peak {
-            return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.core.pes[pe].view.peak()));
+        if Some(hyp.view_on(pe).peak()) != peak {
+            return Err(format!("PE {pe} has {} at once, planned {peak:?}", hyp.view_on(pe).peak()));
         }
-        let el2 = &machine.pes[pe].el2;
+        let el2 = &machine.pe(pe).el2;
         let plan = hyp.region_plan();
         // Nobody has handed a page over yet, so that none is pinned.
         let pins: Vec<_> = (0..plan.pins().len()).filter_map(|pin| plan.pin_slot(pin)).collect();
@@ -97,7 +99,7 @@ fn boots(mut parts: LayoutParts, strategy: Builtin) -> Result<(), String> {
             return Err(format!("PE {pe} ends with {el2:?}"));
         }
     }
-    if machine.hazards.is_empty() { Ok(()) } else { Err(format!("{:?}", machine.hazards)) }
+    if machine.hazards().is_empty() { Ok(()) } else { Err(format!("{:?}", machine.hazards())) }
 }
 
 /// The system of the drafts; in the part's own memory where that is elsewhere or less.
@@ -108,7 +110,7 @@ fn preset(name: &str, pes: usize) -> LayoutParts {
     parts.board.rules.default_map = mpu_model::DefaultMap::RwNoExec;
     parts.image = Image::on(&parts.board, BootSizes::on(&parts.board)).unwrap();
     on_own_memory(&mut parts);
-    parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = 0);
+    parts.domains.iter_mut().flat_map(|domain| &mut domain.vcpus).for_each(|vcpu| vcpu.pe = PeId::PRIMARY);
     parts
 }
 
@@ -216,7 +218,7 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
     let mut machine = machine(&layout);
     let mut hyp = Hypervisor::new(layout, builtin("map-page"), Scheduler::Null, Policy::default()).unwrap();
     let mut frame = Frame::default();
-    for (pe, phases) in [(0, 6), (1, 1)] {
+    for (pe, phases) in machine.pes().ids().zip([6, 1]) {
         for done in 0..phases {
             let next = hyp.region_plan().boot().phases(pe)[done].used.phase;
             assert_eq!(hyp.unpause_guests(), Err(NotBooted { pe, next }));
@@ -228,7 +230,7 @@ fn guests_are_unpaused_after_the_last_phase_of_the_last_pe_and_not_before() {
     }
     // A toolstack cannot do it either: nothing of its own paused them.
     let dom = hyp.index(0).unwrap();
-    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     assert_eq!(hyp.unpause(&mut cpu, dom), Err(evtchn::Errno::EINVAL));
     hyp.pause(&mut cpu, dom).unwrap();
     hyp.unpause(&mut cpu, dom).unwrap();
@@ -242,7 +244,7 @@ fn boot_by(layout: &Layout, steps: &[Step]) -> (Option<FaultKind>, Option<String
     let plan = Plan::new(layout, builtin("map-page").needs()).unwrap();
     let mut machine = machine(layout);
     let mut view = PeView::new(&plan);
-    let mut p = Via { p: &mut Cpu { machine: &mut machine, pe: 0 }, detour: watch(layout, 0) };
+    let mut p = Via { p: &mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, detour: watch(layout, PeId::PRIMARY) };
     let _: Result<(), Faulted> = steps.iter().try_for_each(|step| view.boot(&plan, &mut p, step));
     let broken = p.detour.broken.take();
     (machine.faults().0.map(|fault| fault.kind), broken)
@@ -250,7 +252,7 @@ fn boot_by(layout: &Layout, steps: &[Step]) -> (Option<FaultKind>, Option<String
 
 fn steps(layout: &Layout) -> Vec<Step> {
     let plan = Plan::new(layout, builtin("map-page").needs()).unwrap();
-    plan.boot().phases(0).iter().flat_map(|phase: &Phase| phase.steps.clone()).collect()
+    plan.boot().phases(PeId::PRIMARY).iter().flat_map(|phase: &Phase| phase.steps.clone()).collect()
 }
 
 #[test]

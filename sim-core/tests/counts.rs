@@ -11,7 +11,7 @@ use sim_core::guest::steps::{Op, PortRef};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy as _, When};
-use sim_core::layout::{LayoutParts, Placement};
+use sim_core::layout::{LayoutParts, PeId, Placement};
 use sim_core::machine::clock::Costs;
 use sim_core::outcome::{Counts, Outcome, Report};
 use sim_core::world::Config;
@@ -83,7 +83,7 @@ fn switch_view_pays_for_each_region_of_the_view() {
     parts.domains.push(domain(3, &[span(0x1000_0000, 0x0100_0000)], &[1]));
     parts.board.pes = 3;
     parts.image = sim_core::layout::Image::at(parts.board.image_base, 3).unwrap();
-    parts.domains.get_mut(2).unwrap().vcpus.get_mut(0).unwrap().pe = 2;
+    parts.domains.get_mut(2).unwrap().vcpus.get_mut(0).unwrap().pe = PeId::new(2);
     let report = ping_pong(parts, builtin("switch-view"), 20, Config::default());
     assert_eq!(per_send(&report), (3 + 1, 3 + 1, 2, 3, 4));
 }
@@ -158,7 +158,7 @@ fn reach_closes_windows_before_their_owner_s_view_comes() {
     // On one PE the send's own exit switches to the receiver whose page the window holds.
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = PeId::PRIMARY));
     let config = Config { scheduler: Scheduler::RoundRobin { quantum: 300 }, ..Config::default() };
     for name in ["map-page", "switch-view", "hybrid"] {
         let report = ping_pong(parts.clone(), builtin(name), 50, config.clone());

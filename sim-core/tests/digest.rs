@@ -11,7 +11,7 @@ use sim_core::convention::{Cause, ESR_IL, Frame, TAG, ec, nr};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::{Layout, Span};
+use sim_core::layout::{Layout, PeId, Span};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::platform::{Platform, SysReg};
@@ -99,16 +99,16 @@ impl System {
         let policy = Policy { hardware_domain: Some(evtchn::DomId(1)), silo: false };
         let scheduler = Scheduler::RoundRobin { quantum: u64::MAX };
         let mut hyp = Hypervisor::new(layout, builtin(strategy), scheduler, policy).unwrap();
-        for pe in 0..machine.pes.len() {
+        for pe in machine.pes().ids() {
             hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
         }
-        hyp.bind_static(&mut Cpu { machine: &mut machine, pe: 0 }, channel()).unwrap();
+        hyp.bind_static(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, channel()).unwrap();
         Self { machine, hyp, frame: Frame::default() }
     }
 
     fn run(&mut self, position: usize) {
         let vcpu = self.hyp.vcpu_id(position, 0).unwrap();
-        let mut cpu = Cpu { machine: &mut self.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut self.machine, pe: PeId::PRIMARY };
         self.hyp.run_on(&mut cpu, vcpu, &mut self.frame).unwrap();
         // The ERET, and an interrupt that has nothing to say: what waited for the vCPU to run has reached it.
         cpu.isb().unwrap();
@@ -131,7 +131,7 @@ impl System {
     /// The result, or nothing if the call is to be made again.
     fn call(&mut self, call: &Hypercall) -> Option<i64> {
         const PC: u64 = 0x8_0004;
-        let mut cpu = Cpu { machine: &mut self.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut self.machine, pe: PeId::PRIMARY };
         let arg = Self::argument(call);
         self.frame.x[16] = call.nr;
         self.frame.x[..5].copy_from_slice(&[call.cmd, arg, call.second, 0, 0]);
@@ -140,26 +140,26 @@ impl System {
         }
         self.frame.elr = PC;
         cpu.write(SysReg::EsrEl2, (ec::HVC64 << 26) | ESR_IL | u64::from(TAG)).unwrap();
-        let before = self.hyp.core.pes[0].queue.current;
+        let before = self.hyp.current(PeId::PRIMARY);
         self.hyp.enter(&mut cpu, Cause::Sync, &mut self.frame).unwrap();
-        let same = self.hyp.core.pes[0].queue.current == before;
+        let same = self.hyp.current(PeId::PRIMARY) == before;
         (same && self.frame.elr == PC).then_some(self.frame.x[0].cast_signed())
     }
 
     /// Everything but the guest's registers, clocks, counters and the console.
     fn digest(&self) -> (String, Vec<u64>) {
-        let core = &self.hyp.core;
-        let pes = core.pes.iter().zip(&self.machine.pes).map(|(pe, hardware)| {
+        let pes = self.machine.pes().iter().map(|(pe, hardware)| {
+            let (state, view) = (self.hyp.state_of(pe), self.hyp.view_on(pe));
             let enabled: Vec<_> = hardware.el2.enabled().collect();
-            format!("{:?} {:?} {:?} {enabled:?}", pe.queue, pe.view.current(), pe.view.open_windows())
+            format!("{:?} {:?} {:?} {enabled:?}", state.queue(), view.current(), view.open_windows())
         });
-        let vcpus = core.domains.iter().map(|(_, vcpu)| format!("{:?} {}", vcpu.run, vcpu.event_pending));
+        let vcpus = self.hyp.vcpus().map(|(_, vcpu)| format!("{:?} {}", vcpu.run, vcpu.event_pending));
         let text = format!("{:?}\n{}\n{}", self.hyp.channels, pes.collect::<String>(), vcpus.collect::<String>());
-        let heap = core.layout.heap().base();
+        let heap = self.hyp.layout().heap().base();
         let spans = RAM.iter().flat_map(|base| [span(*base, RAM_SIZE), span(base + READ_ONLY, 0x1000)]);
         let spans = spans.chain([Span::with_size(heap, 0x3000).unwrap()]);
         let words = spans.flat_map(|span| (span.base()..span.limit()).step_by(8));
-        (text, words.map(|at| self.machine.ram.read(at, 8)).collect())
+        (text, words.map(|at| self.machine.look_at(at, 8)).collect())
     }
 }
 
@@ -177,7 +177,7 @@ fn failing_calls_change_nothing(strategy: &str, calls: &[Hypercall]) -> Result<u
         let at = System::argument(call);
         if let Pointer::Own | Pointer::ReadOnly = call.pointer {
             for (address, word) in (at..).step_by(4).zip(&call.block) {
-                system.machine.ram.write(address, 4, u64::from(*word));
+                system.machine.put(address, 4, u64::from(*word));
             }
         }
         let before = system.digest();
@@ -191,7 +191,7 @@ fn failing_calls_change_nothing(strategy: &str, calls: &[Hypercall]) -> Result<u
             prop_assert_eq!(&before.0, &after.0, "{}: {:?} gave {}", strategy, call, rc);
         }
     }
-    prop_assert!(system.machine.hazards.is_empty(), "{:?}", system.machine.hazards);
+    prop_assert!(system.machine.hazards().is_empty(), "{:?}", system.machine.hazards());
     Ok(failed)
 }
 

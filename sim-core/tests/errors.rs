@@ -5,6 +5,7 @@ use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::sched::arinc653::MinorFrame;
+use sim_core::layout::PeId;
 use sim_core::outcome::{Expected, HypercallId, Outcome, Report, Trap, TrapCost};
 use sim_core::world::Config;
 
@@ -18,7 +19,7 @@ fn fails() -> Step {
 fn run(scheduler: &Scheduler, first: Vec<Step>, second: Vec<Step>) -> Report {
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = PeId::PRIMARY));
     let config = Config { scheduler: scheduler.clone(), ..Config::default() };
     let report = world(parts, builtin("map-page"), config, vec![(0, 0, first), (1, 0, second)]).run();
     assert_eq!(report.outcome, Outcome::Completed);
@@ -31,7 +32,7 @@ fn cost(report: &Report, nr: u64, cmd: u32) -> &TrapCost {
 
 fn schedulers() -> impl Iterator<Item = Scheduler> {
     let turns = (20..60).map(|quantum| Scheduler::RoundRobin { quantum });
-    let frame = |vcpu, runtime| MinorFrame { pe: 0, vcpu, runtime };
+    let frame = |vcpu, runtime| MinorFrame { pe: PeId::PRIMARY, vcpu, runtime };
     let frames = (50..90).map(move |runtime| {
         Scheduler::Arinc653(vec![frame(Some((0, 0)), runtime), frame(None, 30), frame(Some((1, 0)), runtime)])
     });

@@ -2,6 +2,7 @@
 
 use crate::common::{builtin, thread_2022, world};
 use sim_core::convention::{Cause, FSC_EXTERNAL, Frame, ec};
+use sim_core::layout::PeId;
 use sim_core::machine::Cpu;
 use sim_core::platform::{Platform, SysReg};
 use sim_core::world::Config;
@@ -17,7 +18,7 @@ const EL1H: u64 = 0b0101;
 fn taken(esr: u64, spsr: u64) -> (u64, u64) {
     let mut world = world(thread_2022(), builtin("map-page"), Config::default(), Vec::new());
     let id = world.hyp.vcpu_id(0, 0).unwrap();
-    let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+    let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
     let mut frame = Frame::default();
     world.hyp.run_on(&mut cpu, id, &mut frame).unwrap();
     (frame.spsr, frame.elr) = (spsr, 0x3000_0100);

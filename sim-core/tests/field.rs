@@ -16,7 +16,7 @@ use sim_core::hyp::plan::{Needs, Plan};
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Reach, Settings, Strategy};
 use sim_core::hyp::view::{PeView, Wanted};
-use sim_core::layout::{HypDevices, Image, Layout, LayoutParts, Owner};
+use sim_core::layout::{HypDevices, Image, Layout, LayoutParts, Owner, PeId};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{BootPhase, BreachKind, Expected, FaultKind, Outcome, ViewId};
@@ -86,13 +86,13 @@ fn unpause_before_reorder() {
     let run = |before: Option<BootPhase>| {
         let mut machine = Machine::new(&layout, mpu_model::Rules::default(), Costs::COUNTS);
         let mut view = PeView::new(&plan);
-        let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
         let reads = |cpu: &Cpu<'_>| {
             let read = Access { addr: 0x3000_0000, size: 4, kind: AccessKind::Read, el: El::El1 };
-            cpu.machine.pes[0].el2.check(Regime::Stage2, read).result.is_ok()
+            cpu.machine.pe(PeId::PRIMARY).el2.check(Regime::Stage2, read).result.is_ok()
         };
         let mut unpaused = false;
-        for phase in plan.boot().phases(0) {
+        for phase in plan.boot().phases(PeId::PRIMARY) {
             if before == Some(phase.used.phase) {
                 view.load(&plan, &mut cpu, ViewId::Guest(0), false).unwrap();
                 unpaused = reads(&cpu);

@@ -42,7 +42,7 @@ fn system(banks: usize, one_page: bool) -> System {
         // Banks that do not touch, so that none are merged.
         let ram: Vec<_> = (0..banks as u64).map(|bank| span(base + bank * 0x10_0000, 0x8_0000)).collect();
         let id = parts.domains[position].id.0;
-        parts.domains[position] = domain(id, &ram, &[position]);
+        parts.domains[position] = domain(id, &ram, &[position as u32]);
         parts.domains[position].shared_info = Some(base + 0x1_0000);
         parts.domains[position].vcpu_info = vec![base + if one_page { 0x1_0800 } else { 0x1_2000 }];
     }

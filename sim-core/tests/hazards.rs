@@ -6,7 +6,7 @@ use sim_core::guest::steps::Op;
 use sim_core::hyp::plan::Needs;
 use sim_core::hyp::strategy::{Builtin, Reach, Settings, Strategy};
 use sim_core::hyp::view::Wanted;
-use sim_core::layout::Owner;
+use sim_core::layout::{Owner, PeId};
 use sim_core::outcome::{FaultKind, HazardKind, HazardReport, Outcome, Report, ViewId};
 use sim_core::platform::{Platform, SysReg};
 use sim_core::world::Config;
@@ -107,7 +107,7 @@ impl Strategy for Saws {
 
 #[test]
 fn a_view_without_the_hypervisor_s_own_memory_is_a_dead_machine() {
-    let owners: [fn(usize) -> Owner; 3] = [|_| Owner::Text, |_| Owner::Rodata, Owner::Stack];
+    let owners: [fn(PeId) -> Owner; 3] = [|_| Owner::Text, |_| Owner::Rodata, Owner::Stack];
     for (slot, owner) in (0..).zip(owners) {
         let report = ping_pong(thread_2022(), Saws { slot }, 5, Config::default());
         let Outcome::HypervisorFault(fault) = &report.outcome else { panic!("{:?}", report.outcome) };

@@ -11,7 +11,7 @@ use sim_core::guest::steps::{Op, PortRef, Step};
 use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
-use sim_core::layout::{Layout, LayoutParts};
+use sim_core::layout::{Layout, LayoutParts, PeId};
 use sim_core::machine::Cpu;
 use sim_core::outcome::{Expected, Outcome, Report, WaitsFor};
 use sim_core::world::{Config, World};
@@ -232,8 +232,10 @@ fn a_domain_for_which_there_is_no_room_is_refused_whole_at_every_number_of_regio
         // Three banks apart: a view of three regions.
         let banks = [0x1000_0000, 0x1010_0000, 0x1020_0000].map(|base| span(base, 0x1_0000));
         let before = (world.hyp.vcpus().count(), world.hyp.layout().parts().clone());
-        let regions_before: Vec<_> = world.machine.pes[0].el2.enabled().collect();
-        let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: 0 }, domain(3, &banks, &[0]));
+        let regions_before: Vec<_> = world.machine.pe(PeId::PRIMARY).el2.enabled().collect();
+        let made = world
+            .hyp
+            .create_domain(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, domain(3, &banks, &[0]));
         match made {
             Ok(Ok(_)) => *outcomes.entry("created").or_default() += 1,
             Ok(Err(error)) => {
@@ -243,7 +245,11 @@ fn a_domain_for_which_there_is_no_room_is_refused_whole_at_every_number_of_regio
                 );
                 let after = (world.hyp.vcpus().count(), world.hyp.layout().parts().clone());
                 assert_eq!(before, after, "{name} with {regions} regions: nothing has changed");
-                assert_eq!(regions_before, world.machine.pes[0].el2.enabled().collect::<Vec<_>>(), "{name}, {regions}");
+                assert_eq!(
+                    regions_before,
+                    world.machine.pe(PeId::PRIMARY).el2.enabled().collect::<Vec<_>>(),
+                    "{name}, {regions}"
+                );
                 assert!(world.hyp.channels.lookup(DomId(3)).is_none());
                 *outcomes.entry("refused").or_default() += 1;
             }

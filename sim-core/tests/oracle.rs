@@ -8,14 +8,13 @@ use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA, Needs, PRIVATE, Plan};
 use sim_core::hyp::strategy::{Builtin, Reach, Strategy};
 use sim_core::hyp::view::Wanted;
-use sim_core::layout::{Layout, LayoutParts, Owner, SharedMemory, Span};
+use sim_core::layout::{Layout, LayoutParts, Owner, PeId, SharedMemory, Span};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Breach, BreachKind, Outcome, ViewId};
-use sim_core::platform::{Platform, SysReg, hcr};
+use sim_core::platform::{Platform, SysReg, Vmid, hcr};
 use sim_core::world::oracle::Oracle;
-use sim_core::world::running;
-use sim_core::world::{Config, home};
+use sim_core::world::{Config, home, running};
 use std::rc::Rc;
 
 #[test]
@@ -66,7 +65,10 @@ fn breach(wrong: ViewId) -> Breach {
 #[test]
 fn a_neighbours_view_exposes_its_ram() {
     let found = breach(ViewId::Guest(1));
-    assert_eq!((found.pe, found.runs, found.kind, found.owner), (0, Some(0), BreachKind::Exposed, Owner::Ram(1)));
+    assert_eq!(
+        (found.pe, found.runs, found.kind, found.owner),
+        (PeId::PRIMARY, Some(0), BreachKind::Exposed, Owner::Ram(1))
+    );
     assert_eq!((found.span.base(), found.span.limit()), (0x2000_0000, 0x2fff_ffff));
 }
 
@@ -76,19 +78,43 @@ fn the_idle_view_withholds_the_domains_own() {
     assert_eq!((found.runs, found.kind, found.owner), (Some(0), BreachKind::Withheld, Owner::Ram(0)));
 }
 
+/// `map-page` by a plan of its own.
+#[derive(Clone, Debug)]
+struct Misled {
+    inner: Builtin,
+    plan: Plan,
+}
+
+impl Strategy for Misled {
+    fn name(&self) -> &'static str {
+        "misled"
+    }
+
+    fn needs(&self) -> Needs {
+        self.inner.needs()
+    }
+
+    fn reach<P: Platform>(&mut self, cx: &mut Reach<'_, P>, wanted: &Wanted) -> Result<u64, P::Fault> {
+        self.inner.reach(&mut Reach { plan: &self.plan, view: cx.view, p: cx.p }, wanted)
+    }
+
+    fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
+        self.inner.on_exit(&mut Reach { plan: &self.plan, view: cx.view, p: cx.p }, next)
+    }
+}
+
 /// Runs domU1 and domU2 under a plan made for a system in which domU1's RAM is `ram`.
 fn under_a_plan_for(ram: Span) -> Outcome {
     let config = Config { channels: vec![channel()], ..Config::default() };
-    let strategy = builtin("map-page");
-    let mut parts = thread_2022();
+    let inner = builtin("map-page");
+    let mut wrong = thread_2022();
     // domU2's memory ends right below domU1's; leave that to be exposed.
-    let mut world = world(parts.clone(), strategy.clone(), config, vec![(0, 0, ping(3)), (1, 0, pong(3))]);
-    parts.domains.truncate(1);
-    parts.domains[0].ram = vec![ram];
-    let mut wrong = parts.clone();
+    wrong.domains.truncate(1);
+    wrong.domains[0].ram = vec![ram];
     wrong.domains.push(domain(2, &[span(0x7800_0000, 0x1_0000)], &[1]));
-    world.hyp.core.plan = Plan::new(&Layout::new(wrong).unwrap(), strategy.needs()).unwrap();
-    world.run().outcome
+    let plan = Plan::new(&Layout::new(wrong).unwrap(), inner.needs()).unwrap();
+    let misled = Misled { inner, plan };
+    world(thread_2022(), misled, config, vec![(0, 0, ping(3)), (1, 0, pong(3))]).run().outcome
 }
 
 #[test]
@@ -218,17 +244,18 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 fn running_with(layout: &Layout, regions: &[RegionWords]) -> Machine {
     let mut machine = Machine::new(layout, Rules::default(), Costs::COUNTS);
     let home = home(layout, 0, 0).unwrap();
-    machine.add_guest(1, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
-    let mut cpu = Cpu { machine: &mut machine, pe: 0 };
+    let vmid = Vmid::of_domain(0).unwrap();
+    machine.add_guest(vmid, 0, Box::new(StepGuest::new(home, Rc::from(Vec::new()), 0)));
+    let mut cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
     let mut slots = mpu_model::Slots::new(32);
     for (slot, words) in (0..).zip(regions) {
-        slots.write(&mut *cpu.machine.pes[0].el2, slot, *words).unwrap();
+        slots.write(&mut *cpu.machine.pe_mut(PeId::PRIMARY).el2, slot, *words).unwrap();
     }
-    cpu.machine.pes[0].el2.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();
+    cpu.machine.pe_mut(PeId::PRIMARY).el2.write(MpuReg::Sctlr, Sctlr::ZERO.with_m(true).raw_value()).unwrap();
     cpu.write(SysReg::HcrEl2, hcr::VM).unwrap();
     cpu.write(SysReg::VsctlrEl2, 1 << 48).unwrap();
-    machine.pes[0].el2.dsb();
-    machine.resume(0, true);
+    machine.pe_mut(PeId::PRIMARY).el2.dsb();
+    machine.resume(PeId::PRIMARY, true);
     machine
 }
 
@@ -284,7 +311,7 @@ fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
     let mut machine = running_with(&layout, &regions);
     let mut oracle = Oracle::default();
     let mut look = |layout: &Layout, machine: &Machine, domain| {
-        oracle.look(layout, machine, 0, Some((domain, 0)), true).map(|breach| breach.kind)
+        oracle.look(layout, machine, PeId::PRIMARY, Some((domain, 0)), true).map(|breach| breach.kind)
     };
     assert_eq!(look(&layout, &machine, 0), None);
     assert_eq!(look(&layout, &machine, 1), Some(BreachKind::Exposed), "another domain");
@@ -299,11 +326,12 @@ fn a_view_that_was_right_is_so_for_its_domain_and_layout_alone() {
     }
 
     assert_eq!(look(&layout, &machine, 0), None);
-    let set_hcr = |machine: &mut Machine, value| Cpu { machine, pe: 0 }.write(SysReg::HcrEl2, value).unwrap();
+    let set_hcr =
+        |machine: &mut Machine, value| Cpu { machine, pe: PeId::PRIMARY }.write(SysReg::HcrEl2, value).unwrap();
     set_hcr(&mut machine, 0);
     assert_eq!(look(&layout, &machine, 0), Some(BreachKind::Off));
     set_hcr(&mut machine, hcr::VM);
-    machine.pes[0].el2.write(MpuReg::Prselr, 16).unwrap();
+    machine.pe_mut(PeId::PRIMARY).el2.write(MpuReg::Prselr, 16).unwrap();
     assert_eq!(look(&layout, &machine, 0), Some(BreachKind::NotInForce));
 }
 
@@ -316,14 +344,14 @@ proptest! {
         let machine = running_with(&layout, &regions);
         let may = |granule: u64| KINDS.map(|kind| {
             let access = Access { addr: FIRST + granule * 64, size: 4, kind, el: El::El1 };
-            machine.pes[0].el2.check(Regime::Stage2, access).result.is_ok()
+            machine.pe(PeId::PRIMARY).el2.check(Regime::Stage2, access).result.is_ok()
         });
         let wrong = |granule: &u64| may(*granule) != spelled_out(*granule);
         let holds = |words: &&RegionWords, granule: u64| {
             (words.base()..=words.limit()).contains(&(FIRST + granule * 64))
         };
         let twice = |granule: &u64| regions.iter().filter(|words| holds(words, *granule)).count() > 1;
-        let found = Oracle::default().look(&layout, &machine, 0, running(&machine, 0), false);
+        let found = Oracle::default().look(&layout, &machine, PeId::PRIMARY, running(&machine, PeId::PRIMARY), false);
         match found {
             None => prop_assert_eq!((0..GRANULES + 8).find(|granule| wrong(granule) || twice(granule)), None),
             Some(Breach { kind, span, .. }) => {

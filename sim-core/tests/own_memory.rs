@@ -9,7 +9,9 @@ use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::lifecycle::CreateError;
 use sim_core::hyp::sched::Scheduler;
-use sim_core::layout::{Item, Kind, Layout, LayoutError, LayoutParts, Memory, Owner, PassthroughDevice, SharedMemory};
+use sim_core::layout::{
+    Item, Kind, Layout, LayoutError, LayoutParts, Memory, Owner, PassthroughDevice, PeId, SharedMemory,
+};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Cpu, Machine};
 use sim_core::outcome::{Expected, Outcome};
@@ -23,7 +25,7 @@ const DEVICES: u64 = 0xc000_0000;
 fn parts() -> LayoutParts {
     let mut parts = thread_2022();
     let memory = |name: &str, kind, base| Memory { name: name.into(), kind, span: span(base, 0x1_0000) };
-    parts.board.memory.push(memory("TCM0", Kind::Tcm { pe: 0 }, TCM));
+    parts.board.memory.push(memory("TCM0", Kind::Tcm { pe: PeId::PRIMARY }, TCM));
     parts.board.memory.push(memory("devices", Kind::Device, DEVICES));
     parts
 }
@@ -85,11 +87,12 @@ fn a_page_of_a_tcm_is_not_taken_but_where_no_other_pe_is() {
 #[test]
 fn a_tcm_is_for_vcpus_of_its_pe() {
     let mut parts = with_tcm();
-    parts.domains[0].vcpus[0].pe = 1;
+    parts.domains[0].vcpus[0].pe = PeId::new(1);
     let error = Layout::new(parts).unwrap_err();
-    let LayoutError::FarTcm { item: Item::Ram { domain: 0, bank: 0, .. }, tcm: 0, pe: 1, .. } = &error else {
+    let LayoutError::FarTcm { item: Item::Ram { domain: 0, bank: 0, .. }, tcm: PeId::PRIMARY, pe, .. } = &error else {
         panic!("{error}")
     };
+    assert_eq!(*pe, PeId::new(1));
     let share = |domains: &[usize]| {
         let mut parts = self::parts();
         parts.shared.push(SharedMemory { name: "s".into(), span: span(TCM, 0x1000), domains: domains.to_vec() });
@@ -193,22 +196,25 @@ fn devices_and_tcms_when_domains_come_and_go() {
     let mut machine = Machine::new(&layout, rules, Costs::COUNTS);
     let rr = Scheduler::RoundRobin { quantum: 1000 };
     let mut hyp = Hypervisor::new(layout, builtin("map-page"), rr, Policy::default()).unwrap();
-    for pe in 0..machine.pes.len() {
+    for pe in machine.pes().ids() {
         hyp.boot(&mut Cpu { machine: &mut machine, pe }).unwrap();
     }
     hyp.unpause_guests().unwrap();
-    machine.ram.write(TCM, 8, u64::MAX);
-    let gone = hyp.core.index(0).unwrap();
-    hyp.kill(&mut Cpu { machine: &mut machine, pe: 0 }, gone).unwrap();
-    assert_eq!(hyp.core.layout.parts().passthrough[0].domains, Vec::<usize>::new());
+    machine.put(TCM, 8, u64::MAX);
+    let gone = hyp.index(0).unwrap();
+    hyp.kill(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, gone).unwrap();
+    assert_eq!(hyp.layout().parts().passthrough[0].domains, Vec::<usize>::new());
     let newcomer = domain(9, &[span(TCM, 0x1_0000), span(0x4000_0000, 0x10_0000)], &[0]);
-    let elsewhere = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: 1 }, newcomer.clone()).unwrap();
+    let elsewhere = hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::new(1) }, newcomer.clone()).unwrap();
     let error = elsewhere.unwrap_err();
-    assert_eq!((&error, error.errno()), (&CreateError::FarTcm { span: span(TCM, 0x1_0000), tcm: 0 }, Errno::EINVAL));
-    assert_eq!((hyp.core.index(0), machine.ram.read(TCM, 8)), (None, u64::MAX), "nothing changed");
-    assert_eq!(hyp.create_domain(&mut Cpu { machine: &mut machine, pe: 0 }, newcomer).unwrap(), Ok(0));
-    assert_eq!(machine.ram.read(TCM, 8), 0);
-    assert_eq!(hyp.core.layout.owner(DEVICES).0, Owner::Passthrough(0));
-    let regions = &hyp.core.plan.view(sim_core::outcome::ViewId::Guest(0)).regions;
+    assert_eq!(
+        (&error, error.errno()),
+        (&CreateError::FarTcm { span: span(TCM, 0x1_0000), tcm: PeId::PRIMARY }, Errno::EINVAL)
+    );
+    assert_eq!((hyp.index(0), machine.look_at(TCM, 8)), (None, u64::MAX), "nothing changed");
+    assert_eq!(hyp.create_domain(&mut Cpu { machine: &mut machine, pe: PeId::PRIMARY }, newcomer).unwrap(), Ok(0));
+    assert_eq!(machine.look_at(TCM, 8), 0);
+    assert_eq!(hyp.layout().owner(DEVICES).0, Owner::Passthrough(0));
+    let regions = &hyp.region_plan().view(sim_core::outcome::ViewId::Guest(0)).regions;
     assert!(regions.iter().all(|planned| !planned.owners.contains(&Owner::Passthrough(0))));
 }

@@ -4,7 +4,7 @@ use crate::common::{builtin, channel, expecting, ping, pong, setup, step, thread
 use sim_core::convention::nr;
 use sim_core::guest::steps::{Op, Step};
 use sim_core::hyp::sched::Scheduler;
-use sim_core::layout::LayoutParts;
+use sim_core::layout::{LayoutParts, PeId};
 use sim_core::outcome::{Expected, Outcome, Report};
 use sim_core::platform::Width;
 use sim_core::world::Config;
@@ -64,7 +64,7 @@ fn two_structures_in_one_page_share_a_pin() {
 fn a_domain_s_own_pins_are_off_in_its_view() {
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains[1].vcpus[0].pe = 0;
+    parts.domains[1].vcpus[0].pe = PeId::PRIMARY;
     let config =
         Config { channels: vec![channel()], scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
     let report = world(parts, builtin("pin"), config, vec![(0, 0, ping(20)), (1, 0, pong(20))]).run();

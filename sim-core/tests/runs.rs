@@ -10,7 +10,7 @@ use sim_core::convention::nr;
 use sim_core::guest::asynch::{AsyncGuest, Env};
 use sim_core::guest::steps::{Op, Part, PortRef};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::{Expected, Limit, Outcome, Trap, WaitsFor};
 use sim_core::platform::Width;
 use sim_core::world::{Config, World, home};
@@ -119,7 +119,7 @@ fn an_idle_pe_s_timer_reaches_a_domain_under_all_but_naive() {
     let mut parts = thread_2022();
     parts.domains.truncate(1);
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: Some(500) };
-    let config = Config { timers: vec![(0, 500, timer)], ..Config::default() };
+    let config = Config { timers: vec![(PeId::PRIMARY, 500, timer)], ..Config::default() };
     let mut steps = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     steps.extend(setup());
     steps.extend((0..3).map(|_| step(Op::Wait(PortRef::Variable(0)))));
@@ -140,7 +140,12 @@ fn an_idle_pe_s_timer_reaches_a_domain_under_all_but_naive() {
 fn two_vcpus_of_one_domain_tell_each_other() {
     let mut parts = thread_2022();
     parts.domains.truncate(1);
-    parts.domains.get_mut(0).unwrap().vcpus.push(sim_core::layout::VcpuLayout { pe: 1, el1_regions: Vec::new() });
+    parts
+        .domains
+        .get_mut(0)
+        .unwrap()
+        .vcpus
+        .push(sim_core::layout::VcpuLayout { pe: PeId::new(1), el1_regions: Vec::new() });
     let mut first = setup();
     first.push(step(Op::making(EventOp::BindIpi { vcpu: 1 }, 0)));
     first.push(step(send(PortRef::Variable(0))));
@@ -202,7 +207,7 @@ fn async_guests_play_with_step_guests() {
 fn round_robin_shares_a_pe() {
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = PeId::PRIMARY));
     let busy = || vec![step(Op::Repeat { times: 100, steps: [step(Op::Compute(100))].into() })];
     let config = Config { scheduler: Scheduler::RoundRobin { quantum: 250 }, ..Config::default() };
     let report = world(parts, builtin("map-page"), config, vec![(0, 0, busy()), (1, 0, busy())]).run();
@@ -229,7 +234,7 @@ fn boot_reaches_a_granted_page_under_every_strategy() {
 fn turns(strategy: &str, quantum: u64, seed: u64) -> Outcome {
     let mut parts = thread_2022();
     for (id, base) in [(3, 0x7000_0000), (4, 0x7800_0000)] {
-        parts.domains.push(domain(id, &[span(base, 0x0100_0000)], &[usize::from(id) - 3]));
+        parts.domains.push(domain(id, &[span(base, 0x0100_0000)], &[u32::from(id) - 3]));
     }
     let config = Config { scheduler: Scheduler::RoundRobin { quantum }, seed, ..Config::default() };
     let program = || vec![step(Op::Repeat { times: 100, steps: [step(Op::Compute(1))].into() })];
@@ -254,7 +259,7 @@ fn a_quantum_in_which_no_guest_can_act_ends_the_run_and_one_cycle_more_does_not(
 fn a_step_limit_that_comes_first_is_what_is_told_of_a_quantum_too_short() {
     let mut parts = thread_2022();
     parts.board.pes = 1;
-    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = 0));
+    parts.domains.iter_mut().for_each(|domain| domain.vcpus.iter_mut().for_each(|vcpu| vcpu.pe = PeId::PRIMARY));
     let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1 }, step_limit: 500, ..Config::default() };
     let report = world(parts, builtin("map-page"), config, vec![(0, 0, setup()), (1, 0, setup())]).run();
     assert_eq!(report.outcome, Outcome::Limit(Limit::Steps(500)));

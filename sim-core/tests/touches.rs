@@ -6,11 +6,10 @@ use evtchn::op::Op as EventOp;
 use evtchn::{Caller, DomId, DomIdx, Port, Stop, Vcpu};
 use sim_core::convention::{Frame, nr};
 use sim_core::guest::steps::{Op, PortRef, Step};
-use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::hypercall::{Call, Done};
 use sim_core::hyp::sched::{Scheduler, VirqTimer};
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::{HypDevices, LayoutParts, Owner};
+use sim_core::layout::{HypDevices, LayoutParts, Owner, PeId};
 use sim_core::machine::{Cpu, Faulted};
 use sim_core::outcome::{Expected, Outcome, Report, Trap, ViewId};
 use sim_core::platform::{Platform, Width};
@@ -98,7 +97,7 @@ fn boot_binding_touches_the_binder() {
 #[test]
 fn a_timer_s_virq_touches_a_domain_that_does_not_run() {
     let timer = VirqTimer { domain: 0, vcpu: Vcpu(0), virq: 0, every: None };
-    let config = Config { timers: vec![(0, 50_000, timer)], ..Config::default() };
+    let config = Config { timers: vec![(PeId::PRIMARY, 50_000, timer)], ..Config::default() };
     let mut first = vec![step(Op::making(EventOp::BindVirq { virq: 0, vcpu: 0 }, 0))];
     first.extend(setup());
     first.push(step(Op::Wait(PortRef::Variable(0))));
@@ -193,10 +192,10 @@ fn at_el2(work: impl Fn(&mut World<Builtin>) -> Result<(), Stop<Faulted>>, owner
         let config = Config { scheduler: Scheduler::RoundRobin { quantum: 1000 }, ..Config::default() };
         let mut world = world(parts.clone(), builtin(name), config, Vec::new());
         let dom = world.hyp.index(1).unwrap();
-        let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         // A port of domU2's that it can lose; making it touches nothing.
-        let mut host = Cx { core: &mut world.hyp.core, p: &mut cpu };
-        world.hyp.channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
+        let (channels, mut host) = world.hyp.tables(&mut cpu);
+        channels.static_alloc_unbound(&mut host, dom, DomId(1), Some(Port(3))).unwrap();
         assert_eq!(work(&mut world).is_err(), faults, "{name}");
         let far = world.machine.faults().0.map(|fault| fault.syndrome.far);
         assert_eq!(far.map(|far| world.hyp.layout().owner(far).0), faults.then_some(owner), "{name}");
@@ -211,7 +210,7 @@ fn second(world: &World<Builtin>) -> DomIdx {
 fn ending_a_domain_clears_the_pending_bits_of_its_ports() {
     let kill = |world: &mut World<Builtin>| {
         let dom = second(world);
-        world.hyp.kill(&mut Cpu { machine: &mut world.machine, pe: 0 }, dom)
+        world.hyp.kill(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, dom)
     };
     at_el2(kill, Owner::Granted(1));
 }
@@ -220,15 +219,15 @@ fn ending_a_domain_clears_the_pending_bits_of_its_ports() {
 fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
     let reset = |world: &mut World<Builtin>| {
         let (dom, block) = (second(world), 0x3000_8000);
-        world.machine.ram.write(block, 2, 2);
+        world.machine.put(block, 2, 2);
         let first = world.hyp.vcpu_id(0, 0).unwrap();
-        let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
+        let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
         world.hyp.pause(&mut cpu, dom).unwrap();
         world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
         // The ERET into domU1 and its exception back.
         cpu.isb().unwrap();
         world.hyp.enter_unasked(&mut cpu).unwrap();
-        let caller = world.hyp.core.caller(0).unwrap();
+        let caller = world.hyp.caller(PeId::PRIMARY).unwrap();
         let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [10, block, 0, 0, 0] };
         world.hyp.dispatch(&mut cpu, caller, call).map(|done| assert_eq!(done, Done::Rc(0)))
     };
@@ -239,7 +238,7 @@ fn resetting_another_domain_clears_the_pending_bits_of_its_ports() {
 fn creating_a_domain_clears_its_memory() {
     let create = |world: &mut World<Builtin>| {
         let newcomer = domain(9, &[span(0x6000_0000, 0x10_0000)], &[0]);
-        let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: 0 }, newcomer);
+        let made = world.hyp.create_domain(&mut Cpu { machine: &mut world.machine, pe: PeId::PRIMARY }, newcomer);
         made.map(|made| assert_eq!(made, Ok(2))).map_err(Stop::Fault)
     };
     at_el2(create, Owner::Ram(2));
@@ -262,10 +261,9 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     let mut world = world(parts, builtin("map-page"), Config::default(), Vec::new());
     let dom = second(&world);
     let caller = Caller { dom, vcpu: Vcpu(0) };
-    let mut cpu = Cpu { machine: &mut world.machine, pe: 0 };
-    let (channels, core) = (&mut world.hyp.channels, &mut world.hyp.core);
-    core.enter_unasked(&mut cpu).unwrap();
-    let mut host = Cx { core, p: &mut cpu };
+    let mut cpu = Cpu { machine: &mut world.machine, pe: PeId::PRIMARY };
+    world.hyp.enter_unasked(&mut cpu).unwrap();
+    let (channels, mut host) = world.hyp.tables(&mut cpu);
     channels.init_control(&mut host, caller, Vcpu(0), 0x2002_0000 / 4096, 0).unwrap();
     for page in [0x2003_0000_u64, 0x2003_1000] {
         channels.expand_array(&mut host, caller, page / 4096).unwrap();
@@ -276,22 +274,22 @@ fn a_search_among_linked_ports_maps_each_page_of_event_words_once() {
     for port in 1..=PORTS {
         channels.close(&mut host, caller, Port(port)).unwrap();
         // LINKED, as an event leaves it that the guest has not taken off its queue.
-        host.p.machine.ram.write(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
+        host.p.machine.put(0x2003_0000 + u64::from(port) * 4, 4, 1 << 29);
     }
-    core.leave_to(&mut cpu, ViewId::Idle).unwrap();
+    world.hyp.leave_to(&mut cpu, ViewId::Idle).unwrap();
     cpu.isb().unwrap();
 
-    let first = core.domains.id(0, 0).unwrap();
+    let first = world.hyp.vcpu_id(0, 0).unwrap();
     world.hyp.run_on(&mut cpu, first, &mut Frame::default()).unwrap();
     cpu.isb().unwrap();
-    cpu.machine.ram.write(0x3000_8000, 8, 2);
-    let before = cpu.machine.pes[0].counts;
+    cpu.machine.put(0x3000_8000, 8, 2);
+    let before = cpu.machine.pe(PeId::PRIMARY).counts;
     world.hyp.enter_unasked(&mut cpu).unwrap();
-    let caller = world.hyp.core.caller(0).unwrap();
+    let caller = world.hyp.caller(PeId::PRIMARY).unwrap();
     let call = Call { nr: nr::EVENT_CHANNEL_OP, args: [6, 0x3000_8000, 0, 0, 0] };
     assert_eq!(world.hyp.dispatch(&mut cpu, caller, call), Ok(Done::Rc(0)));
-    assert_eq!(cpu.machine.ram.read(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
-    let made = cpu.machine.pes[0].counts - before;
+    assert_eq!(cpu.machine.look_at(0x3000_8004, 4), u64::from(PORTS) + 1, "the port that Xen's walk would find");
+    let made = cpu.machine.pe(PeId::PRIMARY).counts - before;
     assert_eq!(
         (made.el2.prbar, made.el2.prlar, made.el2.prenr),
         (2, 2, 1),

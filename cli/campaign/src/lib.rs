@@ -5,5 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod fuzz;
+mod hash;
 pub mod interleave;
 pub mod sweep;

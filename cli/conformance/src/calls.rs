@@ -178,7 +178,7 @@ impl Rig {
         let rc = self.hypercall(nr::SCHED_OP, [sched_cmd::POLL.into(), arg, 0, 0, 0])?;
         let position = self.guest(caller.0)?.position;
         let hyp = &self.harness.hyp;
-        let state = hyp.vcpu_id(position, caller.1).and_then(|id| hyp.vcpu(id));
+        let state = hyp.vcpu_id(position, caller.1).map(|id| hyp.vcpu(id));
         let blocks = rc == 0 && state.is_some_and(|vcpu| vcpu.run == RunState::Blocked);
         // Where the block could not be read, recordings say nothing.
         let out = if rc == Errno::EFAULT.rc() { json!({}) } else { json!({ "blocked": blocks }) };

@@ -7,31 +7,32 @@ use super::watch::{Regions, View};
 use mpu_model::RegionWords;
 use sim_core::hyp::domain::RunState;
 use sim_core::hyp::strategy::Strategy;
+use sim_core::layout::PeId;
 
 impl Rig {
     /// The first thing that does not hold.
     pub fn check(&mut self) -> Option<Difference> {
-        (0..self.harness.machine.pes().len()).find_map(|pe| {
+        self.harness.machine.pes().ids().find_map(|pe| {
             let found = self.isolation(pe).or_else(|| self.regions(pe)).or_else(|| self.untold(pe));
             found.map(|(field, expected, got)| Difference { field: format!("{field} on PE {pe}"), expected, got })
         })
     }
 
     /// The domain whose view is in force on a PE.
-    fn left_to(&self, pe: usize) -> Option<usize> {
+    fn left_to(&self, pe: PeId) -> Option<usize> {
         self.harness.runs(pe).map(|(domain, _)| domain)
     }
 
-    fn isolation(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn isolation(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
         let breach = self.harness.breach(&mut self.watch.oracle, pe)?;
         Some(("isolation", "kept".into(), words::breach(self.harness.hyp.layout(), &breach)))
     }
 
     /// Pins come and stay by design; all else is in a guest's view from the start.
-    fn regions(&mut self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn regions(&mut self, pe: PeId) -> Option<(&'static str, String, String)> {
         let settled = !self.harness.hyp.strategy().needs().pins && self.harness.hyp.follows_plan(pe);
         let domain = self.left_to(pe).filter(|_| settled)?;
-        let state = self.harness.machine.pe(pe)?;
+        let state = self.harness.machine.pe(pe);
         let enabled = || state.el2.enabled().map(|(_, words)| words);
         let sorted = || {
             let mut regions: Regions = enabled().collect();
@@ -55,7 +56,7 @@ impl Rig {
         Some(("regions", count(first.len()), format!("{} others: {}", new.len(), new.join(", "))))
     }
 
-    fn untold(&self, pe: usize) -> Option<(&'static str, String, String)> {
+    fn untold(&self, pe: PeId) -> Option<(&'static str, String, String)> {
         let vcpu = self.harness.on_pe(pe)?;
         let told = pe == self.acts || self.harness.is_kicked(pe);
         let waits = vcpu.event_pending && vcpu.run == RunState::Runnable && self.left_to(pe) == Some(vcpu.domain);

@@ -68,7 +68,7 @@ impl Rig {
         let channels = &self.harness.hyp.channels;
         let info = channels.vcpu_info(dom, Vcpu(vcpu));
         let hyp = &self.harness.hyp;
-        let state = hyp.vcpu_id(dom.get(), vcpu).and_then(|id| hyp.vcpu(id));
+        let state = hyp.vcpu_id(dom.get(), vcpu).map(|id| hyp.vcpu(id));
         let polls_for = match channels.polling(dom, Vcpu(vcpu)) {
             Some(Polling::Any) => -1,
             Some(Polling::Port(port)) => i64::from(port.0),

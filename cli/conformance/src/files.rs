@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
+use words::file::{self, Unread};
 
 /// What the paths named come to.
 #[derive(Debug, Default)]
@@ -85,17 +86,10 @@ fn recording(path: &Path) -> Result<Recording, ReplayError> {
 
 /// Reads a file as text.
 pub(super) fn read(path: &Path) -> Result<String, ReplayError> {
-    let file = File::open(path).map_err(|source| io(path, source))?;
-    let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that is too large, whatever its metadata say.
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|source| io(path, source))?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(ReplayError::TooLarge { path: path.to_owned(), limit: MAX_FILE });
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
-        Place { path }.bad(line, "UTF-8 text", error)
+    file::text(path, MAX_FILE).map_err(|error| match error {
+        Unread::Io(error) => io(path, error),
+        Unread::TooLarge => ReplayError::TooLarge { path: path.to_owned(), limit: MAX_FILE },
+        Unread::NotUtf8 { line, error, .. } => Place { path }.bad(line, "UTF-8 text", error),
     })
 }
 

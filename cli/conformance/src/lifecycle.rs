@@ -17,10 +17,10 @@ impl Rig {
         let mut done = hyp.kill(&mut pe, dom);
         // A forced preemption is the step's result; a vCPU that still ran elsewhere is not.
         let preempted = checks != 0 && self.forced.checks == 0;
-        let pes = 0..self.harness.machine.pes().len();
+        let mut pes = self.harness.machine.pes().ids();
         if pes.clone().any(|pe| self.harness.is_kicked(pe)) {
             // PEs that still run it leave it when they take the kick.
-            pes.into_iter().try_for_each(|pe| self.harness.deliver(&mut self.forced, pe))?;
+            pes.try_for_each(|pe| self.harness.deliver(&mut self.forced, pe))?;
             let (mut pe, hyp) = self.el2();
             if !preempted {
                 done = done.or_else(|_| hyp.kill(&mut pe, dom));

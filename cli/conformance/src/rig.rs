@@ -15,6 +15,7 @@ use sim_core::hyp::Hypervisor;
 use sim_core::hyp::guest_mem::Cx;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::Builtin;
+use sim_core::layout::PeId;
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Faulted, Machine, Refusal};
 use sim_core::outcome::{Area, ViewId};
@@ -63,7 +64,7 @@ pub struct Rig {
     /// What happens while the hypervisor works.
     pub forced: Forced,
     /// Who acts now: what the hypervisor does on its own it does there.
-    pub(super) acts: usize,
+    pub(super) acts: PeId,
     pub(super) events: Vec<Event>,
     pub(super) watch: Watch,
 }
@@ -102,7 +103,7 @@ impl Rig {
             ids: vec![0; most],
             guests: BTreeMap::new(),
             forced: Forced::default(),
-            acts: 0,
+            acts: PeId::PRIMARY,
             events: Vec::new(),
             watch: Watch::default(),
         };
@@ -152,7 +153,7 @@ impl Rig {
         self.act_on(self.ground.pe(position, vcpu as usize))?;
         // A vCPU that is on its PE already goes on.
         let hyp = &self.harness.hyp;
-        let stands = hyp.view_on(self.acts).is_some_and(|view| view.current() == ViewId::Guest(position));
+        let stands = hyp.view_on(self.acts).current() == ViewId::Guest(position);
         if hyp.current(self.acts) != Some(id) || !stands {
             self.harness.place(&mut self.forced, self.acts, id)?;
         }
@@ -160,7 +161,7 @@ impl Rig {
     }
 
     /// Moves on to a PE. The one left behind goes back to its vCPU, as from an interrupt, if events came for that meanwhile.
-    fn act_on(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn act_on(&mut self, pe: PeId) -> Result<(), Faulted> {
         let vcpu = self.harness.on_pe(self.acts);
         if pe != self.acts && vcpu.is_some_and(|vcpu| vcpu.event_pending) {
             self.harness.enter(&mut self.forced, self.acts, Cause::Irq)?;

@@ -8,7 +8,7 @@ use mpu_model::{Attrs, DefaultMap, Pmsa, Region, RegionError, Rules};
 use sim_core::hyp::plan::{GUEST_DATA, GUEST_RAM, GUEST_RODATA};
 use sim_core::hyp::strategy::Strategy;
 use sim_core::layout::{
-    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, PeId, Placement,
     Sections, Span, Timers, Uart, VcpuLayout,
 };
 
@@ -95,8 +95,8 @@ impl Ground {
     }
 
     /// The PE of a vCPU: neighbours in a domain and in the list of domains are on different ones, where there are several.
-    pub(super) const fn pe(&self, position: usize, vcpu: usize) -> usize {
-        position.wrapping_add(vcpu) % self.pes
+    pub(super) const fn pe(&self, position: usize, vcpu: usize) -> PeId {
+        PeId::new((position.wrapping_add(vcpu) % self.pes) as u32)
     }
 
     /// The layout of the first domains.

@@ -1,6 +1,7 @@
 //! What [`check`](super::check) has seen so far.
 
 use mpu_model::RegionWords;
+use sim_core::layout::PeId;
 use sim_core::world::oracle::Oracle;
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub(super) struct View {
 pub(crate) struct Watch {
     pub(super) oracle: Oracle,
     /// By PE and domain.
-    pub(super) views: BTreeMap<(usize, usize), View>,
+    pub(super) views: BTreeMap<(PeId, usize), View>,
 }
 
 impl Watch {

@@ -362,7 +362,7 @@ fn fault(scenario: &Scenario, strategy: &str, fault: &HypervisorFault) -> Fault 
         owner: words::owner(layout, fault.owner),
         object: fault.object.map(|(area, offset)| words::object(layout, &area, offset)),
         hypercall: words::trap(fault.on_behalf.trap),
-        pe: fault.fault.pe,
+        pe: fault.fault.pe.get(),
         vcpu: fault.on_behalf.vcpu.map(|vcpu| words::vcpu(layout, vcpu)),
         step: fault.on_behalf.step.and_then(|step| scenario.step(step)),
         view: words::view(layout, fault.view),

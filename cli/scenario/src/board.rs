@@ -14,7 +14,7 @@ use mpu_model::{
     Crossing, DefaultMap, El0WithoutM, GRANULE, HpfarRule, MixedAttributes, Pmsa, Rules, S2XnModel, StatusCodes,
     SyncRule, VmWithoutM, WriteOrder,
 };
-use sim_core::layout::{Board, Gic, ImageSizes, Kind, Memory, Timers, Uart};
+use sim_core::layout::{Board, Gic, ImageSizes, Kind, Memory, PeId, Timers, Uart};
 use toml::Spanned;
 use words::near;
 
@@ -146,7 +146,7 @@ fn memory(found: &Spanned<Table<RawMemory>>) -> Result<Memory, Problem> {
     let kind = match (raw.kind.get_ref(), &raw.pe) {
         (RawKind::Tcm, Some(pe)) => {
             let pe = within(pe, "pe", 0..=MAX_PES - 1)?;
-            Kind::Tcm { pe: usize::try_from(pe).unwrap_or(usize::MAX) }
+            Kind::Tcm { pe: PeId::new(pe as u32) }
         }
         (RawKind::Tcm, None) => {
             let problem = Problem::new(format!("missing key `pe`: {what} is a TCM"));

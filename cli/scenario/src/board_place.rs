@@ -88,7 +88,7 @@ pub(super) fn split(error: &dyn std::error::Error) -> (String, Option<String>) {
 pub(super) fn help(error: &BoardError) -> Option<String> {
     Some(match error {
         BoardError::BeyondAddressSpace { longer, .. } => too_high(*longer),
-        BoardError::NoSuchPe { pe, .. } => format!("say pes = {}, or name another PE", pe.saturating_add(1)),
+        BoardError::NoSuchPe { pe, .. } => format!("say pes = {}, or name another PE", pe.get().saturating_add(1)),
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use super::{name, place};
 use evtchn::DomId;
 use mpu_model::{Ap, Attrs, Region, RegionError, Shareability, Xn};
 use sim_core::hyp::plan::ATTR_NORMAL;
-use sim_core::layout::{DomainLayout, SharedMemory, VcpuLayout};
+use sim_core::layout::{DomainLayout, PeId, SharedMemory, VcpuLayout};
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -148,7 +148,7 @@ fn vcpu(raw: &RawVcpu, index: usize, domain: &str) -> Result<VcpuLayout, Problem
         raw.el1_mpu.iter().enumerate().map(|(slot, found)| {
             el1_region(&found.get_ref().0, &format!("EL1 region {slot} of vCPU {index} of {domain}"))
         });
-    Ok(VcpuLayout { pe: usize::try_from(pe).unwrap_or(usize::MAX), el1_regions: regions.collect::<Result<_, _>>()? })
+    Ok(VcpuLayout { pe: PeId::new(pe as u32), el1_regions: regions.collect::<Result<_, _>>()? })
 }
 
 fn el1_region(raw: &RawRegion, what: &str) -> Result<Region, Problem> {

@@ -7,7 +7,7 @@ use super::place;
 use super::raw::{RawFrame, RawScenario};
 use super::table::{Key, Table};
 use sim_core::hyp::sched::arinc653::{MinorFrame, ScheduleError, check};
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -22,7 +22,6 @@ pub(super) fn schedule(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<
 /// What the check finds is looked up in the table again.
 fn frame(raw: &RawFrame, ids: &Ids, layout: &Layout) -> Result<MinorFrame, Problem> {
     let number = |key: Key<'_, Number>| given(key, Number(0)).0;
-    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let vcpu = match (&raw.domain, &raw.vcpu) {
         (None, None) => None,
         (Some(domain), vcpu) => {
@@ -38,7 +37,9 @@ fn frame(raw: &RawFrame, ids: &Ids, layout: &Layout) -> Result<MinorFrame, Probl
     };
     let lives =
         vcpu.and_then(|(domain, vcpu)| Some(layout.domains().get(domain)?.vcpus.get(usize::try_from(vcpu).ok()?)?.pe));
-    let pe = raw.pe.as_ref().map_or_else(|| lives.unwrap_or(0), |pe| place(pe.get_ref().0));
+    // No board has so many that the check would find the last number right.
+    let named = |pe: &Spanned<Number>| PeId::new(u32::try_from(pe.get_ref().0).unwrap_or(u32::MAX));
+    let pe = raw.pe.as_ref().map_or_else(|| lives.unwrap_or(PeId::PRIMARY), named);
     Ok(MinorFrame { pe, vcpu, runtime: raw.runtime.get_ref().0 })
 }
 
@@ -56,7 +57,8 @@ fn problem(raw: &RawScenario, layout: &Layout, error: ScheduleError) -> Problem 
             let problem = Problem::new("a frame of 0 cycles").at(runtime(frame), "expected at least 1");
             problem.help("leave it out, or give it some time")
         }
-        ScheduleError::NoSuchPe { frame, pe, pes } => {
+        ScheduleError::NoSuchPe { frame, pes, .. } => {
+            let pe = given(table(frame).and_then(|found| found.get_ref().0.pe.as_ref()), Number(0)).0;
             let problem = Problem::new(format!("a frame on PE {pe}, and the board has {pes}"));
             problem.at(key(frame, |raw| raw.pe.as_ref()), format!("expected 0 to {}", pes.saturating_sub(1)))
         }

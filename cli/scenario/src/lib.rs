@@ -69,10 +69,9 @@ use sim_core::layout::{Layout, LayoutError, LayoutParts, Placement};
 use sim_core::outcome::StepId;
 use sim_core::world::watch::Watch;
 use sim_core::world::{self, BuildError, Config, World};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use words::file::{self, Unread};
 use words::shown;
 
 /// No scenario or profile is larger.
@@ -233,28 +232,16 @@ fn too_large(path: &Path, what: &str) -> LoadError {
 
 /// The text of a `what` file that is not too large.
 pub fn read(path: &Path, what: &str) -> Result<String, LoadError> {
-    let failed = |error: std::io::Error| LoadError::unread(path, format!("cannot be read: {error}"), None);
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
+    if path.is_dir() {
         return Err(LoadError::unread(path, "is a directory", Some(&format!("expected a {what} file (*.toml)"))));
     }
-    if metadata.len() > MAX_BYTES {
-        return Err(too_large(path, what));
-    }
-    let mut bytes = Vec::new();
-    // A pipe or a device does not say how long it is, so the limit is kept while reading as well.
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large(path, what));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let bytes = error.as_bytes();
-        let before = bytes.get(..good).unwrap_or_default();
-        let line = before.split(|byte| *byte == b'\n').count();
-        let byte = bytes.get(good).copied().unwrap_or_default();
-        let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {good}");
-        LoadError::unread(path, title, Some(&format!("{what} files are TOML, and TOML is UTF-8")))
+    file::text(path, MAX_BYTES).map_err(|error| match error {
+        Unread::Io(error) => LoadError::unread(path, format!("cannot be read: {error}"), None),
+        Unread::TooLarge => too_large(path, what),
+        Unread::NotUtf8 { line, offset, byte, .. } => {
+            let title = format!("not UTF-8: byte {byte:#04x} in line {line}, at offset {offset}");
+            LoadError::unread(path, title, Some(&format!("{what} files are TOML, and TOML is UTF-8")))
+        }
     })
 }
 

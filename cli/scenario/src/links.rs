@@ -10,7 +10,7 @@ use evtchn::abi::virq;
 use evtchn::{Port, Vcpu, VirqKind};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::sched::VirqTimer;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use std::collections::HashMap;
 use toml::Spanned;
 use words::near;
@@ -128,11 +128,11 @@ pub(super) fn virq(found: &Spanned<NumberOrName>) -> Result<u32, Problem> {
 }
 
 /// The timers: PE, time, what they raise.
-pub(super) fn timers(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Vec<(usize, u64, VirqTimer)>, Problem> {
+pub(super) fn timers(raw: &RawScenario, ids: &Ids, layout: &Layout) -> Result<Vec<(PeId, u64, VirqTimer)>, Problem> {
     raw.timer.iter().map(|found| timer(&found.get_ref().0, ids, layout)).collect()
 }
 
-fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(usize, u64, VirqTimer), Problem> {
+fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(PeId, u64, VirqTimer), Problem> {
     let domain = ids.position(&raw.domain)?;
     let vcpus = layout.domains().get(domain).map_or(&[][..], |domain| &domain.vcpus);
     let vcpu = given(raw.vcpu.as_ref(), Number(0)).0;
@@ -150,7 +150,7 @@ fn timer(raw: &RawTimer, ids: &Ids, layout: &Layout) -> Result<(usize, u64, Virq
     }
     let pes = u64::try_from(layout.board().pes).unwrap_or(u64::MAX);
     let pe = match &raw.pe {
-        Some(pe) => usize::try_from(number::within(pe, "pe", 0..=pes - 1)?).unwrap_or(usize::MAX),
+        Some(pe) => PeId::new(number::within(pe, "pe", 0..=pes - 1)? as u32),
         None => planned.pe,
     };
     let every = raw.every.as_ref().map(|every| number::within(every, "every", 1..=u64::MAX)).transpose()?;

@@ -306,7 +306,7 @@ fn help(error: &LayoutError) -> Option<String> {
         LayoutError::NoRam { .. } => "add ram = [{ base = .., size = .. }]".to_owned(),
         LayoutError::VcpuCount { count: 0, .. } => "add a [[domain.vcpu]]".to_owned(),
         LayoutError::NoSuchPe { pe, .. } => {
-            format!("say pes = {}, or move the vCPU", pe.saturating_add(1))
+            format!("say pes = {}, or move the vCPU", pe.get().saturating_add(1))
         }
         LayoutError::El1Regions { count, .. } => format!("use fewer, or say el1_regions = {count}"),
         _ => return None,

@@ -2,6 +2,7 @@
 
 use super::{ParityError, Target};
 use scenario::{BoardFile, Scenario};
+use sim_core::layout::PeId;
 use sim_core::outcome::VcpuRef;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ fn one_pe(target: Target, scenario: &Scenario) -> Result<(), ParityError> {
     let homes = scenario.layout.domains().iter().enumerate().flat_map(|(domain, planned)| {
         (0u32..).zip(&planned.vcpus).map(move |(vcpu, planned)| (VcpuRef { domain, vcpu }, planned.pe))
     });
-    let far = homes.into_iter().find(|(_, pe)| *pe > 0);
+    let far = homes.into_iter().find(|(_, pe)| *pe != PeId::PRIMARY);
     let who =
         far.map_or_else(String::new, |(vcpu, pe)| format!(", {} on PE {pe}", words::vcpu(&scenario.layout, vcpu)));
     Err(target.unfit(format!(

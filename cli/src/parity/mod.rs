@@ -15,7 +15,7 @@ use scenario::{Scenario, strategy};
 use sim_core::export::{Program, System};
 use sim_core::guest::steps::{Op, Step};
 use sim_core::guest::telling::Bank;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::Report;
 use sim_core::story::{Seen, Story};
 use sim_core::world::watch::{Told, Watch};
@@ -79,13 +79,13 @@ const CONTEXT: usize = 8;
 struct Listener(Story<String>);
 
 impl Watch for Listener {
-    fn tell(&mut self, _: u64, pe: usize, what: Told) {
+    fn tell(&mut self, _: u64, pe: PeId, what: Told) {
         if let Told::Unexpected(failure) = what {
             self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
         }
     }
 
-    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
         // A string takes every line.
         let _ = self.0.tell(pe, seen);
     }

@@ -1,15 +1,16 @@
-//! How values are named in text, and how text of others is quoted: every wording that more than one report uses.
+//! How values are named in text, and how text of others is read and quoted: every wording that more than one report uses.
 //!
 //! The root names what a run and its system consist of: outcomes, owners, hypercalls, results, faults. [`registers`] has what differs
 //! between the two architectures, [`waiting`] what is said of vCPUs that wait for ever, [`board`] what a board has. [`failed`] says why a
-//! run did not complete. [`bytes`], [`number`] and [`accessed`] write figures. [`near`] is about mistyped names, [`shown`] about characters that a terminal would
-//! obey, [`Palette`] about colour.
+//! run did not complete. [`bytes`], [`number`] and [`accessed`] write figures. [`near`] is about mistyped names, [`file`](mod@file) about
+//! files that may be too large or no text, [`shown`] about characters that a terminal would obey, [`Palette`] about colour.
 
 #![forbid(unsafe_code)]
 
 pub mod board;
 mod failure;
 mod figures;
+pub mod file;
 pub mod near;
 mod palette;
 pub mod registers;

@@ -4,7 +4,7 @@ use mpu_model::{Region, RegionWords};
 use sim_core::hyp::plan::{DEVICE, Needs, PRIVATE, Plan};
 use sim_core::hyp::strategy::{Reach, Strategy};
 use sim_core::hyp::view::{Pin, Wanted};
-use sim_core::layout::Span;
+use sim_core::layout::{PerPe, Span};
 use sim_core::outcome::ViewId;
 use sim_core::platform::Platform;
 
@@ -41,7 +41,8 @@ struct Cache {
 #[derive(Clone, Debug)]
 pub struct PageCache {
     slots: usize,
-    pes: Vec<Cache>,
+    /// What each PE has mapped; `None`: nothing yet.
+    pes: Option<PerPe<Cache>>,
     /// Goes up with every plan.
     generation: u64,
 }
@@ -50,16 +51,13 @@ impl PageCache {
     /// With that many slots, at least one.
     #[must_use]
     pub fn new(slots: usize) -> Self {
-        Self { slots: slots.max(1), pes: Vec::new(), generation: 0 }
+        Self { slots: slots.max(1), pes: None, generation: 0 }
     }
 
-    /// What a PE has mapped.
-    fn cache(&mut self, pe: usize) -> Option<&mut Cache> {
-        if self.pes.len() <= pe {
-            let empty = Cache { pages: vec![None; self.slots], uses: 0, generation: self.generation };
-            self.pes.resize(pe.saturating_add(1), empty);
-        }
-        self.pes.get_mut(pe)
+    /// What the PE has mapped.
+    fn cache<P: Platform>(&mut self, cx: &Reach<'_, P>) -> &mut Cache {
+        let empty = |_| Cache { pages: vec![None; self.slots], uses: 0, generation: self.generation };
+        &mut self.pes.get_or_insert_with(|| PerPe::new(cx.plan.pes(), empty))[cx.p.pe()]
     }
 }
 
@@ -140,7 +138,7 @@ impl Strategy for PageCache {
 
     fn on_entry<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
         let generation = self.generation;
-        let Some(cache) = self.cache(cx.p.pe()) else { return Ok(()) };
+        let cache = self.cache(cx);
         if cache.generation == generation {
             return Ok(());
         }
@@ -154,7 +152,7 @@ impl Strategy for PageCache {
         if let Some(limit) = cx.covered(wanted) {
             return Ok(limit);
         }
-        let Some(cache) = self.cache(cx.p.pe()) else { return Ok(end) };
+        let cache = self.cache(cx);
         if let Some(span) = cache.find(wanted.span.base()) {
             return Ok(span.limit().min(end));
         }
@@ -173,12 +171,11 @@ impl Strategy for PageCache {
     }
 
     fn on_exit<P: Platform>(&mut self, cx: &mut Reach<'_, P>, next: ViewId) -> Result<(), P::Fault> {
-        if let Some(cache) = self.cache(cx.p.pe()) {
-            let goes = |page: &Option<Page>| page.is_some_and(|page| page.owner == Owner::Several);
-            if cache.pages.iter().any(goes) {
-                cache.pages.iter_mut().filter(|page| goes(page)).for_each(|page| *page = None);
-                cache.write(cx)?;
-            }
+        let cache = self.cache(cx);
+        let goes = |page: &Option<Page>| page.is_some_and(|page| page.owner == Owner::Several);
+        if cache.pages.iter().any(goes) {
+            cache.pages.iter_mut().filter(|page| goes(page)).for_each(|page| *page = None);
+            cache.write(cx)?;
         }
         cx.leave(next)
     }

@@ -1,5 +1,6 @@
 //! Boards: what is soldered down.
 
+use crate::pe::{self, PeId};
 use crate::span::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,8 +17,8 @@ pub enum Kind {
     Ram,
     /// The tightly coupled memory of one PE, at the addresses at which that PE has it. No other PE reaches it there.
     Tcm {
-        /// The PE, from 0.
-        pe: usize,
+        /// The PE.
+        pe: PeId,
     },
     /// Memory that is read and executed, and not written by a store.
     Flash,
@@ -81,8 +82,8 @@ impl Gic {
 
     /// The frames of a PE's redistributor; `None` if they are not known, or not inside [`Gic::span`].
     #[must_use]
-    pub fn redistributor(&self, pe: usize) -> Option<Span> {
-        let from_first = Self::REDISTRIBUTOR.checked_mul(u64::try_from(pe).ok()?)?;
+    pub fn redistributor(&self, pe: PeId) -> Option<Span> {
+        let from_first = Self::REDISTRIBUTOR.checked_mul(u64::try_from(pe.get()).ok()?)?;
         let base = self.span.base().checked_add(self.redistributors?)?.checked_add(from_first)?;
         Span::with_size(base, Self::REDISTRIBUTOR).filter(|frames| self.span.covers(frames))
     }
@@ -203,6 +204,17 @@ impl Board {
         1_usize.checked_shl(self.vmid_bits.into()).map_or(usize::MAX, |end| end.wrapping_sub(1))
     }
 
+    /// Its PEs, by number.
+    pub fn pe_ids(&self) -> impl Iterator<Item = PeId> + Clone + use<> {
+        pe::ids(self.pes)
+    }
+
+    /// Whether the board has that PE.
+    #[must_use]
+    pub const fn has_pe(&self, pe: PeId) -> bool {
+        pe.get() < self.pes
+    }
+
     /// The range of the memory map that has all of `span`.
     #[must_use]
     pub fn memory_of(&self, span: &Span) -> Option<&Memory> {
@@ -226,7 +238,7 @@ impl Board {
 
     /// The PE in whose TCM all of `span` lies.
     #[must_use]
-    pub fn tcm_of(&self, span: &Span) -> Option<usize> {
+    pub fn tcm_of(&self, span: &Span) -> Option<PeId> {
         match self.memory_of(span)?.kind {
             Kind::Tcm { pe } => Some(pe),
             Kind::Ram | Kind::Flash | Kind::Device => None,

@@ -21,7 +21,7 @@ impl Board {
         for (index, memory) in self.memory.iter().enumerate() {
             self.addressable(memory.span, || self.memory_part(index))?;
             match memory.kind {
-                Kind::Tcm { pe } if pe >= self.pes => {
+                Kind::Tcm { pe } if !self.has_pe(pe) => {
                     let part = self.memory_part(index);
                     return Err(BoardError::NoSuchPe { part, span: memory.span, pe, pes: self.pes });
                 }
@@ -95,6 +95,7 @@ fn disjoint(
 mod tests {
     use super::*;
     use crate::board::{Memory, Uart};
+    use crate::pe::PeId;
 
     fn span(base: u64, size: u64) -> Span {
         Span::with_size(base, size).unwrap()
@@ -122,7 +123,7 @@ mod tests {
         let add = |kind, base, size| with(|board| board.memory.insert(0, memory(kind, base, size)));
         assert_eq!(add(Kind::Device, 0x9000_0000, 0x1000), Ok(()));
         assert_eq!(add(Kind::Flash, 0x8000_0000, 0x1000), Ok(()), "right behind the RAM");
-        for kind in [Kind::Ram, Kind::Tcm { pe: 0 }, Kind::Flash, Kind::Device] {
+        for kind in [Kind::Ram, Kind::Tcm { pe: PeId::PRIMARY }, Kind::Flash, Kind::Device] {
             let error = add(kind, 0x7fff_f000, 0x2000).unwrap_err();
             let BoardError::Overlap { a: Part::Memory { index: 1, .. }, b: Part::Memory { index: 0, .. }, .. } = &error
             else {
@@ -134,8 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn a_board_has_the_pes_that_it_counts() {
+        let mut board = Board::preset("fvp-baser").unwrap();
+        board.pes = 2;
+        assert_eq!(board.pe_ids().collect::<Vec<_>>(), [PeId::PRIMARY, PeId::new(1)]);
+        assert!(board.has_pe(PeId::new(1)) && !board.has_pe(PeId::new(2)));
+    }
+
+    #[test]
     fn a_tcm_is_of_a_pe_that_is_there() {
-        let of = |pe| with(|board| board.memory.push(memory(Kind::Tcm { pe }, 0xe000_0000, 0x1_0000)));
+        let of = |pe| with(|board| board.memory.push(memory(Kind::Tcm { pe: PeId::new(pe) }, 0xe000_0000, 0x1_0000)));
         assert_eq!(of(0), Ok(()));
         let error = of(1).unwrap_err();
         assert_eq!(
@@ -172,20 +181,24 @@ mod tests {
     #[test]
     fn a_redistributor_is_two_frames_for_each_pe() {
         let gic = Board::preset("fvp-baser").unwrap().gic;
-        assert_eq!(gic.redistributor(0), Some(span(0xaf10_0000, 0x2_0000)));
-        assert_eq!(gic.redistributor(7), Some(span(0xaf1e_0000, 0x2_0000)));
-        assert_eq!((gic.redistributor(8), gic.redistributor(usize::MAX)), (None, None), "past the GIC's end");
-        assert_eq!(crate::Gic { redistributors: None, ..gic }.redistributor(0), None);
+        assert_eq!(gic.redistributor(PeId::PRIMARY), Some(span(0xaf10_0000, 0x2_0000)));
+        assert_eq!(gic.redistributor(PeId::new(7)), Some(span(0xaf1e_0000, 0x2_0000)));
+        assert_eq!(
+            (gic.redistributor(PeId::new(8)), gic.redistributor(PeId::new(u32::MAX))),
+            (None, None),
+            "past the GIC's end"
+        );
+        assert_eq!(crate::Gic { redistributors: None, ..gic }.redistributor(PeId::PRIMARY), None);
     }
 
     #[test]
     fn who_reaches_a_tcm_hangs_on_the_number_of_pes() {
         let mut board = Board::preset("fvp-baser").unwrap();
-        board.memory.push(memory(Kind::Tcm { pe: 0 }, 0xe000_0000, 0x1_0000));
+        board.memory.push(memory(Kind::Tcm { pe: PeId::PRIMARY }, 0xe000_0000, 0x1_0000));
         let inside = span(0xe000_1000, 0x1000);
         assert!(board.reached_by_every_pe(&inside).is_some());
         board.pes = 2;
-        assert_eq!((board.reached_by_every_pe(&inside), board.tcm_of(&inside)), (None, Some(0)));
+        assert_eq!((board.reached_by_every_pe(&inside), board.tcm_of(&inside)), (None, Some(PeId::PRIMARY)));
         assert_eq!(board.tcm_of(&span(0, 0x1000)), None);
     }
 }

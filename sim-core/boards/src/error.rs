@@ -1,5 +1,6 @@
 //! What can be wrong with a board.
 
+use crate::pe::PeId;
 use crate::span::Span;
 use alloc::string::String;
 use core::fmt;
@@ -106,7 +107,7 @@ pub enum BoardError {
         /// Its range.
         span: Span,
         /// The PE.
-        pe: usize,
+        pe: PeId,
         /// How many there are.
         pes: usize,
     },

@@ -4,6 +4,7 @@
 //!
 //! * `board`: [`Board`] and what it consists of: [`Memory`], [`Uart`], [`Gic`], [`Timers`], [`ImageSizes`].
 //! * `check`: [`Board::check`] and [`Board::check_map`], and `error` what they find: [`BoardError`].
+//! * `pe`: [`PeId`], the number of a PE, and [`PerPe`], what there is one of for each.
 //! * `presets`: [`Board::preset`], and what each figure stands on.
 //! * `span`: [`Span`], a range of physical addresses.
 //!
@@ -20,9 +21,11 @@ extern crate std;
 mod board;
 mod check;
 mod error;
+mod pe;
 mod presets;
 mod span;
 
 pub use board::{Board, Gic, ImageSizes, Kind, Memory, PA_BITS, Timers, Uart};
 pub use error::{BoardError, Part};
+pub use pe::{PeId, PerPe};
 pub use span::Span;

@@ -188,7 +188,7 @@ mod tests {
     fn every_preset_has_a_redistributor_for_its_pe() {
         for name in Board::preset_names() {
             let gic = Board::preset(name).unwrap().gic;
-            assert_eq!(gic.redistributor(0).unwrap().base(), gic.span.base() + 0x10_0000, "{name}");
+            assert_eq!(gic.redistributor(crate::PeId::PRIMARY).unwrap().base(), gic.span.base() + 0x10_0000, "{name}");
         }
     }
 }

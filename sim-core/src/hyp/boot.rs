@@ -20,6 +20,7 @@ use super::plan::{DEVICE, PRIVATE, PlannedRegion, RODATA, TEXT};
 use crate::layout::{HypDevices, Layout, Span};
 use crate::outcome::{BootPhase, PhaseUse};
 use alloc::vec::Vec;
+use boards::PeId;
 use mpu_model::planner::{End, MapError, Mappings, UnmapError, Update};
 use mpu_model::{Attrs, Region, RegionWords};
 
@@ -62,7 +63,7 @@ pub enum Clash {
 #[error("PE {pe} has boot phase {next} before it: guests are unpaused once every PE has its final table")]
 pub struct NotBooted {
     /// The first PE that is not done.
-    pub pe: usize,
+    pub pe: PeId,
     /// Its next phase.
     pub next: BootPhase,
 }
@@ -95,8 +96,8 @@ impl BootPlan {
 
     /// The phases of a PE: all of them on PE 0, which boots first; [`BootPhase::Secondary`] on the others.
     #[must_use]
-    pub fn phases(&self, pe: usize) -> &[Phase] {
-        if pe == 0 { &self.primary } else { &self.secondary }
+    pub fn phases(&self, pe: PeId) -> &[Phase] {
+        if pe == PeId::PRIMARY { &self.primary } else { &self.secondary }
     }
 
     /// What each phase of the first PE takes.

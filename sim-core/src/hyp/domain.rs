@@ -4,13 +4,22 @@ use super::registers::El1;
 use crate::convention::{Arch, Frame};
 use crate::layout::{Layout, PAGE_SIZE, Span, VcpuLayout};
 use crate::outcome::VcpuRef;
-use crate::platform::{Platform, SysReg, list_register};
+use crate::platform::{Platform, SysReg, Vmid, list_register};
 use alloc::vec::Vec;
+use boards::PeId;
 use mpu_model::{MpuReg, Pmsa, RegionWords, Slots};
 
-/// A vCPU, by its place in [`Domains`].
+/// A vCPU, by its place in [`Domains`], which alone gives them. A vCPU keeps its place for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VcpuId(pub usize);
+pub struct VcpuId(usize);
+
+#[cfg(test)]
+impl VcpuId {
+    /// The id of a place, for tests that have no domains.
+    pub(super) const fn at(place: usize) -> Self {
+        Self(place)
+    }
+}
 
 /// EL1 registers of a vCPU that does not run.
 #[derive(Clone, Debug)]
@@ -47,7 +56,7 @@ pub struct VcpuState {
     /// Its number in the domain.
     pub index: u32,
     /// The PE it runs on.
-    pub pe: usize,
+    pub pe: PeId,
     /// Whether it can run.
     pub run: RunState,
     /// Its domain is paused.
@@ -168,20 +177,15 @@ impl VcpuState {
         p.write(SysReg::IchLr0, self.el1.list_register)?;
         p.write(SysReg::VmpidrEl2, u64::from(self.index))?;
         // A layout has no more domains than there are VMIDs.
-        p.write(SysReg::VsctlrEl2, vmid(self.domain) << self.pmsa.vmid_shift())
+        let vmid = Vmid::of_domain(self.domain).unwrap_or(Vmid::NOBODY);
+        p.write(SysReg::VsctlrEl2, vmid.to_register(self.pmsa))
     }
-}
-
-/// The VMID of the domain at that position: 0 is left for nobody.
-#[must_use]
-pub fn vmid(position: usize) -> u64 {
-    u64::try_from(position).unwrap_or(u64::MAX).wrapping_add(1)
 }
 
 /// The vCPU that a machine knows by its VMID and its number.
 #[must_use]
-pub fn vcpu_of((vmid, vcpu): (u64, u64)) -> VcpuRef {
-    VcpuRef { domain: usize::try_from(vmid.wrapping_sub(1)).unwrap_or(usize::MAX), vcpu: vcpu as u32 }
+pub fn vcpu_of((vmid, vcpu): (Vmid, u64)) -> VcpuRef {
+    VcpuRef { domain: vmid.domain().unwrap_or(usize::MAX), vcpu: vcpu as u32 }
 }
 
 /// All domains and their vCPUs. Positions are those of the layout; domains created at boot have the same index in the
@@ -245,26 +249,33 @@ impl Domains {
     }
 
     /// A vCPU.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of the domains of another system.
     #[must_use]
-    pub fn vcpu(&self, id: VcpuId) -> Option<&VcpuState> {
-        self.vcpus.get(id.0)
+    #[expect(clippy::indexing_slicing, reason = "vCPUs keep their places, and none goes")]
+    pub fn vcpu(&self, id: VcpuId) -> &VcpuState {
+        &self.vcpus[id.0]
     }
 
     /// A vCPU.
-    pub fn vcpu_mut(&mut self, id: VcpuId) -> Option<&mut VcpuState> {
-        self.vcpus.get_mut(id.0)
+    ///
+    /// # Panics
+    ///
+    /// As [`Domains::vcpu`].
+    #[expect(clippy::indexing_slicing, reason = "vCPUs keep their places, and none goes")]
+    pub fn vcpu_mut(&mut self, id: VcpuId) -> &mut VcpuState {
+        &mut self.vcpus[id.0]
     }
 
     pub(super) fn set_paused(&mut self, id: VcpuId, paused: bool) {
-        if let Some(vcpu) = self.vcpus.get_mut(id.0) {
-            vcpu.paused = paused;
-        }
+        self.vcpu_mut(id).paused = paused;
     }
 
     pub(super) fn offline(&mut self, id: VcpuId) {
-        if let Some(vcpu) = self.vcpus.get_mut(id.0)
-            && vcpu.run != RunState::Offline
-        {
+        let vcpu = self.vcpu_mut(id);
+        if vcpu.run != RunState::Offline {
             vcpu.run = RunState::Offline;
             self.online -= 1;
         }

@@ -9,7 +9,7 @@ mod exception;
 
 pub use exception::{Entry, Exception, Registers, decode};
 
-use super::domain::{VcpuId, VcpuState};
+use super::domain::VcpuId;
 use super::emulate::Access;
 use super::guest_mem::Cx;
 use super::hypercall::{Call, Done, Step};
@@ -19,6 +19,7 @@ use super::{Core, Hypervisor, inject};
 use crate::convention::{Arch, Cause, FSC_EXTERNAL, Frame, PSTATE_I, ec, psci};
 use crate::outcome::ViewId;
 use crate::platform::{Platform, SysReg, intid, list_register};
+use boards::PeId;
 use evtchn::{Route, Stop, Vcpu};
 use mpu_model::Pmsa;
 
@@ -67,7 +68,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// Decodes an entry of a PE for the vCPU that is on it, whose registers `frame` has.
     #[must_use]
-    pub fn decode(&self, pe: usize, cause: Cause, registers: Registers, frame: &Frame) -> Entry {
+    pub fn decode(&self, pe: PeId, cause: Cause, registers: Registers, frame: &Frame) -> Entry {
         let layout = &self.core.layout;
         let device = |access: &Access| access.device(layout, self.core.current_domain(pe)?);
         decode(cause, registers, frame, layout.board().pmsa, device)
@@ -113,9 +114,7 @@ impl<S: Strategy> Hypervisor<S> {
             }
             Exception::Unknown => self.inject(p, frame, ec::UNKNOWN, 0, None)?,
         }
-        if let Some(pe) = self.core.pes.get_mut(p.pe()) {
-            pe.half_way = route.is_some();
-        }
+        self.core.pes[p.pe()].half_way = route.is_some();
         Ok(route)
     }
 
@@ -135,20 +134,14 @@ impl<S: Strategy> Hypervisor<S> {
     pub fn leave<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<Next, P::Fault> {
         let core = &mut self.core;
         let now = p.now();
-        let Some(pe) = core.pes.get_mut(p.pe()) else {
-            return Ok(Next::Idle);
-        };
+        let pe = &mut core.pes[p.pe()];
         pe.half_way = false;
-        let before = pe.queue.current;
-        let state = before.and_then(|id| core.domains.vcpu(id));
-        let runnable = state.is_some_and(VcpuState::can_run);
+        let runnable = pe.queue.current.is_some_and(|id| core.domains.vcpu(id).can_run());
         let (next, fresh) = pe.queue.pick(&core.scheduler, now, runnable, core::mem::take(&mut pe.gives_way));
         if let Some(next) = next {
             core.switch(p, frame, next)?;
         }
-        let Some(pe) = core.pes.get_mut(p.pe()) else {
-            return Ok(Next::Idle);
-        };
+        let pe = &mut core.pes[p.pe()];
         if fresh {
             pe.queue.begin_quantum(&core.scheduler, p.now());
         }
@@ -156,7 +149,7 @@ impl<S: Strategy> Hypervisor<S> {
         if deadline != core::mem::replace(&mut pe.deadline, deadline) {
             program_timer(p, deadline)?;
         }
-        let Some(vcpu) = next.and_then(|id| core.domains.vcpu_mut(id)) else {
+        let Some(vcpu) = next.map(|id| core.domains.vcpu_mut(id)) else {
             core.leave_to(p, ViewId::Idle)?;
             return Ok(Next::Idle);
         };
@@ -173,7 +166,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Puts a vCPU on the PE that `p` is, whatever the scheduler thinks: for those who drive vCPUs step by step.
     pub fn run_on<P: Platform>(&mut self, p: &mut P, id: VcpuId, frame: &mut Frame) -> Result<(), P::Fault> {
         self.core.switch(p, frame, id)?;
-        let view = self.core.domains.vcpu(id).map_or(ViewId::Idle, |vcpu| ViewId::Guest(vcpu.domain));
+        let view = ViewId::Guest(self.core.domains.vcpu(id).domain);
         self.core.leave_to(p, view)
     }
 
@@ -203,10 +196,10 @@ impl<S: Strategy> Hypervisor<S> {
     fn smccc<P: Platform>(&mut self, p: &mut P, frame: &mut Frame) -> Result<(), P::Fault> {
         /// SMCCC: the function is not known.
         const NOT_SUPPORTED: u64 = u64::MAX;
-        let current = self.core.pes.get(p.pe()).and_then(|pe| pe.queue.current);
-        let Some((id, domain)) = current.and_then(|id| Some((id, self.core.domains.vcpu(id)?.domain))) else {
+        let Some(id) = self.core.pes[p.pe()].queue.current else {
             return Ok(());
         };
+        let domain = self.core.domains.vcpu(id).domain;
         match frame.x[0] & 0xffff_ffff {
             psci::CPU_OFF => self.core.offline(id),
             psci::SYSTEM_OFF => self.shutdown(p, domain)?,
@@ -245,9 +238,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     fn timer<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         let now = p.now();
-        let Some(pe) = self.core.pes.get_mut(p.pe()) else {
-            return Ok(());
-        };
+        let pe = &mut self.core.pes[p.pe()];
         // The comparator fired; whatever comes next is programmed on the way out.
         pe.deadline = None;
         let due = pe.queue.take_due(now);
@@ -267,8 +258,11 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// The timer of a poll fired: it counts only if the vCPU still is in the poll that armed it.
     fn poll_timed_out<P: Platform>(&mut self, p: &mut P, id: VcpuId, at: u64) {
-        let polling = self.core.domains.vcpu(id).filter(|vcpu| vcpu.poll_until == Some(at));
-        let Some((domain, vcpu)) = polling.map(|vcpu| (vcpu.domain, Vcpu(vcpu.index))) else { return };
+        let state = self.core.domains.vcpu(id);
+        if state.poll_until != Some(at) {
+            return;
+        }
+        let (domain, vcpu) = (state.domain, Vcpu(state.index));
         if let Some(dom) = self.core.index(domain) {
             self.channels.poll_timeout(&mut Cx { core: &mut self.core, p }, dom, vcpu);
         }
@@ -277,14 +271,12 @@ impl<S: Strategy> Hypervisor<S> {
 
 impl<S: Strategy> Core<S> {
     /// Notes whether the guest had interrupts open when it trapped.
-    fn note_mask(&mut self, pe: usize, frame: &Frame) {
-        if let Some(pe) = self.pes.get_mut(pe) {
-            pe.interrupts_open = frame.spsr & PSTATE_I == 0;
-        }
+    fn note_mask(&mut self, pe: PeId, frame: &Frame) {
+        self.pes[pe].interrupts_open = frame.spsr & PSTATE_I == 0;
     }
 
     /// Begins work at EL2 as every entry does; also for work that no guest asked for.
-    pub fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
+    pub(super) fn enter_unasked<P: Platform>(&mut self, p: &mut P) -> Result<(), P::Fault> {
         self.at_once = 0;
         self.with_strategy(p, S::on_entry)
     }
@@ -296,27 +288,22 @@ impl<S: Strategy> Core<S> {
     }
 
     /// Ends work at EL2: `view` is in force when it is left.
-    pub fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
+    pub(super) fn leave_to<P: Platform>(&mut self, p: &mut P, view: ViewId) -> Result<(), P::Fault> {
         self.with_strategy(p, |strategy, cx| strategy.on_exit(cx, view))
     }
 
     /// Makes `next` the vCPU whose registers are on the PE.
     fn switch<P: Platform>(&mut self, p: &mut P, frame: &mut Frame, next: VcpuId) -> Result<(), P::Fault> {
-        let Some(pe) = self.pes.get_mut(p.pe()) else {
-            return Ok(());
-        };
+        let pe = &mut self.pes[p.pe()];
         pe.queue.take(next);
         let before = pe.queue.current.replace(next);
         if before == Some(next) {
             return Ok(());
         }
-        if let Some(vcpu) = before.and_then(|id| self.domains.vcpu_mut(id)) {
-            vcpu.save(p, &mut pe.el1_slots, frame)?;
+        if let Some(before) = before {
+            self.domains.vcpu_mut(before).save(p, &mut pe.el1_slots, frame)?;
         }
-        if let Some(vcpu) = self.domains.vcpu_mut(next) {
-            vcpu.restore(p, &mut pe.el1_slots, frame)?;
-        }
-        Ok(())
+        self.domains.vcpu_mut(next).restore(p, &mut pe.el1_slots, frame)
     }
 
     /// Lets the strategy work on the PE that `p` is.
@@ -325,9 +312,7 @@ impl<S: Strategy> Core<S> {
         p: &mut P,
         work: impl FnOnce(&mut S, &mut Reach<'_, P>) -> Result<(), P::Fault>,
     ) -> Result<(), P::Fault> {
-        let Some(pe) = self.pes.get_mut(p.pe()) else {
-            return Ok(());
-        };
+        let pe = &mut self.pes[p.pe()];
         pe.view.follow(&self.plan, self.plans, p)?;
         work(&mut self.strategy, &mut Reach { plan: &self.plan, view: &mut pe.view, p })
     }

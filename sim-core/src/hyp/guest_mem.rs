@@ -15,7 +15,7 @@ use evtchn::{DomIdx, Errno, EventMemory, Host, Object, Port, Stop, Vcpu, Withhel
 #[derive(Debug)]
 pub struct Cx<'a, P, S> {
     /// The hypervisor's state.
-    pub core: &'a mut Core<S>,
+    pub(super) core: &'a mut Core<S>,
     /// The platform.
     pub p: &'a mut P,
 }
@@ -23,9 +23,7 @@ pub struct Cx<'a, P, S> {
 impl<P: Platform, S: Strategy> Cx<'_, P, S> {
     /// Has the strategy make the first byte of a range reachable; gives the last that is.
     pub fn reach(&mut self, wanted: &Wanted) -> Result<u64, P::Fault> {
-        let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
-            return Ok(wanted.span.limit());
-        };
+        let pe = &mut self.core.pes[self.p.pe()];
         let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
         self.core.strategy.reach(&mut cx, wanted)
     }
@@ -39,9 +37,7 @@ impl<P: Platform, S: Strategy> Cx<'_, P, S> {
 
     /// Has the strategy take a range of a domain's for good.
     pub fn accept(&mut self, wanted: &Wanted, domain: usize) -> Result<Result<(), NoSlot>, P::Fault> {
-        let Some(pe) = self.core.pes.get_mut(self.p.pe()) else {
-            return Ok(Ok(()));
-        };
+        let pe = &mut self.core.pes[self.p.pe()];
         let mut cx = Reach { plan: &self.core.plan, view: &mut pe.view, p: self.p };
         self.core.strategy.accept(&mut cx, wanted, domain)
     }
@@ -289,14 +285,14 @@ impl<P: Platform, S: Strategy> Host for Cx<'_, P, S> {
         let Some(id) = self.core.domains.id(dom.get(), vcpu.0) else {
             return false;
         };
-        let here = self.core.pes.get(self.p.pe());
-        let current = here.is_some_and(|pe| pe.queue.current == Some(id));
-        if current && !here.is_some_and(|pe| pe.interrupts_open) {
+        let here = &self.core.pes[self.p.pe()];
+        let current = here.queue.current == Some(id);
+        if current && !here.interrupts_open {
             return false;
         }
         // Of the vCPU that runs, the list register itself tells; of others, what they left with.
         let held = current && self.p.read(SysReg::IchLr0) & list_register::PENDING != 0;
         let state = self.core.domains.vcpu(id);
-        state.is_some_and(|state| held || state.event_pending || (!current && state.has_interrupt()))
+        held || state.event_pending || (!current && state.has_interrupt())
     }
 }

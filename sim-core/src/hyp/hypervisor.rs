@@ -14,6 +14,7 @@ use crate::layout::{DomainLayout, Layout, PAGE_SIZE, Placement, Span};
 use crate::outcome::{Area, BootPhase, Refused, ViewId};
 use crate::platform::{Platform, SysReg, hcr};
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use evtchn::{DomId, DomIdx, DomainConfig, Errno, EventChannels, Object, Policy, Port, Stop, Vcpu, abi};
 use mpu_model::Vtcr;
 
@@ -24,7 +25,7 @@ pub const HCR: u64 = hcr::VM | hcr::IMO | hcr::TWI;
 #[derive(Debug)]
 pub struct Hypervisor<S> {
     /// All but the event channels.
-    pub core: Core<S>,
+    pub(super) core: Core<S>,
     /// The event channels of all domains.
     pub channels: EventChannels<Area>,
     /// The domain that owns the hardware, if there is one.
@@ -70,7 +71,7 @@ pub enum SetupError {
     #[error("PE {pe} has {vcpus} vCPUs and scheduler \"null\" takes one; use \"rr\" or more PEs")]
     TooManyVcpus {
         /// The PE.
-        pe: usize,
+        pe: PeId,
         /// How many are on it.
         vcpus: usize,
     },
@@ -109,7 +110,7 @@ impl<S: Strategy> Hypervisor<S> {
         strategy.planned(&plan);
         plan.boot().check().map_err(|(phase, clash)| SetupError::Boot { phase, clash })?;
         let domains = Domains::new(&layout);
-        let pe = PeState {
+        let state = |_| PeState {
             view: PeView::new(&plan),
             el1_slots: domain::el1_slots(&layout),
             queue: RunQueue::default(),
@@ -119,14 +120,14 @@ impl<S: Strategy> Hypervisor<S> {
             deadline: None,
             booted: 0,
         };
-        let mut pes = alloc::vec![pe; layout.board().pes];
+        let mut pes = PerPe::new(layout.board().pes, state);
         if let Scheduler::Arinc653(frames) = &scheduler {
             arinc653::check(&layout, frames)?;
-            for (number, pe) in pes.iter_mut().enumerate() {
+            for (number, pe) in pes.iter_mut() {
                 pe.queue.cycle = Some(Cycle::new(frames, &domains, number));
             }
         }
-        for pe in 0..pes.len() {
+        for pe in pes.ids() {
             let vcpus = domains.iter().filter(|(_, vcpu)| vcpu.pe == pe).count();
             if scheduler == Scheduler::Null && vcpus > 1 {
                 return Err(SetupError::TooManyVcpus { pe, vcpus });
@@ -169,9 +170,7 @@ impl<S: Strategy> Hypervisor<S> {
     /// Takes the PE that `p` is through its next phase of boot, and says which that was; `None`: boot is over.
     pub fn boot_phase<P: Platform>(&mut self, p: &mut P) -> Result<Option<BootPhase>, P::Fault> {
         let (number, plan) = (p.pe(), &self.core.plan);
-        let Some(pe) = self.core.pes.get_mut(number) else {
-            return Ok(None);
-        };
+        let pe = &mut self.core.pes[number];
         let phases = plan.boot().phases(number);
         let Some(phase) = phases.get(pe.booted) else {
             return Ok(None);
@@ -195,16 +194,14 @@ impl<S: Strategy> Hypervisor<S> {
     /// Lets guests run, who are paused until then. Once is enough.
     pub fn unpause_guests(&mut self) -> Result<(), NotBooted> {
         let core = &mut self.core;
-        for (pe, state) in core.pes.iter().enumerate() {
+        for (pe, state) in core.pes.iter() {
             if let Some(phase) = core.plan.boot().phases(pe).get(state.booted) {
                 return Err(NotBooted { pe, next: phase.used.phase });
             }
         }
         if !core::mem::replace(&mut core.guests_unpaused, true) {
             for (id, vcpu) in core.domains.iter().filter(|(_, vcpu)| vcpu.can_run()) {
-                if let Some(pe) = core.pes.get_mut(vcpu.pe) {
-                    pe.queue.push(id);
-                }
+                core.pes[vcpu.pe].queue.push(id);
             }
         }
         Ok(())
@@ -224,10 +221,8 @@ impl<S: Strategy> Hypervisor<S> {
     }
 
     /// Arms a timer of a PE that raises a VIRQ.
-    pub fn arm(&mut self, pe: usize, at: u64, timer: VirqTimer) {
-        if let Some(pe) = self.core.pes.get_mut(pe) {
-            pe.queue.arm(at, Timer::Virq(timer));
-        }
+    pub fn arm(&mut self, pe: PeId, at: u64, timer: VirqTimer) {
+        self.core.pes[pe].queue.arm(at, Timer::Virq(timer));
     }
 
     /// What lives at `address` for the hypervisor: whose area, which, and the offset in it.

@@ -18,6 +18,7 @@ use crate::outcome::{Refused, ViewId};
 use crate::platform::{Platform, Width};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::{DomIdx, Errno, Stop, abi};
 
 /// Why a domain cannot be created. Nothing has changed.
@@ -33,7 +34,7 @@ pub enum CreateError {
     #[error("PE {pe} runs a vCPU already, and scheduler \"null\" takes one")]
     PeTaken {
         /// The PE.
-        pe: usize,
+        pe: PeId,
     },
     /// Its memory could not be cleared here.
     #[error("its memory {span} is the TCM of PE {tcm}, which no other PE can clear; create it on that PE")]
@@ -41,7 +42,7 @@ pub enum CreateError {
         /// The range.
         span: Span,
         /// The PE that has the TCM.
-        tcm: usize,
+        tcm: PeId,
     },
     /// Frames are fixed, and none is for it.
     #[error("the schedule is fixed and has no frame for it; scheduler \"rr\" takes domains at any time")]
@@ -116,10 +117,8 @@ impl<S: Strategy> Hypervisor<S> {
         let vcpus = core.layout.domains().get(position).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
         core.domains.create(position, vcpus, &core.layout);
         for (vcpu, planned) in (0..).zip(vcpus) {
-            if let (true, Some(id), Some(pe)) =
-                (core.guests_unpaused, core.domains.id(position, vcpu), core.pes.get_mut(planned.pe))
-            {
-                pe.queue.push(id);
+            if let (true, Some(id)) = (core.guests_unpaused, core.domains.id(position, vcpu)) {
+                core.pes[planned.pe].queue.push(id);
             }
         }
         self.scrub(p, position, Span::with_size(shared_info.address, PAGE_SIZE))?;
@@ -151,11 +150,12 @@ impl<S: Strategy> Hypervisor<S> {
         let mut ended = false;
         while let Some(id) = self.core.domains.id(position, index) {
             index += 1;
-            let Some(state) = self.core.domains.vcpu(id).filter(|state| state.run != RunState::Offline) else {
+            let state = self.core.domains.vcpu(id);
+            if state.run == RunState::Offline {
                 continue;
-            };
+            }
             let pe = state.pe;
-            if pe != p.pe() && self.core.pes.get(pe).is_some_and(|pe| pe.queue.current == Some(id)) {
+            if pe != p.pe() && self.core.pes[pe].queue.current == Some(id) {
                 p.kick(pe);
             }
             self.core.offline(id);
@@ -214,7 +214,7 @@ impl<S: Strategy> Hypervisor<S> {
 
     /// The view that is to be in force again on the PE that `p` is.
     fn view<P: Platform>(&self, p: &P) -> ViewId {
-        self.core.pes.get(p.pe()).map_or(ViewId::Idle, |pe| pe.view.current())
+        self.core.pes[p.pe()].view.current()
     }
 
     fn plan(&self, parts: LayoutParts) -> Result<(Layout, Plan), CreateError> {
@@ -254,20 +254,20 @@ impl<S: Strategy> Hypervisor<S> {
 
 impl<S> Core<S> {
     /// Turns a vCPU off for good: it waits for no turn any more.
-    pub fn offline(&mut self, id: VcpuId) {
+    pub(super) fn offline(&mut self, id: VcpuId) {
         self.domains.offline(id);
-        for pe in &mut self.pes {
+        for pe in self.pes.values_mut() {
             pe.queue.take(id);
         }
     }
 
     /// A PE that has no room for one of the vCPUs of `planned`.
-    fn taken_pe(&self, planned: &DomainLayout) -> Option<usize> {
+    fn taken_pe(&self, planned: &DomainLayout) -> Option<PeId> {
         if self.scheduler != Scheduler::Null {
             return None;
         }
         let alive = self.domains.iter().filter(|(_, vcpu)| vcpu.run != RunState::Offline).map(|(_, vcpu)| vcpu.pe);
-        let mut taken: Vec<usize> = alive.collect();
+        let mut taken: Vec<PeId> = alive.collect();
         planned.vcpus.iter().map(|vcpu| vcpu.pe).find(|pe| {
             let again = taken.contains(pe);
             taken.push(*pe);
@@ -280,8 +280,8 @@ impl<S> Core<S> {
         while let Some(id) = self.domains.id(position, vcpu) {
             vcpu += 1;
             self.domains.set_paused(id, paused);
-            let Some(state) = self.domains.vcpu(id) else { continue };
-            let Some(pe) = self.pes.get_mut(state.pe) else { continue };
+            let state = self.domains.vcpu(id);
+            let pe = &mut self.pes[state.pe];
             let runs_there = pe.queue.current == Some(id);
             match (paused, state.can_run()) {
                 (true, _) => pe.queue.take(id),
@@ -298,8 +298,8 @@ impl<S> Core<S> {
     fn runs_elsewhere<P: Platform>(&mut self, p: &mut P, position: usize) -> bool {
         let mut any = false;
         let here = p.pe();
-        for (number, pe) in self.pes.iter().enumerate() {
-            let works_for = || pe.queue.current.and_then(|id| self.domains.vcpu(id)).map(|vcpu| vcpu.domain);
+        for (number, pe) in self.pes.iter() {
+            let works_for = || pe.queue.current.map(|id| self.domains.vcpu(id).domain);
             let calls = pe.half_way && works_for() == Some(position);
             if number != here && (calls || pe.view.current() == ViewId::Guest(position)) {
                 p.kick(number);
@@ -311,8 +311,8 @@ impl<S> Core<S> {
 
     /// Nothing names the domain any more.
     fn forget(&mut self, position: usize) {
-        for pe in &mut self.pes {
-            let of_domain = |id: &VcpuId| self.domains.vcpu(*id).is_some_and(|vcpu| vcpu.domain == position);
+        for pe in self.pes.values_mut() {
+            let of_domain = |id: &VcpuId| self.domains.vcpu(*id).domain == position;
             pe.queue.current = pe.queue.current.filter(|id| !of_domain(id));
             pe.queue.drop_timers(position, |id| of_domain(&id));
         }

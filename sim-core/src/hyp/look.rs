@@ -9,6 +9,7 @@ use super::{Hypervisor, PeState};
 use crate::layout::Layout;
 use crate::outcome::{Area, ViewId};
 use crate::platform::Platform;
+use boards::PeId;
 use evtchn::{Caller, DomIdx, EventChannels};
 
 impl<S> Hypervisor<S> {
@@ -44,43 +45,43 @@ impl<S> Hypervisor<S> {
 
     /// What the hypervisor keeps for a PE.
     #[must_use]
-    pub fn state_of(&self, pe: usize) -> Option<&PeState> {
-        self.core.pes.get(pe)
+    pub fn state_of(&self, pe: PeId) -> &PeState {
+        &self.core.pes[pe]
     }
 
     /// The view that a PE has loaded.
     #[must_use]
-    pub fn view_on(&self, pe: usize) -> Option<&PeView> {
-        self.core.pes.get(pe).map(|pe| &pe.view)
+    pub fn view_on(&self, pe: PeId) -> &PeView {
+        &self.core.pes[pe].view
     }
 
     /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
     #[must_use]
-    pub fn follows_plan(&self, pe: usize) -> bool {
+    pub fn follows_plan(&self, pe: PeId) -> bool {
         self.core.follows_plan(pe)
     }
 
     /// The most regions that were enabled at once on any PE.
     #[must_use]
     pub fn most_regions(&self) -> usize {
-        self.core.pes.iter().map(|pe| pe.view.peak()).max().unwrap_or(0)
+        self.core.pes.values().map(|pe| pe.view.peak()).max().unwrap_or(0)
     }
 
     /// The most bytes of other domains that EL2 could reach at once on any PE while it worked for a domain.
     #[must_use]
     pub fn most_exposed(&self) -> u64 {
-        self.core.pes.iter().map(|pe| pe.view.exposed()).max().unwrap_or(0)
+        self.core.pes.values().map(|pe| pe.view.exposed()).max().unwrap_or(0)
     }
 
     /// The vCPU whose registers are on a PE; it may be blocked by now.
     #[must_use]
-    pub fn current(&self, pe: usize) -> Option<VcpuId> {
-        self.core.pes.get(pe)?.queue.current
+    pub fn current(&self, pe: PeId) -> Option<VcpuId> {
+        self.core.pes[pe].queue.current
     }
 
     /// Who runs on a PE, as a caller of hypercalls.
     #[must_use]
-    pub fn caller(&self, pe: usize) -> Option<Caller> {
+    pub fn caller(&self, pe: PeId) -> Option<Caller> {
         self.core.caller(pe)
     }
 
@@ -92,7 +93,7 @@ impl<S> Hypervisor<S> {
 
     /// The state of a vCPU.
     #[must_use]
-    pub fn vcpu(&self, id: VcpuId) -> Option<&VcpuState> {
+    pub fn vcpu(&self, id: VcpuId) -> &VcpuState {
         self.core.domains.vcpu(id)
     }
 
@@ -110,7 +111,12 @@ impl<S> Hypervisor<S> {
     /// Whether a timer is armed on any PE.
     #[must_use]
     pub fn has_timers(&self) -> bool {
-        self.core.pes.iter().any(|pe| pe.queue.has_timers())
+        self.core.pes.values().any(|pe| pe.queue.has_timers())
+    }
+
+    /// Makes a vCPU that has not run yet start at `entry`, for guests that are images.
+    pub fn start_at(&mut self, id: VcpuId, entry: u64) {
+        self.core.domains.vcpu_mut(id).start_at(entry);
     }
 
     /// Turns a vCPU off.
@@ -130,11 +136,8 @@ impl<S: Strategy> Hypervisor<S> {
         self.core.leave_to(p, view)
     }
 
-    /// The event-channel tables, with memory of guests as the hypervisor reaches it on the PE that `p` is.
-    pub const fn channels_and_memory<'a, P: Platform>(
-        &'a mut self,
-        p: &'a mut P,
-    ) -> (&'a mut EventChannels<Area>, Cx<'a, P, S>) {
+    /// The event-channel tables, and what they reach memory and vCPUs by on the PE that `p` is.
+    pub const fn tables<'a, P: Platform>(&'a mut self, p: &'a mut P) -> (&'a mut EventChannels<Area>, Cx<'a, P, S>) {
         (&mut self.channels, Cx { core: &mut self.core, p })
     }
 

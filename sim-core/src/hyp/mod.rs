@@ -60,4 +60,6 @@ pub mod upcall;
 pub mod view;
 
 pub use hypervisor::{HCR, Hypervisor, SetupError, StaticChannel};
-pub use state::{Core, PeState};
+pub use state::PeState;
+
+use state::Core;

@@ -198,6 +198,7 @@ impl RunQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boards::PeId;
 
     const RR: Scheduler = Scheduler::RoundRobin { quantum: 10 };
 
@@ -212,35 +213,35 @@ mod tests {
     #[test]
     fn round_robin_goes_round() {
         let mut queue = RunQueue::default();
-        (0..3).for_each(|vcpu| queue.push(VcpuId(vcpu)));
+        (0..3).for_each(|vcpu| queue.push(VcpuId::at(vcpu)));
         let mut ran = Vec::new();
         for time in [0, 10, 20, 30] {
             turn(&mut queue, time);
             ran.extend(queue.current);
         }
-        assert_eq!(ran, [VcpuId(0), VcpuId(1), VcpuId(2), VcpuId(0)]);
+        assert_eq!(ran, [VcpuId::at(0), VcpuId::at(1), VcpuId::at(2), VcpuId::at(0)]);
     }
 
     #[test]
     fn a_vcpu_keeps_the_pe_within_its_quantum_and_when_alone() {
         let mut queue = RunQueue::default();
-        queue.push(VcpuId(0));
+        queue.push(VcpuId::at(0));
         turn(&mut queue, 0);
         assert_eq!(queue.deadline(), None, "nobody waits, so no tick is needed");
-        assert_eq!(queue.pick(&RR, 5, true, true).0, Some(VcpuId(0)));
-        queue.push(VcpuId(1));
-        assert_eq!(queue.pick(&RR, 6, true, false).0, Some(VcpuId(0)));
+        assert_eq!(queue.pick(&RR, 5, true, true).0, Some(VcpuId::at(0)));
+        queue.push(VcpuId::at(1));
+        assert_eq!(queue.pick(&RR, 6, true, false).0, Some(VcpuId::at(0)));
         assert_eq!(queue.deadline(), Some(10));
-        assert_eq!(queue.pick(&RR, 7, true, true).0, Some(VcpuId(1)), "a yield gives way");
+        assert_eq!(queue.pick(&RR, 7, true, true).0, Some(VcpuId::at(1)), "a yield gives way");
     }
 
     #[test]
     fn a_frame_is_its_owner_s_whoever_waits() {
         let mut domains = Vec::new();
         for vcpu in [Some((0, 0)), None, Some((1, 0))] {
-            domains.push(MinorFrame { pe: 0, vcpu, runtime: 10 });
+            domains.push(MinorFrame { pe: PeId::PRIMARY, vcpu, runtime: 10 });
         }
-        let (a, b) = (VcpuId(0), VcpuId(1));
+        let (a, b) = (VcpuId::at(0), VcpuId::at(1));
         let mut queue =
             RunQueue { cycle: Some(Cycle::of(&[(10, Some(a)), (20, None), (30, Some(b))])), ..RunQueue::default() };
         let rule = Scheduler::Arinc653(domains);
@@ -268,10 +269,10 @@ mod tests {
     fn a_vcpu_has_one_timer_for_its_polls() {
         let mut queue = RunQueue::default();
         for (at, vcpu) in [(30, 1), (10, 1), (15, 2), (20, 1), (25, 3)] {
-            queue.arm_poll(at, VcpuId(vcpu));
+            queue.arm_poll(at, VcpuId::at(vcpu));
         }
-        queue.drop_timers(0, |id| id == VcpuId(3));
-        assert_eq!(queue.take_due(100), [(15, Timer::Poll(VcpuId(2))), (20, Timer::Poll(VcpuId(1)))]);
+        queue.drop_timers(0, |id| id == VcpuId::at(3));
+        assert_eq!(queue.take_due(100), [(15, Timer::Poll(VcpuId::at(2))), (20, Timer::Poll(VcpuId::at(1)))]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::sched::{RunQueue, Scheduler};
 use super::view::PeView;
 use crate::layout::Layout;
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use evtchn::DomIdx;
 use mpu_model::Slots;
 
@@ -14,11 +15,11 @@ use mpu_model::Slots;
 #[derive(Clone, Debug)]
 pub struct PeState {
     /// The EL2 MPU's view.
-    pub view: PeView,
+    pub(super) view: PeView,
     /// The EL1 MPU's slots.
     pub(super) el1_slots: Slots,
     /// Who runs and who waits.
-    pub queue: RunQueue,
+    pub(super) queue: RunQueue,
     /// The current vCPU had interrupts open when it trapped.
     pub(super) interrupts_open: bool,
     /// The current vCPU asked to give way.
@@ -32,6 +33,12 @@ pub struct PeState {
 }
 
 impl PeState {
+    /// Who runs and who waits.
+    #[must_use]
+    pub const fn queue(&self) -> &RunQueue {
+        &self.queue
+    }
+
     /// Whether the PE stands like that too, but for the time: the same vCPU runs, the same wait in the same order, the MPUs hold
     /// the same.
     #[must_use]
@@ -42,21 +49,21 @@ impl PeState {
 
 /// The hypervisor without the event-channel tables.
 #[derive(Debug)]
-pub struct Core<S> {
+pub(super) struct Core<S> {
     /// The system.
-    pub layout: Layout,
+    pub(super) layout: Layout,
     /// Its regions.
-    pub plan: Plan,
+    pub(super) plan: Plan,
     /// How often the plan changed.
     pub(super) plans: u64,
     /// The rule by which memory is reached.
-    pub strategy: S,
+    pub(super) strategy: S,
     /// The rule by which vCPUs take turns.
-    pub scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     /// Domains and vCPUs.
-    pub domains: Domains,
+    pub(super) domains: Domains,
     /// Per PE.
-    pub pes: Vec<PeState>,
+    pub(super) pes: PerPe<PeState>,
     /// Of each domain: its index in the event-channel tables.
     pub(super) indices: Vec<Option<DomIdx>>,
     /// Of each domain: whether its `shared_info` has the page it stays in.
@@ -76,20 +83,19 @@ impl<S> Core<S> {
     pub(super) const AT_ONCE: u32 = 64;
 
     /// Position of the domain whose registers are on a PE.
-    pub(super) fn current_domain(&self, pe: usize) -> Option<usize> {
-        let current = self.pes.get(pe)?.queue.current?;
-        self.domains.vcpu(current).map(|vcpu| vcpu.domain)
+    pub(super) fn current_domain(&self, pe: PeId) -> Option<usize> {
+        self.pes[pe].queue.current.map(|id| self.domains.vcpu(id).domain)
     }
 
     /// Whether what a PE has loaded follows the plan: after a domain came or went, it does from its next entry on.
     #[must_use]
-    pub fn follows_plan(&self, pe: usize) -> bool {
-        self.pes.get(pe).is_some_and(|pe| pe.view.plan() == self.plans)
+    pub(super) fn follows_plan(&self, pe: PeId) -> bool {
+        self.pes[pe].view.plan() == self.plans
     }
 
     /// The index in the event-channel tables of the domain at that position.
     #[must_use]
-    pub fn index(&self, position: usize) -> Option<DomIdx> {
+    pub(super) fn index(&self, position: usize) -> Option<DomIdx> {
         self.indices.get(position).copied().flatten()
     }
 }

@@ -1,16 +1,16 @@
 //! The event upcall's way to a vCPU: marked in the books here, put into a list register by whoever runs the vCPU next.
 
 use super::Core;
-use super::domain::{RunState, VcpuId, VcpuState};
+use super::domain::{RunState, VcpuId};
 use crate::platform::{Platform, SysReg, list_register};
+use boards::PeId;
 use evtchn::{Caller, DomIdx, Vcpu};
 
 impl<S> Core<S> {
     /// Who runs on a PE, as a caller of hypercalls.
     #[must_use]
-    pub fn caller(&self, pe: usize) -> Option<Caller> {
-        let id = self.pes.get(pe)?.queue.current?;
-        let vcpu = self.domains.vcpu(id)?;
+    pub(super) fn caller(&self, pe: PeId) -> Option<Caller> {
+        let vcpu = self.domains.vcpu(self.pes[pe].queue.current?);
         Some(Caller { dom: self.index(vcpu.domain)?, vcpu: Vcpu(vcpu.index) })
     }
 
@@ -20,9 +20,7 @@ impl<S> Core<S> {
         let Some(id) = self.domains.id(dom.get(), vcpu.0) else {
             return;
         };
-        let Some(state) = self.domains.vcpu_mut(id) else {
-            return;
-        };
+        let state = self.domains.vcpu_mut(id);
         match state.run {
             RunState::Offline => {}
             RunState::Blocked => {
@@ -32,8 +30,7 @@ impl<S> Core<S> {
             RunState::Runnable => {
                 state.event_pending = true;
                 let pe = state.pe;
-                let runs_there = self.pes.get(pe).is_some_and(|state| state.queue.current == Some(id));
-                if runs_there && pe != p.pe() {
+                if self.pes[pe].queue.current == Some(id) && pe != p.pe() {
                     p.kick(pe);
                 }
             }
@@ -42,15 +39,14 @@ impl<S> Core<S> {
 
     /// Makes a blocked vCPU runnable; its PE, if another, is told.
     pub(super) fn wake<P: Platform>(&mut self, p: &mut P, id: VcpuId) {
-        let Some(state) = self.domains.vcpu_mut(id).filter(|state| state.run == RunState::Blocked) else {
+        let state = self.domains.vcpu_mut(id);
+        if state.run != RunState::Blocked {
             return;
-        };
+        }
         state.run = RunState::Runnable;
         state.poll_until = None;
         let (pe, paused) = (state.pe, state.paused());
-        let Some(there) = self.pes.get_mut(pe) else {
-            return;
-        };
+        let there = &mut self.pes[pe];
         // One that was not switched out yet just goes on; one that is paused takes its turn when that is over.
         if there.queue.current != Some(id) && !paused {
             there.queue.push(id);
@@ -63,8 +59,7 @@ impl<S> Core<S> {
     /// Blocks the current vCPU unless an interrupt is on its way to it or it is off by now.
     pub(super) fn block_current<P: Platform>(&mut self, p: &mut P) {
         let pending = p.read(SysReg::IchLr0) & list_register::PENDING != 0;
-        let current = self.pes.get(p.pe()).and_then(|pe| pe.queue.current);
-        if let Some(vcpu) = current.and_then(|id| self.domains.vcpu_mut(id))
+        if let Some(vcpu) = self.pes[p.pe()].queue.current.map(|id| self.domains.vcpu_mut(id))
             && vcpu.run == RunState::Runnable
             && !vcpu.event_pending
             && !pending
@@ -75,10 +70,13 @@ impl<S> Core<S> {
 
     /// Blocks the current vCPU in a poll; `timeout` is the time at which it is over at the latest, 0 for never. An interrupt
     /// that is masked at the PE does not keep it awake. One that is off stays so.
-    pub(super) fn block_in_poll(&mut self, pe: usize, timeout: u64) {
-        let Some(pe) = self.pes.get_mut(pe) else { return };
+    pub(super) fn block_in_poll(&mut self, pe: PeId, timeout: u64) {
+        let pe = &mut self.pes[pe];
         let Some(id) = pe.queue.current else { return };
-        let Some(vcpu) = self.domains.vcpu_mut(id).filter(|vcpu| vcpu.run == RunState::Runnable) else { return };
+        let vcpu = self.domains.vcpu_mut(id);
+        if vcpu.run != RunState::Runnable {
+            return;
+        }
         vcpu.run = RunState::Blocked;
         vcpu.poll_until = (timeout != 0).then_some(timeout);
         if timeout != 0 {
@@ -87,15 +85,12 @@ impl<S> Core<S> {
     }
 
     /// Whether the vCPU that the PE works for goes on after this: it neither sleeps nor is it off or paused.
-    pub(super) fn goes_on(&self, pe: usize) -> bool {
-        let current = self.pes.get(pe).and_then(|pe| pe.queue.current);
-        current.and_then(|id| self.domains.vcpu(id)).is_some_and(VcpuState::can_run)
+    pub(super) fn goes_on(&self, pe: PeId) -> bool {
+        self.pes[pe].queue.current.is_some_and(|id| self.domains.vcpu(id).can_run())
     }
 
     /// The current vCPU lets others run first.
-    pub(super) fn give_way(&mut self, pe: usize) {
-        if let Some(pe) = self.pes.get_mut(pe) {
-            pe.gives_way = true;
-        }
+    pub(super) fn give_way(&mut self, pe: PeId) {
+        self.pes[pe].gives_way = true;
     }
 }

@@ -5,15 +5,15 @@ use super::error::{Item, LayoutError};
 use super::image::Image;
 use super::parts::{LayoutParts, Owner};
 use alloc::vec::Vec;
-use boards::{Kind, Span};
+use boards::{Kind, PeId, Span};
 use mpu_model::{GRANULE, Pmsa};
 
 /// The stack of `pe`: they fill the end of the data part, PE 0's first.
-pub(super) fn stack(parts: &LayoutParts, pe: usize) -> Option<Span> {
+pub(super) fn stack(parts: &LayoutParts, pe: PeId) -> Option<Span> {
     let (image, pes, size) = (&parts.image, parts.board.pes, parts.board.image.stack);
-    let from_top = u64::try_from(pes.checked_sub(pe)?).ok()?.checked_mul(size)?;
+    let from_top = u64::try_from(pes.checked_sub(pe.get())?).ok()?.checked_mul(size)?;
     Span::with_size(image.data.limit().checked_add(1)?.checked_sub(from_top)?, size)
-        .filter(|stack| pe < pes && image.data.covers(stack))
+        .filter(|stack| parts.board.has_pe(pe) && image.data.covers(stack))
 }
 
 pub(super) fn domain_item(parts: &LayoutParts, domain: usize) -> Item {
@@ -77,7 +77,7 @@ pub(super) fn domains(parts: &LayoutParts) -> Result<(), LayoutError> {
         }
         for (vcpu, planned) in domain.vcpus.iter().enumerate() {
             let item = || Item::Vcpu { domain: position, name: domain.name.clone(), vcpu };
-            if planned.pe >= parts.board.pes {
+            if !parts.board.has_pe(planned.pe) {
                 return Err(LayoutError::NoSuchPe { item: item(), pe: planned.pe, pes: parts.board.pes });
             }
             let (count, available) = (planned.el1_regions.len(), parts.board.el1_regions);
@@ -214,14 +214,14 @@ fn claims(parts: &LayoutParts, heap: Span, pool: Option<Span>) -> Vec<(Span, Ite
 }
 
 fn split_data(parts: &LayoutParts, data: Span, owners: &mut Vec<(Span, Owner)>) {
-    let Some(first) = stack(parts, 0) else {
+    let Some(first) = stack(parts, PeId::PRIMARY) else {
         owners.push((data, Owner::Data));
         return;
     };
     if let Some(variables) = data.without(&first).0 {
         owners.push((variables, Owner::Data));
     }
-    for pe in 0..parts.board.pes {
+    for pe in parts.board.pe_ids() {
         owners.extend(stack(parts, pe).map(|stack| (stack, Owner::Stack(pe))));
     }
 }

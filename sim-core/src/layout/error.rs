@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use boards::{Board, BoardError, Span};
+use boards::{Board, BoardError, PeId, Span};
 use core::fmt::{self, Write};
 use thiserror::Error;
 
@@ -181,11 +181,11 @@ pub enum LayoutError {
         /// Its range.
         span: Span,
         /// The PE that has the TCM.
-        tcm: usize,
+        tcm: PeId,
         /// The vCPU.
         vcpu: Item,
         /// Its PE.
-        pe: usize,
+        pe: PeId,
     },
     /// A device to be passed through where the board has none.
     #[error("{item} ({span}) is not device memory of board {board}; it is passed through, so it has to be there")]
@@ -323,7 +323,7 @@ pub enum LayoutError {
         /// The vCPU.
         item: Item,
         /// The PE asked for.
-        pe: usize,
+        pe: PeId,
         /// How many there are.
         pes: usize,
     },

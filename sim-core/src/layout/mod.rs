@@ -14,7 +14,7 @@ mod image;
 mod pages;
 mod parts;
 
-pub use boards::{Board, BoardError, Gic, ImageSizes, Kind, Memory, PA_BITS, Part, Span, Timers, Uart};
+pub use boards::{Board, BoardError, Gic, ImageSizes, Kind, Memory, PA_BITS, Part, PeId, PerPe, Span, Timers, Uart};
 pub use devices::{EmulatedDevice, PassthroughDevice};
 pub use error::{Item, LayoutError};
 pub use home::{Home, home};
@@ -106,7 +106,7 @@ impl Layout {
 
     /// The EL2 stack of a PE.
     #[must_use]
-    pub fn stack(&self, pe: usize) -> Option<Span> {
+    pub fn stack(&self, pe: PeId) -> Option<Span> {
         check::stack(&self.parts, pe)
     }
 

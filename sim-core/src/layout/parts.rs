@@ -4,7 +4,7 @@ use super::devices::{EmulatedDevice, PassthroughDevice};
 use super::image::Image;
 use alloc::string::String;
 use alloc::vec::Vec;
-use boards::{Board, Span};
+use boards::{Board, PeId, Span};
 use evtchn::DomId;
 use mpu_model::{Region, Sctlr};
 
@@ -63,7 +63,7 @@ pub struct SharedMemory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VcpuLayout {
     /// The PE it runs on.
-    pub pe: usize,
+    pub pe: PeId,
     /// Its EL1 MPU: regions in slot order. Empty: the EL1 MPU is off.
     pub el1_regions: Vec<Region>,
 }
@@ -185,7 +185,7 @@ pub enum Owner {
     /// The hypervisor's variables.
     Data,
     /// The EL2 stack of that PE.
-    Stack(usize),
+    Stack(PeId),
     /// The hypervisor's heap.
     Heap,
     /// The pool; the position of the domain whose page it is, if any.
@@ -218,7 +218,7 @@ impl Owner {
             Self::Text => ("hypervisor text", None),
             Self::Rodata => ("hypervisor rodata", None),
             Self::Data => ("hypervisor data", None),
-            Self::Stack(pe) => ("hypervisor stack of PE", Some(pe)),
+            Self::Stack(pe) => ("hypervisor stack of PE", Some(pe.get())),
             Self::Heap => ("hypervisor heap", None),
             Self::Pool(None) => ("pool", None),
             Self::Pool(Some(domain)) => ("pool page of domain", Some(domain)),

@@ -7,6 +7,7 @@ use super::{Faulted, MAX_HAZARDS, Machine};
 use crate::convention::{FSC_EXTERNAL, ec};
 use crate::outcome::{El2Fault, FaultKind, HazardKind, HazardReport, MpuCounts};
 use crate::platform::{Event, Platform, Rmw, SysReg, Width, intid, list_register};
+use boards::PeId;
 use mpu_model::{Access, AccessKind, Denial, El, Hazard, MpuReg, Regime, Syndrome};
 
 /// A synchronous external abort, taken to the level that made the access: nothing answers at the address.
@@ -18,15 +19,14 @@ pub(super) fn external_abort(address: u64, access: AccessKind) -> Syndrome {
 
 impl Machine {
     /// Takes an EL2 exception from EL2: everything stops.
-    pub(super) fn el2_fault(&mut self, pe: usize, kind: FaultKind, hazard: Option<Hazard>) -> Faulted {
+    pub(super) fn el2_fault(&mut self, pe: PeId, kind: FaultKind, hazard: Option<Hazard>) -> Faulted {
         let syndrome = match kind {
             FaultKind::Access(denial) | FaultKind::OwnImage(denial) => Syndrome::el2_own(&denial, self.rules),
             FaultKind::External { address, access } => external_abort(address, access),
         };
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.esr_el2 = syndrome.esr();
-            state.far_el2 = syndrome.far;
-        }
+        let state = &mut self.pes[pe];
+        state.esr_el2 = syndrome.esr();
+        state.far_el2 = syndrome.far;
         let fault = El2Fault { pe, kind, syndrome, hazard };
         if self.fault.is_none() {
             self.fault = Some(fault);
@@ -36,30 +36,28 @@ impl Machine {
         Faulted(())
     }
 
-    pub(super) fn note_hazard(&mut self, pe: usize, kind: HazardKind) {
+    pub(super) fn note_hazard(&mut self, pe: PeId, kind: HazardKind) {
         if self.hazards.len() < MAX_HAZARDS {
             self.hazards.push(HazardReport { pe, kind });
         }
     }
 
     /// Checks that EL2 still has what it needs to run; asked after the entry, each MPU register write and each barrier.
-    pub(super) fn probe(&mut self, pe: usize) -> Result<(), Faulted> {
-        match self.pes.get(pe).and_then(|state| state.el2.failing_probe()) {
+    pub(super) fn probe(&mut self, pe: PeId) -> Result<(), Faulted> {
+        match self.pes[pe].el2.failing_probe() {
             None => Ok(()),
             Some((_, denial)) => Err(self.el2_fault(pe, FaultKind::OwnImage(denial), None)),
         }
     }
 
     /// An access of EL2's, as hardware judges it.
-    pub(crate) fn el2_access(&mut self, pe: usize, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
-        let Some(state) = self.pes.get_mut(pe) else {
-            return Ok(());
-        };
+    pub(crate) fn el2_access(&mut self, pe: PeId, addr: u64, size: u64, kind: AccessKind) -> Result<(), Faulted> {
+        let state = &mut self.pes[pe];
         state.charge(|counts| &mut counts.el2_accesses, self.costs.el2_access);
         let verdict = state.el2.check(Regime::El2, Access { addr, size, kind, el: El::El2 });
         match verdict.result {
             Ok(hit) if self.answers(addr, size) => {
-                let met = self.pes.get(pe).and_then(|state| attributes::of_hit(&state.el2, hit));
+                let met = attributes::of_hit(&self.pes[pe].el2, hit);
                 self.note_attributes(pe, addr, kind, met);
                 Ok(())
             }
@@ -69,7 +67,7 @@ impl Machine {
     }
 
     #[cold]
-    fn denied(&mut self, pe: usize, denial: Denial, hazard: Option<Hazard>) -> Faulted {
+    fn denied(&mut self, pe: PeId, denial: Denial, hazard: Option<Hazard>) -> Faulted {
         if let Some(hazard) = hazard {
             self.note_hazard(pe, HazardKind::Unsynchronised(hazard, denial));
         }
@@ -78,7 +76,7 @@ impl Machine {
 
     /// Follows the attributes with which memory is accessed. The last byte of an unaligned access is taken to be in the
     /// granule of the first.
-    pub(super) fn note_attributes(&mut self, pe: usize, address: u64, access: AccessKind, now: Attributes) {
+    pub(super) fn note_attributes(&mut self, pe: PeId, address: u64, access: AccessKind, now: Attributes) {
         let Some(mark) = self.ram.mark_mut(address) else { return };
         let writes = matches!(access, AccessKind::Write | AccessKind::Rmw);
         if let Some(before) = self.attributes.note(mark, now, writes) {
@@ -118,19 +116,17 @@ pub struct Cpu<'a> {
     /// The machine.
     pub machine: &'a mut Machine,
     /// Which PE of it.
-    pub pe: usize,
+    pub pe: PeId,
 }
 
 impl Cpu<'_> {
-    fn state(&mut self) -> Option<&mut Pe> {
-        self.machine.pes.get_mut(self.pe)
+    fn state(&mut self) -> &mut Pe {
+        &mut self.machine.pes[self.pe]
     }
 
     fn mpu_write(&mut self, level: mpu_model::Level, reg: MpuReg, value: u64) -> Result<(), Faulted> {
         let cycles = cost(&self.machine.costs, reg);
-        let Some(state) = self.machine.pes.get_mut(self.pe) else {
-            return Ok(());
-        };
+        let state = &mut self.machine.pes[self.pe];
         state.clock = state.clock.saturating_add(cycles);
         let (mpu, counts) = match level {
             mpu_model::Level::El1 => (&mut state.el1, &mut state.counts.el1),
@@ -177,13 +173,13 @@ fn counter(counts: &mut MpuCounts, reg: MpuReg) -> Option<&mut u64> {
 impl Platform for Cpu<'_> {
     type Fault = Faulted;
 
-    fn pe(&self) -> usize {
+    fn pe(&self) -> PeId {
         self.pe
     }
 
     fn read(&mut self, reg: SysReg) -> u64 {
         let costs = self.machine.costs;
-        let Some(state) = self.state() else { return 0 };
+        let state = self.state();
         match reg {
             SysReg::El2(reg) => {
                 state.counts.el2.reads += 1;
@@ -231,9 +227,7 @@ impl Platform for Cpu<'_> {
             SysReg::El1(reg) => return self.mpu_write(mpu_model::Level::El1, reg, value),
             _ => {}
         }
-        let Some(state) = self.state() else {
-            return Ok(());
-        };
+        let state = self.state();
         state.charge(|counts| &mut counts.sysreg_writes, cycles);
         match reg {
             SysReg::HcrEl2 => state.hcr = value,
@@ -258,9 +252,7 @@ impl Platform for Cpu<'_> {
 
     fn isb(&mut self) -> Result<(), Faulted> {
         let cycles = self.machine.costs.isb;
-        let Some(state) = self.state() else {
-            return Ok(());
-        };
+        let state = self.state();
         state.charge(|counts| &mut counts.isb, cycles);
         state.context_sync();
         self.machine.probe(self.pe)
@@ -268,9 +260,7 @@ impl Platform for Cpu<'_> {
 
     fn dsb(&mut self) -> Result<(), Faulted> {
         let cycles = self.machine.costs.dsb;
-        let Some(state) = self.state() else {
-            return Ok(());
-        };
+        let state = self.state();
         state.charge(|counts| &mut counts.dsb, cycles);
         state.el2.dsb();
         state.el1.dsb();
@@ -295,9 +285,9 @@ impl Platform for Cpu<'_> {
         Ok(old)
     }
 
-    fn kick(&mut self, pe: usize) {
+    fn kick(&mut self, pe: PeId) {
         let cycles = self.machine.costs.kick;
-        let Some(state) = self.state() else { return };
+        let state = self.state();
         state.charge(|counts| &mut counts.kicks, cycles);
         let now = state.clock;
         match &mut self.machine.until_lost_kick {
@@ -308,26 +298,23 @@ impl Platform for Cpu<'_> {
             Some(left) => *left -= 1,
             None => {}
         }
-        if let Some(target) = self.machine.pes.get_mut(pe) {
-            target.kicked = Some(target.kicked.map_or(now, |earlier| earlier.min(now)));
-        }
+        let target = &mut self.machine.pes[pe];
+        target.kicked = Some(target.kicked.map_or(now, |earlier| earlier.min(now)));
     }
 
     fn now(&self) -> u64 {
-        self.machine.pes.get(self.pe).map_or(0, |state| state.clock)
+        self.machine.now(self.pe)
     }
 
     fn preemption_due(&mut self) -> bool {
-        self.machine.pes.get(self.pe).is_some_and(|state| state.physical_interrupt().is_some())
+        self.state().physical_interrupt().is_some()
     }
 
     fn event(&mut self, event: Event) {
         match event {
             Event::TableScan => {
                 let cycles = self.machine.costs.table_scan;
-                if let Some(state) = self.state() {
-                    state.charge(|counts| &mut counts.table_scans, cycles);
-                }
+                self.state().charge(|counts| &mut counts.table_scans, cycles);
             }
             Event::Console(byte) => self.machine.console.push(byte),
             // Nothing here keeps books on it.

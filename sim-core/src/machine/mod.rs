@@ -19,10 +19,11 @@ use crate::convention::Frame;
 use crate::guest::{Guest, Mark};
 use crate::layout::{Kind, Layout, Span};
 use crate::outcome::{Counts, El2Fault, HazardReport};
-use crate::platform::Event;
+use crate::platform::{Event, Vmid};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use clock::Costs;
 use core::fmt;
 use mpu_model::{AccessKind, Probe, Rules};
@@ -39,13 +40,13 @@ pub struct Faulted(());
 /// The machine.
 pub struct Machine {
     /// The PEs.
-    pub pes: Vec<Pe>,
+    pes: PerPe<Pe>,
     /// Memory.
-    pub ram: Ram,
+    ram: Ram,
     /// What was written to the console.
-    pub console: Vec<u8>,
+    console: Vec<u8>,
     /// Uses of the MPU that hardware may answer either way.
-    pub hazards: Vec<HazardReport>,
+    hazards: Vec<HazardReport>,
     attributes: attributes::Known,
     devices: Vec<Span>,
     guests: Vec<GuestSlot>,
@@ -69,7 +70,7 @@ impl Machine {
     /// The same, with what is large of a machine that is needed no more. Nothing of its state is left.
     #[must_use]
     pub fn again(self, layout: &Layout, rules: Rules, costs: Costs) -> Self {
-        Self::with(self.pes, layout, rules, costs)
+        Self::with(self.pes.into_values(), layout, rules, costs)
     }
 
     fn with(mut spare: Vec<Pe>, layout: &Layout, rules: Rules, costs: Costs) -> Self {
@@ -77,22 +78,20 @@ impl Machine {
         let rules = Rules { default_map: board.rules.default_map, ..rules };
         let image = &layout.parts().image;
         let passed = layout.parts().passthrough.iter().map(|device| device.span);
-        let pes = (0..board.pes)
-            .map(|pe| {
-                let mut state = match spare.pop() {
-                    Some(pe) => pe.again(board, rules),
-                    None => Pe::new(board, rules),
-                };
-                if let Some(stack) = layout.stack(pe) {
-                    state.watch([
-                        Probe { addr: image.text.base(), kind: AccessKind::Fetch },
-                        Probe { addr: image.rodata.base(), kind: AccessKind::Read },
-                        Probe { addr: stack.base(), kind: AccessKind::Rmw },
-                    ]);
-                }
-                state
-            })
-            .collect();
+        let pes = PerPe::new(board.pes, |pe| {
+            let mut state = match spare.pop() {
+                Some(pe) => pe.again(board, rules),
+                None => Pe::new(board, rules),
+            };
+            if let Some(stack) = layout.stack(pe) {
+                state.watch([
+                    Probe { addr: image.text.base(), kind: AccessKind::Fetch },
+                    Probe { addr: image.rodata.base(), kind: AccessKind::Read },
+                    Probe { addr: stack.base(), kind: AccessKind::Rmw },
+                ]);
+            }
+            state
+        });
         Self {
             pes,
             ram: Ram::new(board.ranges(|kind| kind != Kind::Device).collect()),
@@ -111,8 +110,8 @@ impl Machine {
         }
     }
 
-    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid` (`VSCTLR_EL2.VMID`).
-    pub fn add_guest(&mut self, vmid: u64, vcpu: u64, program: Box<dyn Guest>) {
+    /// Puts a program on the vCPU that the hypervisor calls `vcpu` of the virtual machine `vmid`.
+    pub fn add_guest(&mut self, vmid: Vmid, vcpu: u64, program: Box<dyn Guest>) {
         self.guests.push(GuestSlot::new(vmid, vcpu, program));
         self.guests.sort_by_key(GuestSlot::key);
     }
@@ -123,34 +122,34 @@ impl Machine {
         &self.guests
     }
 
-    /// The PEs, by number.
+    /// The PEs.
     #[must_use]
-    pub fn pes(&self) -> &[Pe] {
+    pub const fn pes(&self) -> &PerPe<Pe> {
         &self.pes
     }
 
     /// A PE.
     #[must_use]
-    pub fn pe(&self, pe: usize) -> Option<&Pe> {
-        self.pes.get(pe)
+    pub fn pe(&self, pe: PeId) -> &Pe {
+        &self.pes[pe]
     }
 
     /// A PE.
     #[must_use]
-    pub fn pe_mut(&mut self, pe: usize) -> Option<&mut Pe> {
-        self.pes.get_mut(pe)
+    pub fn pe_mut(&mut self, pe: PeId) -> &mut Pe {
+        &mut self.pes[pe]
     }
 
-    /// The time of a PE, in cycles; 0 for one that is not there.
+    /// The time of a PE, in cycles.
     #[must_use]
-    pub fn now(&self, pe: usize) -> u64 {
-        self.pes.get(pe).map_or(0, |state| state.clock)
+    pub fn now(&self, pe: PeId) -> u64 {
+        self.pes[pe].clock
     }
 
     /// The registers of the guest on a PE.
     #[must_use]
-    pub fn frame(&self, pe: usize) -> Frame {
-        self.pes.get(pe).map_or(Frame::default(), |state| state.frame)
+    pub fn frame(&self, pe: PeId) -> Frame {
+        self.pes[pe].frame
     }
 
     /// The `size` bytes at `address`, at most 8, as nobody's access: 0 where there is no memory.
@@ -185,18 +184,18 @@ impl Machine {
     /// All that was done since the clocks were last started.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.pes.iter().fold(Counts::default(), |all, pe| all.plus(pe.counts))
+        self.pes.values().fold(Counts::default(), |all, pe| all.plus(pe.counts))
     }
 
     /// The latest clock of all PEs.
     #[must_use]
     pub fn cycles(&self) -> u64 {
-        self.pes.iter().map(|pe| pe.clock).max().unwrap_or(0)
+        self.pes.values().map(|pe| pe.clock).max().unwrap_or(0)
     }
 
     /// Starts all clocks and counters at zero; gives what was counted until then.
     pub fn start_clocks(&mut self) -> Counts {
-        self.pes.iter_mut().fold(Counts::default(), |all, pe| {
+        self.pes.values_mut().fold(Counts::default(), |all, pe| {
             pe.clock = 0;
             all.plus(core::mem::take(&mut pe.counts))
         })

@@ -4,7 +4,7 @@ use super::clock::Costs;
 use crate::convention::{El1Syndrome, Frame};
 use crate::layout::Board;
 use crate::outcome::Counts;
-use crate::platform::{intid, list_register};
+use crate::platform::{Vmid, intid, list_register};
 use alloc::boxed::Box;
 use mpu_model::{Level, Mpu, Pmsa, Probe, Rules, Vtcr};
 
@@ -135,8 +135,8 @@ impl Pe {
 
     /// The virtual machine that runs or is to run: what `VSCTLR_EL2` holds of the VMID written.
     #[must_use]
-    pub fn vmid(&self) -> u16 {
-        self.pmsa().vmid(self.vsctlr, self.vtcr)
+    pub fn vmid(&self) -> Vmid {
+        Vmid::from_register(self.pmsa(), self.vsctlr, self.vtcr)
     }
 
     /// `HCR_EL2`.

@@ -1,20 +1,20 @@
 //! Guests on PEs: one action at a time, exceptions to EL1 and EL2, and the return from EL2.
 
-use super::attributes;
 use super::bus::external_abort;
 use super::pe::{Pe, Running};
-use super::{Faulted, Machine};
+use super::{Faulted, Machine, attributes};
 use crate::convention::{Arch, Cause, ESR_IL, PSTATE_I, ec};
 use crate::guest::{Action, Guest, Input};
 use crate::outcome::HazardKind;
-use crate::platform::{Width, hcr};
+use crate::platform::{Vmid, Width, hcr};
 use alloc::boxed::Box;
+use boards::PeId;
 use core::fmt;
 use mpu_model::{Access, AccessKind, El, GuestDenial, Hcr, Stage, Syndrome, check_guest};
 
 /// A vCPU's program and how far it is.
 pub struct GuestSlot {
-    vmid: u64,
+    vmid: Vmid,
     vcpu: u64,
     program: Box<dyn Guest>,
     /// What the program is to be resumed with.
@@ -28,13 +28,13 @@ pub struct GuestSlot {
 }
 
 impl GuestSlot {
-    pub(super) fn new(vmid: u64, vcpu: u64, program: Box<dyn Guest>) -> Self {
+    pub(super) fn new(vmid: Vmid, vcpu: u64, program: Box<dyn Guest>) -> Self {
         Self { vmid, vcpu, program, next: Input::Value(0), held: None, trapped: None, again: None }
     }
 
     /// VMID and vCPU.
     #[must_use]
-    pub fn key(&self) -> (u64, u64) {
+    pub fn key(&self) -> (Vmid, u64) {
         (self.vmid, self.vcpu)
     }
 
@@ -81,10 +81,8 @@ pub enum Stop {
 
 impl Machine {
     /// Lets a PE take an interrupt or its guest act once. An idle PE's clock moves on to the interrupt that ends its sleep.
-    pub fn step(&mut self, pe: usize) -> Result<Stop, Faulted> {
-        let Some(state) = self.pes.get_mut(pe) else {
-            return Ok(Stop::Acted);
-        };
+    pub fn step(&mut self, pe: PeId) -> Result<Stop, Faulted> {
+        let state = &mut self.pes[pe];
         if state.running == Running::Idle {
             let wakes = state.next_interrupt().unwrap_or(state.clock);
             state.clock = state.clock.max(wakes);
@@ -123,11 +121,9 @@ impl Machine {
         self.act(pe, guest, action, again.is_some())
     }
 
-    fn act(&mut self, pe: usize, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
+    fn act(&mut self, pe: PeId, guest: usize, action: Action, again: bool) -> Result<Stop, Faulted> {
         let cost = self.costs.guest_action;
-        let Some(state) = self.pes.get_mut(pe) else {
-            return Ok(Stop::Acted);
-        };
+        let state = &mut self.pes[pe];
         let pc = state.frame.elr;
         state.charge(|counts| &mut counts.guest_actions, if matches!(action, Action::Compute(_)) { 0 } else { cost });
         let value = match action {
@@ -189,17 +185,15 @@ impl Machine {
         }
     }
 
-    fn done(&mut self, pe: usize, guest: usize, pc: u64, input: Input) {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.frame.elr = pc.wrapping_add(4);
-        }
+    fn done(&mut self, pe: PeId, guest: usize, pc: u64, input: Input) {
+        self.pes[pe].frame.elr = pc.wrapping_add(4);
         if let Some(slot) = self.guests.get_mut(guest) {
             slot.next = input;
         }
     }
 
     /// A memory access of a guest, judged by both stages.
-    fn access(&mut self, pe: usize, guest: usize, pc: u64, action: Action) -> Result<Stop, Faulted> {
+    fn access(&mut self, pe: PeId, guest: usize, pc: u64, action: Action) -> Result<Stop, Faulted> {
         match self.guest_access(pe, action) {
             Ok(value) => self.done(pe, guest, pc, Input::Value(value)),
             Err(Refusal::External(syndrome)) => self.abort_to_el1(pe, guest, pc, syndrome),
@@ -217,22 +211,22 @@ impl Machine {
 
     /// The syndrome of a stage 2 abort with what it tells of the instruction: a load or a store is of x0. An access of
     /// which a later byte was refused is not told.
-    fn told(&mut self, pe: usize, action: Action, syndrome: Syndrome) -> Syndrome {
+    fn told(&mut self, pe: PeId, action: Action, syndrome: Syndrome) -> Syndrome {
         let (Action::Load { address, width } | Action::Store { address, width, .. }) = action else {
             return syndrome;
         };
         if syndrome.far != address {
             return syndrome;
         }
-        if let (Action::Store { value, .. }, Some(state)) = (action, self.pes.get_mut(pe)) {
-            state.frame.x[0] = value;
+        if let Action::Store { value, .. } = action {
+            self.pes[pe].frame.x[0] = value;
         }
         syndrome.of_plain_access(width.bytes())
     }
 
     /// Makes one memory access of a guest on the PE, as the views in force judge it, and nothing else: no exception is
     /// taken. Actions that are no accesses give 0.
-    pub fn guest_access(&mut self, pe: usize, action: Action) -> Result<u64, Refusal> {
+    pub fn guest_access(&mut self, pe: PeId, action: Action) -> Result<u64, Refusal> {
         let (addr, width, kind) = match action {
             Action::Store { address, width, .. } => (address, width, AccessKind::Write),
             Action::Atomic { address, width, .. } => (address, width, AccessKind::Rmw),
@@ -241,9 +235,7 @@ impl Machine {
             _ => return Ok(0),
         };
         let size = width.bytes();
-        let Some(state) = self.pes.get(pe) else {
-            return Ok(0);
-        };
+        let state = &self.pes[pe];
         let access = Access { addr, size, kind, el: El::El1 };
         let verdict = check_guest(Some(&state.el1), &state.el2, Hcr::new_with_raw_value(state.hcr), access);
         let hit = match verdict.result {
@@ -277,46 +269,40 @@ impl Machine {
     }
 
     /// A synchronous exception to EL1. The guest's handler skips the instruction and returns.
-    fn abort_to_el1(&mut self, pe: usize, guest: usize, pc: u64, syndrome: Syndrome) {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.esr_el1 = syndrome.esr();
-            state.far_el1 = syndrome.far;
-            state.el1.context_sync();
-        }
+    fn abort_to_el1(&mut self, pe: PeId, guest: usize, pc: u64, syndrome: Syndrome) {
+        let state = &mut self.pes[pe];
+        state.esr_el1 = syndrome.esr();
+        state.far_el1 = syndrome.far;
+        state.el1.context_sync();
         self.done(pe, guest, pc, Input::Abort { esr: syndrome.esr(), far: syndrome.far });
     }
 
-    fn trap_from(&mut self, pe: usize, esr: u64, far: u64, elr: u64) -> Result<Stop, Faulted> {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.frame.elr = elr;
-        }
+    fn trap_from(&mut self, pe: PeId, esr: u64, far: u64, elr: u64) -> Result<Stop, Faulted> {
+        self.pes[pe].frame.elr = elr;
         self.trap(pe, Cause::Sync, esr, far)
     }
 
-    fn trap(&mut self, pe: usize, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
-        if let Some(state) = self.pes.get_mut(pe) {
-            state.take_exception(&self.costs);
-            if cause == Cause::Sync {
-                state.esr_el2 = esr;
-                state.far_el2 = far;
-            }
+    fn trap(&mut self, pe: PeId, cause: Cause, esr: u64, far: u64) -> Result<Stop, Faulted> {
+        let state = &mut self.pes[pe];
+        state.take_exception(&self.costs);
+        if cause == Cause::Sync {
+            state.esr_el2 = esr;
+            state.far_el2 = far;
         }
         self.probe(pe)?;
         Ok(Stop::Trap(cause))
     }
 
     /// EL2 is left: by ERET into the guest whose VMID and vCPU number are in force (`guest`), or to sleep.
-    pub fn resume(&mut self, pe: usize, guest: bool) {
-        let Some(state) = self.pes.get_mut(pe) else {
-            return;
-        };
+    pub fn resume(&mut self, pe: PeId, guest: bool) {
+        let state = &mut self.pes[pe];
         if !guest {
             state.running = Running::Idle;
             return;
         }
         state.charge(|counts| &mut counts.erets, self.costs.eret);
         state.context_sync();
-        let key = (state.vmid().into(), state.vmpidr);
+        let key = (state.vmid(), state.vmpidr);
         let Ok(place) = self.guests.binary_search_by_key(&key, GuestSlot::key) else {
             state.running = Running::Idle;
             return;

@@ -12,6 +12,7 @@ pub use report::{EventTotals, PortEvents, RegionUse, Report, TrapCost, ViewUse};
 
 use crate::layout::{Owner, Span};
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::Object;
 use mpu_model::{AccessKind, Denial, Hazard, Memory, RegionWords, Syndrome, WriteHazard};
 
@@ -104,7 +105,7 @@ pub enum FaultKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct El2Fault {
     /// On which PE.
-    pub pe: usize,
+    pub pe: PeId,
     /// What it was.
     pub kind: FaultKind,
     /// `ESR_EL2` and `FAR_EL2`.
@@ -148,7 +149,7 @@ pub enum HazardKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HazardReport {
     /// On which PE.
-    pub pe: usize,
+    pub pe: PeId,
     /// What it was.
     pub kind: HazardKind,
 }
@@ -307,7 +308,7 @@ pub enum Got {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// On which PE.
-    pub pe: usize,
+    pub pe: PeId,
     /// Position of the domain that ran there; `None`: nobody did.
     pub runs: Option<usize>,
     /// What was wrong.

@@ -1,6 +1,7 @@
 //! A platform that stands over another: whoever watches the hypervisor, meddles with it, or lets others in between.
 
 use super::{Event, Platform, Rmw, SysReg, Width};
+use boards::PeId;
 
 /// The fault of the platform below.
 pub type FaultBelow<T> = <<T as Over>::Below as Platform>::Fault;
@@ -52,7 +53,7 @@ pub trait Over {
     }
 
     /// See [`Platform::kick`].
-    fn kick(&mut self, pe: usize) {
+    fn kick(&mut self, pe: PeId) {
         self.below_mut().kick(pe);
     }
 
@@ -70,7 +71,7 @@ pub trait Over {
 impl<T: Over> Platform for T {
     type Fault = FaultBelow<T>;
 
-    fn pe(&self) -> usize {
+    fn pe(&self) -> PeId {
         self.below().pe()
     }
 
@@ -102,7 +103,7 @@ impl<T: Over> Platform for T {
         Over::rmw(self, address, op)
     }
 
-    fn kick(&mut self, pe: usize) {
+    fn kick(&mut self, pe: PeId) {
         Over::kick(self, pe);
     }
 

@@ -11,6 +11,7 @@ use crate::platform::Event;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::abi;
 
 /// What one entry to EL2 took, from the guest's action or the interrupt to the return.
@@ -105,7 +106,7 @@ impl Accounting {
         &mut self,
         machine: &mut Machine,
         hyp: &Hypervisor<S>,
-        pe: usize,
+        pe: PeId,
         sent: Option<u64>,
         watch: &mut W,
     ) {
@@ -122,7 +123,7 @@ impl Accounting {
     }
 
     /// Takes what programs told while a PE acted until `now`.
-    pub(super) fn take_marks<W: Watch>(&mut self, machine: &mut Machine, pe: usize, now: u64, watch: &mut W) {
+    pub(super) fn take_marks<W: Watch>(&mut self, machine: &mut Machine, pe: PeId, now: u64, watch: &mut W) {
         machine.take_marks(&mut self.marks);
         for (guest, mark) in self.marks.drain(..) {
             if let Some(slot) = machine.guests().get(guest) {

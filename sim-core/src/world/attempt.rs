@@ -6,13 +6,13 @@
 
 use super::Config;
 use crate::hyp::strategy::Strategy;
-use crate::hyp::view::{PeView, Wanted};
+use crate::hyp::view::Wanted;
 use crate::hyp::{Hypervisor, SetupError};
 use crate::layout::{Layout, Owner, Span};
-use crate::machine::pe::Pe;
 use crate::machine::{Cpu, Faulted, Machine};
 use crate::outcome::{El2Fault, ViewId};
 use alloc::vec::Vec;
+use boards::PeId;
 use mpu_model::{Access, El, HitBy, Regime};
 
 /// By what an access got through.
@@ -82,7 +82,7 @@ fn made<S: Strategy>(
     view: ViewId,
     access: Access,
 ) -> Result<Through, Faulted> {
-    let mut cpu = Cpu { machine, pe: 0 };
+    let mut cpu = Cpu { machine, pe: PeId::PRIMARY };
     hyp.boot(&mut cpu)?;
     for (domain, span) in handed_over.iter().copied() {
         let pool = hyp.layout().pages(domain).and_then(|pages| pages.own_pool);
@@ -95,7 +95,7 @@ fn made<S: Strategy>(
     }
     hyp.leave_to(&mut cpu, view)?;
     // The ERET, and the exception that brings EL2 back.
-    cpu.machine.pe_mut(0).into_iter().for_each(Pe::context_sync);
+    cpu.machine.pe_mut(PeId::PRIMARY).context_sync();
     hyp.enter_unasked(&mut cpu)?;
     let mut first = None;
     for (wanted, piece) in pieces(hyp.layout(), access) {
@@ -111,7 +111,7 @@ fn made<S: Strategy>(
             let last = left.addr.saturating_add(left.size.saturating_sub(1));
             let size = limit.min(last).saturating_sub(left.addr).saturating_add(1).min(left.size.max(1));
             let part = Access { size, ..left };
-            cpu.machine.el2_access(0, part.addr, part.size, part.kind)?;
+            cpu.machine.el2_access(PeId::PRIMARY, part.addr, part.size, part.kind)?;
             first = first.or_else(|| through(cpu.machine, hyp, view, part));
             match left.size.checked_sub(size) {
                 None | Some(0) => break,
@@ -158,7 +158,7 @@ fn pieces(layout: &Layout, access: Access) -> Vec<(Option<Wanted>, Access)> {
 }
 
 fn through<S: Strategy>(machine: &Machine, hyp: &Hypervisor<S>, view: ViewId, access: Access) -> Option<Through> {
-    let (plan, mpu) = (hyp.region_plan(), &machine.pe(0)?.el2);
+    let (plan, mpu) = (hyp.region_plan(), &machine.pe(PeId::PRIMARY).el2);
     let slot = match mpu.check(Regime::El2, access).result.ok()?.by {
         HitBy::Background => return Some(Through::DefaultMap),
         HitBy::MpuOff => return None,
@@ -169,13 +169,13 @@ fn through<S: Strategy>(machine: &Machine, hyp: &Hypervisor<S>, view: ViewId, ac
     let windows = usize::from(plan.window_slot(0))..usize::from(plan.window_slot(plan.windows()));
     let fixed = plan.fixed().get(at);
     let planned = || plan.view(view).regions.iter().any(|planned| planned.words == words);
-    let current = hyp.view_on(0).map(PeView::current);
+    let current = hyp.view_on(PeId::PRIMARY).current();
     Some(if windows.contains(&at) {
         Through::Window { slot, range: (words.base(), words.limit()) }
     } else if fixed.is_some() {
         let narrow = fixed.is_some_and(|planned| !planned.region.contains(access.addr));
         if narrow { Through::Heap { slot } } else { Through::Standing { slot } }
-    } else if current == Some(ViewId::Hypervisor) && view != ViewId::Hypervisor {
+    } else if current == ViewId::Hypervisor && view != ViewId::Hypervisor {
         Through::HypervisorView
     } else if plan.needs().pins && !planned() {
         Through::Pin { slot }

@@ -17,19 +17,21 @@ pub mod watch;
 use crate::convention::{Cause, Frame};
 use crate::guest::Guest;
 use crate::hyp::boot::NotBooted;
-use crate::hyp::domain::{VcpuId, VcpuState, vcpu_of, vmid};
+use crate::hyp::domain::{VcpuId, vcpu_of};
 use crate::hyp::entry::{Entry, Exception, Next, Registers};
 use crate::hyp::sched::{Scheduler, VirqTimer};
 use crate::hyp::strategy::Strategy;
 use crate::hyp::{Hypervisor, SetupError, StaticChannel, panic};
 use crate::layout::Layout;
 use crate::machine::clock::Costs;
-use crate::machine::pe::{Pe, Running};
-use crate::machine::{Cpu, Faulted, Machine, Stop};
+use crate::machine::pe::Running;
+use crate::machine::{Cpu, Faulted, GuestSlot, Machine, Stop};
 use crate::outcome::{Breach, Counts, El2Fault, FaultKind, Limit, OnBehalf, Outcome, Report};
+use crate::platform::Vmid;
 use accounting::{Accounting, Took};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use boards::PeId;
 use evtchn::Policy;
 use mpu_model::Rules;
 use oracle::Oracle;
@@ -61,7 +63,7 @@ pub struct Config {
     /// Channels bound before guests run.
     pub channels: Vec<StaticChannel>,
     /// Timers: PE, time, what they raise.
-    pub timers: Vec<(usize, u64, VirqTimer)>,
+    pub timers: Vec<(PeId, u64, VirqTimer)>,
 }
 
 impl Default for Config {
@@ -131,18 +133,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
     pub fn watched(layout: Layout, strategy: S, config: Config, mut watch: W) -> Result<Self, BuildError> {
         let mut machine = Machine::new(&layout, config.rules, config.costs);
         let mut hyp = Hypervisor::new(layout, strategy, config.scheduler.clone(), config.policy)?;
-        let pes = machine.pes().len();
         let mut bound = Ok(());
-        for pe in 0..pes {
+        for pe in machine.pes().ids() {
             // A fault here stays in the machine and is what the run reports.
             let cpu = Cpu { machine: &mut machine, pe };
             let _: Result<(), Faulted> = hyp.boot(&mut Watched { cpu, watch: &mut watch, told: false });
             for used in hyp.region_plan().boot().phases(pe).iter().map(|phase| phase.used) {
-                tracing::info!(pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
+                tracing::info!(%pe, phase = %used.phase, regions = used.enabled, peak = used.peak, "boot");
             }
         }
         for (channel, planned) in config.channels.iter().enumerate() {
-            let cpu = Cpu { machine: &mut machine, pe: 0 };
+            let cpu = Cpu { machine: &mut machine, pe: PeId::PRIMARY };
             let done = hyp.bind_static(&mut Watched { cpu, watch: &mut watch, told: false }, *planned);
             if let Err(evtchn::Stop::Errno(errno)) = done {
                 bound = bound.and(Err(BuildError::Channel { channel, errno }));
@@ -172,7 +173,9 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     /// Puts a program on a vCPU; one without a program is off from the start.
     pub fn add_guest(&mut self, domain: usize, vcpu: u32, program: Box<dyn Guest>) {
-        self.machine.add_guest(vmid(domain), u64::from(vcpu), program);
+        if let Some(vmid) = Vmid::of_domain(domain) {
+            self.machine.add_guest(vmid, u64::from(vcpu), program);
+        }
     }
 
     /// Runs to the end.
@@ -193,7 +196,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
                 return self.isolation().unwrap_or_else(|| self.end());
             };
             // The PE that is furthest behind has no time left, so nobody has.
-            if self.machine.pe(pe).and_then(Pe::due) == Some(u64::MAX) {
+            if self.machine.pe(pe).due() == Some(u64::MAX) {
                 return self.isolation().unwrap_or(Outcome::Limit(Limit::Time));
             }
             if self.accounting.steps() >= self.config.step_limit {
@@ -225,13 +228,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.tell_boot();
         }
-        self.accounting.take_events(&mut self.machine, &self.hyp, 0, None, &mut self.watch);
+        self.accounting.take_events(&mut self.machine, &self.hyp, PeId::PRIMARY, None, &mut self.watch);
         self.machine.running()?;
         self.turn_off_the_empty();
         if W::WATCHES {
             self.tell_vcpus();
         }
-        for pe in 0..self.machine.pes().len() {
+        for pe in self.machine.pes().ids() {
             self.leave(pe)?;
         }
         Ok(())
@@ -240,15 +243,16 @@ impl<S: Strategy, W: Watch> World<S, W> {
     /// vCPUs without a program are off.
     fn turn_off_the_empty(&mut self) {
         let keys: Vec<_> =
-            self.hyp.vcpus().map(|(id, state)| (id, vmid(state.domain), u64::from(state.index))).collect();
+            self.hyp.vcpus().map(|(id, state)| (id, Vmid::of_domain(state.domain), u64::from(state.index))).collect();
         for (id, vmid, vcpu) in keys {
-            if self.machine.guests().binary_search_by_key(&(vmid, vcpu), crate::machine::GuestSlot::key).is_err() {
+            let found = |vmid| self.machine.guests().binary_search_by_key(&(vmid, vcpu), GuestSlot::key).is_ok();
+            if !vmid.is_some_and(found) {
                 self.hyp.offline(id);
             }
         }
     }
 
-    fn leave(&mut self, pe: usize) -> Result<(), Faulted> {
+    fn leave(&mut self, pe: PeId) -> Result<(), Faulted> {
         let mut frame = self.machine.frame(pe);
         let (hyp, mut cpu) = self.cpu(pe);
         let next = hyp.leave(&mut cpu, &mut frame)?;
@@ -259,10 +263,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
         Ok(())
     }
 
-    fn resume(&mut self, pe: usize, frame: &Frame, next: Next) {
-        if let Some(state) = self.machine.pe_mut(pe) {
-            state.frame = *frame;
-        }
+    fn resume(&mut self, pe: PeId, frame: &Frame, next: Next) {
+        self.machine.pe_mut(pe).frame = *frame;
         self.machine.resume(pe, next == Next::Guest);
         if self.config.paranoid {
             self.look(pe, false);
@@ -270,17 +272,17 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Asks the isolation oracle about a PE; the first breach is kept.
-    fn look(&mut self, pe: usize, again: bool) {
+    fn look(&mut self, pe: PeId, again: bool) {
         let runs = running(&self.machine, pe);
         let found = self.oracle.look(self.hyp.layout(), &self.machine, pe, runs, again);
         self.breach = self.breach.or(found);
     }
 
     /// The PE that is furthest behind among those that can act.
-    fn next_pe(&mut self) -> Option<usize> {
-        let mut best: Option<(u64, usize)> = None;
+    fn next_pe(&mut self) -> Option<PeId> {
+        let mut best: Option<(u64, PeId)> = None;
         let mut equals = 0u32;
-        for (pe, state) in self.machine.pes().iter().enumerate() {
+        for (pe, state) in self.machine.pes().iter() {
             let Some(at) = state.due() else { continue };
             match best {
                 Some((earliest, _)) if at > earliest => {}
@@ -305,18 +307,18 @@ impl<S: Strategy, W: Watch> World<S, W> {
         self.hyp.online() > 0
     }
 
-    fn step(&mut self, pe: usize) -> Result<Option<Limit>, Faulted> {
+    fn step(&mut self, pe: PeId) -> Result<Option<Limit>, Faulted> {
         // Time asleep is no part of what an interrupt costs.
-        let before = self.machine.pe(pe).map(|state| (state.due().unwrap_or(state.clock), state.counts));
-        let (start, counts) = before.unwrap_or_default();
+        let state = self.machine.pe(pe);
+        let (start, counts) = (state.due().unwrap_or(state.clock), state.counts);
         let handling = if W::WATCHES { self.handling(pe) } else { None };
         let stop = self.machine.step(pe);
         let now = self.machine.now(pe);
         let entry = match stop {
             Ok(Stop::Acted) => None,
-            Ok(Stop::Trap(cause)) => self.entered(pe, cause),
+            Ok(Stop::Trap(cause)) => Some(self.entered(pe, cause)),
             // Whatever it was for, EL2 never began with it.
-            Err(_) => self.entered(pe, Cause::Irq),
+            Err(_) => Some(self.entered(pe, Cause::Irq)),
         };
         if W::WATCHES {
             self.tell_begun(pe, start, handling, stop != Ok(Stop::Acted));
@@ -346,8 +348,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Why a PE entered EL2 and for whom, from what the exception left in its registers.
-    fn entered(&mut self, pe: usize, cause: Cause) -> Option<Entry> {
-        let state = self.machine.pe(pe)?;
+    fn entered(&mut self, pe: PeId, cause: Cause) -> Entry {
+        let state = self.machine.pe(pe);
         let guest = match state.running {
             Running::Guest(guest) => self.machine.guests().get(guest),
             _ => None,
@@ -359,21 +361,20 @@ impl<S: Strategy, W: Watch> World<S, W> {
         };
         let (vcpu, step) = (guest.map(|slot| vcpu_of(slot.key())), guest.and_then(|slot| slot.program().step()));
         self.accounting.entered(OnBehalf { trap: entry.trap, vcpu, args, step });
-        Some(entry)
+        entry
     }
 
-    fn trap(&mut self, pe: usize, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
+    fn trap(&mut self, pe: PeId, entry: Entry, start: u64, before: Counts) -> Result<(), Faulted> {
         let OnBehalf { trap, vcpu, .. } = self.accounting.on_behalf();
-        tracing::debug!(pe, start, ?trap, ?vcpu, "EL2 entered");
-        if let Some(state) = self.machine.pe_mut(pe) {
-            // One hypervisor lock: who comes while another PE holds it, waits.
-            let wait = self.lock_free.saturating_sub(state.clock);
-            if W::WATCHES && wait > 0 {
-                self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
-            }
-            self.accounting.waited(wait);
-            state.clock = state.clock.saturating_add(wait);
+        tracing::debug!(%pe, start, ?trap, ?vcpu, "EL2 entered");
+        let state = self.machine.pe_mut(pe);
+        // One hypervisor lock: who comes while another PE holds it, waits.
+        let wait = self.lock_free.saturating_sub(state.clock);
+        if W::WATCHES && wait > 0 {
+            self.watch.tell(state.clock, pe, Told::WaitsForLock(self.lock_free));
         }
+        self.accounting.waited(wait);
+        state.clock = state.clock.saturating_add(wait);
         if W::WATCHES {
             self.show_entry(pe, entry, vcpu);
         }
@@ -393,9 +394,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
         if W::WATCHES {
             self.tell_left(pe, vcpu);
         }
-        let Some(state) = self.machine.pe(pe) else {
-            return Ok(());
-        };
+        let state = self.machine.pe(pe);
         self.accounting.left(Took {
             counts: state.counts - before,
             cycles: state.clock.saturating_sub(start),
@@ -406,20 +405,20 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// The vCPU whose registers are on a PE.
-    fn on_pe(&self, pe: usize) -> Option<VcpuId> {
+    fn on_pe(&self, pe: PeId) -> Option<VcpuId> {
         self.hyp.current(pe)
     }
 
     /// The registers of a vCPU that was on the PE: on the PE still, or saved if another took its place.
-    fn registers<'a>(&'a self, pe: usize, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
+    fn registers<'a>(&'a self, pe: PeId, vcpu: Option<VcpuId>, on_pe: &'a Frame) -> &'a Frame {
         let left = vcpu.filter(|_| self.on_pe(pe) != vcpu);
-        left.and_then(|id| self.hyp.vcpu(id)).map_or(on_pe, VcpuState::saved)
+        left.map_or(on_pe, |id| self.hyp.vcpu(id).saved())
     }
 
     /// Asks about every PE in full, if the run asks at all.
     fn isolation(&mut self) -> Option<Outcome> {
         if self.config.paranoid {
-            for pe in 0..self.machine.pes().len() {
+            for pe in self.machine.pes().ids() {
                 self.look(pe, true);
             }
         }
@@ -439,8 +438,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
 /// The domain, by position, and the vCPU that a PE runs.
 #[must_use]
-pub fn running(machine: &Machine, pe: usize) -> Option<(usize, u32)> {
-    let Running::Guest(guest) = machine.pe(pe)?.running else {
+pub fn running(machine: &Machine, pe: PeId) -> Option<(usize, u32)> {
+    let Running::Guest(guest) = machine.pe(pe).running else {
         return None;
     };
     let vcpu = vcpu_of(machine.guests().get(guest)?.key());

@@ -12,6 +12,7 @@ use crate::machine::pe::Pe;
 use crate::outcome::{Breach, BreachKind};
 use crate::platform::hcr;
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 use mpu_model::{Access, AccessKind, El, Mpu, MpuReg, Regime, RegionWords, Sctlr};
 
 /// What a guest may do with a range: read, write, fetch.
@@ -22,7 +23,7 @@ const KINDS: [AccessKind; 3] = [AccessKind::Read, AccessKind::Write, AccessKind:
 /// What was found at each PE when it was last looked at. An oracle is for one machine.
 #[derive(Debug, Default)]
 pub struct Oracle {
-    seen: Vec<Seen>,
+    seen: Option<PerPe<Seen>>,
     right: Right,
 }
 
@@ -83,15 +84,12 @@ impl Oracle {
         &mut self,
         layout: &Layout,
         machine: &Machine,
-        pe: usize,
+        pe: PeId,
         runs: Option<(usize, u32)>,
         again: bool,
     ) -> Option<Breach> {
-        let state = machine.pe(pe)?;
-        if self.seen.len() <= pe {
-            self.seen.resize_with(pe + 1, Seen::default);
-        }
-        let place = self.seen.get_mut(pe)?;
+        let state = machine.pe(pe);
+        let place = &mut self.seen.get_or_insert_with(|| machine.pes().others(|_| Seen::default()))[pe];
         let changes = Some((state.el2.changes(), state.el1.changes()));
         if place.vcpu == runs && place.changes == changes && !again {
             return None;

@@ -4,7 +4,6 @@ use super::accounting::{Accounting, Ran};
 use crate::hyp::Hypervisor;
 use crate::hyp::plan::Plan;
 use crate::hyp::strategy::Strategy;
-use crate::hyp::view::PeView;
 use crate::machine::Machine;
 use crate::outcome::{
     El2Fault, FaultKind, HypervisorFault, OnBehalf, Outcome, Refused, RegionUse, Report, SlotLine, ViewId, ViewUse,
@@ -22,11 +21,11 @@ pub(super) fn stopped<S: Strategy>(
     recursive: Option<El2Fault>,
 ) -> Outcome {
     let address = fault.syndrome.far;
-    let view = hyp.view_on(fault.pe).map_or(ViewId::Idle, PeView::current);
+    let view = hyp.view_on(fault.pe).current();
     let line = |(slot, words)| slot_line(hyp.region_plan(), view, slot, words);
-    let el2 = machine.pe(fault.pe).map(|pe| &pe.el2);
-    let slots: Vec<SlotLine> = el2.map(|mpu| mpu.enabled().map(line).collect()).unwrap_or_default();
-    let (below, above) = el2.map(|mpu| mpu.nearest(address)).unwrap_or_default();
+    let el2 = &machine.pe(fault.pe).el2;
+    let slots: Vec<SlotLine> = el2.enabled().map(line).collect();
+    let (below, above) = el2.nearest(address);
     let report = Box::new(HypervisorFault {
         fault,
         on_behalf,

@@ -5,7 +5,7 @@ use crate::hyp::{Hypervisor, PeState};
 use crate::machine::Machine;
 use crate::machine::pe::Pe;
 use crate::outcome::Limit;
-use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 
 /// Entries in a row that no action of a guest comes between before it is looked closer: in a run that goes on there are
 /// hardly ever two.
@@ -15,8 +15,8 @@ const SUSPICIOUS: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Starved {
     entries: u64,
-    /// Per PE, once there were too many.
-    pes: Vec<Turns>,
+    /// Of each PE, once there were too many.
+    pes: Option<PerPe<Turns>>,
 }
 
 /// The turns of one PE.
@@ -36,7 +36,7 @@ impl Starved {
     /// A guest acted.
     pub(super) fn acted(&mut self) {
         if self.entries >= SUSPICIOUS {
-            self.pes.clear();
+            self.pes = None;
         }
         self.entries = 0;
     }
@@ -50,22 +50,22 @@ impl Starved {
         machine: &Machine,
         hyp: &Hypervisor<S>,
         rule: &Scheduler,
-        pe: usize,
+        pe: PeId,
     ) -> Option<Limit> {
         self.entries += 1;
         if self.entries < SUSPICIOUS {
             return None;
         }
         let Scheduler::RoundRobin { quantum } = *rule else { return None };
-        let kicked = machine.pes().iter().any(Pe::is_kicked);
+        let kicked = machine.pes().values().any(Pe::is_kicked);
         if kicked || hyp.has_timers() {
             return None;
         }
-        let (state, standing) = (machine.pe(pe)?, hyp.state_of(pe)?);
+        let (state, standing) = (machine.pe(pe), hyp.state_of(pe));
         let began = state.next_interrupt().filter(|_| state.physical_interrupt().is_some())?.saturating_sub(quantum);
-        self.pes.resize(machine.pes().len(), Turns::default());
-        self.pes.get_mut(pe)?.turn(standing, state.clock.saturating_sub(began));
-        let turns = machine.pes().iter().zip(&self.pes);
+        let pes = self.pes.get_or_insert_with(|| machine.pes().others(|_| Turns::default()));
+        pes[pe].turn(standing, state.clock.saturating_sub(began));
+        let turns = machine.pes().values().zip(pes.values());
         let mut live = turns.filter(|(state, _)| state.due().is_some()).map(|(_, turns)| turns);
         if !live.clone().all(|turns| turns.recurred) {
             return None;

@@ -13,32 +13,32 @@ use crate::outcome::VcpuRef;
 use crate::platform::Event;
 use crate::story::Seen;
 use alloc::vec::Vec;
+use boards::PeId;
 
 /// The vCPU that runs on a PE, and whether it is in its interrupt handler.
 pub(super) type Handling = Option<(VcpuRef, bool)>;
 
 impl<S: Strategy, W: Watch> World<S, W> {
     /// The hypervisor, and a PE as it sees it.
-    pub(super) fn cpu(&mut self, pe: usize) -> (&mut Hypervisor<S>, Watched<'_, W>) {
+    pub(super) fn cpu(&mut self, pe: PeId) -> (&mut Hypervisor<S>, Watched<'_, W>) {
         (&mut self.hyp, Watched { cpu: Cpu { machine: &mut self.machine, pe }, watch: &mut self.watch, told: true })
     }
 
     /// Tells what happens now on a PE.
-    fn tell(&mut self, pe: usize, what: Told) {
+    fn tell(&mut self, pe: PeId, what: Told) {
         let now = self.machine.now(pe);
         self.watch.tell(now, pe, what);
     }
 
     /// Tells what each PE went through before time began, and what it has enabled now.
     pub(super) fn tell_boot(&mut self) {
-        for pe in 0..self.machine.pes().len() {
+        for pe in self.machine.pes().ids() {
             for phase in self.hyp.region_plan().boot().phases(pe) {
                 self.watch.tell(0, pe, Told::Booted(phase.used));
             }
-            if let Some(view) = self.hyp.view_on(pe) {
-                let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
-                self.watch.tell(0, pe, Told::Hypervisor(now));
-            }
+            let view = self.hyp.view_on(pe);
+            let now = Event::Regions { view: view.current(), enabled: view.enabled().len() };
+            self.watch.tell(0, pe, Told::Hypervisor(now));
         }
     }
 
@@ -50,8 +50,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
         }
     }
 
-    fn tell_standing(&mut self, pe: usize, id: VcpuId) {
-        let Some(state) = self.hyp.vcpu(id) else { return };
+    fn tell_standing(&mut self, pe: PeId, id: VcpuId) {
+        let state = self.hyp.vcpu(id);
         let standing = match state.run {
             RunState::Offline => Standing::Off,
             RunState::Blocked => Standing::Blocked,
@@ -63,13 +63,13 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Who runs on a PE, before it acts and after.
-    pub(super) fn handling(&self, pe: usize) -> Handling {
-        let Running::Guest(guest) = self.machine.pe(pe)?.running else { return None };
+    pub(super) fn handling(&self, pe: PeId) -> Handling {
+        let Running::Guest(guest) = self.machine.pe(pe).running else { return None };
         self.machine.guests().get(guest).map(|slot| (vcpu_of(slot.key()), slot.in_handler()))
     }
 
     /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.
-    pub(super) fn tell_begun(&mut self, pe: usize, start: u64, before: Handling, trapped: bool) {
+    pub(super) fn tell_begun(&mut self, pe: PeId, start: u64, before: Handling, trapped: bool) {
         if let (Some((_, false)), Some((vcpu, true))) = (before, self.handling(pe)) {
             self.watch.tell(start, pe, Told::Handler(vcpu, true));
         }
@@ -79,7 +79,7 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Tells what a PE ended when it acted without a trap.
-    pub(super) fn tell_acted(&mut self, pe: usize, before: Handling) {
+    pub(super) fn tell_acted(&mut self, pe: PeId, before: Handling) {
         self.tell_hazards();
         if let (Some((_, true)), Some((vcpu, false))) = (before, self.handling(pe)) {
             self.tell(pe, Told::Handler(vcpu, false));
@@ -87,26 +87,23 @@ impl<S: Strategy, W: Watch> World<S, W> {
     }
 
     /// Shows who entered EL2 with which registers.
-    pub(super) fn show_entry(&mut self, pe: usize, entry: Entry, vcpu: Option<VcpuRef>) {
-        if let Some(state) = self.machine.pe(pe) {
-            let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
-            let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
-            let number = state.pmsa().number(frame);
-            self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
-        }
+    pub(super) fn show_entry(&mut self, pe: PeId, entry: Entry, vcpu: Option<VcpuRef>) {
+        let state = self.machine.pe(pe);
+        let cause = if entry.exception == Exception::Interrupt { Cause::Irq } else { Cause::Sync };
+        let (esr, far, frame) = (state.esr(), state.far(), &state.frame);
+        let number = state.pmsa().number(frame);
+        self.watch.see(pe, Seen::Entered { cause, esr, far, vcpu, frame, number });
     }
 
     /// Tells that EL2 was left, and where `before` stands, who ran until then, if somebody else does now.
-    pub(super) fn tell_left(&mut self, pe: usize, before: Option<VcpuRef>) {
+    pub(super) fn tell_left(&mut self, pe: PeId, before: Option<VcpuRef>) {
         let runs = self.handling(pe).map(|(vcpu, _)| vcpu);
         if let Some(before) = before.filter(|before| Some(*before) != runs)
             && let Some(id) = self.hyp.vcpu_id(before.domain, before.vcpu)
         {
             self.tell_standing(pe, id);
         }
-        if let Some(state) = self.machine.pe(pe) {
-            self.watch.see(pe, Seen::Left(runs, &state.frame));
-        }
+        self.watch.see(pe, Seen::Left(runs, &self.machine.pe(pe).frame));
         self.tell(pe, Told::Left(runs));
     }
 

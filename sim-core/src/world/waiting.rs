@@ -2,9 +2,10 @@
 
 use super::World;
 use super::watch::Watch;
-use crate::hyp::domain::{RunState, VcpuState, vmid};
+use crate::hyp::domain::{RunState, VcpuState};
 use crate::hyp::strategy::Strategy;
 use crate::outcome::{Area, Outcome, PendingPort, Unseen, VcpuRef, Waiter, WaitsFor};
+use crate::platform::Vmid;
 use alloc::vec::Vec;
 use evtchn::{AbiKind, DomIdx, UsedPort, Vcpu, VcpuInfoPlace, abi};
 
@@ -24,8 +25,8 @@ impl<S: Strategy, W: Watch> World<S, W> {
 
     fn waiter(&self, state: &VcpuState) -> Waiter {
         let vcpu = VcpuRef { domain: state.domain, vcpu: state.index };
-        let key = (vmid(state.domain), u64::from(state.index));
-        let slot = self.machine.guests().iter().find(|slot| slot.key() == key);
+        let key = Vmid::of_domain(state.domain).map(|vmid| (vmid, u64::from(state.index)));
+        let slot = self.machine.guests().iter().find(|slot| Some(slot.key()) == key);
         let waits_for = match state.run {
             RunState::Runnable => WaitsFor::Turn,
             _ => slot.map_or(WaitsFor::Interrupt, |slot| slot.program().waits_for()),

@@ -8,6 +8,7 @@ use crate::outcome::{El2Fault, HazardKind, OnBehalf, PhaseUse, StepFailure, Vcpu
 use crate::platform::over::Over;
 use crate::platform::{Event, Platform, SysReg};
 use crate::story::Seen;
+use boards::PeId;
 
 /// Looks on at a run. What it does changes nothing in it.
 pub trait Watch {
@@ -16,10 +17,10 @@ pub trait Watch {
 
     /// Told at each happening: `at` is the time in cycles of the PE on which it happened. Of one PE times never go back; of
     /// several they do, because each PE has a clock of its own.
-    fn tell(&mut self, at: u64, pe: usize, what: Told);
+    fn tell(&mut self, at: u64, pe: PeId, what: Told);
 
     /// Shown all that happens at EL2 of a PE from its reset on, down to the single write of a register.
-    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
         let _ = (pe, seen);
     }
 }
@@ -28,17 +29,17 @@ pub trait Watch {
 impl Watch for () {
     const WATCHES: bool = false;
 
-    fn tell(&mut self, _: u64, _: usize, _: Told) {}
+    fn tell(&mut self, _: u64, _: PeId, _: Told) {}
 }
 
 impl<W: Watch> Watch for &mut W {
     const WATCHES: bool = W::WATCHES;
 
-    fn tell(&mut self, at: u64, pe: usize, what: Told) {
+    fn tell(&mut self, at: u64, pe: PeId, what: Told) {
         W::tell(self, at, pe, what);
     }
 
-    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
         W::see(self, pe, seen);
     }
 }
@@ -57,7 +58,7 @@ pub enum Told {
     /// What the hypervisor tells.
     Hypervisor(Event),
     /// The hypervisor asks this other PE to look at its vCPUs.
-    Kicks(usize),
+    Kicks(PeId),
     /// An event was raised for a port; `at` is when the entry to EL2 has done its work.
     Raised {
         /// Position of the domain whose port it is.
@@ -167,7 +168,7 @@ impl<'a, W: Watch> Over for Watched<'a, W> {
         self.cpu.dsb()
     }
 
-    fn kick(&mut self, pe: usize) {
+    fn kick(&mut self, pe: PeId) {
         self.cpu.kick(pe);
         if W::WATCHES {
             self.tell(Told::Kicks(pe));

@@ -9,7 +9,7 @@ use sim_core::guest::steps::{Op, PortRef, Step, StepGuest};
 use sim_core::hyp::StaticChannel;
 use sim_core::hyp::strategy::{Builtin, Settings, Strategy};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, Placement, Sections, Span, VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Sections, Span, VcpuLayout,
 };
 use sim_core::outcome::{Expected, Report, StepId};
 use sim_core::world::{Config, World, home};
@@ -19,12 +19,12 @@ pub(crate) fn span(base: u64, size: u64) -> Span {
     Span::with_size(base, size).unwrap()
 }
 
-pub(crate) fn domain(id: u16, ram: &[Span], pes: &[usize]) -> DomainLayout {
+pub(crate) fn domain(id: u16, ram: &[Span], pes: &[u32]) -> DomainLayout {
     DomainLayout {
         id: DomId(id),
         name: format!("domU{id}"),
         ram: ram.to_vec(),
-        vcpus: pes.iter().map(|pe| VcpuLayout { pe: *pe, el1_regions: Vec::new() }).collect(),
+        vcpus: pes.iter().map(|pe| VcpuLayout { pe: PeId::new(*pe), el1_regions: Vec::new() }).collect(),
         privileged: false,
         max_evtchn_port: 1023,
         target: None,

@@ -3,6 +3,7 @@
 use super::case::{Case, Kind, Num, Planned, op_of};
 use super::judge;
 use super::pairs::Reached;
+use crate::hash::Fnv;
 use conformance::format::{Actor, DomainHeader, FEATURES, Header, Op, Outcome, Step};
 use conformance::rig::{Rig, Trouble};
 use conformance::{Difference, compare, refusal_words};
@@ -79,7 +80,7 @@ pub(crate) struct Course {
     pub(crate) dump: Option<Value>,
     pub(crate) reached: Reached,
     /// Of everything that came back.
-    pub(crate) digest: u64,
+    pub(crate) digest: Fnv,
 }
 
 pub(super) struct Player<'a> {
@@ -336,12 +337,12 @@ impl<'a> Player<'a> {
     }
 
     fn digest(&mut self, got: &Outcome) {
-        let mut mix = |value: u64| self.course.digest = (self.course.digest ^ value).wrapping_mul(0x100_0000_01b3);
-        mix(got.rc.cast_unsigned());
+        let digest = &mut self.course.digest;
+        digest.number(got.rc.cast_unsigned());
         for (domain, vcpu) in got.injected.iter().chain(&got.woken) {
-            mix(u64::from(*domain) << 32 | u64::from(*vcpu));
+            digest.number(u64::from(*domain) << 32 | u64::from(*vcpu));
         }
-        self.rig.harness.machine.pes().iter().for_each(|pe| mix(pe.clock));
+        self.rig.harness.machine.pes().values().for_each(|pe| digest.number(pe.clock));
     }
 }
 

@@ -152,7 +152,7 @@ impl Victim<'_> {
     fn vcpu(&self, domain: u16, vcpu: u32) -> Option<&VcpuState> {
         let position = self.rig.position(domain)?;
         let hyp = &self.rig.harness.hyp;
-        hyp.vcpu(hyp.vcpu_id(position, vcpu)?)
+        Some(hyp.vcpu(hyp.vcpu_id(position, vcpu)?))
     }
 
     /// A word in a domain's RAM that the hypervisor accessed and that is in no page handed over.

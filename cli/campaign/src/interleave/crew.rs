@@ -1,7 +1,7 @@
 //! Actors: what each PE's vCPU does, its interrupts as hardware has them, and the points inside the hypervisor at which others are let in.
 
 use super::call::Call;
-use super::place::PES;
+use super::place::{PES, pe_of};
 use super::schedule::{Candidate, Footprint, Pick, Who};
 use evtchn::Route;
 use sim_core::guest::asynch::AsyncGuest;
@@ -174,21 +174,21 @@ impl Crew<'_> {
     /// What a guest does next without the hypervisor.
     pub(super) fn access(&mut self, machine: &mut Machine, who: Who) {
         let Some(Actor { next: Next::Act(action), .. }) = self.actors.get(who) else { return };
-        let (action, pe) = (*action, machine.pe_mut(who));
-        let value = match (action, pe) {
-            (Action::Acknowledge, Some(pe)) => {
-                let intid = pe.acknowledge_virtual();
+        let action = *action;
+        let value = match action {
+            Action::Acknowledge => {
+                let intid = machine.pe_mut(pe_of(who)).acknowledge_virtual();
                 self.happened.push(Happening::Acknowledged(who, intid));
                 intid
             }
-            (Action::EndOfInterrupt(intid), Some(pe)) => {
-                if !pe.end_virtual(intid) {
+            Action::EndOfInterrupt(intid) => {
+                if !machine.pe_mut(pe_of(who)).end_virtual(intid) {
                     self.not_active = self.not_active.or(Some(who));
                 }
                 self.happened.push(Happening::Ended(who));
                 0
             }
-            _ => match machine.guest_access(who, action) {
+            _ => match machine.guest_access(pe_of(who), action) {
                 Ok(value) => {
                     self.happened.push(Happening::Accessed(who, action, value));
                     value
@@ -225,7 +225,7 @@ impl Crew<'_> {
     pub(super) fn go_on(&mut self, machine: &Machine, who: Who) {
         let Some(actor) = self.actors.get_mut(who) else { return };
         let Work::Guest(guest) = &mut actor.work else { return };
-        let pending = machine.pe(who).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
+        let pending = machine.pe(pe_of(who)).virtual_interrupt();
         loop {
             let between = !matches!(actor.next, Next::Raise(_));
             let input = if pending && actor.open && actor.held.is_none() && between {
@@ -257,7 +257,7 @@ impl Crew<'_> {
 impl Crew<'_> {
     /// Before each access and barrier of the hypervisor: accesses of other guests may come first.
     fn point(&mut self, cpu: &mut Cpu<'_>, footprint: Footprint) {
-        let me = cpu.pe;
+        let me = cpu.pe.get();
         loop {
             let mut can: Vec<Candidate> = [Candidate { who: me, footprint }].into();
             can.extend(self.guests(me));
@@ -288,7 +288,7 @@ impl Interference for Crew<'_> {
     /// At a check point an interrupt of this PE may be pending or not.
     fn preemption_due(&mut self, cpu: &mut Cpu<'_>) -> bool {
         let due = cpu.preemption_due() || {
-            let me = Candidate { who: cpu.pe, footprint: Footprint::Own };
+            let me = Candidate { who: cpu.pe.get(), footprint: Footprint::Own };
             let interrupt = Candidate { who: INTERRUPT, footprint: Footprint::Preemption };
             self.preemptions > 0 && self.choose(&[me, interrupt]) > 0
         };

@@ -1,6 +1,7 @@
 //! Who runs where.
 
 use super::schedule::Who;
+use sim_core::layout::PeId;
 
 /// The PE of the sender, which is the domain at 1.
 pub(super) const SENDER: Who = 0;
@@ -15,6 +16,11 @@ pub const PES: usize = 4;
 
 /// Domain and vCPU of each PE.
 pub(super) const RUNS: [(usize, u32); PES] = [(1, 0), (2, 0), (2, 1), (0, 0)];
+/// The PE on which somebody acts, in the system's own terms.
+pub(super) const fn pe_of(who: Who) -> PeId {
+    PeId::new(who as u32)
+}
+
 /// The position of the domain that runs on a PE.
 #[must_use]
 pub fn domain_of(pe: Who) -> usize {

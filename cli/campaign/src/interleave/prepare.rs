@@ -1,6 +1,6 @@
 //! What is set up before anybody races, in the hypervisor and in the reference model alike.
 
-use super::place::{CONTROL, domain_of, id_of, vcpu_of};
+use super::place::{CONTROL, domain_of, id_of, pe_of, vcpu_of};
 use super::schedule::Who;
 use super::script::Name;
 use super::system::{NoSystem, System, positions};
@@ -95,7 +95,7 @@ impl System {
         let refused = refused(CONTROL, "pause");
         self.model.pause(id_of(position), true).map_err(&refused)?;
         let dom = self.harness.hyp.index(position).ok_or(NoSystem::Lacks("a domain"))?;
-        let mut cpu = Cpu { machine: &mut self.harness.machine, pe: CONTROL };
+        let mut cpu = Cpu { machine: &mut self.harness.machine, pe: pe_of(CONTROL) };
         self.harness.hyp.pause(&mut cpu, dom).map_err(&refused)?;
         Ok(self.take_kicks()?)
     }
@@ -113,7 +113,7 @@ impl System {
     ) -> Result<(), NoSystem> {
         let indices: Vec<Option<DomIdx>> = positions().map(|position| self.harness.hyp.index(position)).collect();
         let index = |position: usize| indices.get(position).copied().flatten().ok_or(Errno::ESRCH);
-        match self.harness.on_its_own(&mut (), pe, |channels, mut host| work(channels, &mut host, &index))? {
+        match self.harness.on_its_own(&mut (), pe_of(pe), |channels, mut host| work(channels, &mut host, &index))? {
             Ok(()) => Ok(self.take_kicks()?),
             Err(errno) => Err(refused(pe, what)(errno)),
         }
@@ -141,7 +141,7 @@ impl System {
             let old = self.harness.machine.look_at(address, 4) as u32;
             self.poke(address, old & !bits);
         }
-        Ok(Cpu { machine: &mut self.harness.machine, pe }.write(SysReg::IchLr0, 0)?)
+        Ok(Cpu { machine: &mut self.harness.machine, pe: pe_of(pe) }.write(SysReg::IchLr0, 0)?)
     }
 
     /// Remembers two ends of something under a name: the PE and the port of each.

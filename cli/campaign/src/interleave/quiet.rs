@@ -170,9 +170,9 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
     }
     let hyp = &system.harness.hyp;
     let id = hyp.vcpu_id(domain, vcpu)?;
-    let state = hyp.vcpu(id).filter(|state| state.run != RunState::Offline)?;
+    let state = Some(hyp.vcpu(id)).filter(|state| state.run != RunState::Offline)?;
     let here = hyp.current(state.pe) == Some(id);
-    let on_pe = || system.harness.machine.pe(state.pe).is_some_and(sim_core::machine::pe::Pe::virtual_interrupt);
+    let on_pe = || system.harness.machine.pe(state.pe).virtual_interrupt();
     // One that is paused on its PE is told once it runs again.
     let told = if here { on_pe() || state.paused() && state.event_pending } else { state.has_interrupt() };
     (words.upcall && !told).then_some(Lost::NotTold { domain, vcpu })
@@ -181,7 +181,7 @@ fn upcall(system: &System, dom: DomIdx, words: &Words) -> Option<Lost> {
 /// A vCPU that sleeps though it should not.
 fn asleep(system: &System, dom: DomIdx, vcpu: u32) -> Option<Lost> {
     let (hyp, channels) = (&system.harness.hyp, &system.harness.hyp.channels);
-    let state = hyp.vcpu(hyp.vcpu_id(dom.get(), vcpu)?).filter(|state| state.run == RunState::Blocked)?;
+    let state = Some(hyp.vcpu(hyp.vcpu_id(dom.get(), vcpu)?)).filter(|state| state.run == RunState::Blocked)?;
     let pending = |port: Port| match channels.abi_kind(dom)? {
         AbiKind::TwoLevel => {
             let bit = BitAt::of(port.0);

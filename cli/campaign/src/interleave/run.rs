@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::crew::{Actor, Crew, Happening, Next, PREEMPTIONS, Tool, Work};
 use super::order::{self, Differs};
-use super::place::{PES, domain_of, id_of};
+use super::place::{PES, domain_of, id_of, pe_of};
 use super::quiet::{self, Lost};
 use super::schedule::{Candidate, Entry, Footprint, Pick, Who};
 use super::system::{self, NoSystem, System};
@@ -163,7 +163,7 @@ impl Run<'_> {
         let actor = self.crew.actors.get(who)?;
         let footprint = match actor.next {
             Next::Raise(_) => Footprint::Lock(Entry::Raise),
-            _ if self.system.harness.is_kicked(who) => Footprint::Lock(Entry::Interrupt),
+            _ if self.system.harness.is_kicked(pe_of(who)) => Footprint::Lock(Entry::Interrupt),
             _ if actor.idle => return None,
             Next::Act(action) => Footprint::of(action).unwrap_or(Footprint::Lock(Entry::Call)),
             Next::Again | Next::Tool(_, None) => Footprint::Lock(Entry::Call),
@@ -178,19 +178,19 @@ impl Run<'_> {
         match next {
             Next::Raise(route) => {
                 self.crew.happened.push(Happening::WentOn(who));
-                let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, who);
+                let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
                 hyp.go_on(&mut gate, route)?;
                 self.over(who)
             }
-            _ if self.system.harness.is_kicked(who) => {
+            _ if self.system.harness.is_kicked(pe_of(who)) => {
                 self.crew.happened.push(Happening::Kicked(who));
-                self.system.harness.interrupted(who)?;
-                self.system.harness.begin(&mut self.crew, who, Cause::Irq)?;
+                self.system.harness.interrupted(pe_of(who))?;
+                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
                 self.leave(who, None)
             }
             Next::Act(Action::WaitForInterrupt) => {
-                self.system.harness.trap_wfi(who)?;
-                self.system.harness.begin(&mut self.crew, who, Cause::Sync)?;
+                self.system.harness.trap_wfi(pe_of(who))?;
+                self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)?;
                 self.then(who, Next::Resume(0));
                 self.leave(who, None)
             }
@@ -204,7 +204,7 @@ impl Run<'_> {
             }
             Next::Again => {
                 self.crew.happened.push(Happening::Again(who));
-                self.system.harness.trap_again(who)?;
+                self.system.harness.trap_again(pe_of(who))?;
                 self.call(who)
             }
             Next::Act(_) => {
@@ -227,11 +227,11 @@ impl Run<'_> {
     /// EL2 is entered for a hypercall.
     fn call(&mut self, who: Who) -> Result<(), Faulted> {
         self.crew.preempted = false;
-        if let Some(route) = self.system.harness.begin(&mut self.crew, who, Cause::Sync)? {
+        if let Some(route) = self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Sync)? {
             self.let_go(who, route);
             return Ok(());
         }
-        if self.system.harness.result(who).is_none() {
+        if self.system.harness.result(pe_of(who)).is_none() {
             // The only hypercall of races that has check points.
             let domain = domain_of(who);
             let dom = self.system.harness.hyp.index(domain);
@@ -257,7 +257,7 @@ impl Run<'_> {
             Happening::Asked(of, _) if *of == who => Some(false),
             _ => None,
         });
-        let rc = if called == Some(true) { self.system.harness.result(who).unwrap_or(0) } else { 0 };
+        let rc = if called == Some(true) { self.system.harness.result(pe_of(who)).unwrap_or(0) } else { 0 };
         self.then(who, Next::Resume(rc.cast_unsigned()));
         self.leave(who, Some(rc))?;
         if self.crew.actors.get(who).is_some_and(|actor| matches!(actor.work, Work::Toolstack(_))) {
@@ -268,7 +268,7 @@ impl Run<'_> {
 
     /// EL2 is left, maybe with a result; the guest goes on if its vCPU can run.
     fn leave(&mut self, who: Who, rc: Option<i64>) -> Result<(), Faulted> {
-        let goes = self.system.harness.leave(&mut self.crew, who)?;
+        let goes = self.system.harness.leave(&mut self.crew, pe_of(who))?;
         self.crew.happened.extend(rc.map(|rc| Happening::Returned(who, rc)));
         if !self.system.has_vcpu(who) {
             self.crew.end(who);
@@ -287,7 +287,7 @@ impl Run<'_> {
     /// Xen sets out to raise an event from an interrupt of this PE.
     fn xen(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
         self.crew.happened.push(Happening::Asked(who, tool));
-        self.system.harness.begin(&mut self.crew, who, Cause::Irq)?;
+        self.system.harness.begin(&mut self.crew, pe_of(who), Cause::Irq)?;
         let hyp = &self.system.harness.hyp;
         let dom = |position| hyp.index(position);
         let route = match tool {
@@ -309,7 +309,7 @@ impl Run<'_> {
     fn toolstack(&mut self, who: Who, tool: Tool) -> Result<(), Faulted> {
         self.crew.happened.push(Happening::Asked(who, tool));
         self.crew.preempted = false;
-        let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, who);
+        let (mut gate, hyp) = self.system.harness.el2(&mut self.crew, pe_of(who));
         let dom = |hyp: &sim_core::hyp::Hypervisor<Builtin>, position| {
             hyp.channels.lookup(DomId(id_of(position))).ok_or(Errno::ESRCH)
         };
@@ -331,7 +331,7 @@ impl Run<'_> {
             }
             Tool::Call(_) | Tool::Virq { .. } | Tool::Notify { .. } => Ok(()),
         };
-        self.system.harness.machine.resume(who, true);
+        self.system.harness.machine.resume(pe_of(who), true);
         let rc = match done {
             Ok(()) => 0,
             Err(Stop::Errno(errno)) => errno.rc(),

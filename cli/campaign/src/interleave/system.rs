@@ -2,7 +2,7 @@
 //! beside it the reference model with the same state.
 
 use super::call::Call;
-use super::place::{PES, RUNS, SECOND, domain_of, id_of};
+use super::place::{PES, RUNS, SECOND, domain_of, id_of, pe_of};
 use super::schedule::Who;
 use evtchn::abi::shared_info;
 use evtchn::model::{Config, Model};
@@ -100,7 +100,7 @@ pub(super) fn positions() -> core::ops::Range<usize> {
 pub(super) fn domain(position: usize) -> Option<DomainLayout> {
     let base = *RAM.get(position)?;
     let vcpus = RUNS.iter().enumerate().filter(|(_, (domain, _))| *domain == position);
-    let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe, el1_regions: Vec::new() }).collect();
+    let vcpus: Vec<_> = vcpus.map(|(pe, _)| VcpuLayout { pe: pe_of(pe), el1_regions: Vec::new() }).collect();
     Some(DomainLayout {
         id: DomId(id_of(position)),
         name: format!("d{position}"),
@@ -181,7 +181,7 @@ impl System {
         system.harness.boot()?;
         system.harness.hyp.unpause_guests().map_err(|_| NoSystem::Lacks("a booted PE"))?;
         for pe in 0..PES {
-            system.harness.leave(&mut (), pe)?;
+            system.harness.leave(&mut (), pe_of(pe))?;
         }
         Ok(system)
     }
@@ -236,17 +236,17 @@ impl System {
     /// The hypercall that an action is traps, as its HVC makes it.
     pub(super) fn trap(&mut self, pe: Who, action: Action) -> Result<(), Faulted> {
         let Action::Hvc { nr, args, .. } = action else { return Ok(()) };
-        self.harness.trap(pe, nr, args)
+        self.harness.trap(pe_of(pe), nr, args)
     }
 
     /// Whether a vCPU that is not off has its registers on a PE.
     pub(super) fn has_vcpu(&self, pe: Who) -> bool {
-        self.harness.on_pe(pe).is_some_and(|vcpu| vcpu.run != RunState::Offline)
+        self.harness.on_pe(pe_of(pe)).is_some_and(|vcpu| vcpu.run != RunState::Offline)
     }
 
     /// Whether the vCPU of a PE runs.
     pub(super) fn runs(&self, pe: Who) -> bool {
-        self.harness.on_pe(pe).is_some_and(VcpuState::can_run)
+        self.harness.on_pe(pe_of(pe)).is_some_and(VcpuState::can_run)
     }
 
     /// Makes a hypercall while nobody races, which has to succeed; gives the port that it made, or 0.
@@ -254,8 +254,8 @@ impl System {
         let call = call.into();
         let action = self.prepare(pe, call);
         self.trap(pe, action)?;
-        self.harness.enter(&mut (), pe, Cause::Sync)?;
-        let rc = self.harness.result(pe).unwrap_or(Errno::ERESTART.rc());
+        self.harness.enter(&mut (), pe_of(pe), Cause::Sync)?;
+        let rc = self.harness.result(pe_of(pe)).unwrap_or(Errno::ERESTART.rc());
         let (expected, port) = call.judge(&mut self.model, pe);
         let made = self.port_at.map_or(0, |at| self.harness.machine.look_at(at, 4) as u32);
         if rc != 0 || rc != expected || made != port.unwrap_or(0) {
@@ -267,8 +267,8 @@ impl System {
 
     /// Lets every PE take the kick that waits for it.
     pub(super) fn take_kicks(&mut self) -> Result<(), Faulted> {
-        while let Some(pe) = (0..PES).find(|pe| self.harness.is_kicked(*pe)) {
-            self.harness.deliver(&mut (), pe)?;
+        while let Some(pe) = (0..PES).find(|pe| self.harness.is_kicked(pe_of(*pe))) {
+            self.harness.deliver(&mut (), pe_of(pe))?;
         }
         Ok(())
     }
@@ -306,6 +306,6 @@ impl System {
 
     /// Asks the isolation oracle about a PE.
     pub(super) fn breach(&mut self, pe: Who) -> Option<sim_core::outcome::Breach> {
-        self.harness.breach(&mut self.oracle, pe)
+        self.harness.breach(&mut self.oracle, pe_of(pe))
     }
 }

@@ -1,8 +1,8 @@
 //! The cells of a sweep: the product of its axes, in a stable order. The axis named first changes slowest.
 
 use super::SweepError;
-use super::shard::Fnv;
 use super::vary::{Axis, SEED, STRATEGY};
+use crate::hash::Fnv;
 use std::fmt;
 
 /// Cells of one sweep: more would take years.

@@ -1,6 +1,7 @@
 //! Shards: which part of a grid a process runs, decided by a hash of each cell that is the same on every machine.
 
 use super::SweepError;
+use crate::hash::Fnv;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,41 +106,6 @@ impl TryFrom<String> for Shard {
 
     fn try_from(text: String) -> Result<Self, SweepError> {
         Self::parse(&text)
-    }
-}
-
-/// FNV-1a over 64 bits, with the finish of `SplitMix64`, as the low bits of FNV alone follow the low bits of a number.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    pub(super) fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    /// A text, with its length, so that two texts are not one.
-    pub(super) fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.bytes(text.as_bytes());
-    }
-
-    pub(super) const fn finish(self) -> u64 {
-        let hash = self.0;
-        let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        hash ^ (hash >> 31)
     }
 }
 

@@ -11,14 +11,14 @@ use sim_core::harness::Harness;
 use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::{Builtin, Strategy};
 use sim_core::hyp::{Hypervisor, StaticChannel};
-use sim_core::layout::PAGE_SIZE;
+use sim_core::layout::{PAGE_SIZE, PeId};
 use sim_core::machine::clock::Costs;
 use sim_core::machine::{Faulted, Machine};
 use sim_core::platform::{Event, Width};
 use std::collections::BTreeMap;
 
 /// Everything runs on this PE.
-const PE: usize = 0;
+const PE: PeId = PeId::PRIMARY;
 /// vCPUs a guest can have.
 pub(super) const VCPUS: usize = 2;
 /// Bytes of an argument block.

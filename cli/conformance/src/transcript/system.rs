@@ -6,7 +6,7 @@ use mpu_model::{DefaultMap, Pmsa, Region, Rules};
 use serde_json::Value;
 use sim_core::hyp::plan::{GUEST_RAM, Needs};
 use sim_core::layout::{
-    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, Placement,
+    Board, DomainLayout, Gic, HypDevices, Image, ImageSizes, Layout, LayoutParts, Memory, PAGE_SIZE, PeId, Placement,
     Sections, Span, Timers, Uart, VcpuLayout,
 };
 use std::path::Path;
@@ -136,7 +136,7 @@ fn place_domain(position: usize, (id, vcpus): (u16, u32)) -> Option<DomainLayout
         id: DomId(id),
         name: format!("domain {id}"),
         ram: vec![ram],
-        vcpus: vec![VcpuLayout { pe: 0, el1_regions }; vcpus as usize],
+        vcpus: vec![VcpuLayout { pe: PeId::PRIMARY, el1_regions }; vcpus as usize],
         privileged: id == HARDWARE,
         max_evtchn_port: if id == HARDWARE { u32::MAX } else { DOMU_MAX_PORT },
         target: None,

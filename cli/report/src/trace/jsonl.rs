@@ -3,6 +3,7 @@
 use super::context::{Console, Of, standing};
 use super::file::TraceFile;
 use serde::Serialize;
+use sim_core::layout::PeId;
 use sim_core::outcome::{OnBehalf, Report, VcpuRef};
 use sim_core::platform::Event;
 use sim_core::world::watch::{Fate, Origin, Told};
@@ -71,11 +72,11 @@ const fn fate(fate: Fate) -> &'static str {
 }
 
 /// The writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Jsonl {
     console: Console,
     /// The PE that wrote to it last.
-    speaker: usize,
+    speaker: PeId,
 }
 
 impl Jsonl {
@@ -93,11 +94,11 @@ impl Jsonl {
             domains: layout.domains().iter().map(|domain| domain.name.as_str()).collect(),
         });
         file.text("\n");
-        Self::default()
+        Self { console: Console::default(), speaker: PeId::PRIMARY }
     }
 
     /// Writes the line of a happening.
-    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, place: (u64, usize), what: Told) {
+    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, place: (u64, PeId), what: Told) {
         if let Told::Hypervisor(Event::Console(byte)) = what {
             self.speaker = place.1;
             if let Some(text) = self.console.byte(byte) {
@@ -127,8 +128,8 @@ impl Jsonl {
     }
 }
 
-fn line(file: &mut TraceFile, (at, pe): (u64, usize), what: What<'_>) {
-    file.json(&Line { at, pe, what });
+fn line(file: &mut TraceFile, (at, pe): (u64, PeId), what: What<'_>) {
+    file.json(&Line { at, pe: pe.get(), what });
     file.text("\n");
 }
 
@@ -149,7 +150,7 @@ fn put<'a>(of: &Of<'a>, what: Told) -> Option<What<'a>> {
         },
         Told::WaitsForLock(until) => What::Lock { until },
         Told::Hypervisor(event) => return told(of, event),
-        Told::Kicks(to) => What::Kick { to },
+        Told::Kicks(to) => What::Kick { to: to.get() },
         Told::Raised { domain, port, origin: Origin::Sent(since), fate: end } => {
             What::Send { domain: name(domain), port, since, fate: fate(end) }
         }

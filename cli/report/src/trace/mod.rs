@@ -17,6 +17,7 @@ pub use error::TraceError;
 use file::TraceFile;
 use jsonl::Jsonl;
 use perfetto::Perfetto;
+use sim_core::layout::PeId;
 use sim_core::outcome::Report;
 use sim_core::world::watch::{Told, Watch};
 use std::path::Path;
@@ -78,7 +79,7 @@ impl<'a> Trace<'a> {
 }
 
 impl Watch for Trace<'_> {
-    fn tell(&mut self, at: u64, pe: usize, what: Told) {
+    fn tell(&mut self, at: u64, pe: PeId, what: Told) {
         self.file.begin();
         match &mut self.writer {
             Writer::Perfetto(writer) => writer.tell(&self.of, &mut self.file, (at, pe), what),

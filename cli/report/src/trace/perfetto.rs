@@ -8,6 +8,7 @@ use super::file::TraceFile;
 use super::tracks::{Events, Tracks, Written};
 use super::vcpus::Vcpus;
 use serde_json::{Value, json};
+use sim_core::layout::{PeId, PerPe};
 use sim_core::outcome::{OnBehalf, Report, VcpuRef, ViewId};
 use sim_core::platform::Event;
 use sim_core::world::watch::{Fate, Origin, Told};
@@ -27,14 +28,14 @@ struct PeTracks {
 pub(super) struct Perfetto {
     tracks: Tracks,
     written: Written,
-    pes: Vec<PeTracks>,
+    pes: PerPe<PeTracks>,
     vcpus: Vcpus,
     /// Of each port: the flow of the send that it is pending by.
     flows: BTreeMap<(usize, u32), u64>,
     next_flow: u64,
     console: Console,
     /// The PE that wrote to it last.
-    speaker: usize,
+    speaker: PeId,
 }
 
 impl Perfetto {
@@ -52,16 +53,16 @@ impl Perfetto {
         file.json(&about);
         file.text(",\"traceEvents\":[");
         let tracks = Tracks::new(of);
-        let pes = vec![PeTracks::default(); of.scenario.layout.board().pes];
+        let pes = PerPe::new(of.scenario.layout.board().pes, |_| PeTracks::default());
         let vcpus = Vcpus::new(&tracks);
         let mut written = Written::default();
         tracks.name(of, &mut Events { file, written: &mut written });
         let (flows, console) = (BTreeMap::new(), Console::default());
-        Self { tracks, written, pes, vcpus, flows, next_flow: 1, console, speaker: 0 }
+        Self { tracks, written, pes, vcpus, flows, next_flow: 1, console, speaker: PeId::PRIMARY }
     }
 
     /// Writes the events of a happening.
-    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, (at, pe): (u64, usize), what: Told) {
+    pub(super) fn tell(&mut self, of: &Of<'_>, file: &mut TraceFile, (at, pe): (u64, PeId), what: Told) {
         let mut written = std::mem::take(&mut self.written);
         let out = &mut Events { file, written: &mut written };
         let track = Tracks::pe(pe);
@@ -114,7 +115,7 @@ impl Perfetto {
         let out = &mut Events { file, written: &mut written };
         let at = report.cycles;
         self.console_rest(out, at);
-        for (pe, open) in self.pes.iter().enumerate() {
+        for (pe, open) in self.pes.iter() {
             if open.runs {
                 out.end(at, Tracks::pe(pe));
             }
@@ -126,7 +127,7 @@ impl Perfetto {
         file.text("\n]}\n");
     }
 
-    fn entered(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, usize), on_behalf: &OnBehalf) {
+    fn entered(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, PeId), on_behalf: &OnBehalf) {
         let OnBehalf { trap, vcpu, step, .. } = *on_behalf;
         let args = json!({
             "for": vcpu.map(|vcpu| of.vcpu(vcpu)),
@@ -135,7 +136,7 @@ impl Perfetto {
         self.runs(out, (at, pe), "el2", &format!("EL2: {}", words::trap(trap)), args);
     }
 
-    fn left(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, usize), runs: Option<VcpuRef>) {
+    fn left(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, PeId), runs: Option<VcpuRef>) {
         let Some(vcpu) = runs else {
             return self.runs(out, (at, pe), "idle", "idle", Value::Null);
         };
@@ -144,9 +145,9 @@ impl Perfetto {
     }
 
     /// The PE does something else from here on.
-    fn runs(&mut self, out: &mut Events<'_>, (at, pe): (u64, usize), cat: &str, name: &str, args: Value) {
+    fn runs(&mut self, out: &mut Events<'_>, (at, pe): (u64, PeId), cat: &str, name: &str, args: Value) {
         let track = Tracks::pe(pe);
-        if self.pes.get_mut(pe).is_some_and(|open| std::mem::replace(&mut open.runs, true)) {
+        if std::mem::replace(&mut self.pes[pe].runs, true) {
             out.end(at, track);
         }
         out.begin(at, track, cat, name, args);
@@ -155,7 +156,7 @@ impl Perfetto {
     fn raised(
         &mut self,
         out: &mut Events<'_>,
-        (at, pe): (u64, usize),
+        (at, pe): (u64, PeId),
         port: (usize, u32),
         (origin, fate): (Origin, Fate),
         name: &str,
@@ -191,12 +192,12 @@ impl Perfetto {
         out.instant(at, track, "event", &format!("finds port {port}"), Value::Null);
     }
 
-    fn event(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, usize), event: Event) {
+    fn event(&mut self, of: &Of<'_>, out: &mut Events<'_>, (at, pe): (u64, PeId), event: Event) {
         let track = Tracks::pe(pe);
         let mut instant = |cat: &str, name: String| out.instant(at, track, cat, &name, Value::Null);
         match event {
             Event::Regions { view, enabled } => {
-                let Some(open) = self.pes.get_mut(pe) else { return };
+                let open = &mut self.pes[pe];
                 let before = open.view.replace(view);
                 let track = self.tracks.view(pe);
                 if before != Some(view) {
@@ -234,10 +235,10 @@ impl Perfetto {
     }
 }
 
-fn console(out: &mut Events<'_>, (at, pe): (u64, usize), text: &str) {
+fn console(out: &mut Events<'_>, (at, pe): (u64, PeId), text: &str) {
     out.instant(at, Tracks::pe(pe), "console", "console", json!({ "text": text }));
 }
 
-fn counter(out: &mut Events<'_>, at: u64, pe: usize, enabled: usize) {
+fn counter(out: &mut Events<'_>, at: u64, pe: PeId, enabled: usize) {
     out.counter(at, Tracks::pe(pe), &format!("EL2 regions of PE {pe}"), enabled);
 }

@@ -7,6 +7,7 @@ use super::context::Of;
 use super::file::TraceFile;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sim_core::layout::PeId;
 use sim_core::outcome::VcpuRef;
 use std::collections::BTreeMap;
 
@@ -46,13 +47,13 @@ impl Tracks {
     }
 
     /// What a PE runs.
-    pub(super) const fn pe(pe: usize) -> Track {
-        Track { pid: PES, tid: FIRST + pe }
+    pub(super) const fn pe(pe: PeId) -> Track {
+        Track { pid: PES, tid: FIRST + pe.get() }
     }
 
     /// Which view is in force on a PE.
-    pub(super) const fn view(&self, pe: usize) -> Track {
-        Track { pid: VIEWS, tid: FIRST + self.pes + pe }
+    pub(super) const fn view(&self, pe: PeId) -> Track {
+        Track { pid: VIEWS, tid: FIRST + self.pes + pe.get() }
     }
 
     /// A vCPU's place among all, if there is such a vCPU.
@@ -83,7 +84,7 @@ impl Tracks {
             out.metadata(track, "thread_name", json!({ "name": name }));
             out.metadata(track, "thread_sort_index", json!({ "sort_index": track.tid }));
         };
-        for pe in 0..self.pes {
+        for pe in of.scenario.layout.board().pe_ids() {
             thread(Self::pe(pe), format!("PE {pe}"));
             thread(self.view(pe), format!("on PE {pe}"));
         }

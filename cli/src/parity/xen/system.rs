@@ -1,8 +1,9 @@
 //! A scenario as a system for Xen: what of it Xen can run, its device tree, and the images of its domains.
 
-use super::tree::Node;
 use crate::parity::ParityError;
 use crate::parity::target::{GUEST_IMAGE, PROGRAMS};
+use dtoolkit::ToPropertyValue;
+use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 use scenario::Scenario;
 use sim_core::export::{self, Program};
 use sim_core::hyp::StaticChannel;
@@ -130,42 +131,56 @@ fn double(value: u64) -> [u32; 2] {
     [(value >> 32) as u32, value as u32]
 }
 
+/// A property. Its name is one of this file's, which the specification allows.
+fn property(name: &str, value: impl ToPropertyValue) -> DeviceTreeProperty {
+    DeviceTreeProperty::new_unchecked(name, value)
+}
+
+/// A node with these properties. Its name is one of this file's, which the specification allows.
+fn node(name: impl Into<String>, properties: impl IntoIterator<Item = DeviceTreeProperty>) -> DeviceTreeNode {
+    let mut node = DeviceTreeNode::new_unchecked(name);
+    properties.into_iter().for_each(|property| node.add_property(property));
+    node
+}
+
 /// What `/chosen` has for Xen: its command line, and a node for each domain. `sizes`: bytes of the images.
-pub(super) fn chosen(scenario: &Scenario, sizes: &[usize]) -> Node {
+pub(super) fn chosen(scenario: &Scenario, sizes: &[usize]) -> DeviceTreeNode {
     let domains = scenario.layout.domains();
     let order = order(domains);
     // A domain's lines on Xen's console are kept back without the log level. dom0 is not kept apart from others anyway.
     let xsm = if scenario.config.policy.silo { "silo" } else { "dummy" };
     let line = format!("console=dtuart dtuart=/pl011@9000000 dom0_mem=64M dom0_max_vcpus=1 guest_loglvl=all xsm={xsm}");
-    let mut chosen = Node::new("chosen").cells("#address-cells", &[2]).cells("#size-cells", &[2]);
-    chosen = chosen.texts("xen,xen-bootargs", &[&line]);
+    let cells = || [property("#address-cells", 2_u32), property("#size-cells", 2_u32)];
+    let mut chosen = node("chosen", cells());
+    chosen.add_property(property("xen,xen-bootargs", line));
     for position in order {
         let Some(domain) = domains.get(position) else { continue };
         let (address, size) = (module(position), sizes.get(position).copied().unwrap_or(0) as u64);
-        let [high, low] = double(address);
-        let [size_high, size_low] = double(size);
-        let image = Node::new(format!("module@{address:x}"))
-            .texts("compatible", &KERNEL)
-            .cells("reg", &[high, low, size_high, size_low]);
-        let ends = ends(scenario, position);
+        let reg = [double(address), double(size)].concat();
+        let image =
+            node(format!("module@{address:x}"), [property("compatible", KERNEL.as_slice()), property("reg", reg)]);
+        let nodes = core::iter::once(image).chain(ends(scenario, position));
         if domain.id.0 == 0 {
-            chosen = ends.into_iter().fold(chosen.child(image), Node::child);
+            nodes.for_each(|node| chosen.add_child(node));
             continue;
         }
-        let node = Node::new(format!("domU{}", domain.id.0))
-            .texts("compatible", &["xen,domain"])
-            .cells("#address-cells", &[2])
-            .cells("#size-cells", &[2])
-            .cells("memory", &double(RAM >> 10))
-            .cells("cpus", &[1])
-            .child(image);
-        chosen = chosen.child(ends.into_iter().fold(node, Node::child));
+        let [address_cells, size_cells] = cells();
+        let properties = [
+            property("compatible", "xen,domain"),
+            address_cells,
+            size_cells,
+            property("memory", double(RAM >> 10)),
+            property("cpus", 1_u32),
+        ];
+        let mut domain = node(format!("domU{}", domain.id.0), properties);
+        nodes.for_each(|node| domain.add_child(node));
+        chosen.add_child(domain);
     }
     chosen
 }
 
 /// The ends of static channels that a domain has.
-fn ends(scenario: &Scenario, position: usize) -> Vec<Node> {
+fn ends(scenario: &Scenario, position: usize) -> impl Iterator<Item = DeviceTreeNode> {
     /// Behind the phandles that QEMU gives.
     const FIRST: u32 = 0x10_0000;
     let handles = (FIRST..).step_by(2).zip(&scenario.config.channels);
@@ -173,11 +188,9 @@ fn ends(scenario: &Scenario, position: usize) -> Vec<Node> {
         let (listener, binder) = (channel.listener, channel.binder);
         [(listener, handle, handle + 1), (binder, handle + 1, handle)]
     });
-    let node = |((_, port), own, peer): ((usize, evtchn::Port), u32, u32)| {
-        Node::new(format!("evtchn@{:x}", port.0))
-            .texts("compatible", &["xen,evtchn-v1"])
-            .cells("xen,evtchn", &[port.0, peer])
-            .cells("phandle", &[own])
-    };
-    ends.filter(|((domain, _), ..)| *domain == position).map(node).collect()
+    ends.filter(move |((domain, _), ..)| *domain == position).map(|((_, port), own, peer)| {
+        let properties =
+            [property("compatible", "xen,evtchn-v1"), property("xen,evtchn", [port.0, peer]), property("phandle", own)];
+        node(format!("evtchn@{:x}", port.0), properties)
+    })
 }

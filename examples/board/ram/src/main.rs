@@ -6,7 +6,7 @@ use sim_core::hyp::sched::Scheduler;
 use sim_core::hyp::strategy::MapPage;
 use sim_core::hyp::{Hypervisor, StaticChannel};
 use sim_core::layout::{
-    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, Placement, Sections, Span, VcpuLayout,
+    Board, DomainLayout, HypDevices, Image, Layout, LayoutParts, PeId, Placement, Sections, Span, VcpuLayout,
 };
 use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
 use std::alloc::{GlobalAlloc, System};
@@ -44,8 +44,8 @@ struct Nothing;
 impl Platform for Nothing {
     type Fault = Infallible;
 
-    fn pe(&self) -> usize {
-        0
+    fn pe(&self) -> PeId {
+        PeId::PRIMARY
     }
 
     fn read(&mut self, _: SysReg) -> u64 {
@@ -76,7 +76,7 @@ impl Platform for Nothing {
         Ok(0)
     }
 
-    fn kick(&mut self, _: usize) {}
+    fn kick(&mut self, _: PeId) {}
 
     fn now(&self) -> u64 {
         0
@@ -102,7 +102,7 @@ fn held(domains: u16, vcpus: usize, channels: u32) -> Result<usize, Box<dyn Erro
             id: DomId(id),
             name: format!("domU{id}"),
             ram: vec![span(RAM.0 + RAM.1 * u64::from(id), RAM.1)?],
-            vcpus: vec![VcpuLayout { pe: 0, el1_regions: Vec::new() }; vcpus],
+            vcpus: vec![VcpuLayout { pe: PeId::PRIMARY, el1_regions: Vec::new() }; vcpus],
             max_evtchn_port: 1023,
             vacant: false,
             ..DomainLayout::vacancy()

@@ -10,13 +10,14 @@ extern crate alloc;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use board::{heap::BoardHeap, semihosting};
+use board::heap::BoardHeap;
+use board::semihosting;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use sim_core::export::{self, Program, System};
 use sim_core::guest::steps::StepGuest;
 use sim_core::hyp::strategy::Builtin;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::story::{Seen, Story};
 use sim_core::world::watch::{Told, Watch};
 use sim_core::world::{Config, World};
@@ -41,13 +42,13 @@ fn refuse(why: impl core::fmt::Display) -> ! {
 struct Teller(Story<semihosting::Console>);
 
 impl Watch for Teller {
-    fn tell(&mut self, _: u64, pe: usize, what: Told) {
+    fn tell(&mut self, _: u64, pe: PeId, what: Told) {
         if let Told::Unexpected(failure) = what {
             self.see(pe, Seen::Unexpected(failure.vcpu, failure.step));
         }
     }
 
-    fn see(&mut self, pe: usize, seen: Seen<'_>) {
+    fn see(&mut self, pe: PeId, seen: Seen<'_>) {
         // There is nobody to tell of a console that fails.
         let _ = self.0.tell(pe, seen);
     }

@@ -66,6 +66,7 @@ pub struct Plan {
     page_bytes: (u64, Vec<u64>),
     boot: BootPlan,
     pmsa: Pmsa,
+    pes: usize,
     el2_regions: u8,
     default_map: bool,
 }
@@ -95,6 +96,7 @@ impl Plan {
             page_bytes: bytes(layout, |owner| matches!(owner, Owner::Pool(Some(_)))),
             boot: BootPlan::default(),
             pmsa: layout.board().pmsa,
+            pes: layout.board().pes,
             el2_regions: layout.board().el2_regions,
             default_map: layout.board().rules.default_map != DefaultMap::None,
         };
@@ -331,6 +333,12 @@ impl Plan {
     #[must_use]
     pub const fn resident(&self) -> bool {
         self.needs.resident
+    }
+
+    /// How many PEs the board has.
+    #[must_use]
+    pub const fn pes(&self) -> usize {
+        self.pes
     }
 
     /// Regions of the board's EL2 MPU.

@@ -4,13 +4,14 @@
 use crate::hyp::domain::{Domains, VcpuId};
 use crate::layout::Layout;
 use alloc::vec::Vec;
+use boards::{PeId, PerPe};
 
 /// A minor frame, in the order in which those of a PE follow each other.
 #[cfg_attr(feature = "export", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MinorFrame {
     /// The PE.
-    pub pe: usize,
+    pub pe: PeId,
     /// Position of the domain, and the vCPU; `None`: the PE is idle.
     pub vcpu: Option<(usize, u32)>,
     /// Its cycles.
@@ -32,7 +33,7 @@ pub enum ScheduleError {
         /// Which.
         frame: usize,
         /// The PE asked for.
-        pe: usize,
+        pe: PeId,
         /// How many there are.
         pes: usize,
     },
@@ -50,9 +51,9 @@ pub enum ScheduleError {
         /// Which.
         frame: usize,
         /// The frame's PE.
-        pe: usize,
+        pe: PeId,
         /// The vCPU's.
-        lives: usize,
+        lives: PeId,
     },
     /// A major frame that does not fit in 64 bits.
     #[error("the runtimes of PE {pe} up to frame {frame} do not fit in 64 bits; give it shorter frames")]
@@ -60,7 +61,7 @@ pub enum ScheduleError {
         /// The frame that is too much.
         frame: usize,
         /// The PE.
-        pe: usize,
+        pe: PeId,
     },
     /// A vCPU without a frame.
     #[error("vCPU {vcpu} of the domain at position {domain} has no frame and would never run; give it one on PE {pe}")]
@@ -70,23 +71,23 @@ pub enum ScheduleError {
         /// The vCPU.
         vcpu: u32,
         /// Where it lives.
-        pe: usize,
+        pe: PeId,
     },
 }
 
 /// Checks a schedule against the system it is for.
 pub fn check(layout: &Layout, frames: &[MinorFrame]) -> Result<(), ScheduleError> {
-    let pes = layout.board().pes;
-    let mut majors = alloc::vec![0u64; pes];
+    let board = layout.board();
+    let mut majors = PerPe::new(board.pes, |_| 0u64);
     for (frame, minor) in frames.iter().enumerate() {
         let pe = minor.pe;
         if minor.runtime == 0 {
             return Err(ScheduleError::Empty { frame });
         }
-        let Some(major) = majors.get_mut(pe) else {
-            return Err(ScheduleError::NoSuchPe { frame, pe, pes });
-        };
-        *major = major.checked_add(minor.runtime).ok_or(ScheduleError::TooLong { frame, pe })?;
+        if !board.has_pe(pe) {
+            return Err(ScheduleError::NoSuchPe { frame, pe, pes: board.pes });
+        }
+        majors[pe] = majors[pe].checked_add(minor.runtime).ok_or(ScheduleError::TooLong { frame, pe })?;
         if let Some((domain, vcpu)) = minor.vcpu {
             let vcpus = layout.domains().get(domain).map(|planned| planned.vcpus.as_slice()).unwrap_or_default();
             let planned = usize::try_from(vcpu).ok().and_then(|vcpu| vcpus.get(vcpu));
@@ -118,7 +119,7 @@ pub struct Cycle {
 impl Cycle {
     /// The frames of one PE out of a checked schedule.
     #[must_use]
-    pub fn new(frames: &[MinorFrame], domains: &Domains, pe: usize) -> Self {
+    pub fn new(frames: &[MinorFrame], domains: &Domains, pe: PeId) -> Self {
         let mut end = 0u64;
         let mine = frames.iter().filter(|minor| minor.pe == pe).map(|minor| {
             end = end.saturating_add(minor.runtime);
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn frames_come_round_at_fixed_times() {
-        let (a, b) = (Some(VcpuId(0)), Some(VcpuId(1)));
+        let (a, b) = (Some(VcpuId::at(0)), Some(VcpuId::at(1)));
         let mut cycle = Cycle::of(&[(10, a), (15, None), (35, b)]);
         assert_eq!(cycle.at(100), Some((a, 110)), "the first question begins the first major frame");
         for (now, owner, end) in [

@@ -16,6 +16,7 @@ use crate::hyp::view::Wanted;
 use crate::outcome::ViewId;
 use crate::platform::Platform;
 use alloc::vec::Vec;
+use boards::PerPe;
 use mpu_model::SlotSet;
 
 /// A guest's view, or the idle view, as it is programmed on a PE.
@@ -44,14 +45,15 @@ pub struct EnableMask {
     /// Whether entry synchronises before EL2 goes on.
     pub entry_isb: bool,
     plan: u64,
-    residents: Vec<Residents>,
+    /// What is programmed on each PE; `None`: nothing yet.
+    residents: Option<PerPe<Residents>>,
 }
 
 impl EnableMask {
     /// With nothing programmed.
     #[must_use]
     pub const fn new(entry_isb: bool) -> Self {
-        Self { entry_isb, plan: 0, residents: Vec::new() }
+        Self { entry_isb, plan: 0, residents: None }
     }
 
     /// Works with what is programmed on the PE, the hypervisor view there as the plan has it.
@@ -60,16 +62,10 @@ impl EnableMask {
         cx: &mut Reach<'_, P>,
         work: impl FnOnce(&mut Residents, &mut Reach<'_, P>) -> Result<T, P::Fault>,
     ) -> Result<T, P::Fault> {
-        let pe = cx.p.pe();
-        if self.residents.len() <= pe {
-            self.residents.resize_with(pe.saturating_add(1), Residents::default);
-        }
-        let mut residents = self.residents.get_mut(pe).map(core::mem::take).unwrap_or_default();
-        let done = residents.follow(self.plan, cx).and_then(|()| work(&mut residents, cx));
-        if let Some(place) = self.residents.get_mut(pe) {
-            *place = residents;
-        }
-        done
+        let residents = self.residents.get_or_insert_with(|| PerPe::new(cx.plan.pes(), |_| Residents::default()));
+        let residents = &mut residents[cx.p.pe()];
+        residents.follow(self.plan, cx)?;
+        work(residents, cx)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::layout::Span;
 use crate::outcome::ViewId;
 use crate::platform::Platform;
 use alloc::vec::Vec;
+use boards::PerPe;
 use mpu_model::Region;
 
 /// One page that was handed over.
@@ -35,20 +36,16 @@ pub struct Pin {
     held: Vec<Held>,
     /// Goes up with every change of `held`.
     generation: u64,
-    /// The generation each PE has in its registers.
-    loaded: Vec<u64>,
+    /// The generation each PE has in its registers; `None`: no PE has any yet.
+    loaded: Option<PerPe<u64>>,
 }
 
 impl Pin {
     /// Brings the PE's registers up to date.
     fn sync<P: Platform>(&mut self, cx: &mut Reach<'_, P>) -> Result<(), P::Fault> {
-        let pe = cx.p.pe();
-        if self.loaded.len() <= pe {
-            self.loaded.resize(pe.saturating_add(1), 0);
-        }
-        match self.loaded.get_mut(pe) {
-            Some(loaded) if *loaded != self.generation => *loaded = self.generation,
-            _ => return Ok(()),
+        let loaded = self.loaded.get_or_insert_with(|| PerPe::new(cx.plan.pes(), |_| 0));
+        if core::mem::replace(&mut loaded[cx.p.pe()], self.generation) == self.generation {
+            return Ok(());
         }
         let pins: Vec<view::Pin> = self.held.iter().map(|held| held.pin).collect();
         cx.view.set_pins(cx.plan, cx.p, &pins)

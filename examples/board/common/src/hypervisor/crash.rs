@@ -7,6 +7,7 @@ use core::fmt::Write;
 use evtchn::Object;
 use mpu_model::{MpuReg, Pmsa};
 use sim_core::hyp::panic;
+use sim_core::layout::PeId;
 use sim_core::outcome::ViewId;
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
@@ -34,11 +35,11 @@ pub(super) fn report<B: Board>(p: &mut Pe<B>, running: &mut Running<B::Rule>, el
     // There is nobody to tell of a console that fails.
     let _ = writeln!(out, "# PE 0 took an exception to EL2 from EL2, at the instruction at {elr:#010x}");
     let _ = write::<B>(&mut out, running, esr, far);
-    let Ok(()) = panic::report(p, running.hyp.core.layout.board().console.span);
+    let Ok(()) = panic::report(p, running.hyp.layout().board().console.span);
 }
 
 fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, far: u64) -> core::fmt::Result {
-    let core = &running.hyp.core;
+    let hyp = &running.hyp;
     let Names { syndrome, address, base, limit } = names(B::PMSA);
     writeln!(
         out,
@@ -48,8 +49,8 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
         esr >> 6 & 1
     )?;
     write!(out, "#   {address}={far:#010x}, owner ")?;
-    place(out, core.layout.owner(far).0.place())?;
-    if let Some((area, offset)) = running.hyp.object_at(far) {
+    place(out, hyp.layout().owner(far).0.place())?;
+    if let Some((area, offset)) = hyp.object_at(far) {
         let object = match area.object {
             Object::SharedInfo => ("shared_info", None),
             Object::VcpuInfo(vcpu) => ("vcpu_info of vCPU", Some(vcpu.0 as usize)),
@@ -62,25 +63,24 @@ fn write<B: Board>(out: &mut impl Write, running: &Running<B::Rule>, esr: u64, f
             writeln!(out, "#   it is domain {domain}'s")?;
         }
     }
-    if let Some(vcpu) = current(&running.hyp) {
+    if let Some(vcpu) = current(hyp) {
         writeln!(out, "#   on behalf of vCPU {} of domain {}", vcpu.vcpu, vcpu.domain)?;
     }
-    if let Some(pe) = core.pes.first() {
-        write!(out, "#   view in force: ")?;
-        place(
-            out,
-            match pe.view.current() {
-                ViewId::Idle => ("idle", None),
-                ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
-                ViewId::Hypervisor => ("hypervisor", None),
-            },
-        )?;
-        for slot in pe.view.enabled().iter() {
-            B::write(SysReg::El2(MpuReg::Prselr), slot.into());
-            isb();
-            let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
-            writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
-        }
+    let view = hyp.view_on(PeId::PRIMARY);
+    write!(out, "#   view in force: ")?;
+    place(
+        out,
+        match view.current() {
+            ViewId::Idle => ("idle", None),
+            ViewId::Guest(domain) => ("guest view of domain", Some(domain)),
+            ViewId::Hypervisor => ("hypervisor", None),
+        },
+    )?;
+    for slot in view.enabled().iter() {
+        B::write(SysReg::El2(MpuReg::Prselr), slot.into());
+        isb();
+        let (first, last) = (B::read(SysReg::El2(MpuReg::Prbar)), B::read(SysReg::El2(MpuReg::Prlar)));
+        writeln!(out, "#     slot {slot:2}: {base}={first:#010x} {limit}={last:#010x}")?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use sim_core::export::{self, System};
 use sim_core::hyp::Hypervisor;
 use sim_core::hyp::entry::Next;
 use sim_core::hyp::strategy::Strategy;
-use sim_core::layout::Layout;
+use sim_core::layout::{Layout, PeId};
 use sim_core::outcome::{StepId, VcpuRef};
 use sim_core::platform::SysReg;
 use sim_core::story::Seen;
@@ -125,11 +125,11 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
     }
     let mut hyp =
         Hypervisor::new(layout, strategy, system.scheduler.clone(), system.policy).unwrap_or_else(|why| refuse(why));
-    let vcpus: Vec<_> = hyp.core.domains.iter().map(|(id, vcpu)| (id, vcpu.domain)).collect();
+    let vcpus: Vec<_> = hyp.vcpus().map(|(id, vcpu)| (id, vcpu.domain)).collect();
     for (id, domain) in vcpus {
-        let bank = hyp.core.layout.domains().get(domain).and_then(|domain| domain.ram.first()).copied();
-        if let (Some(bank), Some(vcpu)) = (bank, hyp.core.domains.vcpu_mut(id)) {
-            vcpu.start_at(bank.base().wrapping_add(places::IMAGE.into()));
+        let bank = hyp.layout().domains().get(domain).and_then(|domain| domain.ram.first()).copied();
+        if let Some(bank) = bank {
+            hyp.start_at(id, bank.base().wrapping_add(places::IMAGE.into()));
         }
     }
     (hyp, system)
@@ -137,8 +137,9 @@ fn set_up<B: Board>() -> (Hypervisor<B::Rule>, System) {
 
 /// Who runs.
 fn current<S>(hyp: &Hypervisor<S>) -> Option<VcpuRef> {
-    let id = hyp.core.pes.first()?.queue.current?;
-    hyp.core.domains.vcpu(id).map(|vcpu| VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
+    let id = hyp.current(PeId::PRIMARY)?;
+    let vcpu = hyp.vcpu(id);
+    Some(VcpuRef { domain: vcpu.domain, vcpu: vcpu.index })
 }
 
 /// What comes after EL2: the guest's registers, or the end if nobody can run. Without time nothing would wake anyone.
@@ -160,11 +161,11 @@ pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
     let Running { hyp, voice } = running;
     B::open_interrupts();
     // Nobody saves them, so guests that share the PE would read each other's.
-    B::lend_floating_point(hyp.core.domains.iter().count() <= 1);
-    B::open_console(hyp.core.layout.board().console.span.base());
+    B::lend_floating_point(hyp.vcpus().count() <= 1);
+    B::open_console(hyp.layout().board().console.span.base());
     let mut p = voice.platform(&mut pe);
     let Ok(()) = hyp.boot(&mut p);
-    let memory = hyp.core.layout.heap();
+    let memory = hyp.layout().heap();
     if memory.size() >= MORE_HEAP.0 + MORE_HEAP.1 {
         // SAFETY: the hypervisor's own pages are at the start of its heap and at the end, and its region is on from now on.
         unsafe { heap.extend((memory.base() + MORE_HEAP.0) as *mut u8, MORE_HEAP.1 as usize) };
@@ -178,8 +179,8 @@ pub fn start<B: Board>(heap: &BoardHeap) -> B::Pushed {
         refuse("boot is not over");
     }
     for (domain, vcpu) in &system.off {
-        if let Some(id) = hyp.core.domains.id(*domain, *vcpu) {
-            hyp.core.offline(id);
+        if let Some(id) = hyp.vcpu_id(*domain, *vcpu) {
+            hyp.offline(id);
         }
     }
     let mut frame = Frame::default();

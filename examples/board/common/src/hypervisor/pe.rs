@@ -4,6 +4,7 @@ use super::{Board, physical};
 use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
+use sim_core::layout::PeId;
 use sim_core::platform::{Event, Platform, Rmw, SysReg, Width};
 
 /// It holds nothing: the registers are the state. There is no other PE to kick, and no time.
@@ -30,8 +31,8 @@ pub fn isb() {
 impl<B: Board> Platform for Pe<B> {
     type Fault = Infallible;
 
-    fn pe(&self) -> usize {
-        0
+    fn pe(&self) -> PeId {
+        PeId::PRIMARY
     }
 
     fn read(&mut self, reg: SysReg) -> u64 {
@@ -67,7 +68,7 @@ impl<B: Board> Platform for Pe<B> {
         Ok(physical::rmw(address, op))
     }
 
-    fn kick(&mut self, _: usize) {}
+    fn kick(&mut self, _: PeId) {}
 
     fn now(&self) -> u64 {
         0
