@@ -55,6 +55,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for register in machine.unknown_registers() {
         eprintln!("UNDEFINED: {register}");
     }
-    eprintln!("{} instructions in {seconds:.2} s: {:.1} million a second", machine.time(), machine.time() as f64 / seconds / 1e6);
+    eprintln!(
+        "{} instructions in {seconds:.2} s: {:.1} million a second",
+        machine.time(),
+        machine.time() as f64 / seconds / 1e6
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What an instruction may end in other than its result.
 
-/// What the syndrome of a data abort tells of the instruction: ISS bits ISV to AR (Arm ARM, ESR_ELx, ISS encoding of a data abort).
+/// What the syndrome of a data abort tells of the instruction: ISS bits ISV to AR (Arm ARM, `ESR_ELx`, ISS encoding of a data abort).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// Log2 of the bytes of the access.

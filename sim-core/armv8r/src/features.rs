@@ -1,9 +1,9 @@
-//! What a PE has beyond the base of Armv8-R AArch64, and the ID registers that tell of it.
+//! What a PE has beyond the base of Armv8-R `AArch64`, and the ID registers that tell of it.
 //!
 //! Fields: Arm ARM (DDI 0487) section D24.2, `ID_AA64*_EL1`, `CTR_EL0`, `DCZID_EL0`, `CLIDR_EL1`, `CCSIDR_EL1`; DDI 0600 for
 //! `ID_AA64MMFR0_EL1.MSA` and `MSA_frac`.
 
-/// Optional features of a PE. The mandatory ones of Armv8-R AArch64 (DDI 0628) are always there.
+/// Optional features of a PE. The mandatory ones of Armv8-R `AArch64` (DDI 0628) are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Floating point and Advanced SIMD.
@@ -100,7 +100,15 @@ impl Identity {
     const fn pfr0(&self) -> u64 {
         let fp = if self.features.fp_simd { 0 } else { 0xf };
         // EL0, EL1 and EL2 in AArch64, no EL3; system registers of the GIC; RAS; EL2 in Secure state; DIT.
-        field(1, 0) | field(1, 4) | field(1, 8) | field(fp, 16) | field(fp, 20) | field(1, 24) | field(1, 28) | field(1, 36) | field(1, 48)
+        field(1, 0)
+            | field(1, 4)
+            | field(1, 8)
+            | field(fp, 16)
+            | field(fp, 20)
+            | field(1, 24)
+            | field(1, 28)
+            | field(1, 36)
+            | field(1, 48)
     }
 
     const fn isar0(&self) -> u64 {

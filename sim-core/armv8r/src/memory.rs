@@ -219,7 +219,14 @@ mod tests {
 
     fn memory() -> Memory {
         let span = |base, size| Span::with_size(base, size).unwrap();
-        Memory::new([(span(0x10_0000, 0x1000), Kind::Flash), (span(0, 0x8000), Kind::Ram), (span(0x20_0000, 64), Kind::Tcm { pe: boards::PeId::new(1) })], 4)
+        Memory::new(
+            [
+                (span(0x10_0000, 0x1000), Kind::Flash),
+                (span(0, 0x8000), Kind::Ram),
+                (span(0x20_0000, 64), Kind::Tcm { pe: boards::PeId::new(1) }),
+            ],
+            4,
+        )
     }
 
     fn bytes<const N: usize>(memory: &Memory, address: u64) -> [u8; N] {
@@ -257,7 +264,8 @@ mod tests {
         assert_eq!(two.store(page, 8, 9_u32.to_le_bytes()), Written::Plainly);
         assert!(one != two && bytes(&one, 0x1008) == [0] && two.load(page, 8) == Some([9, 0]));
         // A page of zeros is as good as none.
-        assert!(one.write(0x2000, &[0]) && one == { memory().write(0, &[]); let mut plain = memory(); assert!(plain.write(0x1000, &[7])); plain });
+        let mut plain = memory();
+        assert!(plain.write(0x1000, &[7]) && one.write(0x2000, &[0]) && one == plain);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Semihosting calls (Arm, Semihosting for AArch32 and AArch64, version 3): what HLT 0xf000 does with the operation in W0 and the
+//! Semihosting calls (Arm, Semihosting for `AArch32` and `AArch64`, version 3): what HLT 0xf000 does with the operation in W0 and the
 //! parameter in X1.
 //!
 //! Only the console and the list of features can be opened: a file of the host is never touched, and the host's clock never
@@ -151,7 +151,7 @@ impl Semihosting {
         let attempt = match operation {
             operation::EXIT | operation::EXIT_EXTENDED => return exit(host, parameter),
             operation::ERRNO => Ok(self.errno),
-            operation::ISERROR => field(host, parameter, 0).map(|status| u64::from((status as i64) < 0)),
+            operation::ISERROR => field(host, parameter, 0).map(|status| u64::from(status.cast_signed() < 0)),
             operation::OPEN => self.open(host, parameter),
             operation::CLOSE => self.close(host, parameter),
             operation::WRITEC => print_byte(host, parameter),

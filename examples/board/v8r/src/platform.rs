@@ -11,6 +11,8 @@ use sim_core::platform::{SysReg, Width};
 
 /// `SCTLR_ELx` bits that read as one and are to be written so (DDI 0487); the hypervisor knows nothing of them.
 const RES1: u64 = 0x30c5_0830;
+/// The same of `SCTLR_EL1`, where bit 20 (TSCXT) is one of them on a PE without `FEAT_CSV2_2`.
+const RES1_OF_EL1: u64 = RES1 | 1 << 20;
 /// `HCR_EL2.RW`: EL1 is in `AArch64`. Armv8-R has it so whatever is written; where EL1 could be otherwise it has to be.
 const RW: u64 = 1 << 31;
 
@@ -38,7 +40,7 @@ impl Cpu {
             (MpuReg::Mair, true) => read!("mair_el2"),
             (MpuReg::Mair, false) => read!("mair_el1"),
             (MpuReg::Sctlr, true) => read!("sctlr_el2") & !RES1,
-            (MpuReg::Sctlr, false) => read!("sctlr_el1") & !RES1,
+            (MpuReg::Sctlr, false) => read!("sctlr_el1") & !RES1_OF_EL1,
             // PMSAv8-32 only.
             (MpuReg::Mair1, _) => 0,
         }
@@ -61,7 +63,7 @@ impl Cpu {
             (MpuReg::Mair, true) => write!("mair_el2", value),
             (MpuReg::Mair, false) => write!("mair_el1", value),
             (MpuReg::Sctlr, true) => write!("sctlr_el2", value | RES1),
-            (MpuReg::Sctlr, false) => write!("sctlr_el1", value | RES1),
+            (MpuReg::Sctlr, false) => write!("sctlr_el1", value | RES1_OF_EL1),
             // Read-only, and PMSAv8-32 only.
             (MpuReg::Mpuir | MpuReg::Mair1, _) => {}
         }

@@ -1,4 +1,4 @@
-//! Accesses that read and write as one (Arm ARM, C3.2.12 and C3.2.13, FEAT_LSE).
+//! Accesses that read and write as one (Arm ARM, C3.2.12 and C3.2.13, `FEAT_LSE`).
 
 use crate::a64::bits::sign_extend;
 

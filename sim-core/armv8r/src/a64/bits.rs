@@ -50,19 +50,19 @@ pub(in crate::a64) const fn sign_extend(value: u64, count: u32) -> u64 {
     ((value << rest).cast_signed() >> rest).cast_unsigned()
 }
 
-/// `DecodeBitMasks` for a logical immediate (Arm ARM, shared pseudocode): the mask, or none where the encoding is reserved.
-pub(in crate::a64) const fn logical_immediate(n: bool, imms: u32, immr: u32) -> Option<u64> {
-    let levels = ((n as u32) << 6) | (!imms & 0x3f);
+/// `DecodeBitMasks` for a logical immediate of the fields N, imms and immr (Arm ARM, shared pseudocode): the mask, or none where the encoding is reserved.
+pub(in crate::a64) const fn logical_immediate(n: bool, last: u32, rotate: u32) -> Option<u64> {
+    let levels = ((n as u32) << 6) | (!last & 0x3f);
     if levels < 2 {
         return None;
     }
-    let length = 31 - levels.leading_zeros();
+    let length = levels.ilog2();
     let size = 1 << length;
-    let last = imms & (size - 1);
+    let last = last & (size - 1);
     if last == size - 1 {
         return None;
     }
-    let rotate = immr & (size - 1);
+    let rotate = rotate & (size - 1);
     let element = ones(last + 1);
     let rotated = ((element >> rotate) | element.unbounded_shl(size - rotate)) & ones(size);
     let mut mask = rotated;

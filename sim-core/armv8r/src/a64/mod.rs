@@ -21,13 +21,13 @@ pub use regs::Regs;
 
 use crate::exception::{Exit, Transfer};
 
-/// When an access whose address is not aligned to its bytes faults (Arm ARM, B2.5 with FEAT_LSE2; `AArch64.CheckAlignment`).
-/// Whatever this says, it does where SCTLR_ELx.A is 1 or the memory is Device.
+/// When an access whose address is not aligned to its bytes faults (Arm ARM, B2.5 with `FEAT_LSE2`; `AArch64.CheckAlignment`).
+/// Whatever this says, it does where `SCTLR_ELx.A` is 1 or the memory is Device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
     /// Nowhere else.
     Natural,
-    /// LDAR, STLR, LDAPR and their kin: if its bytes are not all in one 16-byte granule and SCTLR_ELx.nAA is 0.
+    /// LDAR, STLR, LDAPR and their kin: if its bytes are not all in one 16-byte granule and `SCTLR_ELx.nAA` is 0.
     Ordered,
     /// Exclusive and atomic accesses: if its bytes are not all in one 16-byte granule.
     Atomic,
@@ -56,7 +56,7 @@ pub struct Access {
     pub transfer: Option<Transfer>,
 }
 
-/// A system register or system instruction: op0, op1, CRn, CRm, op2, as bits 20:5 of its word.
+/// A system register or system instruction: op0, op1, `CRn`, `CRm`, op2, as bits 20:5 of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SysEncoding(pub u16);
 
@@ -109,7 +109,7 @@ pub trait Env {
     fn read_register(&mut self, regs: &Regs, register: SysEncoding) -> Result<u64, Exit>;
     /// MSR of a register.
     fn write_register(&mut self, regs: &mut Regs, register: SysEncoding, value: u64) -> Result<(), Exit>;
-    /// MSR immediate: op1, op2 and the immediate, of PSTATE fields (DAIFSet, DAIFClr, SPSel, PAN, UAO, DIT, SSBS).
+    /// MSR immediate: op1, op2 and the immediate, of PSTATE fields (`DAIFSet`, `DAIFClr`, `SPSel`, PAN, UAO, DIT, SSBS).
     fn write_pstate(&mut self, regs: &mut Regs, op1: u8, op2: u8, immediate: u8) -> Result<(), Exit>;
     /// SYS: cache, TLB, address translation and prediction maintenance, DC ZVA.
     fn system(&mut self, regs: &Regs, operation: SysEncoding, value: u64) -> Result<(), Exit>;
@@ -124,7 +124,7 @@ pub trait Env {
     fn fp_access(&mut self) -> Result<(), Exit>;
     /// ELR of this EL, for ERETAA and ERETAB.
     fn link(&self) -> u64;
-    /// SCTLR_ELx.SA or SA0 of this EL: an access whose base is SP faults where SP is not aligned to 16 bytes.
+    /// `SCTLR_ELx.SA` or SA0 of this EL: an access whose base is SP faults where SP is not aligned to 16 bytes.
     fn checks_sp(&self) -> bool;
     /// Whether pointer authentication is enabled here for this key; the key, if so. `Err`: it traps.
     fn pointer_key(&mut self, key: PointerKey) -> Result<Option<u128>, Exit>;
@@ -133,14 +133,14 @@ pub trait Env {
 /// Keys of pointer authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PointerKey {
-    /// APIAKey.
+    /// `APIAKey`.
     InstructionA,
-    /// APIBKey.
+    /// `APIBKey`.
     InstructionB,
-    /// APDAKey.
+    /// `APDAKey`.
     DataA,
-    /// APDBKey.
+    /// `APDBKey`.
     DataB,
-    /// APGAKey.
+    /// `APGAKey`.
     Generic,
 }

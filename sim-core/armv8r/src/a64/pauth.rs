@@ -1,8 +1,8 @@
-//! Pointer authentication codes (Arm ARM, D5.1.5 `ComputePAC` and its kin; QARMA5 as FEAT_PAuth has it: R. Avanzi, "The QARMA Block
+//! Pointer authentication codes (Arm ARM, D5.1.5 `ComputePAC` and its kin; QARMA5 as `FEAT_PAuth` has it: R. Avanzi, "The QARMA Block
 //! Cipher Family", IACR ePrint 2016/444, QARMA-64 with sigma 2 and five rounds).
 //!
-//! Addresses have 48 bits and no tag: the code takes bits 63:56 and 54:48; bit 55 tells the upper from the lower range. FEAT_EPAC,
-//! FEAT_PAuth2 and FEAT_FPAC are not there.
+//! Addresses have 48 bits and no tag: the code takes bits 63:56 and 54:48; bit 55 tells the upper from the lower range. `FEAT_EPAC`,
+//! `FEAT_PAuth2` and `FEAT_FPAC` are not there.
 
 use crate::a64::PointerKey;
 use crate::a64::bits::ones;
@@ -136,7 +136,7 @@ pub(in crate::a64) fn sign(pointer: u64, modifier: u64, key: u128) -> u64 {
     (code & CODE) | (pointer & ADDRESS) | if upper { RANGE } else { 0 }
 }
 
-/// `Auth`, without FEAT_FPAC: a pointer whose code is wrong becomes one that faults.
+/// `Auth`, without `FEAT_FPAC`: a pointer whose code is wrong becomes one that faults.
 pub(in crate::a64) fn authenticate(pointer: u64, modifier: u64, key: u128, which: PointerKey) -> u64 {
     let original = strip(pointer);
     if (compute(original, modifier, key) ^ pointer) & CODE == 0 {

@@ -42,13 +42,13 @@ impl Regs {
 
     /// The SP in use.
     #[must_use]
-    pub const fn sp(&self) -> u64 {
-        self.x[SP as usize]
+    pub fn sp(&self) -> u64 {
+        self.get(SP)
     }
 
     /// Writes the SP in use.
-    pub const fn set_sp(&mut self, value: u64) {
-        self.x[SP as usize] = value;
+    pub fn set_sp(&mut self, value: u64) {
+        self.put(SP, value);
     }
 
     /// A register as an instruction names it.

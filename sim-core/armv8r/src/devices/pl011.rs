@@ -3,8 +3,9 @@
 //! Time is not modelled: a byte that is written and may be transmitted is out at once, when the owner takes it with
 //! [`Pl011::transmit`], and the line is idle after each byte that is received. So:
 //!
-//! * The receive timeout interrupt is asserted as soon as the receive FIFO holds anything, with FIFOs enabled (3.4.2 has 32 bit
-//!   periods of silence).
+//! * The receive timeout interrupt, for which a UART waits for 32 bit periods of silence (3.4.2), is asserted, with FIFOs enabled,
+//!   when a byte is received, when a read leaves bytes in the receive FIFO, and when the owner says that the line is
+//!   [`Pl011::idle`]. So an image that clears it and leaves bytes gets it again, as from a UART, but not at once.
 //! * The transmit interrupt is asserted whenever the transmit FIFO runs empty, which is when it passes any trigger level.
 //!
 //! The FIFOs hold 32 bytes, as those of r1p5 do: 16 is what revisions before it have.
@@ -131,7 +132,13 @@ impl Pl011 {
         if self.receiving.len() >= self.receive_level() {
             self.raw |= interrupt::RX;
         }
-        if self.fifos() {
+        self.idle();
+    }
+
+    /// The line has been silent for long: what is left in the receive FIFO asserts the timeout interrupt again. An owner whose
+    /// PEs all sleep says so.
+    pub fn idle(&mut self) {
+        if self.fifos() && !self.receiving.is_empty() {
             self.raw |= interrupt::RT;
         }
     }
@@ -235,6 +242,7 @@ impl Pl011 {
         if self.receiving.is_empty() {
             self.raw &= !interrupt::RT;
         }
+        self.idle();
         data
     }
 
@@ -372,12 +380,17 @@ mod tests {
         assert_eq!(uart.read(MIS, 4), (interrupt::RX | interrupt::RT).into());
         uart.read(DR, 4);
         assert_eq!(uart.read(MIS, 4), interrupt::RT.into());
-        uart.write(ICR, 4, interrupt::RT.into());
-        assert!(!uart.interrupt());
-        uart.receive(5);
         uart.write(IFLS, 4, 1 << 3);
+        let ways: [fn(&mut Pl011); 3] =
+            [|uart| uart.receive(5), |uart| uart.idle(), |uart| assert_eq!(uart.read(DR, 4), 2)];
+        for again in ways {
+            uart.write(ICR, 4, interrupt::RT.into());
+            assert!(!uart.interrupt());
+            again(&mut uart);
+            assert!(uart.interrupt());
+        }
         assert_eq!(uart.read(RIS, 4), interrupt::RT.into());
-        for _ in 0..4 {
+        for _ in 0..3 {
             uart.read(DR, 4);
         }
         assert_eq!((uart.read(RIS, 4), uart.interrupt()), (0, false));

@@ -155,7 +155,7 @@ impl Timers {
     /// Writes TVAL: the compare value is the count and these 32 bits, sign-extended.
     pub const fn set_value(&mut self, timer: Timer, count: u64, value: u64) {
         let view = self.view(timer, count);
-        self.registers_mut(timer).compare = view.wrapping_add(value as u32 as i32 as i64 as u64);
+        self.registers_mut(timer).compare = view.wrapping_add_signed((value as u32).cast_signed() as i64);
     }
 
     /// The level of a timer's output: enabled, not masked, and its condition met.

@@ -19,6 +19,8 @@ const DISTRIBUTOR: u64 = 0x1_0000;
 const MOST_UNKNOWN: usize = 64;
 /// The timers that a PE has.
 const TIMERS: [Timer; 3] = [Timer::Physical, Timer::Virtual, Timer::SecureHyp];
+/// Ticks that nobody waits for.
+const NEVER: u64 = 1 << 62;
 /// Log2 of the bytes that the exclusive monitor marks.
 const RESERVATION: u32 = 6;
 
@@ -193,7 +195,8 @@ impl Bus {
     fn find_deadline(&mut self) {
         let count = self.count();
         let next = self.timers.iter().filter_map(|timers| timers.next_deadline(&TIMERS, count)).min();
-        let ticks = next.and_then(|next| self.counter.ticks_until(self.ticks, next));
+        // Beyond is where the counter begins anew, or a time that means never.
+        let ticks = next.and_then(|next| self.counter.ticks_until(self.ticks, next)).filter(|ticks| *ticks < NEVER);
         let timer = ticks.map_or(u64::MAX, |ticks| self.ticks.saturating_add(ticks));
         let input = self.input.front().filter(|input| self.has_room(input.uart)).map_or(u64::MAX, |input| input.time);
         self.deadline = timer.min(input);
@@ -207,7 +210,9 @@ impl Bus {
 
     /// Bytes arrive whose time has come, as long as their UART has room.
     fn deliver_input(&mut self) {
-        while let Some(input) = self.input.front().copied().filter(|input| input.time <= self.ticks && self.has_room(input.uart)) {
+        while let Some(input) =
+            self.input.front().copied().filter(|input| input.time <= self.ticks && self.has_room(input.uart))
+        {
             self.input.pop_front();
             if let Some(port) = self.ports.get_mut(input.uart) {
                 port.uart.receive(input.byte);

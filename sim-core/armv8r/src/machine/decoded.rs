@@ -2,7 +2,9 @@
 
 use crate::a64::Insn;
 use crate::memory::PageIndex;
+use crate::pe::Fresh;
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Words of a page.
@@ -10,14 +12,20 @@ const WORDS: usize = 1024;
 /// Pages whose instructions are remembered.
 const MOST_PAGES: usize = 512;
 
-/// Instructions of one page.
-type Page = [Option<Insn>; WORDS];
+/// Instructions of one page, [`WORDS`] of them.
+type Page = Box<[Option<Insn>]>;
 
 /// Instructions by page and place in it.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Option<Page>>,
     held: usize,
+}
+
+impl Fresh for Decoded {
+    fn fresh(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Decoded {
@@ -42,7 +50,7 @@ impl Decoded {
             if place.is_none() {
                 self.held += 1;
             }
-            let held = place.get_or_insert_with(|| Box::new([None; WORDS]));
+            let held = place.get_or_insert_with(|| vec![None; WORDS].into_boxed_slice());
             if let Some(place) = held.get_mut(word) {
                 *place = Some(insn);
             }

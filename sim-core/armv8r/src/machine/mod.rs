@@ -80,7 +80,7 @@ impl Config {
 /// Why there is no machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MachineError {
-    /// The board's PEs are not AArch64.
+    /// The board's PEs are not `AArch64`.
     #[error("the board has the MPUs of PMSAv8-32; expected PMSAv8-64")]
     Width,
     /// Its number of PEs is none that an interrupt controller has.

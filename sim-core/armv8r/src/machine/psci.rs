@@ -18,8 +18,8 @@ pub enum Conduit {
 /// What a call gives back.
 const SUCCESS: u64 = 0;
 const NOT_SUPPORTED: u64 = u64::MAX;
-const INVALID_PARAMETERS: u64 = -2_i64 as u64;
-const ALREADY_ON: u64 = -4_i64 as u64;
+const INVALID_PARAMETERS: u64 = (-2_i64).cast_unsigned();
+const ALREADY_ON: u64 = (-4_i64).cast_unsigned();
 /// No trusted system that has to be migrated.
 const NO_MIGRATION: u64 = 2;
 

@@ -57,6 +57,7 @@ pub enum StopReason {
 }
 
 /// What ends the turn of a PE.
+#[derive(Clone, Copy)]
 enum End {
     /// Its instructions are executed, or it waits.
     Turn,
@@ -174,7 +175,8 @@ impl Machine {
 /// A call reaches memory as a debugger does, past the MPUs.
 impl Host for Bus {
     fn read(&mut self, address: u64, bytes: &mut [u8]) -> bool {
-        let there = bytes.is_empty() || self.memory.holds(address) && self.memory.holds(address.saturating_add(bytes.len() as u64 - 1));
+        let there = bytes.is_empty()
+            || self.memory.holds(address) && self.memory.holds(address.saturating_add(bytes.len() as u64 - 1));
         self.memory.read(address, bytes);
         there
     }

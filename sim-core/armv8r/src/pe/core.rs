@@ -14,9 +14,6 @@ pub(crate) enum Stop {
     Memory,
 }
 
-
-
-
 /// A PE, what it is connected to, and who looks on.
 pub(crate) struct Core<'a, O> {
     pub(crate) pe: &'a mut Pe,
@@ -34,7 +31,14 @@ impl<O: Observer> Core<'_, O> {
     pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
         if O::OBSERVES {
             let pe = &self.pe;
-            let at = At { pe: pe.id, pc: self.pc, count: pe.executed, time: self.bus.now(), el: pe.pstate.el, vmid: pe.vmid() };
+            let at = At {
+                pe: pe.id,
+                pc: self.pc,
+                count: pe.executed,
+                time: self.bus.now(),
+                el: pe.pstate.el,
+                vmid: pe.vmid(),
+            };
             if self.observer.observe(&at, &event()) == Flow::Stop {
                 self.stop = Some(Stop::Observer);
             }

@@ -1,5 +1,6 @@
 //! A PE as instructions see it.
 
+use super::maintenance::read_instruction;
 use super::{Core, Power, Pstate, hcr, number, sctlr};
 use crate::a64::{Access, Atomic, Barrier, Env, Hint, PointerKey, Regs, SysEncoding};
 use crate::exception::Exit;
@@ -50,7 +51,7 @@ impl<O: Observer> Env for Core<'_, O> {
     }
 
     fn read_register(&mut self, regs: &Regs, register: SysEncoding) -> Result<u64, Exit> {
-        if register.op0() == 1 { self.read_instruction(regs, register) } else { self.read_system(regs, register) }
+        if register.op0() == 1 { read_instruction(register) } else { self.read_system(regs, register) }
     }
 
     fn write_register(&mut self, regs: &mut Regs, register: SysEncoding, value: u64) -> Result<(), Exit> {
@@ -151,7 +152,7 @@ impl<O: Observer> Core<'_, O> {
     /// ESB at EL0 and EL1: a virtual `SError` that is pending and masked is deferred to `VDISR_EL2` (`AArch64.vESBOperation`).
     fn synchronise_errors(&mut self) {
         const DEFERRED: u64 = 1 << 31;
-        let pe = &mut self.pe;
+        let pe = &mut *self.pe;
         let routed = pe.pstate.el != El::El2 && pe.hcr() & (hcr::AMO | hcr::TGE) == hcr::AMO;
         if routed && pe.hcr_has(hcr::VSE) && pe.pstate.daif & super::pstate::MASK_A != 0 {
             let told = pe.get(VSESR_EL2);

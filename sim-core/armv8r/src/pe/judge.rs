@@ -1,10 +1,10 @@
 //! What the MPUs say to an access, and what a run makes of hazards (DDI 0600 section C1.7.1).
 
-use super::{Pe, hcr};
+use super::Pe;
 use alloc::vec::Vec;
 use mpu_model::{
-    Access, Denial, Ap, El, GuestDenial, GuestHit, Hazard, Hit, HitBy, Level, Missing, Mpu, MpuReg, PendingWrite, Regime,
-    Stage, check_guest,
+    Access, Ap, Denial, El, GuestDenial, GuestHit, Hazard, Hit, HitBy, Level, Missing, Mpu, MpuReg, PendingWrite,
+    Regime, Stage, check_guest,
 };
 
 /// How a run goes on after an access whose verdict hangs on pending writes.
@@ -115,6 +115,16 @@ pub(super) enum Allowed {
     Guest(GuestHit),
 }
 
+impl Allowed {
+    /// Whether PSTATE.PAN withholds from EL1 what was allowed: data that EL0 may access.
+    pub(super) fn is_for_el0(&self) -> bool {
+        let Self::Guest(GuestHit { stage1: Hit { by: HitBy::Slot(_), attrs: Some(attrs) }, .. }) = self else {
+            return false;
+        };
+        matches!(attrs.ap, Ap::RwAll | Ap::RoAll)
+    }
+}
+
 /// What denied one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Denied {
@@ -172,19 +182,8 @@ impl Pe {
         }
     }
 
-    /// Whether PSTATE.PAN withholds what stage 1 has allowed: a privileged access to data that EL0 may access.
-    pub(super) fn withheld_by_pan(&self, allowed: &Allowed) -> bool {
-        match allowed {
-            Allowed::Guest(hit) => {
-                let lower = hit.stage1.attrs.is_some_and(|attrs| matches!(attrs.ap, Ap::RwAll | Ap::RoAll));
-                lower && matches!(hit.stage1.by, HitBy::Slot(_))
-            }
-            Allowed::El2(_) => false,
-        }
-    }
-
     /// Writes a register of an MPU; the hazard of doing so.
-    pub(super) fn write_mpu(&mut self, level: Level, reg: MpuReg, value: u64, pc: u64) -> Option<HazardRecord> {
+    pub(crate) fn write_mpu(&mut self, level: Level, reg: MpuReg, value: u64, pc: u64) -> Option<HazardRecord> {
         let [writes1, writes2] = &mut self.writes;
         let (mpu, writes) = match level {
             Level::El1 => (&mut self.el1, writes1),
@@ -233,10 +232,5 @@ impl Pe {
         if changed {
             self.state_changed();
         }
-    }
-
-    /// Whether EL1 and EL0 are checked by stage 2.
-    pub(super) fn stage2_is_on(&self) -> bool {
-        self.hcr() & (hcr::VM | hcr::DC) != 0
     }
 }

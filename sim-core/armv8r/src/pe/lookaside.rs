@@ -9,9 +9,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 use mpu_model::El;
 
-/// Something that is remembered and makes no difference: any two are equal, and a copy starts empty.
+/// Something that is remembered and makes no difference: any two are equal, and a copy starts afresh.
 #[derive(Debug, Default)]
 pub(crate) struct Cached<T>(pub(crate) T);
+
+/// Starts afresh for whoever copies it.
+pub(crate) trait Fresh {
+    /// Nothing remembered.
+    fn fresh(&self) -> Self;
+}
 
 impl<T> PartialEq for Cached<T> {
     fn eq(&self, _: &Self) -> bool {
@@ -19,9 +25,9 @@ impl<T> PartialEq for Cached<T> {
     }
 }
 
-impl<T: Default> Clone for Cached<T> {
+impl<T: Fresh> Clone for Cached<T> {
     fn clone(&self) -> Self {
-        Self(T::default())
+        Self(self.0.fresh())
     }
 }
 
@@ -74,9 +80,11 @@ pub(crate) struct Lookaside {
     stamp: u32,
 }
 
-impl Default for Lookaside {
-    fn default() -> Self {
-        Self::new()
+impl Fresh for Lookaside {
+    /// Nothing remembered, and asked by the same.
+    fn fresh(&self) -> Self {
+        let new = Self::new();
+        Self { stamp: new.epoch << 3 | self.stamp & 7, ..new }
     }
 }
 
@@ -154,6 +162,11 @@ mod tests {
     #[test]
     fn what_is_cached_makes_no_difference() {
         assert!(Cached(1) == Cached(2));
-        assert_eq!(Cached(7).clone().0, 0);
+        let mut known = Cached(Lookaside::new());
+        known.0.asker(El::El2, false);
+        known.0.learn(0, false, READ, Kind::Normal, None);
+        let copy = known.clone();
+        assert!(known.0.find(0).is_some() && copy.0.find(0).is_none());
+        assert_eq!(copy.0.stamp & 7, 2, "EL2 asks it too");
     }
 }

@@ -4,7 +4,7 @@
 use super::abort::Told;
 use super::judge::{Allowed, Denied};
 use super::{Core, Pe, hcr, sctlr};
-use crate::a64::{Access, Alignment, Regs, SysEncoding};
+use crate::a64::{Access, Alignment, SysEncoding};
 use crate::exception::Exit;
 use crate::features::LINE_SHIFT;
 use crate::machine::{Event, Observer};
@@ -54,16 +54,12 @@ fn operation(encoding: SysEncoding) -> Option<Operation> {
         (4, 7, 8, op2 @ 0..=1) => translate(El::El2, op2 == 1, false, false),
         (4, 7, 8, op2 @ 4..=5) => translate(El::El1, op2 == 5, true, false),
         (4, 7, 8, op2 @ 6..=7) => translate(El::El0, op2 == 7, true, false),
-        // VMALLE1, VAE1, ASIDE1, VAAE1, VALE1, VAALE1: local, inner and outer shareable.
-        (0, 8, 1 | 3 | 7, 0..=3 | 5 | 7) => Operation::TlbOfEl1,
-        // By range: RVAE1, RVAAE1, RVALE1, RVAALE1.
-        (0, 8, 2 | 5 | 6, 1 | 3 | 5 | 7) => Operation::TlbOfEl1,
-        // ALLE2, VAE2, ALLE1, VALE2, VMALLS12E1.
-        (4, 8, 1 | 3 | 7, 0 | 1 | 4 | 5 | 6) => Operation::TlbOfEl2,
-        // RVAE2, RVALE2.
-        (4, 8, 2 | 5 | 6, 1 | 5) => Operation::TlbOfEl2,
-        // IPAS2E1, IPAS2LE1 and their ranges: local, inner and outer shareable.
-        (4, 8, 0, 1 | 2 | 5 | 6) | (4, 8, 4, 0..=7) => Operation::TlbOfEl2,
+        // VMALLE1, VAE1, ASIDE1, VAAE1, VALE1, VAALE1: local, inner and outer shareable; RVAE1, RVAAE1, RVALE1, RVAALE1.
+        (0, 8, 1 | 3 | 7, 0..=3 | 5 | 7) | (0, 8, 2 | 5 | 6, 1 | 3 | 5 | 7) => Operation::TlbOfEl1,
+        // ALLE2, VAE2, ALLE1, VALE2, VMALLS12E1; RVAE2, RVALE2; IPAS2E1, IPAS2LE1 and their ranges.
+        (4, 8, 1 | 3 | 7, 0 | 1 | 4..=6) | (4, 8, 2 | 5 | 6, 1 | 5) | (4, 8, 0, 1 | 2 | 5 | 6) | (4, 8, 4, 0..=7) => {
+            Operation::TlbOfEl2
+        }
         _ => return None,
     })
 }
@@ -84,9 +80,9 @@ impl<O: Observer> Core<'_, O> {
         let el = self.pe.pstate.el;
         let lowest = match operation {
             Operation::InvalidateLine | Operation::Clean | Operation::CleanToUnification | Operation::Zero => El::El0,
-            Operation::TlbOfEl2 | Operation::Translate { both: true, .. } | Operation::Translate { el: El::El2, .. } => {
-                El::El2
-            }
+            Operation::TlbOfEl2
+            | Operation::Translate { both: true, .. }
+            | Operation::Translate { el: El::El2, .. } => El::El2,
             _ => El::El1,
         };
         if el < lowest {
@@ -139,14 +135,14 @@ impl<O: Observer> Core<'_, O> {
         }
         Ok(())
     }
+}
 
-    /// SYSL: none is allocated.
-    pub(super) fn read_instruction(&mut self, _: &Regs, encoding: SysEncoding) -> Result<u64, Exit> {
-        if encoding.is_implementation_defined() {
-            return Err(Exit::NotBuilt("IMPLEMENTATION DEFINED instruction"));
-        }
-        Err(Exit::Undefined)
+/// SYSL: none is allocated.
+pub(super) const fn read_instruction(encoding: SysEncoding) -> Result<u64, Exit> {
+    if encoding.is_implementation_defined() {
+        return Err(Exit::NotBuilt("IMPLEMENTATION DEFINED instruction"));
     }
+    Err(Exit::Undefined)
 }
 
 impl Pe {
@@ -180,7 +176,7 @@ impl Pe {
                 denied(mpu_model::Syndrome::el1(&guest.denial, rules).fsc(), false)
             }
             Err(Denied::Guest(guest)) if both => denied(mpu_model::Syndrome::stage2(&guest.denial, rules).fsc(), true),
-            Ok(allowed) if pan && self.pstate.pan && self.withheld_by_pan(&allowed) => denied(0b00_1100, false),
+            Ok(allowed) if pan && self.pstate.pan && allowed.is_for_el0() => denied(0b00_1100, false),
             Ok(allowed) => {
                 let hit = match allowed {
                     Allowed::El2(hit) => (&self.el2, hit),
@@ -188,7 +184,8 @@ impl Pe {
                 };
                 let attrs = hit.1.attrs;
                 let shareability = attrs.map_or(0, |attrs| attrs.sh as u64);
-                let memory = attrs.map_or(0, |attrs| hit.0.read(mpu_model::MpuReg::Mair) >> (8 * (attrs.attr_index & 7)) & 0xff);
+                let memory =
+                    attrs.map_or(0, |attrs| hit.0.read(mpu_model::MpuReg::Mair) >> (8 * (attrs.attr_index & 7)) & 0xff);
                 address & 0x000f_ffff_ffff_f000 | memory << 56 | RES1 | shareability << 7
             }
             // Stage 2 is not asked.

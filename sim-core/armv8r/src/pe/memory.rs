@@ -11,6 +11,7 @@ use crate::machine::{Event, Observer};
 use crate::memory::{PAGE, PageIndex, Written};
 use mpu_model::{AccessKind, Cacheability, El, Memory, MemoryType};
 
+const BACK: Cacheability = Cacheability::WriteBack;
 /// Bytes of a granule of an MPU.
 const GRANULE: u64 = mpu_model::GRANULE;
 
@@ -65,7 +66,7 @@ impl<O: Observer> Core<'_, O> {
             }
         };
         let privileged = access.el == El::El1 && access.kind != AccessKind::Fetch;
-        if self.pe.pstate.pan && privileged && !told.maintenance && self.pe.withheld_by_pan(&allowed) {
+        if self.pe.pstate.pan && privileged && !told.maintenance && allowed.is_for_el0() {
             let exception = self.pe.privileged_access_never(access, self.pc);
             return self.raise(exception);
         }
@@ -114,7 +115,6 @@ impl<O: Observer> Core<'_, O> {
                 (stage2.map_or(stage1, |memory| stage1.combine(memory)), by_stage2)
             }
         };
-        const BACK: Cacheability = Cacheability::WriteBack;
         let kind = match memory.ty {
             MemoryType::Device(_) => Kind::Device,
             MemoryType::Normal { inner: BACK, outer: BACK } => Kind::WriteBack,
@@ -309,7 +309,8 @@ impl<O: Observer> Core<'_, O> {
     fn learn_page(&mut self, access: &Access) {
         let unprivileged = access.unprivileged && self.pe.pstate.el == El::El1;
         let lookaside = &mut self.pe.lookaside.0;
-        let known = if unprivileged { lookaside.find_unprivileged(access.address) } else { lookaside.find(access.address) };
+        let known =
+            if unprivileged { lookaside.find_unprivileged(access.address) } else { lookaside.find(access.address) };
         if let Some(known) = known.copied().filter(|known| known.page.is_none()) {
             let page = self.bus.memory.page(access.address);
             lookaside.learn(access.address, unprivileged, known.rights, known.kind, page);

@@ -23,9 +23,9 @@ mod traps;
 pub(crate) use self::core::{Core, Stop};
 pub use exceptions::{Exception, ExceptionKind};
 pub use judge::{HazardMode, HazardRecord, Hazards};
-pub(crate) use lookaside::Cached;
+pub(crate) use lookaside::{Cached, Fresh};
 pub use pstate::Pstate;
-use pstate::number;
+pub(crate) use pstate::number;
 pub(crate) use routing::Signals;
 
 use crate::a64::Regs;
@@ -66,7 +66,6 @@ pub(crate) mod sctlr {
 
 /// `HCR_EL2` bits.
 pub(crate) mod hcr {
-    pub(crate) const VM: u64 = 1;
     pub(crate) const FMO: u64 = 1 << 3;
     pub(crate) const IMO: u64 = 1 << 4;
     pub(crate) const AMO: u64 = 1 << 5;
@@ -146,7 +145,14 @@ pub struct Pe {
 
 impl Pe {
     /// A PE out of reset at `el`.
-    pub(crate) fn new(id: usize, identity: Identity, el: El, regions: (u8, u8), rules: Rules, smc_at_el1: SmcAtEl1) -> Self {
+    pub(crate) fn new(
+        id: usize,
+        identity: Identity,
+        el: El,
+        regions: (u8, u8),
+        rules: Rules,
+        smc_at_el1: SmcAtEl1,
+    ) -> Self {
         let mut pe = Self {
             id,
             identity,

@@ -56,7 +56,7 @@ impl Pstate {
     }
 
     /// Which stack pointer is in use: 0 to 2, of `SP_EL0` to `SP_EL2`.
-    pub(crate) const fn bank(&self) -> usize {
+    pub(crate) const fn bank(self) -> usize {
         match self.el {
             El::El1 if self.own_sp => 1,
             El::El2 if self.own_sp => 2,
@@ -66,20 +66,20 @@ impl Pstate {
 
     /// As an SPSR has it, with the flags of `nzcv`.
     #[must_use]
-    pub fn spsr(&self, nzcv: u32) -> u64 {
+    pub fn spsr(self, nzcv: u32) -> u64 {
         let bit = |on: bool, bit: u64| if on { bit } else { 0 };
-        let mode = (number(self.el) as u64) << 2 | (self.own_sp && !matches!(self.el, El::El0)) as u64;
-        (nzcv as u64 & 0xf000_0000)
+        let mode = u64::from(number(self.el)) << 2 | u64::from(self.own_sp && self.el != El::El0);
+        u64::from(nzcv & 0xf000_0000)
             | bit(self.dit, SPSR_DIT)
             | bit(self.uao, SPSR_UAO)
             | bit(self.pan, SPSR_PAN)
             | bit(self.il, SPSR_IL)
             | bit(self.ssbs, SPSR_SSBS)
-            | (self.daif as u64 & 0xf) << 6
+            | u64::from(self.daif & 0xf) << 6
             | mode
     }
 
-    /// The level and the stack pointer that an SPSR goes to; `None`: no state of AArch64 without EL3.
+    /// The level and the stack pointer that an SPSR goes to; `None`: no state of `AArch64` without EL3.
     pub(crate) const fn target(spsr: u64) -> Option<(El, bool)> {
         match spsr & 0x1f {
             0b0_0000 => Some((El::El0, false)),

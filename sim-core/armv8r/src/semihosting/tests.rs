@@ -108,6 +108,8 @@ fn features_are_a_file_that_is_read() {
     assert_eq!(call(&mut calls, &mut memory, operation::READ, &[handle, TEXT, 3]), 3);
     assert_eq!(call(&mut calls, &mut memory, operation::SEEK, &[handle, 4]), 0);
     assert_eq!(call(&mut calls, &mut memory, operation::READ, &[handle, TEXT, 1]), 0);
+    assert_eq!(call(&mut calls, &mut memory, operation::SEEK, &[handle, 5]), 0);
+    assert_eq!(call(&mut calls, &mut memory, operation::READ, &[handle, TEXT, 2]), 2);
     assert_eq!(call(&mut calls, &mut memory, operation::SEEK, &[handle, 6]), FAILED);
     assert_eq!(call(&mut calls, &mut memory, operation::WRITE, &[handle, TEXT, 1]), FAILED);
 }

@@ -3,7 +3,7 @@
 use super::{E0, E1, E2, NO, Own, Place, Role, Row, Trap, bits, place, plain, row};
 use mpu_model::Level;
 
-/// `HCR_EL2`, the bits that there are without AArch32, EL3, VHE and nested virtualisation; FWB is one of them.
+/// `HCR_EL2`, the bits that there are without `AArch32`, EL3, VHE and nested virtualisation; FWB is one of them.
 const HCR_BITS: u64 = 0xc333_7fff_7fff;
 /// `CPTR_EL2`: TCPAC, TTA, TFP.
 const CPTR_BITS: u64 = 1 << 31 | 1 << 20 | 1 << 10;

@@ -13,9 +13,10 @@ mod store;
 mod timers;
 
 pub(crate) use control::{
-    APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1, APIAKEYLO_EL1,
-    APIBKEYHI_EL1, APIBKEYLO_EL1, CPACR_EL1, CPTR_EL2, DISR_EL1, ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2, HCR_EL2,
-    HPFAR_EL2, MDCR_EL2, PAR_EL1, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2, VDISR_EL2, VSCTLR_EL2, VSESR_EL2, VTCR_EL2,
+    APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1,
+    APIAKEYLO_EL1, APIBKEYHI_EL1, APIBKEYLO_EL1, CPACR_EL1, CPTR_EL2, DISR_EL1, ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2,
+    FAR_EL1, FAR_EL2, HCR_EL2, HPFAR_EL2, MDCR_EL2, PAR_EL1, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2, VDISR_EL2,
+    VSCTLR_EL2, VSESR_EL2, VTCR_EL2,
 };
 pub(crate) use debug::{OSLSR_EL1, PMUSERENR_EL0};
 pub(crate) use identification::{CSSELR_EL1, VMPIDR_EL2, VPIDR_EL2};
@@ -218,6 +219,7 @@ const fn bits(mask: u64) -> Role {
 const TABLES: [&[Row]; 5] = [identification::ROWS, control::ROWS, mpu::ROWS, timers::ROWS, debug::ROWS];
 
 /// How many registers there are.
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 pub(crate) const COUNT: usize = {
     let (mut count, mut table) = (0, 0);
     while table < TABLES.len() {
@@ -230,6 +232,7 @@ pub(crate) const COUNT: usize = {
 /// Every register, by encoding.
 pub(crate) static ROWS: [Row; COUNT] = sorted();
 
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 const fn sorted() -> [Row; COUNT] {
     let mut rows = [row("", [0; 5], NO, NO, Trap::Nothing, Role::NotBuilt); COUNT];
     let (mut count, mut table) = (0, 0);
@@ -256,6 +259,7 @@ const fn sorted() -> [Row; COUNT] {
 pub(crate) struct Place(usize);
 
 /// The place of a register that is known to be there. For constants: it must be, or the build fails.
+#[allow(clippy::indexing_slicing, reason = "it is evaluated when the crate is built")]
 const fn place(numbers: Numbers) -> Place {
     const SORTED: [Row; COUNT] = sorted();
     let [op0, op1, crn, crm, op2] = numbers;
@@ -272,13 +276,12 @@ static RESERVED_ID: Row = row("reserved ID register", [3, 0, 0, 1, 0], E1, NO, T
 
 /// The register of an encoding and its place, if there is one.
 pub(crate) fn find(encoding: SysEncoding) -> Option<(Place, &'static Row)> {
-    match ROWS.binary_search_by_key(&encoding.0, |row| row.encoding.0) {
-        Ok(index) => ROWS.get(index).map(|row| (Place(index), row)),
-        Err(_) => {
-            let reserved = encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
-            reserved.then_some((Place(usize::MAX), &RESERVED_ID))
-        }
+    if let Ok(index) = ROWS.binary_search_by_key(&encoding.0, |row| row.encoding.0) {
+        return ROWS.get(index).map(|row| (Place(index), row));
     }
+    let reserved =
+        encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && (1..8).contains(&encoding.crm());
+    reserved.then_some((Place(usize::MAX), &RESERVED_ID))
 }
 
 /// The name of a register, if there is one.

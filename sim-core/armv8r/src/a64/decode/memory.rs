@@ -22,6 +22,7 @@ pub(super) fn decode(word: u32) -> Op {
 }
 
 /// What an access of one register is.
+#[derive(Clone, Copy)]
 enum Single {
     Load(Shape),
     Store(Shape),
@@ -171,7 +172,7 @@ fn ordered_unscaled(word: u32) -> Op {
     }
 }
 
-/// FEAT_LSE's, and LDAPR.
+/// `FEAT_LSE`'s, and LDAPR.
 fn atomic(word: u32) -> Op {
     let size = bits(word, 30, 2) as u8;
     let (s, t, n) = (source(word, 16), target(word, 0), or_sp(word, 5));

@@ -88,7 +88,7 @@ fn add_extended(word: u32) -> Op {
     }
 }
 
-/// ADC, SBC, and what FEAT_FlagM has beside them.
+/// ADC, SBC, and what `FEAT_FlagM` has beside them.
 fn carry_and_flags(word: u32) -> Op {
     let n = source(word, 5);
     if bits(word, 10, 6) == 0 {

@@ -39,7 +39,7 @@ fn multiple(word: u32) -> Op {
         10 => (2, 1),
         _ => return Op::Unallocated,
     };
-    let Some(m) = increment(word).filter(|_| !bit(word, 21) && !(size == 3 && !quad && elements != 1)) else {
+    let Some(m) = increment(word).filter(|_| !bit(word, 21) && (size != 3 || quad || elements == 1)) else {
         return Op::Unallocated;
     };
     let structure = Structure { load: bit(word, 22), quad, size, elements, t: number(word, 0), n: or_sp(word, 5), m };

@@ -1,4 +1,4 @@
-//! Loads and stores of general registers (Arm ARM, C6.2; syndromes: ESR_ELx, ISS encoding of a data abort).
+//! Loads and stores of general registers (Arm ARM, C6.2; syndromes: `ESR_ELx`, ISS encoding of a data abort).
 
 use crate::a64::arithmetic::extended;
 use crate::a64::bits::{ones, sign_extend};
@@ -90,7 +90,7 @@ pub(super) const fn plain(address: u64, bytes: u8, alignment: Alignment) -> Acce
 /// An access of one register; `told`: a syndrome tells of it.
 #[inline]
 fn single(shape: Shape, t: Slot, (address, alignment, told): (u64, Alignment, bool)) -> Access {
-    let transfer = told.then(|| Transfer {
+    let transfer = told.then_some(Transfer {
         size: shape.size,
         sign_extend: shape.signed,
         register: if t >= ZERO { 31 } else { t },
@@ -123,11 +123,8 @@ const fn truncated(value: u64, size: u8) -> u128 {
 }
 
 fn pair<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
-    let (size, index, n, offset) = match *op {
-        Op::LoadPair { size, index, n, offset, .. } | Op::StorePair { size, index, n, offset, .. } => {
-            (size, index, n, offset)
-        }
-        _ => return Ok(()),
+    let (Op::LoadPair { size, index, n, offset, .. } | Op::StorePair { size, index, n, offset, .. }) = *op else {
+        return Ok(());
     };
     let (address, after) = indexed(base(regs, env, n)?, offset, index == Index::Post);
     let bytes = 1 << (size & 3);
@@ -186,7 +183,7 @@ fn exclusive<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> 
     Ok(())
 }
 
-/// FEAT_LSE's.
+/// `FEAT_LSE`'s.
 fn atomic<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
         Op::Atomic { atomic, size, s, t, n } => {

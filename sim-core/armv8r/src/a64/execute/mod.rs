@@ -209,7 +209,7 @@ fn more_integer(op: &Op, regs: &mut Regs) -> bool {
         Op::MultiplyHigh { signed, d, n, m } => {
             let (one, two) = (regs.get(n), regs.get(m));
             let high = if signed {
-                ((i128::from(one.cast_signed()) * i128::from(two.cast_signed())) >> 64) as u64
+                ((i128::from(one.cast_signed()) * i128::from(two.cast_signed())) >> 64).cast_unsigned() as u64
             } else {
                 ((u128::from(one) * u128::from(two)) >> 64) as u64
             };

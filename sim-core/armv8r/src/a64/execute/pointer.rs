@@ -1,4 +1,4 @@
-//! Instructions of FEAT_PAuth (Arm ARM, C6.2; D5.1.5).
+//! Instructions of `FEAT_PAuth` (Arm ARM, C6.2; D5.1.5).
 //!
 //! XPACI, XPACD and XPACLRI need no key and ask for none, so that nothing traps them.
 

@@ -2,6 +2,37 @@
 
 use crate::a64::bits::ones;
 
+/// The lanes that an instruction works on. What is above them in the register that is written becomes zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::a64) struct Lanes {
+    /// Log2 of the bytes of a lane.
+    pub(in crate::a64) size: u8,
+    /// How many there are: 1 for a scalar.
+    pub(in crate::a64) count: u8,
+}
+
+impl Lanes {
+    /// Bits of a lane.
+    pub(in crate::a64) const fn bits(self) -> u32 {
+        8 << (self.size & 3)
+    }
+
+    /// The same number of lanes, of twice the width.
+    pub(in crate::a64) const fn widened(self) -> Self {
+        Self { size: self.size + 1, count: self.count }
+    }
+
+    /// The bits of all lanes.
+    pub(in crate::a64) const fn mask(self) -> u128 {
+        lanes_mask(self.bits() * self.count as u32)
+    }
+
+    /// A vector of lanes by their number.
+    pub(in crate::a64) fn filled(self, mut each: impl FnMut(u8) -> i128) -> u128 {
+        (0..self.count).fold(0, |done, at| with_lane(done, self.size, at, each(at).cast_unsigned() as u64))
+    }
+}
+
 /// The low `count` bits set; `count` is at most 128.
 pub(in crate::a64) const fn lanes_mask(count: u32) -> u128 {
     if count >= 128 { u128::MAX } else { (1 << count) - 1 }

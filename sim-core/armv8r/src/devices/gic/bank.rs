@@ -1,5 +1,5 @@
 //! Thirty-two interrupts with the state that the Distributor or a Redistributor keeps of them (IHI 0069, 4.1 to 4.8, and the
-//! registers of 12.9 and 12.11 that have one bit, two bits or one byte for each).
+//! registers of chapter 12 that have one bit, two bits or one byte for each).
 
 /// What an INTID of a bank is: bit n of each word is interrupt n.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Bank {
         }
     }
 
-    /// Pending: by the latch, or by the level of the input of a level-sensitive interrupt (IHI 0069, 4.1.2).
+    /// Pending: by the latch, or by the level of the input of a level-sensitive interrupt (IHI 0069, 4.1).
     pub(crate) const fn pending(&self) -> u32 {
         self.latch | (self.line | self.message) & !self.edge
     }
@@ -160,7 +160,7 @@ impl Bank {
         self.latch |= bit(index) & self.implemented;
     }
 
-    /// It is acknowledged: active, and pending no more but by its level (IHI 0069, 4.1.2, transitions A1 and A2).
+    /// It is acknowledged: active, and pending no more but by its level (IHI 0069, 4.1).
     pub(crate) const fn activate(&mut self, index: u32) {
         let mask = bit(index) & self.implemented;
         self.active |= mask;
@@ -276,6 +276,23 @@ mod tests {
         assert_eq!(bank.pending(), 0b10);
         bank.clear_message(1);
         assert_eq!(bank.pending(), 0);
+    }
+
+    #[test]
+    fn setting_and_clearing_twice_is_as_once() {
+        for (set, clear) in [
+            (Bits::SetEnable, Bits::ClearEnable),
+            (Bits::SetPending, Bits::ClearPending),
+            (Bits::SetActive, Bits::ClearActive),
+        ] {
+            let mut bank = Bank::private(0xf8);
+            for (register, value, expected) in
+                [(set, 0b110, 0b110), (set, 0b011, 0b111), (clear, 0b1010, 0b101), (clear, 0b1010, 0b101)]
+            {
+                bank.write_bits(register, value);
+                assert_eq!((bank.read_bits(set), bank.read_bits(clear)), (expected, expected));
+            }
+        }
     }
 
     #[test]

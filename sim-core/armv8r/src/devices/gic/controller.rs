@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use super::bank::Bank;
 use super::distributor::{Distributor, FIRST_SPI};
-use super::interface::{Candidate, Interface};
-use super::priority::Format;
+use super::interface::Candidate;
+use super::pe::{Outputs, Pe, Refused, Requester};
+use super::priority::{Format, IDLE};
 use super::redistributor::Redistributor;
-use super::registers::{Class, Owner, Register, Rights};
-use super::virtual_interface::{SPURIOUS, VirtualInterface};
+use super::registers::{Register, Rights};
+use super::virtual_interface::SPURIOUS;
 
 /// The PPI of the maintenance interrupt.
 pub const MAINTENANCE: u32 = 25;
@@ -16,9 +17,6 @@ pub const MAINTENANCE: u32 = 25;
 const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
 /// One frame.
 const FRAME_BYTES: u64 = 0x1_0000;
-/// What `ICC_SRE_EL1` reads as: SRE, DFB, DIB. `ICC_SRE_EL2` has Enable too.
-const SRE: u64 = 0b111;
-const SRE_ENABLE: u64 = 0b1000;
 
 /// What a GIC is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,63 +66,11 @@ impl Frame {
     }
 }
 
-/// Who accesses a system register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Requester {
-    /// The EL, 0 to 2.
-    pub el: u8,
-    /// `HCR_EL2.IMO` as it is in effect.
-    pub imo: bool,
-    /// `HCR_EL2.FMO` as it is in effect.
-    pub fmo: bool,
-}
-
-/// Why a system register was not accessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The instruction is UNDEFINED.
-    Undefined,
-    /// It traps to EL2, with the EC of a trapped MSR or MRS.
-    TrapToEl2,
-}
-
-/// What a PE is signalled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a wire")]
-pub struct Outputs {
-    /// Physical IRQ.
-    pub irq: bool,
-    /// Physical FIQ.
-    pub fiq: bool,
-    /// Virtual IRQ.
-    pub virq: bool,
-    /// Virtual FIQ.
-    pub vfiq: bool,
-    /// The maintenance interrupt, which is PPI [`MAINTENANCE`] too.
-    pub maintenance: bool,
-}
-
-/// What the GIC has for one PE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Pe {
-    redistributor: Redistributor,
-    physical: Interface,
-    virtual_: VirtualInterface,
-    /// The pending interrupt of the highest priority.
-    highest: Option<Candidate>,
-    outputs: Outputs,
-}
-
 /// The interrupt controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gic {
     distributor: Distributor,
     pes: Vec<Pe>,
-}
-
-/// `CTLR` of a CPU interface: what is implemented. `IDbits` 0 is 16 bits.
-fn implemented(format: Format, distributor: &Distributor) -> u64 {
-    u64::from(format.bits() - 1) << 8 | u64::from(distributor.affinity3()) << 15 | u64::from(distributor.ranges()) << 18
 }
 
 impl Gic {
@@ -134,17 +80,11 @@ impl Gic {
         let format = Format::new(config.priority_bits);
         let affinities = config.affinities.clone();
         let distributor = Distributor::new(config.affinities, config.spis, format.mask());
-        let implemented = implemented(format, &distributor);
-        let pes = affinities.iter().enumerate().map(|(number, &affinity)| Pe {
-            redistributor: Redistributor::new(number, affinity, number + 1 == affinities.len(), format.mask()),
-            physical: Interface::new(format, false, implemented),
-            virtual_: VirtualInterface::new(
-                Interface::new(format, true, implemented),
-                config.list_registers,
-                distributor.affinity3(),
-            ),
-            highest: None,
-            outputs: Outputs::default(),
+        let (affinity3, ranges) = (distributor.affinity3(), distributor.ranges());
+        let pes = affinities.iter().enumerate().map(|(number, &affinity)| {
+            let last = number + 1 == affinities.len();
+            let redistributor = Redistributor::new(number, affinity, last, format.mask());
+            Pe::new(format, redistributor, config.list_registers, affinity3, ranges)
         });
         let pes = pes.collect();
         Self { distributor, pes }
@@ -159,7 +99,12 @@ impl Gic {
     /// The input of a PPI of `pe` or of an SPI, for which `pe` means nothing, goes to `level`. That of PPI [`MAINTENANCE`] is
     /// inside, so it is left as it is.
     pub fn set_line(&mut self, intid: u32, pe: usize, level: bool) {
-        if intid != MAINTENANCE && self.bank_mut(intid, pe).is_some_and(|(bank, index)| bank.set_line(index, level)) {
+        if intid == MAINTENANCE || !self.bank_mut(intid, pe).is_some_and(|(bank, index)| bank.set_line(index, level)) {
+            return;
+        }
+        if intid < FIRST_SPI {
+            self.update_pe(pe);
+        } else {
             self.update();
         }
     }
@@ -201,7 +146,7 @@ impl Gic {
         if state.virtual_form(register, by)? {
             let value = state.read_virtual(register)?;
             if matches!(register, Register::Iar0 | Register::Iar1) {
-                self.update();
+                self.update_pe(pe);
             }
             return Ok(value);
         }
@@ -215,7 +160,7 @@ impl Gic {
             if let Some((bank, index)) = self.bank_mut(intid, pe) {
                 bank.activate(index);
             }
-            self.update();
+            self.update_pe(pe);
         }
         Ok(acknowledged.unwrap_or(SPURIOUS).into())
     }
@@ -237,7 +182,15 @@ impl Gic {
         if let Some((bank, index)) = deactivated.and_then(|intid| self.bank_mut(intid, pe)) {
             bank.deactivate(index);
         }
-        self.update();
+        let of_others = matches!(
+            register,
+            Register::Igrpen0 | Register::Igrpen1 | Register::Sgi0r | Register::Sgi1r | Register::Asgi1r
+        );
+        if of_others || deactivated.is_some_and(|intid| intid >= FIRST_SPI) {
+            self.update();
+        } else {
+            self.update_pe(pe);
+        }
         Ok(())
     }
 
@@ -249,7 +202,7 @@ impl Gic {
         }
     }
 
-    /// A write to a register that generates SGIs (IHI 0069, 12.1.10 and the registers `ICC_SGI<n>R_EL1`).
+    /// A write to a register that generates SGIs (IHI 0069, 4.4, and the registers `ICC_SGI<n>R_EL1`).
     fn generate(&mut self, sender: usize, any_group: bool, value: u64) {
         let intid = (value >> 24) as u32 & 0xf;
         let to_all = value & 1 << 40 != 0;
@@ -274,30 +227,37 @@ impl Gic {
 
     /// Finds anew what each PE is signalled.
     fn update(&mut self) {
+        for number in 0..self.pes.len() {
+            self.update_pe(number);
+        }
+    }
+
+    /// Finds anew what a PE is signalled: enough where nothing changed that bears on others.
+    fn update_pe(&mut self, number: usize) {
         let any = [false, true].map(|group1| {
             self.pes.iter().position(|pe| {
                 !pe.redistributor.asleep && if group1 { pe.physical.enable1 } else { pe.physical.enable0 }
             })
         });
-        for (number, pe) in self.pes.iter_mut().enumerate() {
-            let maintenance = pe.virtual_.maintenance();
-            pe.redistributor.bank.set_line(MAINTENANCE, maintenance);
-            pe.highest = highest(&self.distributor, pe, number, any);
-            let physical = pe.highest.filter(|&highest| pe.physical.signals(highest)).map(|highest| highest.group1);
-            let signalled = pe.virtual_.signalled();
-            pe.outputs = Outputs {
-                irq: physical == Some(true),
-                fiq: physical == Some(false),
-                virq: signalled == Some(true),
-                vfiq: signalled == Some(false),
-                maintenance,
-            };
-        }
+        let Some(pe) = self.pes.get_mut(number) else { return };
+        let maintenance = pe.virtual_.maintenance();
+        pe.redistributor.bank.set_line(MAINTENANCE, maintenance);
+        pe.highest = highest(&self.distributor, pe, number, any);
+        let physical = pe.highest.filter(|&highest| pe.physical.signals(highest)).map(|highest| highest.group1);
+        let signalled = pe.virtual_.signalled();
+        pe.outputs = Outputs {
+            irq: physical == Some(true),
+            fiq: physical == Some(false),
+            virq: signalled == Some(true),
+            vfiq: signalled == Some(false),
+            maintenance,
+        };
     }
 }
 
 /// The pending interrupt of the highest priority of a PE, of those whose group is enabled in the Distributor and at its CPU
-/// interface (IHI 0069, 4.7 and 4.8). `any`: the PEs that take what is routed to any, for each group.
+/// interface (IHI 0069, 4.7 and 4.8). The lowest priority of all is never one. `any`:
+/// the PEs that take what is routed to any, for each group.
 fn highest(distributor: &Distributor, pe: &Pe, number: usize, any: [Option<usize>; 2]) -> Option<Candidate> {
     if pe.redistributor.asleep {
         return None;
@@ -315,174 +275,6 @@ fn highest(distributor: &Distributor, pe: &Pe, number: usize, any: [Option<usize
         let any = if spi.group1 { any1 } else { any0 };
         distributor.routed_to(spi.intid, number, any == Some(number))
     });
-    private.chain(shared).min_by_key(|candidate| (candidate.priority, candidate.intid))
-}
-
-impl Pe {
-    /// Whether an access is to the virtual form of a register (IHI 0069, 6.1 and 12.3), if it is to be made at all.
-    fn virtual_form(&self, register: Register, by: Requester) -> Result<bool, Refused> {
-        if by.el == 0 || by.el == 1 && register.owner() == Owner::El2 {
-            return Err(Refused::Undefined);
-        }
-        if by.el != 1 {
-            return Ok(false);
-        }
-        let traps = self.virtual_.traps();
-        let either = by.imo || by.fmo;
-        let (trapped, redirected) = match register.class() {
-            Class::Group0 => (traps.group0, by.fmo),
-            Class::Group1 => (traps.group1, by.imo),
-            Class::Common => (traps.common, either),
-            Class::Deactivate => (traps.common || traps.deactivate, either),
-            Class::Generate => (traps.common || either, false),
-            Class::Plain | Class::Hyp => (false, false),
-        };
-        if trapped { Err(Refused::TrapToEl2) } else { Ok(redirected) }
-    }
-
-    /// Acknowledges what is signalled, if it is of the group.
-    fn acknowledge(&mut self, group1: bool) -> Option<u32> {
-        let highest = self.highest.filter(|highest| highest.group1 == group1 && self.physical.signals(*highest))?;
-        self.physical.raise(highest);
-        Some(highest.intid)
-    }
-
-    /// An SGI, of whichever group it is configured for or of Group 0 only.
-    const fn receive(&mut self, intid: u32, any_group: bool) {
-        let bank = &mut self.redistributor.bank;
-        if any_group || !bank.group1(intid) {
-            bank.set_pending(intid);
-        }
-    }
-
-    fn highest_pending(&self, group1: bool) -> u32 {
-        self.highest.filter(|highest| highest.group1 == group1).map_or(SPURIOUS, |highest| highest.intid)
-    }
-
-    /// Reads a register of the physical interface that has no effect beyond, or of EL2.
-    fn read_physical(&self, register: Register) -> Result<u64, Refused> {
-        Ok(match register {
-            Register::Hppir0 => self.highest_pending(false).into(),
-            Register::Hppir1 => self.highest_pending(true).into(),
-            Register::SreEl1 => SRE,
-            Register::SreEl2 => SRE | SRE_ENABLE,
-            Register::IchAp0r(n) => active(&self.virtual_.interface, false, n)?,
-            Register::IchAp1r(n) => active(&self.virtual_.interface, true, n)?,
-            Register::IchHcr => self.virtual_.hcr(),
-            Register::IchVtr => self.virtual_.vtr(),
-            Register::IchMisr => self.virtual_.misr(),
-            Register::IchEisr => self.virtual_.eisr(),
-            Register::IchElrsr => self.virtual_.elrsr(),
-            Register::IchVmcr => self.virtual_.vmcr(),
-            Register::IchLr(n) => self.virtual_.list_register(n).ok_or(Refused::Undefined)?,
-            _ => read_interface(&self.physical, register)?,
-        })
-    }
-
-    /// Reads the virtual form of a register.
-    fn read_virtual(&mut self, register: Register) -> Result<u64, Refused> {
-        Ok(match register {
-            Register::Iar0 => self.virtual_.acknowledge(false).into(),
-            Register::Iar1 => self.virtual_.acknowledge(true).into(),
-            Register::Hppir0 => self.virtual_.highest_pending(false).into(),
-            Register::Hppir1 => self.virtual_.highest_pending(true).into(),
-            _ => read_interface(&self.virtual_.interface, register)?,
-        })
-    }
-
-    /// Writes a register of the physical interface, or of EL2. Gives the interrupt that is deactivated.
-    fn write_physical(&mut self, register: Register, value: u64) -> Result<Option<u32>, Refused> {
-        match register {
-            Register::Eoir0 | Register::Eoir1 => return Ok(self.end(value, register == Register::Eoir1)),
-            Register::Dir => return Ok(interrupt(value).filter(|_| self.physical.eoi_mode)),
-            Register::SreEl1 | Register::SreEl2 => {}
-            Register::IchAp0r(n) => set_active(&mut self.virtual_.interface, false, n, value)?,
-            Register::IchAp1r(n) => set_active(&mut self.virtual_.interface, true, n, value)?,
-            Register::IchHcr => self.virtual_.set_hcr(value),
-            Register::IchVmcr => self.virtual_.set_vmcr(value),
-            Register::IchLr(n) => {
-                if !self.virtual_.set_list_register(n, value) {
-                    return Err(Refused::Undefined);
-                }
-            }
-            _ => write_interface(&mut self.physical, register, value)?,
-        }
-        Ok(None)
-    }
-
-    /// Writes the virtual form of a register. Gives the physical interrupt that is deactivated.
-    fn write_virtual(&mut self, register: Register, value: u64) -> Result<Option<u32>, Refused> {
-        match register {
-            Register::Eoir0 | Register::Eoir1 => return Ok(self.virtual_.end(value, register == Register::Eoir1)),
-            Register::Dir => return Ok(self.virtual_.deactivate(value)),
-            _ => write_interface(&mut self.virtual_.interface, register, value)?,
-        }
-        Ok(None)
-    }
-
-    /// A write to EOIR0 or EOIR1 (IHI 0069, 4.8.3): drops the running priority if it is of the group, and deactivates the
-    /// interrupt unless `EOImode` leaves that to DIR.
-    fn end(&mut self, value: u64, group1: bool) -> Option<u32> {
-        let intid = interrupt(value)?;
-        if self.physical.active.running_group1() != Some(group1) {
-            return None;
-        }
-        self.physical.active.drop_running(self.physical.format);
-        (!self.physical.eoi_mode).then_some(intid)
-    }
-}
-
-/// An INTID that is written: not one of the special ones, 1020 to 1023, nor one that cannot be.
-const fn interrupt(value: u64) -> Option<u32> {
-    let intid = value as u32 & 0xff_ffff;
-    if intid < 1020 { Some(intid) } else { None }
-}
-
-/// Reads what physical and virtual interfaces both have.
-fn read_interface(interface: &Interface, register: Register) -> Result<u64, Refused> {
-    Ok(match register {
-        Register::Pmr => interface.mask.into(),
-        Register::Bpr0 => interface.point(false).into(),
-        Register::Bpr1 => interface.point(true).into(),
-        Register::Ap0r(n) => active(interface, false, n)?,
-        Register::Ap1r(n) => active(interface, true, n)?,
-        Register::Rpr => interface.running(),
-        Register::Ctlr => interface.control(),
-        Register::Igrpen0 => interface.enable0.into(),
-        Register::Igrpen1 => interface.enable1.into(),
-        _ => return Err(Refused::Undefined),
-    })
-}
-
-/// Writes what physical and virtual interfaces both have.
-fn write_interface(interface: &mut Interface, register: Register, value: u64) -> Result<(), Refused> {
-    match register {
-        Register::Pmr => interface.set_mask(value),
-        Register::Bpr0 => interface.set_point(false, value),
-        Register::Bpr1 => interface.set_point(true, value),
-        Register::Ap0r(n) => set_active(interface, false, n, value)?,
-        Register::Ap1r(n) => set_active(interface, true, n, value)?,
-        Register::Ctlr => interface.set_control(value),
-        Register::Igrpen0 => interface.enable0 = value & 1 != 0,
-        Register::Igrpen1 => interface.enable1 = value & 1 != 0,
-        _ => return Err(Refused::Undefined),
-    }
-    Ok(())
-}
-
-fn active(interface: &Interface, group1: bool, n: u8) -> Result<u64, Refused> {
-    if n < interface.format.active_words() {
-        Ok(interface.active.read(group1, n).into())
-    } else {
-        Err(Refused::Undefined)
-    }
-}
-
-fn set_active(interface: &mut Interface, group1: bool, n: u8, value: u64) -> Result<(), Refused> {
-    if n < interface.format.active_words() {
-        interface.active.write(group1, n, value as u32);
-        Ok(())
-    } else {
-        Err(Refused::Undefined)
-    }
+    let all = private.chain(shared).filter(|candidate| candidate.priority != IDLE);
+    all.min_by_key(|candidate| (candidate.priority, candidate.intid))
 }

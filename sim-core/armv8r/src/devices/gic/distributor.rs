@@ -1,8 +1,8 @@
-//! The Distributor: SPIs, their routes, and `GICD_*` (IHI 0069, 12.8 and 12.9), with one Security state and affinity routing
+//! The Distributor: SPIs, their routes, and `GICD_*` (IHI 0069, 4.5 and chapter 12), with one Security state and affinity routing
 //! always on.
 //!
 //! Registers are accessed in words; `IPRIORITYR` in bytes too, `IROUTER` in doublewords too, and the registers of messages in
-//! halfwords too (IHI 0069, 12.1.3). Other accesses, and those to what is reserved, are RAZ/WI. `GICD_STATUSR` is not
+//! halfwords too (IHI 0069, chapter 12, access sizes). Other accesses, and those to what is reserved, are RAZ/WI. `GICD_STATUSR` is not
 //! implemented, as is allowed: RAZ/WI.
 
 use alloc::vec::Vec;

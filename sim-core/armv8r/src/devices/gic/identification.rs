@@ -1,4 +1,4 @@
-//! What the frames of a GIC tell of themselves (IHI 0069, 12.1.2 and the `IIDR` registers).
+//! What the frames of a GIC tell of themselves (IHI 0069, chapter 12, identification registers).
 
 /// `GICD_IIDR` and `GICR_IIDR`: implementer Arm, no product.
 pub(crate) const IIDR: u32 = 0x43b;

@@ -1,7 +1,7 @@
 //! What a physical and a virtual CPU interface have in common: mask, binary points, enables and active priorities
-//! (IHI 0069, 4.8; `ICC_*` and `ICV_*` of 12.2).
+//! (IHI 0069, 4.8; `ICC_*` and `ICV_*` of chapter 12).
 
-use super::priority::{Active, Format, group_priority};
+use super::priority::{Active, Format, IDLE, group_priority};
 
 /// `CTLR.CBPR`: the binary point of Group 0 is that of Group 1 too.
 const CBPR: u64 = 1 << 0;
@@ -54,7 +54,7 @@ impl Interface {
         }
     }
 
-    /// The priority that decides whether the interrupt preempts (IHI 0069, 4.8.2 and 4.8.3).
+    /// The priority that decides whether the interrupt preempts (IHI 0069, 4.8, priority grouping).
     pub(crate) const fn group_priority(&self, priority: u8, group1: bool) -> u8 {
         if !group1 || self.common_point {
             group_priority(priority, self.point0)
@@ -65,11 +65,13 @@ impl Interface {
         }
     }
 
-    /// Whether the interrupt is signalled to the PE: above the mask, and its group priority above the running one
-    /// (IHI 0069, 4.8.4 to 4.8.6).
+    /// Whether the interrupt is signalled to the PE: above the mask, and its group priority above the running one, as the
+    /// binary point of its own group splits both (IHI 0069, 4.8, preemption).
     pub(crate) fn signals(&self, candidate: Candidate) -> bool {
-        candidate.priority < self.mask
-            && self.group_priority(candidate.priority, candidate.group1) < self.active.running(self.format)
+        let Candidate { priority, group1, .. } = candidate;
+        let running = self.active.running(self.format);
+        let preempts = self.group_priority(priority, group1) < self.group_priority(running, group1);
+        priority < self.mask && (running == IDLE || preempts)
     }
 
     /// Its group priority becomes the running one.
@@ -182,5 +184,20 @@ mod tests {
         candidate.priority = 0x70;
         assert!(interface.signals(candidate));
         assert_eq!(interface.running(), 0x78);
+    }
+
+    #[test]
+    fn the_binary_point_of_the_newcomer_splits_both_priorities() {
+        let mut interface = interface(false);
+        interface.raise(Candidate { intid: 32, priority: 0x98, group1: false });
+        interface.set_point(true, 4);
+        let newcomer = |priority| Candidate { intid: 33, priority, group1: true };
+        assert_eq!(interface.running(), 0x98);
+        assert!(!interface.signals(newcomer(0x90)) && interface.signals(newcomer(0x78)));
+        // A group priority of no bits preempts nothing, but is signalled where nothing runs.
+        interface.set_point(true, 7);
+        assert!(!interface.signals(newcomer(0)));
+        interface.active.drop_running(Format::new(5));
+        assert!(interface.signals(newcomer(0x90)));
     }
 }

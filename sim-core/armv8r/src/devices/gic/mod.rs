@@ -5,7 +5,7 @@
 //! * `priority`, `interface`: masks, binary points, active priorities. A PE has them twice: for physical interrupts, and in
 //!   its `virtual_interface` for those that list registers hold.
 //! * `registers`: the system registers, and how instructions name them.
-//! * `controller`: all of them together, as the owner sees them: [`Gic`].
+//! * `pe`: what there is for one PE. `controller`: all of it together, as the owner sees it: [`Gic`].
 //!
 //! Where the architecture leaves a choice:
 //!
@@ -17,7 +17,7 @@
 //!   common binary point it is BPR0. The virtual BPR1 has one more, and splits as that of a Non-secure state does: so
 //!   `ICV_BPR1_EL1` has it in DDI 0595.
 //! * `ICC_SGI1R_EL1` generates an SGI of the group that it is configured for; `ICC_SGI0R_EL1` and `ICC_ASGI1R_EL1` generate it
-//!   if that is Group 0.
+//!   if that is Group 0. Linux's KVM reads the specification so for `GICD_CTLR.DS` = 1.
 //! * A write to DIR with `EOImode` 0 is ignored, and so is one of EOIR whose group is not that of the running priority.
 //! * `ICC_SRE_EL1` and `ICC_SRE_EL2` are RAO/WI, so no access to the former traps.
 
@@ -26,13 +26,20 @@ mod controller;
 mod distributor;
 mod identification;
 mod interface;
+mod pe;
 mod priority;
 mod redistributor;
 mod registers;
 mod virtual_interface;
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::decimal_bitwise_operands,
+    reason = "a panic is how a test fails, and INTIDs are decimal"
+)]
 mod tests;
 
-pub use controller::{Config, Frame, Gic, MAINTENANCE, Outputs, Refused, Requester, affinity};
+pub use controller::{Config, Frame, Gic, MAINTENANCE, affinity};
+pub use pe::{Outputs, Refused, Requester};
 pub use registers::{Owner, Register, Rights};

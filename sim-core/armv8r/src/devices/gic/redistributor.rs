@@ -1,4 +1,4 @@
-//! A Redistributor: the SGIs and PPIs of a PE, and `GICR_*` (IHI 0069, 12.10 and 12.11), without LPIs.
+//! A Redistributor: the SGIs and PPIs of a PE, and `GICR_*` (IHI 0069, 4.3, 4.4 and chapter 12), without LPIs.
 //!
 //! Accesses are as those of the Distributor; `GICR_TYPER` is read in doublewords too. `GICR_STATUSR` is not implemented, as is
 //! allowed: RAZ/WI.
@@ -41,7 +41,7 @@ impl Redistributor {
         }
     }
 
-    /// Writes it. `ChildrenAsleep` follows `ProcessorSleep` at once (IHI 0069, 11.1).
+    /// Writes it. `ChildrenAsleep` follows `ProcessorSleep` at once (IHI 0069, chapter 11).
     pub(crate) const fn write(&mut self, offset: u64, bytes: u8, value: u64) {
         if bytes == 4 && offset == 0x14 {
             self.asleep = value as u32 & PROCESSOR_SLEEP != 0;

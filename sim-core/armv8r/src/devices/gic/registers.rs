@@ -1,4 +1,4 @@
-//! The system registers of the GIC and how instructions name them (IHI 0069, 12.2 and 12.4; each row gives op0, op1, `CRn`, `CRm`
+//! The system registers of the GIC and how instructions name them (IHI 0069, chapter 12; each row gives op0, op1, `CRn`, `CRm`
 //! and op2 as there).
 
 use crate::a64::SysEncoding;

@@ -1,12 +1,12 @@
 //! The virtual CPU interface of a PE: list registers, `ICV_*` as EL1 sees it, `ICH_*` as EL2 does, and the maintenance
-//! interrupt (IHI 0069, chapter 6, and 12.2 and 12.4).
+//! interrupt (IHI 0069, chapter 6, and the registers of chapter 12).
 
 use super::interface::{Candidate, Interface};
-use super::priority::Format;
+use super::priority::{Format, IDLE};
 
 /// List registers at most.
 const MOST: usize = 16;
-/// INTIDs from here on are LPIs, which have no active state.
+/// INTIDs from here on are LPIs, whose end needs no DIR.
 const LPI: u32 = 8192;
 /// No interrupt is pending.
 pub(crate) const SPURIOUS: u32 = 1023;
@@ -209,7 +209,7 @@ impl VirtualInterface {
         self.bits(ListRegister::free)
     }
 
-    /// Reads `ICH_MISR_EL2`: why a maintenance interrupt is asserted (IHI 0069, 6.4).
+    /// Reads `ICH_MISR_EL2`: why a maintenance interrupt is asserted (IHI 0069, chapter 6, maintenance interrupts).
     pub(crate) fn misr(&self) -> u64 {
         let valid = self.list().filter(|(_, register)| !register.invalid()).count();
         let pending = self.list().any(|(_, register)| register.pending());
@@ -246,7 +246,8 @@ impl VirtualInterface {
         register.map(|register| *register = ListRegister::new(value, format)).is_some()
     }
 
-    /// The pending virtual interrupt of the highest priority, of a group that is enabled: the first of equals.
+    /// The pending virtual interrupt of the highest priority, of a group that is enabled: the first of equals. The lowest
+    /// priority of all is none.
     fn highest(&self) -> Option<(usize, Candidate)> {
         self.list()
             .filter(|(_, register)| register.pending())
@@ -254,10 +255,11 @@ impl VirtualInterface {
             .map(|(n, register)| {
                 (n, Candidate { intid: register.intid(), priority: register.priority(), group1: register.group1() })
             })
+            .filter(|(_, candidate)| candidate.priority != IDLE)
             .min_by_key(|(_, candidate)| candidate.priority)
     }
 
-    /// What is signalled to EL1: the group of the virtual interrupt, if one is (IHI 0069, 6.3).
+    /// What is signalled to EL1: the group of the virtual interrupt, if one is (IHI 0069, chapter 6).
     pub(crate) fn signalled(&self) -> Option<bool> {
         self.signalling().map(|(_, candidate)| candidate.group1)
     }
@@ -271,8 +273,8 @@ impl VirtualInterface {
         self.highest().filter(|(_, highest)| highest.group1 == group1).map_or(SPURIOUS, |(_, highest)| highest.intid)
     }
 
-    /// Reads `ICV_IAR0_EL1` or `ICV_IAR1_EL1`. An LPI has no active state. A list register with a special INTID, which is
-    /// UNPREDICTABLE, becomes invalid and gives none.
+    /// Reads `ICV_IAR0_EL1` or `ICV_IAR1_EL1`. A list register with a special INTID, which is UNPREDICTABLE, becomes invalid, and
+    /// no priority active.
     pub(crate) fn acknowledge(&mut self, group1: bool) -> u32 {
         let Some((n, candidate)) = self.signalling().filter(|(_, candidate)| candidate.group1 == group1) else {
             return SPURIOUS;
@@ -280,11 +282,9 @@ impl VirtualInterface {
         let Some(register) = self.registers.get_mut(n) else { return SPURIOUS };
         register.0 &= !ListRegister::STATE;
         if (1020..1024).contains(&candidate.intid) {
-            return SPURIOUS;
+            return candidate.intid;
         }
-        if candidate.intid < LPI {
-            register.0 |= ListRegister::ACTIVE;
-        }
+        register.0 |= ListRegister::ACTIVE;
         self.interface.raise(candidate);
         candidate.intid
     }
@@ -300,7 +300,7 @@ impl VirtualInterface {
         }
         let found = self.find_active(intid);
         let dropped = self.interface.active.drop_running(self.interface.format);
-        if self.interface.eoi_mode {
+        if self.interface.eoi_mode && intid < LPI {
             return None;
         }
         let Some(n) = found else {
@@ -314,10 +314,11 @@ impl VirtualInterface {
         if register.group1() == group1 && dropped == Some(priority) { self.deactivate_register(n) } else { None }
     }
 
-    /// Writes `ICV_DIR_EL1`. Gives the physical interrupt that is deactivated with it, if any. With `EOImode` 0 it is ignored.
+    /// Writes `ICV_DIR_EL1`. Gives the physical interrupt that is deactivated with it, if any. With `EOImode` 0, and for an LPI,
+    /// it is ignored.
     pub(crate) fn deactivate(&mut self, intid: u64) -> Option<u32> {
         let intid = intid as u32 & 0xff_ffff;
-        if !self.interface.eoi_mode || (1020..1024).contains(&intid) {
+        if !self.interface.eoi_mode || intid >= 1020 {
             return None;
         }
         if let Some(n) = self.find_active(intid) {

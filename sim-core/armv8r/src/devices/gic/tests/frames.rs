@@ -1,4 +1,4 @@
-//! What is read and written in memory (IHI 0069, 12.1.3 and 12.8 to 12.11).
+//! What is read and written in memory (IHI 0069, chapter 12).
 
 use super::*;
 
@@ -110,6 +110,20 @@ fn triggers_have_two_bits() {
 }
 
 #[test]
+fn each_trigger_is_of_its_interrupt() {
+    for intid in [16, 31, 32, 47, 48, 63, 64, 127] {
+        let mut system = System::new(1);
+        let frame = System::frame(intid);
+        system.gic.write(frame, 0xc00 + u64::from(intid / 16) * 4, 4, 2 << (2 * (intid % 16)));
+        for other in [16, 31, 32, 47, 48, 63, 64, 127] {
+            system.gic.set_line(other, 0, true);
+            system.gic.set_line(other, 0, false);
+            assert_eq!(system.state(other), (other == intid, false), "{other} of {intid}");
+        }
+    }
+}
+
+#[test]
 fn active_and_pending_states_are_set_and_cleared() {
     let mut system = System::new(1);
     system.enable(SPI, 0x80, true);
@@ -120,4 +134,38 @@ fn active_and_pending_states_are_set_and_cleared() {
     assert_eq!((system.state(SPI), system.signals(0)), ((true, false), "irq"));
     system.gicd(0x284, 1 << 8);
     assert_eq!((system.state(SPI), system.signals(0)), ((false, false), ""));
+}
+
+#[test]
+fn only_words_at_waker_wake() {
+    let mut gic = gic(1, 0);
+    for bytes in [0, 1, 2, 4, 8] {
+        for offset in (0..0x100).chain(0xff00..0x1_0010) {
+            if (offset, bytes) != (0x14, 4) {
+                gic.write(Frame::Redistributor(0), offset, bytes, 0);
+            }
+        }
+    }
+    assert_eq!(gic, self::gic(1, 0));
+    gic.write(Frame::Redistributor(0), 0x14, 4, 0);
+    assert_eq!(gic.read(Frame::Redistributor(0), 0x14, 4), 0);
+}
+
+#[test]
+fn what_is_too_narrow_too_wide_or_not_aligned_is_nothing() {
+    let mut gic = gic(1, 224);
+    for frame in [Frame::Distributor, Frame::Sgi(0)] {
+        for bytes in [0, 1, 2, 3, 4, 5, 8, 16, 255] {
+            for offset in 0..0xd00 {
+                let aligned_word = bytes == 4 && offset % 4 == 0;
+                let priority = bytes == 1 && (0x400..0x800).contains(&offset);
+                let message = bytes == 2 && (offset == 0x40 || offset == 0x48);
+                if !(aligned_word || priority || message) {
+                    gic.write(frame, offset, bytes, u64::MAX);
+                    assert_eq!(gic.read(frame, offset, bytes), 0);
+                }
+            }
+        }
+    }
+    assert_eq!(gic, self::gic(1, 224));
 }

@@ -42,7 +42,7 @@ fn a_list_register_is_acknowledged_and_ended() {
 #[test]
 fn group_0_is_a_virtual_fiq() {
     let mut system = guest();
-    system.set(0, Register::IchLr(0), PENDING | 0x40 << 48 | 100);
+    system.set(0, Register::IchLr(0), PENDING | 0x40 << 48 | 0x64);
     assert_eq!((system.signals(0), system.guest(Register::Iar1), system.guest(Register::Iar0)), ("vfiq", 1023, 100));
     assert_eq!(system.get(0, Register::IchAp0r(0)), 1 << 8);
     system.guest_set(Register::Eoir0, 100);
@@ -194,17 +194,20 @@ fn an_end_of_the_wrong_priority_or_group_leaves_the_list_register_active() {
 }
 
 #[test]
-fn a_virtual_lpi_has_no_active_state_and_a_special_intid_is_none() {
+fn a_virtual_lpi_needs_no_dir_and_a_special_intid_has_no_priority() {
     let mut system = guest();
+    system.guest_set(Register::Ctlr, 0b10);
     system.set(0, Register::IchLr(0), pending(8192, 0x80));
-    assert_eq!(
-        (system.guest(Register::Iar1), system.get(0, Register::IchElrsr), system.guest(Register::Rpr)),
-        (8192, 0b1111, 0x80)
-    );
+    assert_eq!((system.guest(Register::Iar1), system.guest(Register::Rpr)), (8192, 0x80));
+    system.guest_set(Register::Dir, 8192);
+    assert_eq!(system.get(0, Register::IchElrsr), 0b1110);
+    system.guest_set(Register::Eoir1, 8192);
+    assert_eq!((system.guest(Register::Rpr), system.get(0, Register::IchElrsr)), (0xff, 0b1111));
+    system.set(0, Register::IchAp1r(0), 1);
     system.guest_set(Register::Eoir1, 8192);
     assert_eq!((system.guest(Register::Rpr), system.get(0, Register::IchHcr)), (0xff, 1));
     system.set(0, Register::IchLr(0), pending(1022, 0x80));
-    assert_eq!((system.guest(Register::Iar1), system.signals(0), system.guest(Register::Rpr)), (1023, "", 0xff));
+    assert_eq!((system.guest(Register::Iar1), system.signals(0), system.guest(Register::Rpr)), (1022, "", 0xff));
 }
 
 #[test]

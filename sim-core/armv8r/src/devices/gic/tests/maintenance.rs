@@ -1,4 +1,4 @@
-//! The maintenance interrupt and its reasons (IHI 0069, 6.4, and `ICH_MISR_EL2`).
+//! The maintenance interrupt and its reasons (IHI 0069, chapter 6, maintenance interrupts, and `ICH_MISR_EL2`).
 
 use super::*;
 

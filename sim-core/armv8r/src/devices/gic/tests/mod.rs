@@ -30,12 +30,18 @@ struct System {
 impl System {
     /// PEs 0.0, 0.1, ... of cluster 0, awake, both groups enabled, nothing masked, all interrupts in Group 1.
     fn new(pes: u32) -> Self {
-        let mut system = Self { gic: Gic::new(Config::new((0..pes).collect())) };
+        Self::of(Config::new((0..pes).collect()))
+    }
+
+    /// As [`System::new`].
+    fn of(config: Config) -> Self {
+        let pes = config.affinities.len();
+        let mut system = Self { gic: Gic::new(config) };
         system.gicd(0x0, 0b11);
         for word in 1..8 {
             system.gicd(0x80 + 4 * word, 0xffff_ffff);
         }
-        for pe in 0..pes as usize {
+        for pe in 0..pes {
             system.gic.write(Frame::Redistributor(pe), 0x14, 4, 0);
             system.gicr(pe, 0x80, 0xffff_ffff);
             system.set(pe, Register::Pmr, 0xff);
@@ -62,8 +68,8 @@ impl System {
         let (word, bit) = (4 * u64::from(intid / 32), 1 << (intid % 32));
         let frame = Self::frame(intid);
         self.gic.write(frame, 0x400 + u64::from(intid), 1, priority.into());
-        let groups = self.gic.read(frame, 0x80 + word, 4);
-        self.gic.write(frame, 0x80 + word, 4, if group1 { groups | bit } else { groups & !bit });
+        let before = self.gic.read(frame, 0x80 + word, 4);
+        self.gic.write(frame, 0x80 + word, 4, if group1 { before | bit } else { before & !bit });
         self.gic.write(frame, 0x100 + word, 4, bit);
     }
 
@@ -73,10 +79,10 @@ impl System {
 
     /// Whether an interrupt is pending, and whether it is active, at PE 0.
     fn state(&self, intid: u32) -> (bool, bool) {
-        let bit = |register| {
+        let holds = |register| {
             self.gic.read(Self::frame(intid), register + 4 * u64::from(intid / 32), 4) & 1 << (intid % 32) != 0
         };
-        (bit(0x200), bit(0x300))
+        (holds(0x200), holds(0x300))
     }
 
     fn get(&mut self, pe: usize, register: Register) -> u64 {

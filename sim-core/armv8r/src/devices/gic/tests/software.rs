@@ -115,13 +115,49 @@ fn el2_traps_the_registers_of_a_group_or_of_both() {
             .filter(|&register| refused(system, register) == Some(Refused::TrapToEl2))
             .collect()
     };
-    use Register::*;
-    let sgis = [Sgi1r, Asgi1r, Sgi0r];
+    let sgis = [Register::Sgi1r, Register::Asgi1r, Register::Sgi0r];
     assert_eq!(of(&mut system, 0), sgis);
-    assert_eq!(of(&mut system, 1 << 10), [Pmr, Dir, Rpr, Sgi1r, Asgi1r, Sgi0r, Ctlr]);
-    assert_eq!(of(&mut system, 1 << 11), [Iar0, Eoir0, Hppir0, Bpr0, Sgi1r, Asgi1r, Sgi0r, Igrpen0, Ap0r(0)]);
-    assert_eq!(of(&mut system, 1 << 12), [Sgi1r, Asgi1r, Sgi0r, Iar1, Eoir1, Hppir1, Bpr1, Igrpen1, Ap1r(0)]);
-    assert_eq!(of(&mut system, 1 << 14), [Dir, Sgi1r, Asgi1r, Sgi0r]);
+    assert_eq!(
+        of(&mut system, 1 << 10),
+        [
+            Register::Pmr,
+            Register::Dir,
+            Register::Rpr,
+            Register::Sgi1r,
+            Register::Asgi1r,
+            Register::Sgi0r,
+            Register::Ctlr
+        ]
+    );
+    assert_eq!(
+        of(&mut system, 1 << 11),
+        [
+            Register::Iar0,
+            Register::Eoir0,
+            Register::Hppir0,
+            Register::Bpr0,
+            Register::Sgi1r,
+            Register::Asgi1r,
+            Register::Sgi0r,
+            Register::Igrpen0,
+            Register::Ap0r(0)
+        ]
+    );
+    assert_eq!(
+        of(&mut system, 1 << 12),
+        [
+            Register::Sgi1r,
+            Register::Asgi1r,
+            Register::Sgi0r,
+            Register::Iar1,
+            Register::Eoir1,
+            Register::Hppir1,
+            Register::Bpr1,
+            Register::Igrpen1,
+            Register::Ap1r(0)
+        ]
+    );
+    assert_eq!(of(&mut system, 1 << 14), [Register::Dir, Register::Sgi1r, Register::Asgi1r, Register::Sgi0r]);
 }
 
 #[test]
