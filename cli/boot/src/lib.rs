@@ -2,7 +2,7 @@
 //!
 //! # Where things are
 //!
-//! * `image`, `elf`: what an image's file holds. `place`: where each file goes, and whether it can. `options`: what is asked for.
+//! * `image`: what an image's file holds; `formats`, `elf`: how it is read. `place`: where each file goes, and whether it can. `options`: what is asked for.
 //! * `session`: a machine with its images, and its run. `watch`: what is counted meanwhile. `shadow`: the MPUs as they were
 //!   written, for the moment of a fault. `trace`: a log as JSON lines.
 //! * `fault`: a fault of EL2 to itself, with what was in force. `report`: what a run gives.
@@ -15,6 +15,7 @@
 mod elf;
 mod error;
 mod fault;
+mod formats;
 mod image;
 mod json;
 mod options;

@@ -1,7 +1,6 @@
 //! What a run gives.
 
 use crate::fault::Fault;
-use crate::wording;
 use armv8r::machine::StopReason;
 use armv8r::pe::{ExceptionKind, HazardRecord, Power};
 use boards::Board;
@@ -165,11 +164,5 @@ impl Report {
             End::Interrupted => 130,
             _ => 1,
         }
-    }
-
-    /// Why it ended, on one line.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        wording::end(self)
     }
 }

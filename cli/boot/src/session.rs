@@ -151,8 +151,7 @@ impl Boot {
     /// Runs it to its end, or until `stop` is set.
     pub fn run(mut self, mut streams: Streams<'_>, stop: &AtomicBool) -> Report {
         let mut end = self.to_the_end(&mut streams, stop);
-        let failed = self.flush(&mut streams);
-        if let Some(why) = failed {
+        if let Some(why) = self.flush() {
             end = End::Output(why);
         }
         self.report(end)
@@ -254,7 +253,7 @@ impl Boot {
     }
 
     /// Writes what is held back; why not, if it cannot be.
-    fn flush(&mut self, _: &mut Streams<'_>) -> Option<String> {
+    fn flush(&mut self) -> Option<String> {
         for place in &mut self.places {
             if let Place::File(name, file) = place
                 && let Err(error) = file.flush()

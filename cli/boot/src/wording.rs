@@ -90,8 +90,16 @@ pub(crate) const fn end_kind(end: &End) -> &'static str {
     }
 }
 
+impl Report {
+    /// Why it ended, on one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        end(self)
+    }
+}
+
 /// Why a run ended, on one line.
-pub(crate) fn end(report: &Report) -> String {
+fn end(report: &Report) -> String {
     let executed: u64 = report.pes.iter().map(|pe| pe.instructions).sum();
     let after = format!("after {} instructions", number(executed));
     let why = match &report.end {

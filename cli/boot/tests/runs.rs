@@ -121,10 +121,7 @@ fn a_fault_in_the_handler_ends_the_run_with_the_first_fault() {
 #[test]
 fn a_fault_that_sleeps_and_one_that_branches_to_itself_end_the_run() {
     let folder = Folder::new();
-    for (word, ends) in [
-        (0xd503_207f_u32, End::Machine(StopReason::Asleep)),
-        (0x1400_0000, End::Spinning),
-    ] {
+    for (word, ends) in [(0xd503_207f_u32, End::Machine(StopReason::Asleep)), (0x1400_0000, End::Spinning)] {
         // A read where nothing answers; the vector is at 0x200, in RAM.
         let mut options = folder.at(&[0xd2b2_0000_u32, 0xf940_0000].map(u32::to_le_bytes).concat(), 0x20_0000);
         let handler = [word, 0x17ff_ffff].map(u32::to_le_bytes).concat();
@@ -260,4 +257,21 @@ fn a_device_tree_is_told_in_x0() {
     assert_eq!(run(&options).0.status(), 1, "0x420 is beyond 255");
     options.dtb = Some(File { path: folder.put("tree", &tree), address: Some(0x4200_0004) });
     assert!(refused(&options).contains("multiple of 8"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_is_read_with_a_panic(at in 0_usize..120, byte: u8, length in 0_usize..200, base: u64) {
+        let mut bytes = elf(&words("hello.words"), (0x20_0000, 0x20_0000), 0x20_0000);
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        bytes.truncate(length.max(1));
+        let _ = boot::Image::read(bytes.clone(), None, base);
+        if let Some(place) = bytes.get_mut(56..60) {
+            place.copy_from_slice(b"ARM\x64");
+            bytes[0] = byte;
+        }
+        let _ = boot::Image::read(bytes, None, base);
+    }
 }
