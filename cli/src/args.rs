@@ -71,7 +71,6 @@ pub enum Command {
     /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line; or here and on Xen.
     Parity(Parity),
     /// Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened.
-    #[command(verbatim_doc_comment)]
     Boot(Box<Boot>),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),

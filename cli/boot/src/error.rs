@@ -73,7 +73,7 @@ pub enum BootError {
         memory: String,
     },
     /// Bytes would go beyond the last address.
-    #[error("{what} starts at {base:#x} and takes {size:#x} bytes, beyond the last address; expected an address below")]
+    #[error("{what} starts at {base:#x} and takes {size:#x} bytes, beyond the last address; expected a lower one")]
     Beyond {
         /// What is to lie there.
         what: String,

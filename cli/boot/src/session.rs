@@ -7,11 +7,11 @@ use crate::report::{End, PeReport, Regions, Report};
 use crate::trace::Trace;
 use crate::watch::{Watch, WithAccesses};
 use armv8r::features::Features;
-use armv8r::machine::{Config, Input, Machine, Source, StopReason};
+use armv8r::machine::{Config, Input, Machine, MachineError, Source, StopReason};
 use armv8r::pe::Power;
 use armv8r::semihosting::Environment;
 use boards::{Board, PeId};
-use mpu_model::{El, Level};
+use mpu_model::{El, Level, Pmsa};
 use scenario::BoardFile;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -331,6 +331,9 @@ fn board(options: &Options) -> Result<Board, BootError> {
             return Err(BootError::NoSuchBoard { name: name.clone(), known });
         }
     };
+    if board.pmsa != Pmsa::V64 {
+        return Err(BootError::Machine { board: board.name, why: MachineError::Width });
+    }
     if let Some(pes) = options.pes {
         board.pes = pes;
     }

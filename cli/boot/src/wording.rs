@@ -101,7 +101,7 @@ impl Report {
 /// Why a run ended, on one line.
 fn end(report: &Report) -> String {
     let executed: u64 = report.pes.iter().map(|pe| pe.instructions).sum();
-    let after = format!("after {} instructions", number(executed));
+    let after = format!("after {} {}", number(executed), if executed == 1 { "instruction" } else { "instructions" });
     let why = match &report.end {
         End::Machine(reason) => stop(reason),
         End::Until => "what --until waits for was said".into(),

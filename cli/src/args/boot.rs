@@ -4,7 +4,7 @@ use super::replay::SyncArg;
 use super::shared::Format;
 use super::values::{address, duration};
 use armv8r::pe::HazardMode;
-use boot::{File, Firmware, Options, Scripted, Sink};
+use boot::{BootError, File, Firmware, Options, Scripted, Sink};
 use clap::{Args, ValueEnum};
 use mpu_model::{El, SyncRule};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Options precede IMAGE; everything behind it is the guest's. Exit status: the image's own by semihosting; 0 turned off, or --until met;
 /// 1 anything else the run ends in; 2 nothing was run; 130 interrupted.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(override_usage = "mpusim boot [OPTIONS] IMAGE [ARGS]...")]
 pub struct Boot {
     /// Load the bytes of another file at an address.
     #[arg(long = "load", value_name = "FILE@ADDR", value_parser = placed)]
@@ -91,13 +91,10 @@ pub struct Boot {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
-    /// An ELF file, an arm64 Image, or raw bytes with their address: FILE@ADDR.
-    #[arg(value_name = "IMAGE", value_parser = file)]
-    pub image: File,
-
-    /// The guest's command line behind the image's name, as semihosting tells it.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<String>,
+    /// An ELF file, an arm64 Image, or raw bytes with their address: FILE@ADDR. What stands behind it is the guest's command line,
+    /// as semihosting tells it behind the image's name.
+    #[arg(value_name = "IMAGE", required = true, num_args = 1.., trailing_var_arg = true)]
+    pub image: Vec<String>,
 }
 
 /// How a run goes on at a hazard.
@@ -122,10 +119,16 @@ pub enum FirmwareArg {
 
 impl Boot {
     /// As the library takes them.
-    #[must_use]
-    pub fn options(&self) -> Options {
-        Options {
-            args: self.args.clone(),
+    ///
+    /// # Errors
+    ///
+    /// The image's name has an address that is none.
+    pub fn options(&self) -> Result<Options, BootError> {
+        let (image, args) =
+            self.image.split_first().map_or((String::new(), &[][..]), |(image, args)| (image.clone(), args));
+        let image = file(&image).map_err(|why| BootError::Unfit { path: image.into(), why })?;
+        Ok(Options {
+            args: args.to_vec(),
             loads: self.loads.clone(),
             dtb: self.dtb.clone(),
             entry: self.entry,
@@ -152,8 +155,8 @@ impl Boot {
             timeout: self.timeout,
             trace: self.trace.clone(),
             trace_accesses: self.trace_accesses,
-            ..Options::new(self.image.clone(), self.board.clone())
-        }
+            ..Options::new(image, self.board.clone())
+        })
     }
 }
 
@@ -248,9 +251,11 @@ mod tests {
 
     #[test]
     fn what_stands_behind_the_image_is_the_guests() {
-        let boot = parsed(&["--max", "9", "image@0x1000", "--max", "x", "--", "-v"]).unwrap();
-        assert_eq!((boot.max, boot.image.address), (Some(9), Some(0x1000)));
-        assert_eq!(boot.args, ["--max", "x", "--", "-v"]);
+        let boot = parsed(&["--max", "9", "image@0x1000", "--max", "x", "-v"]).unwrap();
+        let options = boot.options().unwrap();
+        assert_eq!((boot.max, options.image.address), (Some(9), Some(0x1000)));
+        assert_eq!(options.args, ["--max", "x", "-v"]);
+        assert!(parsed(&["--no-such-option", "image"]).is_err() && parsed(&[]).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs an image, and reports what happened.
 pub fn boot(args: &Args, io: Io) -> Result<Done, CommandError> {
-    let boot = Boot::new(&args.options())?;
+    let boot = Boot::new(&args.options()?)?;
     super::stop_on_signals(&STOP)?;
     let as_json = wants_json(args.format);
     let (out, err) = (io::stdout(), io::stderr());
