@@ -1,6 +1,7 @@
 //! Runs images on an FVP's machine: `image PES BUDGET FILE@ADDRESS...`, raw bytes each. It starts where the first file is.
 
-use armv8r::machine::{Config, Machine, Source, StopReason};
+use armv8r::bus::Source;
+use armv8r::machine::{Config, Machine, StopReason};
 use boards::Board;
 use std::io::Write as _;
 use std::time::Instant;
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             break reason;
         }
     };
-    let seconds = started.elapsed().as_secs_f64();
+    let micros = started.elapsed().as_micros().max(1);
     eprintln!("{reason:x?}");
     for pe in 0..machine.pes() {
         let (Some(regs), Some(state)) = (machine.regs(pe), machine.pe(pe)) else { continue };
@@ -55,10 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for register in machine.unknown_registers() {
         eprintln!("UNDEFINED: {register}");
     }
-    eprintln!(
-        "{} instructions in {seconds:.2} s: {:.1} million a second",
-        machine.time(),
-        machine.time() as f64 / seconds / 1e6
-    );
+    let tenths = u128::from(machine.time()) * 10 / micros;
+    eprintln!("{} instructions, {}.{} million a second", machine.time(), tenths / 10, tenths % 10);
     Ok(())
 }

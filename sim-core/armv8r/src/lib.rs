@@ -7,7 +7,8 @@
 //! * `devices`: interrupt controller, timers, UART.
 //! * `features`: what a PE has. `sysreg`: its system registers, by table.
 //! * `pe`: a PE: PSTATE, exceptions, traps, memory through the MPUs.
-//! * `memory`: physical memory. `machine`: PEs that take turns, what they share, and time.
+//! * `memory`: physical memory. `bus`: what PEs share, and time. `hazards`: what missing barriers come to.
+//! * `machine`: PEs that take turns. `observe`: who looks on.
 //! * `semihosting`: what HLT 0xf000 does.
 //! * `exception`: what an instruction may end in.
 
@@ -19,11 +20,15 @@ extern crate alloc;
 extern crate std;
 
 pub mod a64;
+pub mod bus;
+mod cached;
 pub mod devices;
 pub mod exception;
 pub mod features;
+pub mod hazards;
 pub mod machine;
 pub mod memory;
+pub mod observe;
 pub mod pe;
 pub mod semihosting;
 pub mod sysreg;

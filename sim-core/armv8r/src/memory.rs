@@ -145,10 +145,18 @@ impl Memory {
     /// Reads bytes, whatever they lie in; zeros where nothing was written.
     pub fn read(&self, address: u64, bytes: &mut [u8]) {
         let mut at = address;
-        for byte in bytes {
+        let mut rest = bytes;
+        while !rest.is_empty() {
             let offset = (at % PAGE) as usize;
-            *byte = self.page(at).and_then(|page| self.load::<1>(page, offset)).map_or(0, |[byte]| byte);
-            at = at.wrapping_add(1);
+            let length = rest.len().min(PAGE_BYTES - offset);
+            let (now, later) = rest.split_at_mut(length);
+            let page = self.page(at).and_then(|page| self.pages.get(page.get()));
+            match page.and_then(|page| page.bytes.get(offset..offset + length)) {
+                Some(held) => now.copy_from_slice(held),
+                None => now.fill(0),
+            }
+            at = at.wrapping_add(length as u64);
+            rest = later;
         }
     }
 

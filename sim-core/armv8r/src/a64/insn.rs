@@ -2,13 +2,17 @@
 //!
 //! Names of instructions and groups are those of the Arm ARM (DDI 0487), chapters C4 (encodings) and C6 (instructions).
 
-use crate::a64::simd::SimdOp;
+use crate::a64::simd::{Immediate, SimdOp};
 use crate::a64::slot::Slot;
-use crate::a64::{Atomic, Barrier, Hint, PointerKey, SysEncoding};
+use crate::a64::{Barrier, Hint, PointerKey, SysEncoding};
 
-/// An instruction, decoded from its word by [`crate::a64::decode`] and executed by [`crate::a64::execute`].
+/// An instruction, decoded from its word by [`crate::a64::decode()`] and executed by [`crate::a64::execute()`].
+///
+/// It is small, so that blocks of them stay in caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Insn(pub(in crate::a64) Op);
+
+const _: () = assert!(size_of::<Insn>() <= 16, "an instruction takes 16 bytes");
 
 impl Insn {
     /// Whether the word is unallocated for the features it was decoded for.
@@ -101,6 +105,20 @@ pub(in crate::a64) enum One {
     Reverse64,
     LeadingZeros,
     LeadingSigns,
+}
+
+/// What an atomic instruction of one register makes of what is there: [`crate::a64::Atomic`] but for CAS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::a64) enum Modify {
+    Add,
+    Clear,
+    Eor,
+    Set,
+    SignedMax,
+    SignedMin,
+    UnsignedMax,
+    UnsignedMin,
+    Swap,
 }
 
 /// What is raised by an instruction on purpose.
@@ -214,7 +232,8 @@ pub(in crate::a64) struct Structure {
 /// * `StoreVectorPair`: STP, STNP of SIMD&FP registers.
 /// * `Structures`: LD1 to LD4 and ST1 to ST4 of multiple structures, `repeat` times.
 /// * `Structure`: LD1 to LD4 and ST1 to ST4 of a single structure; `lane` 255: to all lanes.
-/// * `Simd`: Data processing of SIMD&FP registers.
+/// * `Simd`: data processing of SIMD&FP registers.
+/// * `SimdImmediate`: MOVI, MVNI, ORR, BIC and FMOV of an immediate, by its value in each half of the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::a64) enum Op {
     Unallocated,
@@ -285,7 +304,7 @@ pub(in crate::a64) enum Op {
     LoadExclusivePair { size: u8, t: Slot, t2: Slot, n: Slot },
     StoreExclusive { size: u8, s: Slot, t: Slot, n: Slot },
     StoreExclusivePair { size: u8, s: Slot, t: Slot, t2: Slot, n: Slot },
-    Atomic { atomic: Atomic, size: u8, s: Slot, t: Slot, n: Slot },
+    Atomic { modify: Modify, size: u8, s: Slot, t: Slot, n: Slot },
     CompareSwap { size: u8, s: u8, t: Slot, n: Slot },
     CompareSwapPair { size: u8, s: u8, t: u8, n: Slot },
     LoadAuthenticated { key: PointerKey, writeback: bool, t: Slot, n: Slot, offset: i32 },
@@ -297,4 +316,5 @@ pub(in crate::a64) enum Op {
     Structures { structure: Structure, repeat: u8 },
     Structure { structure: Structure, lane: u8 },
     Simd(SimdOp),
+    SimdImmediate { immediate: Immediate, quad: bool, d: u8, value: u64 },
 }

@@ -1,29 +1,23 @@
 //! A machine: PEs that take turns, what they share, and time.
 //!
-//! * `bus`: what PEs share. `decoded`, `output`: instructions that were decoded; what the image said.
-//! * `run`: the turns of PEs, and the step of one.
-//! * `observer`: who looks on. `psci`: firmware.
+//! * `run`: the turns of PEs, and the step of one. `stop`: why a run stops.
+//! * `psci`: firmware.
 
-mod bus;
-mod decoded;
-mod observer;
-mod output;
 mod psci;
 mod run;
+mod stop;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bus::Bus;
-pub use bus::Input;
-pub use observer::{At, Event, Flow, Observer};
-pub use output::Source;
 pub use psci::Conduit;
-pub use run::StopReason;
+pub use stop::StopReason;
 
 use crate::a64::{Regs, SysEncoding};
+use crate::bus::{Bus, Input, Source, mpidr};
 use crate::features::{Features, Identity, MIDR_OF_THE_MODEL};
+use crate::hazards::{HazardMode, Hazards};
 use crate::memory::{Memory, PAGE};
-use crate::pe::{HazardMode, Hazards, Pe, Power, SmcAtEl1};
+use crate::pe::{Pe, Power, SmcAtEl1};
 use crate::semihosting::{Environment, Semihosting};
 use crate::sysreg::CNTFRQ_EL0;
 use alloc::vec::Vec;
@@ -128,7 +122,7 @@ impl Machine {
                 pa_bits: board.pa_bits,
                 vmid_bits: board.vmid_bits,
                 midr: config.midr,
-                mpidr: bus::mpidr(id) | if board.pes == 1 { 1 << 30 } else { 0 },
+                mpidr: mpidr(id) | if board.pes == 1 { 1 << 30 } else { 0 },
             };
             let regions = (board.el1_regions, board.el2_regions);
             let mut pe = Pe::new(id, identity, config.start, regions, board.rules, config.smc_at_el1);

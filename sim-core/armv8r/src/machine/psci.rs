@@ -1,7 +1,8 @@
 //! Firmware, as an option: PSCI 1.1 (Arm DEN 0022) and the version call of SMCCC (DEN 0028), of which images ask. An Armv8-R system has
 //! no EL3 to hold it; a conduit that the architecture does not have is a convenience of the machine.
 
-use super::{Machine, StopReason};
+use super::Machine;
+use super::stop::StopReason;
 use crate::a64::Regs;
 use crate::pe::{Power, Pstate};
 use mpu_model::El;

@@ -1,60 +1,18 @@
 //! Running: PEs take turns of a quantum in a fixed order; each instruction is one unit of time.
 
-use super::output::Source;
 use super::psci::{Called, Conduit};
-use super::{Bus, Cpu, Machine, Observer};
-use crate::a64::{decode, execute};
+use super::stop::StopReason;
+use super::{Cpu, Machine};
+use crate::a64::{Regs, decode, execute};
+use crate::bus::{Bus, Decoded, Source};
 use crate::exception::Exit;
 use crate::memory::PAGE;
-use crate::pe::{Core, Power, Stop};
+use crate::observe::Observer;
+use crate::pe::{Core, Here, Power, Stop};
 use crate::semihosting::{Clock, Host, Outcome, Stream};
 
 /// The immediate of HLT that is a semihosting call.
 const SEMIHOSTING: u16 = 0xf000;
-
-/// Why a run stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The budget is spent.
-    Budget,
-    /// The image ended itself by semihosting.
-    Exit {
-        /// Its reason, `ADP_Stopped_*`.
-        reason: u64,
-        /// Its status.
-        code: u64,
-    },
-    /// The image turned the machine off.
-    PowerOff,
-    /// The image asked for a reset.
-    Reset,
-    /// Every PE is asleep or off, and nothing will wake one.
-    Asleep,
-    /// An observer asked for it.
-    Observer,
-    /// A hazard, where a run is to stop at hazards.
-    Hazard {
-        /// The PE.
-        pe: usize,
-        /// Its instruction, which was not executed, or wrote a register through a selection that is not synchronised.
-        pc: u64,
-    },
-    /// An instruction or a register that is allocated and not built. It was not executed.
-    NotBuilt {
-        /// The PE.
-        pe: usize,
-        /// What it is.
-        name: &'static str,
-        /// Where the instruction is.
-        pc: u64,
-        /// The instruction.
-        word: u32,
-    },
-    /// The image wrote more memory than it may.
-    MemoryLimit,
-    /// So much output waits to be taken ([`Machine::take_output`]).
-    Output,
-}
 
 /// What ends the turn of a PE.
 #[derive(Clone, Copy)]
@@ -203,10 +161,28 @@ fn run_pe<O: Observer>(
     (psci, semihosting): (Option<Conduit>, bool),
     slice: u64,
 ) -> End {
-    let Cpu { regs, pe } = cpu;
-    let features = pe.identity.features;
-    let mut core = Core { pe, bus, observer, pc: regs.pc, raised: None, stop: None };
+    let mut decoded = core::mem::take(&mut bus.decoded);
+    let end = {
+        let Cpu { regs, pe } = cpu;
+        let core = Core { pe, bus, observer, pc: regs.pc, raised: None, stop: None };
+        run_core(core, regs, &mut decoded.0, (psci, semihosting), slice)
+    };
+    bus.forget_stale(&mut decoded.0);
+    bus.decoded = decoded;
+    end
+}
+
+/// The same, with decoded instructions apart from the bus.
+fn run_core<O: Observer>(
+    mut core: Core<'_, O>,
+    regs: &mut Regs,
+    decoded: &mut Decoded,
+    (psci, semihosting): (Option<Conduit>, bool),
+    slice: u64,
+) -> End {
+    let features = core.pe.identity.features;
     core.bus.look_at_interrupts();
+    let mut here = Here::NOWHERE;
     for _ in 0..slice {
         core.pc = regs.pc;
         if core.bus.has_attention() {
@@ -217,17 +193,22 @@ fn run_pe<O: Observer>(
                 core.pc = regs.pc;
             }
         }
-        let result = match core.fetch_checked() {
+        let result = match core.fetch_checked(&mut here) {
             Ok(page) => {
                 let word = (core.pc % PAGE / 4) as usize;
-                let insn = match core.bus.decoded.0.get(page, word) {
-                    Some(insn) => insn,
-                    None => core.bus.decode(page, core.pc, |word| decode(word, features)),
-                };
-                execute(&insn, regs, &mut core)
+                if decoded.get(page, word).is_none() {
+                    core.bus.decode(decoded, page, core.pc, |word| decode(word, features));
+                }
+                match decoded.get(page, word) {
+                    Some(insn) => execute(insn, regs, &mut core),
+                    None => Err(Exit::Undefined),
+                }
             }
             Err(exit) => Err(exit),
         };
+        if core.bus.has_stale() {
+            core.bus.forget_stale(decoded);
+        }
         if let Err(exit) = result {
             if let Some(stop @ (Stop::Hazard | Stop::Memory)) = core.stop {
                 return End::Stop(stop);

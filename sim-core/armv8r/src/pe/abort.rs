@@ -2,8 +2,8 @@
 //! of a data abort and of an instruction abort; DDI 0600 for the status codes of PMSA.
 
 use super::judge::Denied;
-use super::{Exception, Pe, hcr};
-use crate::exception::Transfer;
+use super::{Pe, hcr};
+use crate::exception::{Exception, Transfer};
 use mpu_model::{Access, AccessKind, El, Rules, Stage, Syndrome};
 
 /// Data fault status code: alignment.

@@ -1,7 +1,9 @@
 //! A PE at work.
 
-use super::{Exception, Pe};
-use crate::machine::{At, Bus, Event, Flow, Observer};
+use super::Pe;
+use crate::bus::Bus;
+use crate::exception::Exception;
+use crate::observe::{At, Event, Flow, Observer};
 
 /// Why a run ends behind the instruction at hand, or before it has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use super::maintenance::read_instruction;
 use super::{Core, Power, Pstate, hcr, number, sctlr};
 use crate::a64::{Access, Atomic, Barrier, Env, Hint, PointerKey, Regs, SysEncoding};
 use crate::exception::Exit;
-use crate::machine::{Event, Observer};
+use crate::observe::{Event, Observer};
 use crate::sysreg::{ELR_EL1, ELR_EL2, VDISR_EL2, VSESR_EL2};
-use mpu_model::{AccessKind, El};
+use mpu_model::El;
 
 impl<O: Observer> Env for Core<'_, O> {
     #[inline]
@@ -20,14 +20,7 @@ impl<O: Observer> Env for Core<'_, O> {
     }
 
     fn atomic(&mut self, access: Access, operation: Atomic, operand: u128) -> Result<u128, Exit> {
-        self.check_both(&access)?;
-        let there = self.read_checked(&access, AccessKind::Rmw)?;
-        let stored = operation.result(there, operand, access.bytes);
-        if let Some(value) = stored {
-            self.write_checked(&access, AccessKind::Rmw, value)?;
-        }
-        self.accessed(AccessKind::Rmw, &access, stored.unwrap_or(there));
-        Ok(there)
+        self.change_data(&access, |there| operation.result(there, operand, access.bytes))
     }
 
     fn read_exclusive(&mut self, access: Access) -> Result<u128, Exit> {

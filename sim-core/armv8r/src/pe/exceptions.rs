@@ -3,63 +3,12 @@
 use super::pstate::{SPSR_DIT, SPSR_IL, SPSR_PAN, SPSR_SSBS, SPSR_UAO};
 use super::{Core, Pe, Pstate, hcr, sctlr};
 use crate::a64::Regs;
-use crate::machine::{Event, Observer};
+use crate::exception::{Exception, ExceptionKind};
+use crate::observe::{Event, Observer};
 use crate::sysreg::{
     ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2, HPFAR_EL2, Place, SPSR_EL1, SPSR_EL2, VBAR_EL1, VBAR_EL2,
 };
 use mpu_model::El;
-
-/// Which vector an exception takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExceptionKind {
-    /// Synchronous.
-    Synchronous,
-    /// IRQ or virtual IRQ.
-    Irq,
-    /// FIQ or virtual FIQ.
-    Fiq,
-    /// `SError` or virtual `SError`.
-    SError,
-}
-
-/// An exception.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exception {
-    /// Which vector it takes.
-    pub kind: ExceptionKind,
-    /// The level that takes it.
-    pub target: El,
-    /// The exception class; 0 for an interrupt, which has none.
-    pub ec: u8,
-    /// The instruction specific syndrome, 25 bits.
-    pub iss: u32,
-    /// What FAR is set to, if it is.
-    pub far: Option<u64>,
-    /// What `HPFAR_EL2` is set to, if it is.
-    pub hpfar: Option<u64>,
-    /// The preferred return address.
-    pub return_to: u64,
-}
-
-impl Exception {
-    pub(crate) const fn synchronous(target: El, ec: u8, iss: u32, return_to: u64) -> Self {
-        Self { kind: ExceptionKind::Synchronous, target, ec, iss, far: None, hpfar: None, return_to }
-    }
-
-    pub(crate) const fn interrupt(kind: ExceptionKind, target: El, return_to: u64) -> Self {
-        Self { kind, ..Self::synchronous(target, 0, 0, return_to) }
-    }
-
-    pub(crate) const fn at(self, far: u64) -> Self {
-        Self { far: Some(far), ..self }
-    }
-
-    /// `ESR_ELx`: every instruction of A64 is 32 bits long.
-    #[must_use]
-    pub const fn esr(&self) -> u64 {
-        (self.ec as u64 & 0x3f) << 26 | 1 << 25 | (self.iss as u64 & 0x1ff_ffff)
-    }
-}
 
 /// The registers of one level that an exception writes: SPSR, ELR, ESR, FAR, VBAR.
 const fn places(target: El) -> [Place; 5] {

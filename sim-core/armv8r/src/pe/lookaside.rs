@@ -4,32 +4,11 @@
 //! state of a PE: without it, the MPUs are asked again and say the same.
 
 use super::pstate::number;
+use crate::cached::Fresh;
 use crate::memory::PageIndex;
 use alloc::vec;
 use alloc::vec::Vec;
 use mpu_model::El;
-
-/// Something that is remembered and makes no difference: any two are equal, and a copy starts afresh.
-#[derive(Debug, Default)]
-pub(crate) struct Cached<T>(pub(crate) T);
-
-/// Starts afresh for whoever copies it.
-pub(crate) trait Fresh {
-    /// Nothing remembered.
-    fn fresh(&self) -> Self;
-}
-
-impl<T> PartialEq for Cached<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T: Fresh> Clone for Cached<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.fresh())
-    }
-}
 
 /// Rights, as bits.
 pub(crate) const READ: u8 = 0b001;
@@ -62,7 +41,7 @@ pub(crate) struct Known {
 const NOTHING: Known = Known { granule: u64::MAX, stamp: 0, rights: 0, kind: Kind::Device, page: None };
 
 /// How many granules are remembered. A power of two.
-const GRANULES: usize = 1024;
+const GRANULES: usize = 4096;
 const SHIFT: u32 = 6;
 /// Epochs that can be told apart.
 const EPOCHS: u32 = 1 << 28;
@@ -75,6 +54,7 @@ pub(crate) const fn asker(el: El, pan: bool) -> u32 {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Lookaside {
+    /// Empty until something is known.
     known: Vec<Known>,
     epoch: u32,
     stamp: u32,
@@ -90,13 +70,19 @@ impl Fresh for Lookaside {
 
 impl Lookaside {
     pub(crate) fn new() -> Self {
-        Self { known: vec![NOTHING; GRANULES], epoch: 1, stamp: 1 << 3 }
+        Self { known: Vec::new(), epoch: 1, stamp: 1 << 3 }
     }
 
     /// From here on it is `el` that asks.
     #[inline]
     pub(crate) fn asker(&mut self, el: El, pan: bool) {
         self.stamp = self.epoch << 3 | asker(el, pan);
+    }
+
+    /// What changes whenever an answer may be another: who asks, or what the MPUs say.
+    #[inline]
+    pub(crate) const fn stamp(&self) -> u32 {
+        self.stamp
     }
 
     /// Forgets everything.
@@ -129,6 +115,9 @@ impl Lookaside {
 
     /// Remembers a right to the granule of `address`, beside those known already.
     pub(crate) fn learn(&mut self, address: u64, unprivileged: bool, right: u8, kind: Kind, page: Option<PageIndex>) {
+        if self.known.is_empty() {
+            self.known = vec![NOTHING; GRANULES];
+        }
         let stamp = if unprivileged { self.epoch << 3 } else { self.stamp };
         let granule = address >> SHIFT;
         if let Some(known) = self.known.get_mut(granule as usize & (GRANULES - 1)) {
@@ -141,6 +130,7 @@ impl Lookaside {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cached::Cached;
 
     #[test]
     fn it_tells_askers_and_times_apart() {
@@ -154,14 +144,13 @@ mod tests {
         assert_eq!(rights(&known, 0x1000), None);
         known.asker(El::El1, false);
         assert!(rights(&known, 0x1000).is_some() && known.find_unprivileged(0x1000).is_none());
-        assert_eq!(rights(&known, 0x1000 + (1 << 16)), None, "the same place");
+        assert_eq!(rights(&known, 0x1000 + (1 << 18)), None, "the same place");
         known.forget();
         assert_eq!(rights(&known, 0x1000), None);
     }
 
     #[test]
     fn what_is_cached_makes_no_difference() {
-        assert!(Cached(1) == Cached(2));
         let mut known = Cached(Lookaside::new());
         known.0.asker(El::El2, false);
         known.0.learn(0, false, READ, Kind::Normal, None);

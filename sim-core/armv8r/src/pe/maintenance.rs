@@ -7,7 +7,7 @@ use super::{Core, Pe, hcr, sctlr};
 use crate::a64::{Access, Alignment, SysEncoding};
 use crate::exception::Exit;
 use crate::features::LINE_SHIFT;
-use crate::machine::{Event, Observer};
+use crate::observe::{Event, Observer};
 use crate::sysreg::PAR_EL1;
 use mpu_model::{AccessKind, El, Stage};
 

@@ -4,11 +4,12 @@
 use super::abort::Told;
 use super::judge::Allowed;
 use super::lookaside::{FETCH, Kind, READ, WRITE};
-use super::{Core, HazardMode, Stop, sctlr};
+use super::{Core, Stop, sctlr};
 use crate::a64::{Access, Alignment};
-use crate::exception::Exit;
-use crate::machine::{Event, Observer};
+use crate::exception::{Exception, Exit};
+use crate::hazards::{HazardMode, HazardRecord};
 use crate::memory::{PAGE, PageIndex, Written};
+use crate::observe::{Event, Observer};
 use mpu_model::{AccessKind, Cacheability, El, Memory, MemoryType};
 
 const BACK: Cacheability = Cacheability::WriteBack;
@@ -21,6 +22,18 @@ pub(super) struct Passed {
     pub(super) kind: Kind,
     /// The memory is a device at stage 2 and not at stage 1.
     by_stage2: bool,
+}
+
+/// Where the last instruction was fetched: its granule, what its right hung on, and the page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    at: (u64, u32),
+    page: Option<PageIndex>,
+}
+
+impl Here {
+    /// Nothing was fetched yet.
+    pub(crate) const NOWHERE: Self = Self { at: (0, 0), page: None };
 }
 
 /// The bits of rights that an access needs.
@@ -40,7 +53,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Has the exception taken behind the instruction.
-    pub(super) fn raise<T>(&mut self, exception: super::Exception) -> Result<T, Exit> {
+    pub(super) fn raise<T>(&mut self, exception: Exception) -> Result<T, Exit> {
         self.raised = Some(exception);
         Err(Exit::Taken)
     }
@@ -87,7 +100,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Records a hazard and tells of it.
-    pub(super) fn hazard(&mut self, record: super::HazardRecord) {
+    pub(super) fn hazard(&mut self, record: HazardRecord) {
         if O::OBSERVES {
             let told = record.clone();
             self.tell(|| Event::Hazard(told));
@@ -177,9 +190,18 @@ impl<O: Observer> Core<'_, O> {
         } else {
             lookaside.find(access.address)?
         };
-        let aligned = access.address & (u64::from(access.bytes).wrapping_sub(1)) == 0;
         let page = known.page?;
+        let bytes = u64::from(access.bytes);
+        let aligned = access.address & bytes.wrapping_sub(1) == 0 || self.may_be_unaligned(access, known.kind);
         (aligned && known.rights & rights == rights).then_some((page, (access.address % PAGE) as usize))
+    }
+
+    /// Whether an access that is not aligned, all of it in one granule, needs no further check.
+    fn may_be_unaligned(&self, access: &Access, kind: Kind) -> bool {
+        access.alignment == Alignment::Natural
+            && kind != Kind::Device
+            && access.address % GRANULE + u64::from(access.bytes) <= GRANULE
+            && self.pe.sctlr(self.pe.pstate.el) & sctlr::A == 0
     }
 
     /// Bytes of a page as a number.
@@ -242,15 +264,39 @@ impl<O: Observer> Core<'_, O> {
         Ok(())
     }
 
-    /// Checks an access that reads and writes.
-    pub(super) fn check_both(&mut self, access: &Access) -> Result<(), Exit> {
-        if self.known(access, READ | WRITE).is_none() {
-            self.check(access, AccessKind::Rmw)?;
-            if self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()) != Some(true)
-                && self.bus.device_at(access.address, access.bytes).is_none()
-            {
-                return self.unanswered(access, AccessKind::Rmw, access.address);
+    /// Reads and writes data as one: what was there, and what `operation` stores, if it does.
+    pub(super) fn change_data(
+        &mut self,
+        access: &Access,
+        operation: impl Fn(u128) -> Option<u128>,
+    ) -> Result<u128, Exit> {
+        if let Some((page, offset)) = self.known(access, READ | WRITE)
+            && let Some(there) = self.load(page, offset, access.bytes)
+        {
+            let stored = operation(there);
+            if let Some(value) = stored {
+                self.store(page, access.address, access.bytes, value);
             }
+            self.accessed(AccessKind::Rmw, access, stored.unwrap_or(there));
+            return Ok(there);
+        }
+        self.check_both(access)?;
+        let there = self.read_checked(access, AccessKind::Rmw)?;
+        let stored = operation(there);
+        if let Some(value) = stored {
+            self.write_checked(access, AccessKind::Rmw, value)?;
+        }
+        self.accessed(AccessKind::Rmw, access, stored.unwrap_or(there));
+        Ok(there)
+    }
+
+    /// Checks an access that reads and writes.
+    fn check_both(&mut self, access: &Access) -> Result<(), Exit> {
+        self.check(access, AccessKind::Rmw)?;
+        if self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()) != Some(true)
+            && self.bus.device_at(access.address, access.bytes).is_none()
+        {
+            return self.unanswered(access, AccessKind::Rmw, access.address);
         }
         Ok(())
     }
@@ -264,7 +310,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Reads what was checked.
-    pub(super) fn read_checked(&mut self, access: &Access, kind: AccessKind) -> Result<u128, Exit> {
+    fn read_checked(&mut self, access: &Access, kind: AccessKind) -> Result<u128, Exit> {
         if self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()).is_some() {
             let mut bytes = [0; 16];
             if let Some(bytes) = bytes.get_mut(..usize::from(access.bytes)) {
@@ -279,7 +325,7 @@ impl<O: Observer> Core<'_, O> {
     }
 
     /// Writes what was checked.
-    pub(super) fn write_checked(&mut self, access: &Access, kind: AccessKind, value: u128) -> Result<(), Exit> {
+    fn write_checked(&mut self, access: &Access, kind: AccessKind, value: u128) -> Result<(), Exit> {
         match self.bus.memory.answers(self.pe.id, access.address, access.bytes.into()) {
             Some(true) => {
                 let bytes = value.to_le_bytes();
@@ -326,31 +372,45 @@ impl<O: Observer> Core<'_, O> {
         }
     }
 
-    /// Checks the PC and the state in which an instruction there is executed, and finds its page.
+    /// Checks the PC and the state in which an instruction there is executed, and finds its page. `here` is what the last
+    /// call found.
     #[inline]
-    pub(crate) fn fetch_checked(&mut self) -> Result<PageIndex, Exit> {
-        if self.pc & 3 != 0 {
+    pub(crate) fn fetch_checked(&mut self, here: &mut Here) -> Result<PageIndex, Exit> {
+        let now = (self.pc / GRANULE, self.pe.lookaside.0.stamp());
+        if self.pc.is_multiple_of(4)
+            && let Some(page) = here.page
+            && here.at == now
+            && !self.pe.pstate.il
+        {
+            return Ok(page);
+        }
+        let page = self.fetch_anew()?;
+        *here = Here { at: (now.0, self.pe.lookaside.0.stamp()), page: self.found(page) };
+        Ok(page)
+    }
+
+    /// The page, if the lookaside knows that its instructions may be fetched.
+    fn found(&self, page: PageIndex) -> Option<PageIndex> {
+        let known = self.pe.lookaside.0.find(self.pc)?;
+        (known.rights & FETCH != 0 && known.page == Some(page)).then_some(page)
+    }
+
+    fn fetch_anew(&mut self) -> Result<PageIndex, Exit> {
+        if !self.pc.is_multiple_of(4) {
             let exception = self.pe.pc_alignment(self.pc);
             return self.raise(exception);
         }
-        let page = self.fetch()?;
+        let known =
+            self.pe.lookaside.0.find(self.pc).filter(|known| known.rights & FETCH != 0).and_then(|known| known.page);
+        let page = match known {
+            Some(page) => page,
+            None => self.fetch_slowly()?,
+        };
         if self.pe.pstate.il {
             let exception = self.pe.illegal_state(self.pc);
             return self.raise(exception);
         }
         Ok(page)
-    }
-
-    /// Checks a fetch at the PC, and finds its page.
-    #[inline]
-    fn fetch(&mut self) -> Result<PageIndex, Exit> {
-        if let Some(known) = self.pe.lookaside.0.find(self.pc)
-            && known.rights & FETCH != 0
-            && let Some(page) = known.page
-        {
-            return Ok(page);
-        }
-        self.fetch_slowly()
     }
 
     #[cold]

@@ -21,18 +21,16 @@ mod routing;
 mod traps;
 
 pub(crate) use self::core::{Core, Stop};
-pub use exceptions::{Exception, ExceptionKind};
-pub use judge::{HazardMode, HazardRecord, Hazards};
-pub(crate) use lookaside::{Cached, Fresh};
+pub(crate) use memory::Here;
 pub use pstate::Pstate;
 pub(crate) use pstate::number;
-pub(crate) use routing::Signals;
 
 use crate::a64::Regs;
+use crate::cached::Cached;
 use crate::features::Identity;
+use crate::hazards::Writes;
 use crate::sysreg::{HCR_EL2, Place, Store, VSCTLR_EL2, VTCR_EL2};
 use alloc::boxed::Box;
-use judge::Writes;
 use lookaside::Lookaside;
 use mpu_model::{El, Hcr, Level, Mpu, Pmsa, Rules, Vtcr};
 

@@ -7,7 +7,7 @@ use crate::devices::gic::{Refused, Register, Requester};
 use crate::devices::timer::Timer;
 use crate::exception::Exit;
 use crate::features::{IdRegister, Identity};
-use crate::machine::{Event, Observer};
+use crate::observe::{Event, Observer};
 use crate::sysreg::{self, CSSELR_EL1, DISR_EL1, NO, Own, Place, Role, Row, VDISR_EL2, VMPIDR_EL2, VPIDR_EL2};
 use mpu_model::{El, Level};
 

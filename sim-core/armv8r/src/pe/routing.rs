@@ -1,8 +1,9 @@
 //! Which level takes what: Arm ARM (DDI 0487) sections D1.3.1 (synchronous exceptions) and D1.3.6 (interrupts), `HCR_EL2`.
 
 use super::pstate::{MASK_A, MASK_F, MASK_I};
-use super::{Exception, ExceptionKind, Pe, SmcAtEl1, hcr};
-use crate::exception::Exit;
+use super::{Pe, SmcAtEl1, hcr};
+use crate::bus::Signals;
+use crate::exception::{Exception, ExceptionKind, Exit};
 use crate::sysreg::{HCR_EL2, VSESR_EL2};
 use mpu_model::El;
 
@@ -17,16 +18,6 @@ mod ec {
     pub(super) const SP_ALIGNMENT: u8 = 0x26;
     pub(super) const SERROR: u8 = 0x2f;
     pub(super) const BRK: u8 = 0x3c;
-}
-
-/// What a PE is signalled by the interrupt controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a wire")]
-pub(crate) struct Signals {
-    pub(crate) irq: bool,
-    pub(crate) fiq: bool,
-    pub(crate) virtual_irq: bool,
-    pub(crate) virtual_fiq: bool,
 }
 
 impl Pe {

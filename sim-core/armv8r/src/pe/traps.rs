@@ -1,10 +1,10 @@
 //! What traps an access to a system register, a hint or a key: Arm ARM (DDI 0487) sections D1.3.1, D24.2 (`HCR_EL2`, `CPTR_EL2`,
 //! `CNTHCTL_EL2`, `CNTKCTL_EL1`, `CPACR_EL1`, `SCTLR_EL1`, `MDCR_EL2`) and the accessibility of each register.
 
-use super::{Core, Exception, Pe, hcr, sctlr};
+use super::{Core, Pe, hcr, sctlr};
 use crate::a64::{Hint, PointerKey, SysEncoding};
-use crate::exception::Exit;
-use crate::machine::Observer;
+use crate::exception::{Exception, Exit};
+use crate::observe::Observer;
 use crate::sysreg::{
     APDAKEYHI_EL1, APDAKEYLO_EL1, APDBKEYHI_EL1, APDBKEYLO_EL1, APGAKEYHI_EL1, APGAKEYLO_EL1, APIAKEYHI_EL1,
     APIAKEYLO_EL1, APIBKEYHI_EL1, APIBKEYLO_EL1, CNTHCTL_EL2, CNTKCTL_EL1, CPACR_EL1, CPTR_EL2, Counting, MDCR_EL2,

@@ -1,6 +1,6 @@
 //! Debug registers and the PMU, most of which are not built: DDI 0487 sections D24.3 and D24.5.
 
-use super::{E0, E1, NO, Own, Place, Role, Row, Trap, bits, place, row};
+use super::row::{E0, E1, NO, Own, Role, Row, Trap, bits, row};
 
 const fn debug(name: &'static str, crn: u8, crm: u8, op2: u8) -> Row {
     row(name, [2, 0, crn, crm, op2], E1, E1, Trap::Tda, Role::NotBuilt)
@@ -61,6 +61,3 @@ pub(super) const ROWS: &[Row] = &[
     row("PMMIR_EL1", [3, 0, 9, 14, 6], E1, NO, Trap::Pmu { control: false }, Role::Constant(0)),
     row("PMCCFILTR_EL0", [3, 3, 14, 15, 7], E0, E0, Trap::Pmu { control: false }, Role::NotBuilt),
 ];
-
-pub(crate) const PMUSERENR_EL0: Place = place([3, 3, 9, 14, 0]);
-pub(crate) const OSLSR_EL1: Place = place([2, 0, 1, 1, 4]);

@@ -1,6 +1,6 @@
 //! ID registers, and what EL2 has EL1 read in their place.
 
-use super::{E0, E1, E2, NO, Own, Place, Role, Row, Trap, bits, place, plain, row};
+use super::row::{E0, E1, E2, NO, Own, Role, Row, Trap, bits, plain, row};
 use crate::features::IdRegister as Id;
 use mpu_model::{Level, MpuReg};
 
@@ -30,7 +30,3 @@ pub(super) const ROWS: &[Row] = &[
     row("MPUIR_EL2", [3, 4, 0, 0, 4], E2, NO, Trap::Nothing, Role::Mpu(Level::El2, MpuReg::Mpuir)),
     row("VMPIDR_EL2", [3, 4, 0, 0, 5], E2, E2, Trap::Nothing, plain()),
 ];
-
-pub(crate) const CSSELR_EL1: Place = place([3, 2, 0, 0, 0]);
-pub(crate) const VPIDR_EL2: Place = place([3, 4, 0, 0, 0]);
-pub(crate) const VMPIDR_EL2: Place = place([3, 4, 0, 0, 5]);

@@ -1,6 +1,6 @@
 //! Registers of the MPUs: DDI 0600 chapter G1.
 
-use super::{E1, E2, Role, Row, Trap, row};
+use super::row::{E1, E2, Role, Row, Trap, row};
 use mpu_model::{Level, MpuReg};
 
 /// `MAIR_EL1` is under `HCR_EL2.TVM`; of the others no text was found that says so.

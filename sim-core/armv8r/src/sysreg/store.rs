@@ -1,6 +1,7 @@
 //! What registers hold that are plain storage.
 
-use super::{COUNT, Place, ROWS, Role};
+use super::row::Role;
+use super::table::{COUNT, Place, ROWS};
 use alloc::boxed::Box;
 
 /// A word for each row of the table.

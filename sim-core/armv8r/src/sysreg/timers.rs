@@ -1,6 +1,6 @@
 //! Registers of the generic timers, which devices answer for: DDI 0487 section D24.10. The EL2 timer is the Secure one, `CNTHPS`; `CNTHP` and `CNTHV` are not there, `CNTHVS` comes with VHE only.
 
-use super::{Counting, E0, E1, E2, NO, Place, Role, Row, Trap, bits, place, row};
+use super::row::{Counting, E0, E1, E2, NO, Role, Row, Trap, bits, row};
 
 const fn el2(name: &'static str, crn: u8, crm: u8, op2: u8, write: u8) -> Row {
     row(name, [3, 4, crn, crm, op2], E2, write, Trap::Nothing, Role::Device)
@@ -28,7 +28,3 @@ pub(super) const ROWS: &[Row] = &[
     el2("CNTHPS_CTL_EL2", 14, 5, 1, E2),
     el2("CNTHPS_CVAL_EL2", 14, 5, 2, E2),
 ];
-
-pub(crate) const CNTFRQ_EL0: Place = place([3, 3, 14, 0, 0]);
-pub(crate) const CNTKCTL_EL1: Place = place([3, 0, 14, 1, 0]);
-pub(crate) const CNTHCTL_EL2: Place = place([3, 4, 14, 1, 0]);

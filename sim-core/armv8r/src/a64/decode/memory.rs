@@ -1,8 +1,8 @@
 //! Loads and stores of general registers (Arm ARM, C4.1.88 in issue I.a).
 
+use crate::a64::PointerKey;
 use crate::a64::bits::{bit, bits, number, or_sp, signed, source, target};
-use crate::a64::insn::{Index, Op, Shape};
-use crate::a64::{Atomic, PointerKey};
+use crate::a64::insn::{Index, Modify, Op, Shape};
 
 pub(super) fn decode(word: u32) -> Op {
     match (bits(word, 27, 3), bits(word, 24, 2)) {
@@ -176,23 +176,23 @@ fn ordered_unscaled(word: u32) -> Op {
 fn atomic(word: u32) -> Op {
     let size = bits(word, 30, 2) as u8;
     let (s, t, n) = (source(word, 16), target(word, 0), or_sp(word, 5));
-    let atomic = match bits(word, 12, 4) {
-        0 => Atomic::Add,
-        1 => Atomic::Clear,
-        2 => Atomic::Eor,
-        3 => Atomic::Set,
-        4 => Atomic::SignedMax,
-        5 => Atomic::SignedMin,
-        6 => Atomic::UnsignedMax,
-        7 => Atomic::UnsignedMin,
-        8 => Atomic::Swap,
+    let modify = match bits(word, 12, 4) {
+        0 => Modify::Add,
+        1 => Modify::Clear,
+        2 => Modify::Eor,
+        3 => Modify::Set,
+        4 => Modify::SignedMax,
+        5 => Modify::SignedMin,
+        6 => Modify::UnsignedMax,
+        7 => Modify::UnsignedMin,
+        8 => Modify::Swap,
         12 if bits(word, 22, 2) == 2 && number(word, 16) == 31 => {
             let shape = Shape { size, signed: false, wide: size == 3, unprivileged: false };
             return Op::LoadOrdered { shape, t, n, offset: 0 };
         }
         _ => return Op::Unallocated,
     };
-    Op::Atomic { atomic, size, s, t, n }
+    Op::Atomic { modify, size, s, t, n }
 }
 
 /// LDRAA, LDRAB.

@@ -1,43 +1,14 @@
 //! Loads and stores of general registers (Arm ARM, C6.2; syndromes: `ESR_ELx`, ISS encoding of a data abort).
 
-use crate::a64::arithmetic::extended;
 use crate::a64::bits::{ones, sign_extend};
 use crate::a64::execute::pointer::authenticated;
-use crate::a64::insn::{Index, Op, Shape};
+use crate::a64::insn::{Index, Modify, Op, Shape};
 use crate::a64::slot::{SP, Slot, ZERO};
 use crate::a64::{Access, Alignment, Atomic, Env, Regs};
 use crate::exception::{Exit, Transfer};
 
 pub(super) fn execute<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
-        Op::Load { shape, t, n, offset } => {
-            let address = base(regs, env, n)?.wrapping_add_signed(i64::from(offset));
-            load(regs, env, shape, t, (address, Alignment::Natural, true))
-        }
-        Op::Store { shape, t, n, offset } => {
-            let address = base(regs, env, n)?.wrapping_add_signed(i64::from(offset));
-            store(regs, env, shape, t, (address, Alignment::Natural, true))
-        }
-        Op::LoadRegister { shape, t, n, m, extend, amount } => {
-            let address = base(regs, env, n)?.wrapping_add(extended(regs.get(m), extend, amount));
-            load(regs, env, shape, t, (address, Alignment::Natural, true))
-        }
-        Op::StoreRegister { shape, t, n, m, extend, amount } => {
-            let address = base(regs, env, n)?.wrapping_add(extended(regs.get(m), extend, amount));
-            store(regs, env, shape, t, (address, Alignment::Natural, true))
-        }
-        Op::LoadIndexed { shape, t, n, offset, post } => {
-            let (address, after) = indexed(base(regs, env, n)?, offset, post);
-            load(regs, env, shape, t, (address, Alignment::Natural, false))?;
-            regs.put(n, after);
-            Ok(())
-        }
-        Op::StoreIndexed { shape, t, n, offset, post } => {
-            let (address, after) = indexed(base(regs, env, n)?, offset, post);
-            store(regs, env, shape, t, (address, Alignment::Natural, false))?;
-            regs.put(n, after);
-            Ok(())
-        }
         Op::LoadLiteral { shape, t, offset } => {
             let address = regs.pc.wrapping_add_signed(i64::from(offset));
             load(regs, env, shape, t, (address, Alignment::Natural, true))
@@ -60,7 +31,6 @@ pub(super) fn execute<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(
             }
             Ok(())
         }
-        Op::LoadPair { .. } | Op::StorePair { .. } => pair(op, regs, env),
         Op::LoadExclusive { .. }
         | Op::LoadExclusivePair { .. }
         | Op::StoreExclusive { .. }
@@ -101,7 +71,13 @@ fn single(shape: Shape, t: Slot, (address, alignment, told): (u64, Alignment, bo
 }
 
 #[inline]
-fn load<E: Env>(regs: &mut Regs, env: &mut E, shape: Shape, t: Slot, how: (u64, Alignment, bool)) -> Result<(), Exit> {
+pub(super) fn load<E: Env>(
+    regs: &mut Regs,
+    env: &mut E,
+    shape: Shape,
+    t: Slot,
+    how: (u64, Alignment, bool),
+) -> Result<(), Exit> {
     let value = env.read(single(shape, t, how))? as u64;
     let count = 8 << (shape.size & 3);
     if shape.signed {
@@ -113,7 +89,13 @@ fn load<E: Env>(regs: &mut Regs, env: &mut E, shape: Shape, t: Slot, how: (u64, 
 }
 
 #[inline]
-fn store<E: Env>(regs: &mut Regs, env: &mut E, shape: Shape, t: Slot, how: (u64, Alignment, bool)) -> Result<(), Exit> {
+pub(super) fn store<E: Env>(
+    regs: &mut Regs,
+    env: &mut E,
+    shape: Shape,
+    t: Slot,
+    how: (u64, Alignment, bool),
+) -> Result<(), Exit> {
     env.write(single(shape, t, how), truncated(regs.get(t), shape.size))
 }
 
@@ -122,7 +104,8 @@ const fn truncated(value: u64, size: u8) -> u128 {
     (value & ones(8 << (size & 3))) as u128
 }
 
-fn pair<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
+/// LDP, STP and their kin.
+pub(super) fn pair<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     let (Op::LoadPair { size, index, n, offset, .. } | Op::StorePair { size, index, n, offset, .. }) = *op else {
         return Ok(());
     };
@@ -183,12 +166,26 @@ fn exclusive<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> 
     Ok(())
 }
 
+const fn operation(modify: Modify) -> Atomic {
+    match modify {
+        Modify::Add => Atomic::Add,
+        Modify::Clear => Atomic::Clear,
+        Modify::Eor => Atomic::Eor,
+        Modify::Set => Atomic::Set,
+        Modify::SignedMax => Atomic::SignedMax,
+        Modify::SignedMin => Atomic::SignedMin,
+        Modify::UnsignedMax => Atomic::UnsignedMax,
+        Modify::UnsignedMin => Atomic::UnsignedMin,
+        Modify::Swap => Atomic::Swap,
+    }
+}
+
 /// `FEAT_LSE`'s.
 fn atomic<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
-        Op::Atomic { atomic, size, s, t, n } => {
+        Op::Atomic { modify, size, s, t, n } => {
             let access = plain(base(regs, env, n)?, 1 << (size & 3), Alignment::Atomic);
-            let there = env.atomic(access, atomic, truncated(regs.get(s), size))?;
+            let there = env.atomic(access, operation(modify), truncated(regs.get(s), size))?;
             regs.put(t, there as u64);
         }
         Op::CompareSwap { size, s, t, n } => {

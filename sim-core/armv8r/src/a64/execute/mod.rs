@@ -10,7 +10,7 @@ use crate::a64::arithmetic::{
 };
 use crate::a64::insn::{Call, Insn, Logic, Op, Two};
 use crate::a64::slot::{LINK, Slot};
-use crate::a64::{Env, Regs, simd};
+use crate::a64::{Alignment, Env, Regs, simd};
 use crate::exception::Exit;
 
 /// Executes an instruction at `regs.pc`, and advances that. At an [`Exit`], `regs` are as they were but for what
@@ -18,46 +18,130 @@ use crate::exception::Exit;
 #[inline]
 pub fn execute<E: Env>(insn: &Insn, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match insn.0 {
-        Op::Branch { offset } => jump(regs, offset),
+        Op::Branch { offset } => {
+            jump(regs, offset);
+            return Ok(());
+        }
         Op::BranchLink { offset } => {
             regs.put(LINK, regs.pc.wrapping_add(4));
             jump(regs, offset);
+            return Ok(());
         }
-        Op::BranchIf { condition, offset } => jump_if(regs, holds(condition, regs.nzcv), offset),
+        Op::BranchIf { condition, offset } => {
+            jump_if(regs, holds(condition, regs.nzcv), offset);
+            return Ok(());
+        }
         Op::CompareBranch { wide, nonzero, t, offset } => {
             let zero = narrow(wide, regs.get(t)) == 0;
             jump_if(regs, zero != nonzero, offset);
+            return Ok(());
         }
         Op::TestBranch { bit, nonzero, t, offset } => {
             let set = (regs.get(t) >> (bit & 63)) & 1 == 1;
             jump_if(regs, set == nonzero, offset);
+            return Ok(());
         }
-        Op::BranchRegister { link, n } => jump_to(regs, link, regs.get(n)),
-        Op::BranchAuthenticated { link, key, n, modifier } => {
-            let to = pointer::authenticated(regs.get(n), regs.get(modifier), key, env)?;
-            jump_to(regs, link, to);
+        Op::BranchRegister { link, n } => {
+            jump_to(regs, link, regs.get(n));
+            return Ok(());
         }
-        Op::ExceptionReturn => env.exception_return(regs, None)?,
-        Op::ExceptionReturnAuthenticated { key } => {
-            let link = pointer::authenticated(env.link(), regs.sp(), key, env)?;
-            env.exception_return(regs, Some(link))?;
+        Op::Nop => {}
+        Op::Adr { d, offset } => regs.put(d, regs.pc.wrapping_add_signed(offset)),
+        Op::AdrPage { d, offset } => regs.put(d, (regs.pc & !0xfff).wrapping_add_signed(offset)),
+        Op::Move { d, value } => regs.put(d, value),
+        Op::MoveKeep { wide, d, shift, value } => {
+            let shift = u32::from(shift & 63);
+            let kept = regs.get(d) & !(0xffff << shift);
+            regs.put_wide(wide, d, kept | (u64::from(value) << shift));
         }
-        ref op => {
-            straight(op, regs, env)?;
-            regs.pc = regs.pc.wrapping_add(4);
+        Op::AddImmediate { wide, d, n, value } => regs.put_wide(wide, d, regs.get(n).wrapping_add(value)),
+        Op::AddImmediateFlags { wide, carry, d, n, value } => add(regs, (wide, true), d, regs.get(n), (value, carry)),
+        Op::LogicalImmediate { wide, logic, d, n, value } => logical(regs, wide, logic, d, regs.get(n), value),
+        Op::Logical { wide, logic, invert, d, n, m, shift, amount } => {
+            let value = shifted(wide, regs.get(m), shift, u32::from(amount));
+            logical(regs, wide, logic, d, regs.get(n), if invert { !value } else { value });
         }
+        Op::AddShifted { wide, sub, flags, d, n, m, shift, amount } => {
+            let value = shifted(wide, regs.get(m), shift, u32::from(amount));
+            add(regs, (wide, flags), d, regs.get(n), (if sub { !value } else { value }, sub));
+        }
+        Op::Bitfield { wide, kind, d, n, rotate, last } => {
+            let value = bitfield(wide, kind, regs.get(d), regs.get(n), u32::from(rotate), u32::from(last));
+            regs.put_wide(wide, d, value);
+        }
+        Op::Select { wide, invert, increment, condition, d, n, m } => {
+            let value = if holds(condition, regs.nzcv) {
+                regs.get(n)
+            } else {
+                let other = regs.get(m);
+                (if invert { !other } else { other }).wrapping_add(u64::from(increment))
+            };
+            regs.put_wide(wide, d, value);
+        }
+        Op::Load { shape, t, n, offset } => {
+            let address = memory::base(regs, env, n)?.wrapping_add_signed(i64::from(offset));
+            memory::load(regs, env, shape, t, (address, Alignment::Natural, true))?;
+        }
+        Op::Store { shape, t, n, offset } => {
+            let address = memory::base(regs, env, n)?.wrapping_add_signed(i64::from(offset));
+            memory::store(regs, env, shape, t, (address, Alignment::Natural, true))?;
+        }
+        Op::LoadRegister { shape, t, n, m, extend, amount } => {
+            let address = memory::base(regs, env, n)?.wrapping_add(extended(regs.get(m), extend, amount));
+            memory::load(regs, env, shape, t, (address, Alignment::Natural, true))?;
+        }
+        Op::StoreRegister { shape, t, n, m, extend, amount } => {
+            let address = memory::base(regs, env, n)?.wrapping_add(extended(regs.get(m), extend, amount));
+            memory::store(regs, env, shape, t, (address, Alignment::Natural, true))?;
+        }
+        Op::LoadIndexed { shape, t, n, offset, post } => {
+            let (address, after) = memory::indexed(memory::base(regs, env, n)?, offset, post);
+            memory::load(regs, env, shape, t, (address, Alignment::Natural, false))?;
+            regs.put(n, after);
+        }
+        Op::StoreIndexed { shape, t, n, offset, post } => {
+            let (address, after) = memory::indexed(memory::base(regs, env, n)?, offset, post);
+            memory::store(regs, env, shape, t, (address, Alignment::Natural, false))?;
+            regs.put(n, after);
+        }
+        Op::LoadPair { .. } | Op::StorePair { .. } => memory::pair(&insn.0, regs, env)?,
+        Op::BranchAuthenticated { .. } | Op::ExceptionReturn | Op::ExceptionReturnAuthenticated { .. } => {
+            return leave(&insn.0, regs, env);
+        }
+        ref op => rare(op, regs, env)?,
     }
+    regs.pc = regs.pc.wrapping_add(4);
     Ok(())
 }
 
+/// Authenticated branches, and exception returns.
+fn leave<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
+    match *op {
+        Op::BranchAuthenticated { link, key, n, modifier } => {
+            let to = pointer::authenticated(regs.get(n), regs.get(modifier), key, env)?;
+            jump_to(regs, link, to);
+            Ok(())
+        }
+        Op::ExceptionReturn => env.exception_return(regs, None),
+        Op::ExceptionReturnAuthenticated { key } => {
+            let link = pointer::authenticated(env.link(), regs.sp(), key, env)?;
+            env.exception_return(regs, Some(link))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[inline]
 fn jump(regs: &mut Regs, offset: i32) {
     regs.pc = regs.pc.wrapping_add_signed(i64::from(offset));
 }
 
+#[inline]
 fn jump_if(regs: &mut Regs, condition: bool, offset: i32) {
     jump(regs, if condition { offset } else { 4 });
 }
 
+#[inline]
 fn jump_to(regs: &mut Regs, link: bool, to: u64) {
     if link {
         regs.put(LINK, regs.pc.wrapping_add(4));
@@ -65,9 +149,8 @@ fn jump_to(regs: &mut Regs, link: bool, to: u64) {
     regs.pc = to;
 }
 
-/// What goes on with the next instruction.
-#[inline]
-fn straight<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
+/// What programs execute less often.
+fn rare<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     match *op {
         Op::Unallocated => return Err(Exit::Undefined),
         Op::NotBuilt(name) => return Err(Exit::NotBuilt(name)),
@@ -106,6 +189,10 @@ fn straight<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
             env.fp_access()?;
             simd::execute(operation, regs);
         }
+        Op::SimdImmediate { immediate, quad, d, value } => {
+            env.fp_access()?;
+            simd::immediate(immediate, value, quad, d, regs);
+        }
         _ => {
             if !integer(op, regs) {
                 memory::execute(op, regs, env)?;
@@ -115,30 +202,9 @@ fn straight<E: Env>(op: &Op, regs: &mut Regs, env: &mut E) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Data processing in general registers. False: it is something else.
-#[inline]
+/// Multiplication, division and the rest. False: it is something else.
 fn integer(op: &Op, regs: &mut Regs) -> bool {
     match *op {
-        Op::Nop => {}
-        Op::Adr { d, offset } => regs.put(d, regs.pc.wrapping_add_signed(offset)),
-        Op::AdrPage { d, offset } => regs.put(d, (regs.pc & !0xfff).wrapping_add_signed(offset)),
-        Op::Move { d, value } => regs.put(d, value),
-        Op::MoveKeep { wide, d, shift, value } => {
-            let shift = u32::from(shift & 63);
-            let kept = regs.get(d) & !(0xffff << shift);
-            regs.put_wide(wide, d, kept | (u64::from(value) << shift));
-        }
-        Op::AddImmediate { wide, d, n, value } => regs.put_wide(wide, d, regs.get(n).wrapping_add(value)),
-        Op::AddImmediateFlags { wide, carry, d, n, value } => add(regs, (wide, true), d, regs.get(n), (value, carry)),
-        Op::LogicalImmediate { wide, logic, d, n, value } => logical(regs, wide, logic, d, regs.get(n), value),
-        Op::Logical { wide, logic, invert, d, n, m, shift, amount } => {
-            let value = shifted(wide, regs.get(m), shift, u32::from(amount));
-            logical(regs, wide, logic, d, regs.get(n), if invert { !value } else { value });
-        }
-        Op::AddShifted { wide, sub, flags, d, n, m, shift, amount } => {
-            let value = shifted(wide, regs.get(m), shift, u32::from(amount));
-            add(regs, (wide, flags), d, regs.get(n), (if sub { !value } else { value }, sub));
-        }
         Op::AddExtended { wide, sub, flags, d, n, m, extend, amount } => {
             let value = extended(regs.get(m), extend, amount);
             add(regs, (wide, flags), d, regs.get(n), (if sub { !value } else { value }, sub));
@@ -147,10 +213,6 @@ fn integer(op: &Op, regs: &mut Regs) -> bool {
             let value = regs.get(m);
             let carry = regs.nzcv & C != 0;
             add(regs, (wide, flags), d, regs.get(n), (if sub { !value } else { value }, carry));
-        }
-        Op::Bitfield { wide, kind, d, n, rotate, last } => {
-            let value = bitfield(wide, kind, regs.get(d), regs.get(n), u32::from(rotate), u32::from(last));
-            regs.put_wide(wide, d, value);
         }
         Op::Extract { wide, d, n, m, lsb } => {
             let value = extract(wide, regs.get(n), regs.get(m), u32::from(lsb));
@@ -162,23 +224,6 @@ fn integer(op: &Op, regs: &mut Regs) -> bool {
         Op::CompareImmediate { wide, sub, condition, flags, n, value } => {
             compare(regs, (wide, sub), (condition, flags), regs.get(n), u64::from(value));
         }
-        Op::Select { wide, invert, increment, condition, d, n, m } => {
-            let value = if holds(condition, regs.nzcv) {
-                regs.get(n)
-            } else {
-                let other = regs.get(m);
-                (if invert { !other } else { other }).wrapping_add(u64::from(increment))
-            };
-            regs.put_wide(wide, d, value);
-        }
-        _ => return more_integer(op, regs),
-    }
-    true
-}
-
-/// What programs execute less often.
-fn more_integer(op: &Op, regs: &mut Regs) -> bool {
-    match *op {
         Op::Two { wide, two, d, n, m } => {
             let (one, other) = (regs.get(n), regs.get(m));
             let value = match two {

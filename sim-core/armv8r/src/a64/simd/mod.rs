@@ -5,12 +5,15 @@ pub(in crate::a64) mod lane;
 mod op;
 mod rearrange;
 
-pub(in crate::a64) use op::{Across, Bitwise, Long, Narrow, Pairwise, Permute, Same, ShiftBy, SimdOp, Unary};
+pub(in crate::a64) use op::{
+    Across, Bitwise, Immediate, Long, Narrow, Pairwise, Permute, Same, ShiftBy, SimdOp, Unary,
+};
 
 use crate::a64::Regs;
 use integer::{long, right, same, saturate, shift_by, unary, value};
 pub(in crate::a64) use lane::Lanes;
 use lane::{lane, lanes_mask};
+pub(in crate::a64) use rearrange::immediate;
 
 /// FPSR.QC.
 const QC: u32 = 1 << 27;

@@ -161,6 +161,15 @@ pub(in crate::a64) enum Permute {
     Zip,
 }
 
+/// What is done with an immediate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::a64) enum Immediate {
+    /// MOVI, MVNI, FMOV.
+    Move,
+    Orr,
+    Bic,
+}
+
 /// What an instruction does. Registers are numbers as in the word; general ones are slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::a64) enum SimdOp {
@@ -204,10 +213,6 @@ pub(in crate::a64) enum SimdOp {
     MoveToGeneral { size: u8, at: u8, signed: bool, wide: bool, d: Slot, n: u8 },
     // FMOV from a general register.
     MoveFromGeneral { size: u8, d: u8, n: Slot },
-    // MOVI, MVNI, FMOV of an immediate.
-    Immediate { value: u64, quad: bool, d: u8 },
-    // ORR and BIC of an immediate.
-    ImmediateInto { value: u64, clear: bool, quad: bool, d: u8 },
     // FMOV of a scalar register.
     MoveScalar { size: u8, d: u8, n: u8 },
     // FCSEL.

@@ -5,7 +5,7 @@ use crate::a64::arithmetic::holds;
 use crate::a64::bits::{ones, sign_extend};
 use crate::a64::simd::integer::value;
 use crate::a64::simd::lane::{Lanes, broadcast, lane, lanes_mask, with_lane};
-use crate::a64::simd::op::{Across, Bitwise, Pairwise, Permute, SimdOp};
+use crate::a64::simd::op::{Across, Bitwise, Immediate, Pairwise, Permute, SimdOp};
 
 pub(super) fn execute(operation: SimdOp, regs: &mut Regs) {
     let (d, result) = match operation {
@@ -110,7 +110,7 @@ pub(super) fn execute(operation: SimdOp, regs: &mut Regs) {
     regs.put_vector(d, result);
 }
 
-/// Moves of lanes, registers and immediates.
+/// Moves of lanes and registers.
 fn moves(operation: SimdOp, regs: &mut Regs) {
     let (d, result) = match operation {
         SimdOp::Duplicate { at, lanes, d, n } => {
@@ -127,11 +127,6 @@ fn moves(operation: SimdOp, regs: &mut Regs) {
             return;
         }
         SimdOp::MoveFromGeneral { size, d, n } => (d, with_lane(0, size, 0, regs.get(n))),
-        SimdOp::Immediate { value, quad, d } => (d, broadcast(value, 3) & whole(quad)),
-        SimdOp::ImmediateInto { value, clear, quad, d } => {
-            let (there, mask) = (regs.vector(d), broadcast(value, 3));
-            (d, (if clear { there & !mask } else { there | mask }) & whole(quad))
-        }
         SimdOp::MoveScalar { size, d, n } => (d, u128::from(lane(regs.vector(n), size, 0))),
         SimdOp::Select { size, condition, d, n, m } => {
             let from = if holds(condition, regs.nzcv) { n } else { m };
@@ -140,6 +135,17 @@ fn moves(operation: SimdOp, regs: &mut Regs) {
         _ => return,
     };
     regs.put_vector(d, result);
+}
+
+/// An immediate in each half of a register.
+pub(in crate::a64) fn immediate(immediate: Immediate, value: u64, quad: bool, d: u8, regs: &mut Regs) {
+    let (there, value) = (regs.vector(d), broadcast(value, 3));
+    let result = match immediate {
+        Immediate::Move => value,
+        Immediate::Orr => there | value,
+        Immediate::Bic => there & !value,
+    };
+    regs.put_vector(d, result & whole(quad));
 }
 
 const fn whole(quad: bool) -> u128 {

@@ -166,6 +166,7 @@ mod tests {
             interface.set_point(true, 5);
             assert_eq!(interface.point(false), 5);
             interface.set_control(0);
+            assert_eq!(interface.control(), 0x400);
             assert_eq!((interface.point(false), interface.point(true)), (5, if shifted { 3 } else { 2 }));
         }
     }

@@ -156,4 +156,17 @@ mod tests {
         assert_eq!(active.drop_running(format), Some(0x80));
         assert_eq!(active.drop_running(format), None);
     }
+
+    #[test]
+    fn of_both_groups_at_one_priority_group_0_drops_first() {
+        let format = Format::new(8);
+        let mut active = Active::NONE;
+        active.write(false, 3, 1 << 2);
+        active.write(true, 3, 1 << 2);
+        for group1 in [false, true] {
+            assert_eq!((active.running(format), active.running_group1()), (0xc4, Some(group1)));
+            active.drop_running(format);
+        }
+        assert_eq!(active, Active::NONE);
+    }
 }

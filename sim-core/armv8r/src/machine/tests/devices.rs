@@ -2,8 +2,9 @@
 
 use super::words::{LOOP, NOP, Program, WFI, ldr32, mrs, msr, str32};
 use super::{CODE, Config, Recorder, VECTORS1, VECTORS2, board, first_exception, machine, machine_of, put_at, reg};
-use crate::machine::{Input, Source, StopReason};
-use crate::pe::ExceptionKind;
+use crate::bus::{Input, Source};
+use crate::exception::ExceptionKind;
+use crate::machine::StopReason;
 use crate::sysreg;
 use mpu_model::El;
 use std::vec::Vec;

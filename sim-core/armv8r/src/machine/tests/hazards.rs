@@ -2,8 +2,8 @@
 
 use super::words::{DSB, ISB, LOOP, Program, ldr64};
 use super::{CODE, Config, Recorder, board, machine, machine_of, reg};
+use crate::hazards::HazardMode;
 use crate::machine::StopReason;
-use crate::pe::HazardMode;
 use mpu_model::{Missing, MpuReg};
 use std::vec::Vec;
 

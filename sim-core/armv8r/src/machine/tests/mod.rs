@@ -11,9 +11,11 @@ mod several;
 mod traps;
 mod words;
 
-use super::{At, Config, Event, Flow, Machine, Observer, StopReason};
+use super::{Config, Machine, StopReason};
 use crate::a64::SysEncoding;
-use crate::pe::{Exception, Pstate};
+use crate::exception::Exception;
+use crate::observe::{At, Event, Flow, Observer};
+use crate::pe::Pstate;
 use crate::sysreg;
 use boards::Board;
 use mpu_model::El;

@@ -3,7 +3,7 @@
 use crate::a64::bits::{bit, bits, number, source, target};
 use crate::a64::decode::simd::immediate::{expand_double, expand_single};
 use crate::a64::insn::Op;
-use crate::a64::simd::SimdOp;
+use crate::a64::simd::{Immediate, SimdOp};
 
 pub(super) fn decode(word: u32) -> Op {
     // S, and the precision: single, double; 3 is half.
@@ -53,7 +53,11 @@ fn immediate_or_one_source(word: u32, precision: u32, size: u8) -> Op {
     if bit(word, 12) {
         let eight = u64::from(bits(word, 13, 8));
         let value = if size == 2 { expand_single(eight) } else { expand_double(eight) };
-        return if n == 0 { Op::Simd(SimdOp::Immediate { value, quad: false, d }) } else { Op::Unallocated };
+        return if n == 0 {
+            Op::SimdImmediate { immediate: Immediate::Move, quad: false, d, value }
+        } else {
+            Op::Unallocated
+        };
     }
     if bit(word, 13) {
         let compares = bits(word, 14, 2) == 0 && bits(word, 0, 3) == 0;

@@ -3,7 +3,7 @@
 use crate::a64::bits::{bit, bits, number};
 use crate::a64::decode::simd::shape::{built, lanes};
 use crate::a64::insn::Op;
-use crate::a64::simd::{Lanes, Narrow, ShiftBy, SimdOp};
+use crate::a64::simd::{Immediate, Lanes, Narrow, ShiftBy, SimdOp};
 
 /// SSHR to UQSHL, SHRN to USHLL.
 pub(super) fn shift(word: u32, scalar: bool) -> Op {
@@ -86,11 +86,13 @@ pub(super) fn modified(word: u32) -> Op {
         _ if invert => expand_double(eight),
         _ => words(expand_single(eight)),
     };
-    Op::Simd(if mode < 12 && mode & 1 == 1 {
-        SimdOp::ImmediateInto { value, clear: invert, quad, d }
-    } else {
-        SimdOp::Immediate { value: if invert && mode < 14 { !value } else { value }, quad, d }
-    })
+    let immediate = match (mode, invert) {
+        (0..12, false) if mode & 1 == 1 => Immediate::Orr,
+        (0..12, true) if mode & 1 == 1 => Immediate::Bic,
+        _ => Immediate::Move,
+    };
+    let value = if immediate == Immediate::Move && invert && mode < 14 { !value } else { value };
+    Op::SimdImmediate { immediate, quad, d, value }
 }
 
 /// `VFPExpandImm` to single precision.

@@ -80,6 +80,14 @@ fn groups_are_enabled_and_disabled() {
 }
 
 #[test]
+fn nothing_is_asserted_that_was_not_asked_for() {
+    let mut system = asking(3 << 27);
+    assert_eq!(reasons(&mut system), 0);
+    system.guest_set(Register::Igrpen0, 1);
+    assert_eq!(reasons(&mut system), 0);
+}
+
+#[test]
 fn a_disabled_interface_asks_for_no_maintenance() {
     let mut system = asking(1 << 1);
     system.set(0, Register::IchHcr, 1 << 1);

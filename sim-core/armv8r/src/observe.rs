@@ -1,7 +1,8 @@
 //! Whoever looks on at a run.
 
 use crate::a64::{Barrier, SysEncoding};
-use crate::pe::{Exception, HazardRecord};
+use crate::exception::Exception;
+use crate::hazards::HazardRecord;
 use mpu_model::{AccessKind, El};
 
 /// When and where something happens.

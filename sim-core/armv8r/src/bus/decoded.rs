@@ -1,8 +1,8 @@
 //! Instructions that were decoded, by page of memory. They are no part of the state: without them, words are decoded again.
 
 use crate::a64::Insn;
+use crate::cached::Fresh;
 use crate::memory::PageIndex;
-use crate::pe::Fresh;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,8 +12,14 @@ const WORDS: usize = 1024;
 /// Pages whose instructions are remembered.
 const MOST_PAGES: usize = 512;
 
-/// Instructions of one page, [`WORDS`] of them.
-type Page = Box<[Option<Insn>]>;
+/// Instructions of one page.
+#[derive(Debug)]
+struct Page {
+    /// [`WORDS`] of them.
+    insns: Box<[Insn]>,
+    /// Which of them were decoded, a bit each.
+    known: [u64; WORDS / 64],
+}
 
 /// Instructions by page and place in it.
 #[derive(Debug, Default)]
@@ -31,8 +37,10 @@ impl Fresh for Decoded {
 impl Decoded {
     /// The instruction at a word of a page.
     #[inline]
-    pub(crate) fn get(&self, page: PageIndex, word: usize) -> Option<Insn> {
-        self.pages.get(page.get())?.as_ref()?.get(word).copied().flatten()
+    pub(crate) fn get(&self, page: PageIndex, word: usize) -> Option<&Insn> {
+        let page = self.pages.get(page.get())?.as_ref()?;
+        let known = page.known.get(word / 64)? >> (word % 64) & 1 == 1;
+        page.insns.get(word).filter(|_| known)
     }
 
     /// Remembers one. `true`: so many pages are remembered that all others were forgotten.
@@ -50,9 +58,13 @@ impl Decoded {
             if place.is_none() {
                 self.held += 1;
             }
-            let held = place.get_or_insert_with(|| vec![None; WORDS].into_boxed_slice());
-            if let Some(place) = held.get_mut(word) {
-                *place = Some(insn);
+            let held = place
+                .get_or_insert_with(|| Page { insns: vec![insn; WORDS].into_boxed_slice(), known: [0; WORDS / 64] });
+            if let Some(place) = held.insns.get_mut(word)
+                && let Some(known) = held.known.get_mut(word / 64)
+            {
+                *place = insn;
+                *known |= 1 << (word % 64);
             }
         }
         full

@@ -1,13 +1,19 @@
 //! What PEs share: memory, devices, time, exclusive monitors, events. Where devices are, the board says.
 
-use super::decoded::Decoded;
-use super::output::Output;
+mod decoded;
+mod output;
+
+pub(crate) use decoded::Decoded;
+pub(crate) use output::Output;
+pub use output::Source;
+
 use crate::a64::{Insn, SysEncoding};
+use crate::cached::Cached;
 use crate::devices::gic::{Config, Frame, Gic, affinity};
 use crate::devices::pl011::Pl011;
 use crate::devices::timer::{SystemCounter, Timer, Timers};
+use crate::hazards::{HazardMode, Hazards};
 use crate::memory::{Memory, PAGE, PageIndex};
-use crate::pe::{Cached, HazardMode, Hazards, Signals};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use boards::{Board, Gic as GicPlace, Span};
@@ -30,6 +36,16 @@ pub(crate) enum Device {
     Gic(Frame, u64),
     Uart(usize, u64),
     Counter(u64),
+}
+
+/// What a PE is signalled by the interrupt controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wire")]
+pub(crate) struct Signals {
+    pub(crate) irq: bool,
+    pub(crate) fiq: bool,
+    pub(crate) virtual_irq: bool,
+    pub(crate) virtual_fiq: bool,
 }
 
 /// A UART, where it is, and its interrupt.
@@ -75,7 +91,9 @@ pub(crate) struct Bus {
     pub(crate) hazard_mode: HazardMode,
     unknown: Vec<SysEncoding>,
     implementation_defined: Vec<(SysEncoding, u64)>,
+    /// Instructions that were decoded, but for those of pages that were written since.
     pub(crate) decoded: Cached<Decoded>,
+    stale: Vec<PageIndex>,
 }
 
 /// The affinity of a PE: sixteen to a cluster, as SGIs have them.
@@ -109,6 +127,7 @@ impl Bus {
             unknown: Vec::new(),
             implementation_defined: options,
             decoded: Cached(Decoded::default()),
+            stale: Vec::new(),
         }
     }
 
@@ -358,20 +377,40 @@ impl Bus {
 
     // Instructions.
 
+    /// Whether instructions have to be forgotten before the next one.
+    #[inline]
+    pub(crate) const fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    /// Forgets those of pages that were written.
+    #[cold]
+    pub(crate) fn forget_stale(&mut self, decoded: &mut Decoded) {
+        for page in self.stale.drain(..) {
+            decoded.forget(page);
+        }
+    }
+
     /// Decodes the word at an address of a page, and remembers the instruction.
     #[cold]
-    pub(crate) fn decode(&mut self, page: PageIndex, address: u64, decode: impl Fn(u32) -> Insn) -> Insn {
+    pub(crate) fn decode(
+        &mut self,
+        decoded: &mut Decoded,
+        page: PageIndex,
+        address: u64,
+        decode: impl Fn(u32) -> Insn,
+    ) {
         let insn = decode(self.word(address));
-        if self.decoded.0.put(page, (address % PAGE / 4) as usize, insn) {
+        if decoded.put(page, (address % PAGE / 4) as usize, insn) {
             self.memory.watch_nothing();
         }
         self.memory.watch(page);
-        insn
     }
 
     /// Forgets all instructions.
     pub(crate) fn forget_every_instruction(&mut self) {
         self.decoded = Cached::default();
+        self.stale.clear();
         self.memory.watch_nothing();
     }
 
@@ -382,7 +421,7 @@ impl Bus {
 
     /// A page was written of which instructions are remembered.
     pub(crate) fn forget_instructions(&mut self, page: PageIndex) {
-        self.decoded.0.forget(page);
+        self.stale.push(page);
     }
 
     /// The word at an address of memory.

@@ -1,0 +1,43 @@
+//! Places of the registers that the PE itself looks at.
+
+use super::table::{Place, place};
+
+pub(crate) const CSSELR_EL1: Place = place([3, 2, 0, 0, 0]);
+pub(crate) const VPIDR_EL2: Place = place([3, 4, 0, 0, 0]);
+pub(crate) const VMPIDR_EL2: Place = place([3, 4, 0, 0, 5]);
+pub(crate) const CPACR_EL1: Place = place([3, 0, 1, 0, 2]);
+pub(crate) const APIAKEYLO_EL1: Place = place([3, 0, 2, 1, 0]);
+pub(crate) const APIAKEYHI_EL1: Place = place([3, 0, 2, 1, 1]);
+pub(crate) const APIBKEYLO_EL1: Place = place([3, 0, 2, 1, 2]);
+pub(crate) const APIBKEYHI_EL1: Place = place([3, 0, 2, 1, 3]);
+pub(crate) const APDAKEYLO_EL1: Place = place([3, 0, 2, 2, 0]);
+pub(crate) const APDAKEYHI_EL1: Place = place([3, 0, 2, 2, 1]);
+pub(crate) const APDBKEYLO_EL1: Place = place([3, 0, 2, 2, 2]);
+pub(crate) const APDBKEYHI_EL1: Place = place([3, 0, 2, 2, 3]);
+pub(crate) const APGAKEYLO_EL1: Place = place([3, 0, 2, 3, 0]);
+pub(crate) const APGAKEYHI_EL1: Place = place([3, 0, 2, 3, 1]);
+pub(crate) const SPSR_EL1: Place = place([3, 0, 4, 0, 0]);
+pub(crate) const ELR_EL1: Place = place([3, 0, 4, 0, 1]);
+pub(crate) const ESR_EL1: Place = place([3, 0, 5, 2, 0]);
+pub(crate) const FAR_EL1: Place = place([3, 0, 6, 0, 0]);
+pub(crate) const PAR_EL1: Place = place([3, 0, 7, 4, 0]);
+pub(crate) const VBAR_EL1: Place = place([3, 0, 12, 0, 0]);
+pub(crate) const DISR_EL1: Place = place([3, 0, 12, 1, 1]);
+pub(crate) const HCR_EL2: Place = place([3, 4, 1, 1, 0]);
+pub(crate) const MDCR_EL2: Place = place([3, 4, 1, 1, 1]);
+pub(crate) const CPTR_EL2: Place = place([3, 4, 1, 1, 2]);
+pub(crate) const VSCTLR_EL2: Place = place([3, 4, 2, 0, 0]);
+pub(crate) const VTCR_EL2: Place = place([3, 4, 2, 1, 2]);
+pub(crate) const SPSR_EL2: Place = place([3, 4, 4, 0, 0]);
+pub(crate) const ELR_EL2: Place = place([3, 4, 4, 0, 1]);
+pub(crate) const ESR_EL2: Place = place([3, 4, 5, 2, 0]);
+pub(crate) const VSESR_EL2: Place = place([3, 4, 5, 2, 3]);
+pub(crate) const FAR_EL2: Place = place([3, 4, 6, 0, 0]);
+pub(crate) const HPFAR_EL2: Place = place([3, 4, 6, 0, 4]);
+pub(crate) const VBAR_EL2: Place = place([3, 4, 12, 0, 0]);
+pub(crate) const VDISR_EL2: Place = place([3, 4, 12, 1, 1]);
+pub(crate) const CNTFRQ_EL0: Place = place([3, 3, 14, 0, 0]);
+pub(crate) const CNTKCTL_EL1: Place = place([3, 0, 14, 1, 0]);
+pub(crate) const CNTHCTL_EL2: Place = place([3, 4, 14, 1, 0]);
+pub(crate) const PMUSERENR_EL0: Place = place([3, 3, 9, 14, 0]);
+pub(crate) const OSLSR_EL1: Place = place([2, 0, 1, 1, 4]);
