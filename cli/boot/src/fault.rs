@@ -2,8 +2,8 @@
 //! than a call.
 
 use crate::shadow::Shadow;
-use armv8r::machine::At;
-use armv8r::pe::{Exception, ExceptionKind};
+use armv8r::exception::{Exception, ExceptionKind};
+use armv8r::observe::At;
 use boards::{Board, Kind, PeId, Span};
 use mpu_model::{Access, AccessKind, DenialKind, El, Regime, RegionWords};
 

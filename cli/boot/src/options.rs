@@ -1,7 +1,7 @@
 //! What is asked for.
 
+use armv8r::hazards::HazardMode;
 use armv8r::machine::Conduit;
-use armv8r::pe::HazardMode;
 use mpu_model::{El, SyncRule};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,8 +1,10 @@
 //! What a run gives.
 
 use crate::fault::Fault;
+use armv8r::exception::ExceptionKind;
+use armv8r::hazards::HazardRecord;
 use armv8r::machine::StopReason;
-use armv8r::pe::{ExceptionKind, HazardRecord, Power};
+use armv8r::pe::Power;
 use boards::Board;
 use mpu_model::El;
 use std::collections::BTreeMap;

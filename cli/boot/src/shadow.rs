@@ -1,7 +1,7 @@
 //! The MPUs of a PE as its writes left them: an observer is told of writes, and cannot look at the PE.
 
 use armv8r::a64::{Barrier, SysEncoding};
-use armv8r::machine::Event;
+use armv8r::observe::Event;
 use boards::Board;
 use mpu_model::{Encoding, Level, Mpu, MpuReg, Pmsa, SysReg};
 

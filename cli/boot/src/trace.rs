@@ -2,7 +2,7 @@
 
 use crate::report::Cause;
 use crate::wording;
-use armv8r::machine::{At, Event};
+use armv8r::observe::{At, Event};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufWriter, Error, Write};

@@ -3,8 +3,9 @@
 use crate::fault::{Fault, Owner, class};
 use crate::report::{Cause, End, Report};
 use armv8r::a64::{Barrier, SysEncoding};
+use armv8r::hazards::HazardRecord;
 use armv8r::machine::StopReason;
-use armv8r::pe::{HazardRecord, Power};
+use armv8r::pe::Power;
 use armv8r::sysreg;
 use boards::Kind;
 use mpu_model::{AccessKind, DenialKind, El, Level};

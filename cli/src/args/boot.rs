@@ -3,7 +3,7 @@
 use super::replay::SyncArg;
 use super::shared::Format;
 use super::values::{address, duration};
-use armv8r::pe::HazardMode;
+use armv8r::hazards::HazardMode;
 use boot::{BootError, File, Firmware, Options, Scripted, Sink};
 use clap::{Args, ValueEnum};
 use mpu_model::{El, SyncRule};
