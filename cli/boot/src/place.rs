@@ -77,7 +77,7 @@ pub(crate) fn place(options: &Options, board: &Board) -> Result<Placement, BootE
     let tree = options.dtb.as_ref().map(|file| put_tree(&mut pieces, file, board)).transpose()?;
     no_overlap(&mut pieces)?;
     let entry = options.entry.unwrap_or(image.entry);
-    if entry % 4 != 0 {
+    if !entry.is_multiple_of(4) {
         return Err(BootError::Misaligned(entry));
     }
     if !pieces.iter().any(|piece| piece.span.contains(entry)) {
@@ -135,7 +135,7 @@ fn put_tree(pieces: &mut Vec<Placed>, file: &File, board: &Board) -> Result<u64,
         ));
     }
     let at = match address {
-        Some(address) if address % 8 != 0 => {
+        Some(address) if !address.is_multiple_of(8) => {
             return Err(unfit(path, format!("its address {address:#x} is not aligned; expected a multiple of 8")));
         }
         Some(address) => *address,

@@ -9,7 +9,7 @@ use crate::watch::{Watch, WithAccesses};
 use armv8r::bus::{Input, Source};
 use armv8r::features::Features;
 use armv8r::machine::{Config, Machine, MachineError, StopReason};
-use armv8r::pe::Power;
+use armv8r::pe::{Pe, Power};
 use armv8r::semihosting::Environment;
 use boards::{Board, PeId};
 use mpu_model::{El, Level, Pmsa};
@@ -151,14 +151,14 @@ impl Boot {
 
     /// Runs it to its end, or until `stop` is set.
     pub fn run(mut self, mut streams: Streams<'_>, stop: &AtomicBool) -> Report {
-        let mut end = self.to_the_end(&mut streams, stop);
+        let mut end = self.go_on(&mut streams, stop);
         if let Some(why) = self.flush() {
             end = End::Output(why);
         }
         self.report(end)
     }
 
-    fn to_the_end(&mut self, streams: &mut Streams<'_>, stop: &AtomicBool) -> End {
+    fn go_on(&mut self, streams: &mut Streams<'_>, stop: &AtomicBool) -> End {
         // The one use of a clock: where a time limit ends a run differs from run to run.
         let started = Instant::now();
         loop {
@@ -194,7 +194,7 @@ impl Boot {
     }
 
     fn executed(&self) -> u64 {
-        (0..self.machine.pes()).filter_map(|pe| self.machine.pe(pe)).map(|pe| pe.executed()).sum()
+        (0..self.machine.pes()).filter_map(|pe| self.machine.pe(pe)).map(Pe::executed).sum()
     }
 
     /// Whether no PE will do anything else: each is off, or branches to itself at EL2 with all interrupts masked.
@@ -274,7 +274,7 @@ impl Boot {
             self.lost += old as u64;
         }
         let hazards = self.machine.hazards();
-        let executed = |pe| self.machine.pe(pe).map_or(0, |pe| pe.executed());
+        let executed = |pe| self.machine.pe(pe).map_or(0, Pe::executed);
         Report {
             image: self.image,
             board: self.board,

@@ -30,7 +30,7 @@ impl Names {
                 Encoding::A64 { op0, op1, crn, crm, op2 } => {
                     Some((SysEncoding::new(op0, op1, crn, crm, op2).0, level, reg))
                 }
-                _ => None,
+                Encoding::Cp15 { .. } => None,
             })
             .collect();
         names.sort_unstable_by_key(|(encoding, ..)| *encoding);
