@@ -70,7 +70,10 @@ pub enum Command {
     Explain(Explain),
     /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line; or here and on Xen.
     Parity(Parity),
-    /// Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened.
+    /// Execute an image for Armv8-R `AArch64` on a software machine with both MPUs enforced, and report what happened.
+    #[command(
+        about = "Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened"
+    )]
     Boot(Box<Boot>),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
