@@ -72,7 +72,7 @@ pub enum Command {
     Parity(Parity),
     /// Execute an image for Armv8-R `AArch64` on a software machine with both MPUs enforced, and report what happened.
     #[command(
-        about = "Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened"
+        about = "Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened", long_about = None
     )]
     Boot(Box<Boot>),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
