@@ -1,13 +1,16 @@
 //! What was typed. Nothing here touches the world.
 //!
-//! `shared` is what several commands take, `values` reads single values; `many` is `sweep` and `fuzz`, `replay` the command of that name.
+//! `shared` is what several commands take, `values` reads single values; `many` is `sweep` and `fuzz`, `boot` and `replay` the commands of that
+//! name.
 
+mod boot;
 mod many;
 mod replay;
 mod shared;
 mod values;
 
 use crate::parity::ParityTarget;
+pub use boot::{Boot, FirmwareArg, HazardArg};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use many::{Fuzz, Merge, Sweep, SweepCommand, SweepGrid};
 use mpu_model::AccessKind;
@@ -67,6 +70,11 @@ pub enum Command {
     Explain(Explain),
     /// Run a scenario here and on a board, and compare hypercalls, register writes and faults line by line; or here and on Xen.
     Parity(Parity),
+    /// Execute an image for Armv8-R `AArch64` on a software machine with both MPUs enforced, and report what happened.
+    #[command(
+        about = "Execute an image for Armv8-R AArch64 on a software machine with both MPUs enforced, and report what happened", long_about = None
+    )]
+    Boot(Box<Boot>),
     /// Replay recorded event-channel behaviour and report the first difference of each file.
     Replay(Replay),
     /// Play random hypercall sequences against a second implementation of the ABI; a failing one is shrunk and written down.

@@ -5,7 +5,7 @@
 //! * [`output`]: colour and streams. [`logging`]: `-v`.
 //!
 //! What the commands do stands in the libraries below: `scenario` reads files, `analysis` judges and compares strategies,
-//! `conformance` replays recordings, `campaign` fuzzes and sweeps, `report` writes what was found, `words` names values.
+//! `boot` executes images, `conformance` replays recordings, `campaign` fuzzes and sweeps, `report` writes what was found, `words` names values.
 
 #![forbid(unsafe_code)]
 

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::View(args) => commands::view::view(args, io),
         Command::Explain(args) => commands::explain::explain(args, io),
         Command::Parity(args) => commands::parity::parity(args, io),
+        Command::Boot(args) => commands::boot::boot(args, io),
         Command::Replay(args) => commands::replay::replay(args, io),
         Command::Fuzz(args) => commands::fuzz::fuzz(args, io),
     };

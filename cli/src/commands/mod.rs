@@ -1,5 +1,6 @@
 //! What each command does, and what the process says at its end.
 
+pub mod boot;
 pub mod compare;
 pub mod explain;
 pub mod fuzz;
@@ -13,6 +14,7 @@ pub mod view;
 use crate::args::{Cli, Color, Format, Source};
 use crate::output;
 use crate::parity::ParityError;
+use ::boot::BootError;
 use ::report::page::ReportError;
 use ::report::render::picture::DrawError;
 use ::report::trace::TraceError;
@@ -67,6 +69,8 @@ pub enum Done {
     Failed,
     /// It was told to stop, and can be gone on with: exit 130.
     Interrupted,
+    /// What it ran has a status of its own.
+    Status(u8),
 }
 
 /// Why a command did nothing: exit 2.
@@ -93,6 +97,9 @@ pub enum CommandError {
     /// The campaign cannot be run.
     #[error(transparent)]
     Fuzz(#[from] FuzzError),
+    /// No image was run.
+    #[error(transparent)]
+    Boot(BootError),
     /// A panic beside what was played.
     #[error("a mistake in mpusim: {message}; {}", if so_far.is_empty() { "nothing was played so far" } else { so_far })]
     Panicked {
@@ -209,6 +216,15 @@ impl From<ParityError> for CommandError {
     }
 }
 
+impl From<BootError> for CommandError {
+    fn from(error: BootError) -> Self {
+        match error {
+            BootError::Board(error) => error.into(),
+            other => Self::Boot(other),
+        }
+    }
+}
+
 impl From<NoRow> for CommandError {
     fn from(error: NoRow) -> Self {
         match error {
@@ -230,6 +246,7 @@ pub fn finish(done: Result<Done, CommandError>, io: Io) -> ExitCode {
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Failed) => ExitCode::from(1),
+        Ok(Done::Status(status)) => ExitCode::from(status),
         Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             let palette = Palette::new(io.err_color);

@@ -38,6 +38,7 @@ const HOUSE: &[Room] = &[
     room("cli/words", 3),
     room("cli/scenario", 4),
     room("cli/analysis", 5),
+    room("cli/boot", 5),
     room("cli/conformance", 5),
     room("cli/campaign", 6),
     room("cli/report", 7),

@@ -69,7 +69,7 @@ impl Memory {
         let (_, kind) = self.ranges.iter().find(|(range, _)| range.covers(&span))?;
         match kind {
             Kind::Ram => Some(true),
-            Kind::Tcm { pe: owner } => (*owner == pe).then_some(true),
+            Kind::Tcm { pe: owner } => (owner.get() == pe).then_some(true),
             Kind::Flash => Some(false),
             Kind::Device => None,
         }
@@ -231,7 +231,7 @@ mod tests {
             [
                 (span(0x10_0000, 0x1000), Kind::Flash),
                 (span(0, 0x8000), Kind::Ram),
-                (span(0x20_0000, 64), Kind::Tcm { pe: 1 }),
+                (span(0x20_0000, 64), Kind::Tcm { pe: boards::PeId::new(1) }),
             ],
             4,
         )
