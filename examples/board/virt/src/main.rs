@@ -42,7 +42,7 @@ fn refuse(why: impl core::fmt::Display) -> ! {
 struct Teller(TraceWriter<semihosting::Console>);
 
 impl Observer for Teller {
-    fn record(&mut self, _: u64, pe: PeId, what: RunEvent) {
+    fn tell(&mut self, _: u64, pe: PeId, what: RunEvent) {
         if let RunEvent::Unexpected(failure) = what {
             self.trace(pe, TraceEvent::Unexpected(failure.vcpu, failure.step));
         }

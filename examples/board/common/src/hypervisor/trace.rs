@@ -7,6 +7,7 @@ use sim_core::trace::TraceEvent;
 #[cfg(feature = "trace")]
 use {
     crate::semihosting::Console,
+    sim_core::layout::PeId,
     sim_core::trace::{Recorder, TraceWriter},
 };
 
@@ -23,7 +24,7 @@ impl ConsoleTrace {
 
     /// There is nobody to tell of a console that fails.
     pub(super) fn record(&mut self, seen: TraceEvent<'_>) {
-        let _ = self.0.record(0, seen);
+        let _ = self.0.record(PeId::PRIMARY, seen);
     }
 
     /// The PE, told of.
