@@ -3,7 +3,7 @@
 //! # Where things are
 //!
 //! * `image`: what an image's file holds; `formats`, `elf`: how it is read. `place`: where each file goes, and whether it can. `options`: what is asked for.
-//! * `session`: a machine with its images, and its run. `watch`: what is counted meanwhile. `shadow`: the MPUs as they were
+//! * `session`: a machine with its images, and its run. `accounting`: what is counted meanwhile. `shadow`: the MPUs as they were
 //!   written, for the moment of a fault. `trace`: a log as JSON lines.
 //! * `fault`: a fault of EL2 to itself, with what was in force. `report`: what a run gives.
 //! * `wording`: what values are called. `text`, `json`: the report for people and for programs.
@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounting;
 mod elf;
 mod error;
 mod fault;
@@ -25,7 +26,6 @@ mod session;
 mod shadow;
 mod text;
 mod trace;
-mod watch;
 mod wording;
 
 pub use error::BootError;

@@ -1,11 +1,11 @@
 //! A machine with its images, and its run.
 
+use crate::accounting::{Accounting, WithAccesses};
 use crate::error::BootError;
 use crate::options::{Options, Sink};
 use crate::place::place;
 use crate::report::{End, PeReport, Regions, Report};
 use crate::trace::Trace;
-use crate::watch::{Watch, WithAccesses};
 use armv8r::bus::{Input, Source};
 use armv8r::features::Features;
 use armv8r::machine::{Config, Machine, MachineError, StopReason};
@@ -85,7 +85,7 @@ pub struct Boot {
     board: Board,
     image: String,
     places: Vec<Place>,
-    watch: Watch,
+    accounting: Accounting,
     accesses: bool,
     until: Option<Until>,
     max: Option<u64>,
@@ -136,7 +136,7 @@ impl Boot {
         let (places, trace) = outputs(options, uarts)?;
         Ok(Self {
             machine,
-            watch: Watch::new(&board, options.start, trace),
+            accounting: Accounting::new(&board, options.start, trace),
             board,
             image: shown::path(&options.image.path),
             places,
@@ -174,9 +174,9 @@ impl Boot {
             }
             let budget = SLICE.min(left);
             let reason = if self.accesses {
-                self.machine.run_with(&mut WithAccesses(&mut self.watch), budget)
+                self.machine.run_with(&mut WithAccesses(&mut self.accounting), budget)
             } else {
-                self.machine.run_with(&mut self.watch, budget)
+                self.machine.run_with(&mut self.accounting, budget)
             };
             match self.pass_on(streams) {
                 Err(why) => return End::Output(why),
@@ -186,7 +186,7 @@ impl Boot {
             match reason {
                 StopReason::Budget if self.spins() => return End::Spinning,
                 StopReason::Budget | StopReason::Output => {}
-                StopReason::Observer if self.watch.looped => return End::FaultLoop,
+                StopReason::Observer if self.accounting.looped => return End::FaultLoop,
                 StopReason::Observer => return End::Output("the log".into()),
                 reason => return End::Machine(reason),
             }
@@ -262,7 +262,7 @@ impl Boot {
                 return Some(format!("{name}: {error}"));
             }
         }
-        let trace = self.watch.trace.as_mut()?;
+        let trace = self.accounting.trace.as_mut()?;
         trace.finish().err().map(|error| format!("the log: {error}"))
     }
 
@@ -281,13 +281,13 @@ impl Boot {
             end,
             time: self.machine.time(),
             pes,
-            exceptions: self.watch.exceptions.clone(),
-            entries: self.watch.entries(executed),
+            exceptions: self.accounting.exceptions.clone(),
+            entries: self.accounting.entries(executed),
             hazards: hazards.seen().to_vec(),
             hazards_beyond: hazards.beyond(),
             undefined: self.machine.unknown_registers().iter().map(ToString::to_string).collect(),
-            faults: self.watch.faults,
-            fault: self.watch.fault(),
+            faults: self.accounting.faults,
+            fault: self.accounting.fault(),
             console: self.console,
             console_lost: self.lost,
         }
@@ -295,7 +295,7 @@ impl Boot {
 
     fn pe(&self, number: usize) -> Option<PeReport> {
         let (regs, pe) = (self.machine.regs(number)?, self.machine.pe(number)?);
-        let [most1, most2] = self.watch.most_regions(number);
+        let [most1, most2] = self.accounting.most_regions(number);
         let regions = |level, most| {
             let mpu = pe.mpu(level);
             Regions { total: mpu.regions(), now: mpu.enabled().count(), most }

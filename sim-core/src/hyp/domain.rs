@@ -183,10 +183,10 @@ impl VcpuState {
     }
 }
 
-/// The vCPU that a machine knows by its VMID and its number.
+/// The vCPU that a machine knows by its VMID and its number. `None`: no domain has such.
 #[must_use]
-pub fn vcpu_of((vmid, vcpu): (Vmid, u64)) -> VcpuRef {
-    VcpuRef { domain: vmid.domain().unwrap_or(Position::new(usize::MAX)), vcpu: vcpu as u32 }
+pub fn vcpu_of((vmid, vcpu): (Vmid, u64)) -> Option<VcpuRef> {
+    Some(VcpuRef { domain: vmid.domain()?, vcpu: u32::try_from(vcpu).ok()? })
 }
 
 /// The position in the layout of the domain that has an index in the event-channel tables: the two are the same number.

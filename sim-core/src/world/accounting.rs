@@ -127,8 +127,8 @@ impl Accounting {
     pub(super) fn take_marks<W: Observer>(&mut self, machine: &mut Machine, pe: PeId, now: u64, observer: &mut W) {
         machine.take_marks(&mut self.marks);
         for (guest, mark) in self.marks.drain(..) {
-            if let Some(slot) = machine.guests().get(guest) {
-                self.tracker.mark(vcpu_of(slot.key()), mark, now, |told| observer.tell(now, pe, told));
+            if let Some(vcpu) = machine.guests().get(guest).and_then(|slot| vcpu_of(slot.key())) {
+                self.tracker.mark(vcpu, mark, now, |told| observer.tell(now, pe, told));
             }
         }
     }

@@ -359,7 +359,7 @@ impl<S: Strategy, W: Observer> World<S, W> {
             Exception::Hypercall(call) => Some(call.args),
             _ => None,
         };
-        let (vcpu, step) = (guest.map(|slot| vcpu_of(slot.key())), guest.and_then(|slot| slot.program().step()));
+        let (vcpu, step) = (guest.and_then(|slot| vcpu_of(slot.key())), guest.and_then(|slot| slot.program().step()));
         self.accounting.entered(OnBehalf { trap: entry.trap, vcpu, args, step });
         entry
     }
@@ -442,6 +442,6 @@ pub fn running(machine: &Machine, pe: PeId) -> Option<(Position, u32)> {
     let Running::Guest(guest) = machine.pe(pe).running else {
         return None;
     };
-    let vcpu = vcpu_of(machine.guests().get(guest)?.key());
+    let vcpu = vcpu_of(machine.guests().get(guest)?.key())?;
     Some((vcpu.domain, vcpu.vcpu))
 }

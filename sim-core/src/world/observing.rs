@@ -68,7 +68,8 @@ impl<S: Strategy, W: Observer> World<S, W> {
     /// Who runs on a PE, before it acts and after.
     pub(super) fn handling(&self, pe: PeId) -> Handling {
         let Running::Guest(guest) = self.machine.pe(pe).running else { return None };
-        self.machine.guests().get(guest).map(|slot| (vcpu_of(slot.key()), slot.in_handler()))
+        let slot = self.machine.guests().get(guest)?;
+        Some((vcpu_of(slot.key())?, slot.in_handler()))
     }
 
     /// Tells what a PE began when it acted at `start`: its interrupt handler, an entry to EL2.

@@ -27,7 +27,7 @@ struct Entry {
 
 /// What is counted of one PE.
 #[derive(Debug)]
-struct PeWatch {
+struct PeAccounting {
     shadow: Shadow,
     entry: Option<Entry>,
     fault: Option<Fault>,
@@ -37,10 +37,10 @@ struct PeWatch {
 
 /// Counts, and writes a log where one is asked for.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Accounting {
     names: Names,
     board: Board,
-    pes: Vec<PeWatch>,
+    pes: Vec<PeAccounting>,
     pub(crate) exceptions: BTreeMap<Exceptions, u64>,
     entries: BTreeMap<Cause, Caused>,
     pub(crate) faults: u64,
@@ -51,11 +51,11 @@ pub(crate) struct Watch {
     pub(crate) trace_failed: bool,
 }
 
-impl Watch {
+impl Accounting {
     pub(crate) fn new(board: &Board, start: El, trace: Option<Trace>) -> Self {
         let reset = Entry { cause: Cause::Reset, since: 0, done: Caused::default() };
         let entry = (start == El::El2).then_some(reset);
-        let pe = |_| PeWatch { shadow: Shadow::new(board), entry, fault: None, row: (0, 0) };
+        let pe = |_| PeAccounting { shadow: Shadow::new(board), entry, fault: None, row: (0, 0) };
         Self {
             names: Names::new(),
             board: board.clone(),
@@ -83,8 +83,8 @@ impl Watch {
     /// Entries to EL2, those that have not returned as well; `executed`: instructions of each PE.
     pub(crate) fn entries(&self, executed: impl Fn(usize) -> u64) -> BTreeMap<Cause, Caused> {
         let mut entries = self.entries.clone();
-        for (pe, watch) in self.pes.iter().enumerate() {
-            if let Some(entry) = watch.entry
+        for (pe, counted) in self.pes.iter().enumerate() {
+            if let Some(entry) = counted.entry
                 && executed(pe) > entry.since
             {
                 close(&mut entries, entry, executed(pe));
@@ -183,7 +183,7 @@ fn close(entries: &mut BTreeMap<Cause, Caused>, entry: Entry, now: u64) {
     all.dsb += done.dsb;
 }
 
-impl Observer for Watch {
+impl Observer for Accounting {
     const ACCESSES: bool = false;
 
     fn observe(&mut self, at: &At, event: &Event) -> Flow {
@@ -191,9 +191,9 @@ impl Observer for Watch {
     }
 }
 
-/// A [`Watch`] that is told of accesses to data as well.
+/// A [`Accounting`] that is told of accesses to data as well.
 #[derive(Debug)]
-pub(crate) struct WithAccesses<'a>(pub(crate) &'a mut Watch);
+pub(crate) struct WithAccesses<'a>(pub(crate) &'a mut Accounting);
 
 impl Observer for WithAccesses<'_> {
     fn observe(&mut self, at: &At, event: &Event) -> Flow {
